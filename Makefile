@@ -1,0 +1,57 @@
+# Everything the project does. Each target first makes .venv, with the versions of constraints.txt, when it is
+# missing or older than pyproject.toml or constraints.txt.
+
+PROFILE ?= default
+
+VENV := .venv
+STAMP := $(VENV)/.up-to-date
+IN_VENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+
+# ensurepip, since some Linux distributions ship a Python that cannot fill a virtual environment.
+PYTHONS := $(or $(PYTHON),python3 python python3.13 python3.12 python3.11)
+SUITABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+
+.PHONY: help book test lab bench clean
+
+help:
+	@echo "make book [PROFILE=quick|default|paper]   scan the model, run the notebooks, build _build/html"
+	@echo "make lab                                  open the notebooks in JupyterLab"
+	@echo "make test                                 format, lint, types, all tests"
+	@echo "make bench                                speed and memory, as ratios of one run"
+	@echo "make clean                                remove all that these made here"
+
+book: $(STAMP)
+	$(IN_VENV) nbkit book --profile $(PROFILE)
+
+test: $(STAMP)
+	$(IN_VENV) ruff format --check .
+	$(IN_VENV) ruff check .
+	$(IN_VENV) mypy
+	$(IN_VENV) python -m pytest
+
+lab: $(STAMP)
+	$(IN_VENV) jupyter lab book
+
+bench: $(STAMP)
+	$(IN_VENV) python -m tests.benchmark
+
+clean:
+	rm -rf $(VENV) _build .mypy_cache .pytest_cache .ruff_cache .hypothesis nbkit.egg-info
+	find book nbkit tests \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
+
+$(STAMP): pyproject.toml constraints.txt
+	@if ! $(VENV)/bin/python -c '$(SUITABLE)' 2>/dev/null; then \
+	  for python in $(PYTHONS); do \
+	    if $$python -c '$(SUITABLE)' 2>/dev/null; then found=$$python; break; fi; \
+	  done; \
+	  if [ -z "$$found" ]; then \
+	    echo "nbkit needs Python 3.11, 3.12 or 3.13 with its venv module; none of these is one: $(PYTHONS)." \
+	      "Install it (on Debian and Ubuntu also the package python3-venv)," \
+	      "or name it: make PYTHON=/path/to/python3.12 ..." >&2; \
+	    exit 1; \
+	  fi; \
+	  echo "Making $(VENV) with $$($$found --version); this takes a few minutes."; \
+	  rm -rf $(VENV) && $$found -m venv $(VENV); \
+	fi
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
