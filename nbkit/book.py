@@ -1,0 +1,142 @@
+"""Build the book: execute the notebooks of a profile, then make the pages with Jupyter Book."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jupyter_book.sphinx import build_sphinx  # type: ignore[import-untyped]
+
+import nbkit
+from nbkit import frontend
+from nbkit.errors import NbkitError
+from nbkit.notebooks import Parameters, execute, parameter_names
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The parameters with which one build executes the notebooks."""
+
+    name: str
+    atlas: Parameters = field(default_factory=dict)
+    """Arguments of `nbkit.atlas_for`; a notebook gets those that its parameters cell names."""
+    notebooks: Mapping[str, Parameters] = field(default_factory=dict)
+    """Further parameters of single notebooks, by the stem of the file; they win over `atlas`."""
+
+
+def read_profile(name: str, folder: Path) -> Profile:
+    """Read `folder/<name>.yaml`.
+
+    Raises:
+        NbkitError: there is no such profile, or it holds something else than `atlas` and `notebooks`.
+    """
+    path = folder / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml"))) or f"none in {folder}"
+        raise NbkitError(f"There is no profile {name!r}. Choose one of: {known}.")
+    content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    unknown = sorted(set(content) - {"atlas", "notebooks"})
+    if unknown:
+        raise NbkitError(f"{path} has the key {unknown[0]!r}; a profile has only `atlas` and `notebooks`.")
+    return Profile(name, content.get("atlas") or {}, content.get("notebooks") or {})
+
+
+def build(
+    profile: str = "default", out: Path | str = "_build", root: Path | str = ".", notebooks: Iterable[str] | None = None
+) -> Path:
+    """Execute the notebooks of `root`/book and build the pages; warnings are errors.
+
+    Args:
+        profile: the name of a file in `root`/book/profiles, without its ending.
+        out: gets `book/` (the executed notebooks and the other sources) and `html/` (the pages).
+        root: the folder that holds `book/`, `_config.yml` and `_toc.yml`.
+        notebooks: the stems of the notebooks to execute; the others are taken as the last build left them in `out`.
+            None executes all.
+
+    Returns:
+        The folder of the pages.
+
+    Raises:
+        NbkitError: no such profile or notebook, a notebook failed, or a page cannot be built without a warning.
+    """
+    root, out = Path(root).resolve(), Path(out).resolve()
+    source, staged = root / "book", out / "book"
+    chosen = read_profile(profile, source / "profiles")
+    paths = {path.stem: path for path in sorted(source.glob("*.ipynb"))}
+    _check_stems(chosen.notebooks, paths, f"The profile {profile!r}")
+    stems = list(paths) if notebooks is None else list(notebooks)
+    _check_stems(stems, paths, "The call")
+    parameters = {paths[stem]: parameters_of(paths[stem], chosen) for stem in stems}
+    kept = _executed_before(staged, set(paths) - set(stems))
+
+    _stage_sources(source, staged)
+    for stem, text in kept.items():
+        (staged / f"{stem}.ipynb").write_text(text, encoding="utf-8")
+    frontend.collect(staged / "assets" / "offline")
+    if chosen.atlas:
+        nbkit.atlas_for(**chosen.atlas)  # here, so that two notebooks do not build the same atlas at the same time
+    execute(parameters, staged)
+    return _build_pages(root, staged, out)
+
+
+def parameters_of(path: Path, profile: Profile) -> dict[str, Any]:
+    """Return the parameters that `profile` gives to the notebook at `path`.
+
+    Raises:
+        NbkitError: the profile sets a parameter for this notebook alone that the notebook does not have.
+    """
+    names = parameter_names(path)
+    own = profile.notebooks.get(path.stem) or {}
+    unknown = sorted(set(own) - names)
+    if unknown:
+        raise NbkitError(
+            f"The profile {profile.name!r} sets {unknown[0]!r} for {path.name}, whose parameters cell has no such name."
+        )
+    return {name: value for name, value in {**profile.atlas, **own}.items() if name in names}
+
+
+def _check_stems(stems: Iterable[str], paths: Mapping[str, Path], who: str) -> None:
+    unknown = sorted(set(stems) - set(paths))
+    if unknown:
+        raise NbkitError(f"{who} names the notebook {unknown[0]!r}. The book has: {', '.join(paths)}.")
+
+
+def _executed_before(staged: Path, stems: set[str]) -> dict[str, str]:
+    missing = sorted(stem for stem in stems if not (staged / f"{stem}.ipynb").is_file())
+    if missing:
+        raise NbkitError(f"{missing[0]}.ipynb has not been executed yet: build the whole book once.")
+    return {stem: (staged / f"{stem}.ipynb").read_text(encoding="utf-8") for stem in stems}
+
+
+def _stage_sources(source: Path, staged: Path) -> None:
+    """Copy everything but notebooks and profiles to an emptied `staged`."""
+    shutil.rmtree(staged, ignore_errors=True)
+    shutil.copytree(source, staged, ignore=shutil.ignore_patterns("*.ipynb", ".ipynb_checkpoints", "profiles"))
+
+
+def _build_pages(root: Path, staged: Path, out: Path) -> Path:
+    pages, doctrees = out / "html", out / ".doctrees"
+    for old in (pages, doctrees):
+        shutil.rmtree(old, ignore_errors=True)
+    status = build_sphinx(
+        staged,
+        pages,
+        path_config=root / "_config.yml",
+        noconfig=True,
+        confoverrides={
+            "external_toc_path": (root / "_toc.yml").as_posix(),
+            "nitpicky": True,
+            "latex_individualpages": False,
+        },
+        doctreedir=doctrees,
+        quiet=True,
+        warningiserror=True,
+        keep_going=True,
+    )
+    if status != 0:
+        raise NbkitError("The pages were not built: mend what Sphinx reports above; warnings are errors here.")
+    return pages

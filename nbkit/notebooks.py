@@ -1,0 +1,104 @@
+"""Execute notebooks with papermill, several at a time."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import yaml
+from tqdm.auto import tqdm
+
+from nbkit.errors import NbkitError
+
+Parameters = Mapping[str, Any]
+TERMINAL_COLORS = re.compile(r"\x1b\[[0-9;]*m")
+AT_A_TIME = 2
+
+
+def parameter_names(path: Path) -> set[str]:
+    """Return the names that the cell tagged `parameters` assigns; empty if there is no such cell."""
+    statements = [
+        statement
+        for cell in nbformat.read(path, as_version=4).cells
+        if "parameters" in cell.metadata.get("tags", [])
+        for statement in ast.parse(cell.source).body
+    ]
+    targets = [target for found in statements if isinstance(found, ast.Assign) for target in found.targets]
+    targets += [found.target for found in statements if isinstance(found, ast.AnnAssign)]
+    return {target.id for target in targets if isinstance(target, ast.Name)}
+
+
+def execute(notebooks: Mapping[Path, Parameters], folder: Path) -> None:
+    """Execute each notebook with its parameters and write it, outputs included, into `folder` under the same name.
+
+    A kernel works in the folder of its notebook. After a failure no further notebook starts.
+
+    Raises:
+        NbkitError: a notebook failed; says which, in which cell and with what. What it had done is kept in `folder`.
+    """
+    # a thread each, because the work is in the processes that they wait for
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        runs = [pool.submit(_execute_one, path, folder / path.name, given) for path, given in notebooks.items()]
+        try:
+            for run in tqdm(as_completed(runs), total=len(runs), desc="notebooks", unit="notebook"):
+                run.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _execute_one(path: Path, target: Path, parameters: Parameters) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "papermill",
+        str(path),
+        str(target),
+        "--no-progress-bar",
+        "--cwd",
+        str(path.parent),
+    ]
+    done = subprocess.run(
+        [*command, "-y", yaml.safe_dump(dict(parameters))], stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    if done.returncode:
+        last_words = done.stderr.strip().splitlines()[-1:] or ["papermill said nothing"]
+        what = _error_in(target) or f": {last_words[0]}"
+        raise NbkitError(f"{path.name} failed{what} (what it had done is in {target})")
+    show_parameters(target)
+
+
+def _error_in(path: Path) -> str | None:
+    """Return the place and the text of the error that stopped an executed notebook; None if no cell raised one."""
+    if not path.is_file():
+        return None
+    for cell in nbformat.read(path, as_version=4).cells:
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                message = TERMINAL_COLORS.sub("", f"{output.ename}: {output.evalue}")
+                return f" in cell [{cell.execution_count}] with {message}"
+    return None
+
+
+def show_parameters(path: Path) -> None:
+    """Join the cell that papermill injected to the notebook's own parameters cell, and fold it away on the page.
+
+    One cell then says with which values the page was made; defaults that were not used don't stand alone.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    tagged = {tag: cell for cell in notebook.cells for tag in cell.metadata.get("tags", [])}
+    injected, own = tagged.get("injected-parameters"), tagged.get("parameters")
+    if own is None:
+        return
+    if injected is not None:
+        own.source += "\n\n# set by the profile\n" + injected.source.removeprefix("# Parameters\n")
+        notebook.cells.remove(injected)
+    own.metadata.tags = [*own.metadata.tags, "hide-input"]
+    own.metadata["mystnb"] = {"code_prompt_show": "Parameters of this page", "code_prompt_hide": "Hide the parameters"}
+    nbformat.write(notebook, path)
