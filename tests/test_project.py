@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from importlib import metadata
@@ -100,6 +102,30 @@ def test_every_dependency_is_pinned_within_its_bounds() -> None:
 def test_direct_dependencies_name_the_oldest_release_they_work_with() -> None:
     for requirement in direct_requirements():
         assert any(bound.operator == ">=" for bound in requirement.specifier), requirement
+
+
+def imported_packages(folder: str) -> set[str]:
+    """Return the distributions that the modules of a folder import, ours and Python's own left out."""
+    roots = set()
+    for path in (ROOT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                roots |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                roots.add(node.module.split(".")[0])
+    providers = metadata.packages_distributions()
+    third_party = roots - set(sys.stdlib_module_names) - {"nbkit", "tests"}
+    return {canonicalize_name(providers[root][0]) for root in third_party}
+
+
+@pytest.mark.parametrize(("folder", "extras"), [("nbkit", ()), ("tests", ("dev",))])
+def test_what_is_imported_is_a_direct_dependency(folder: str, extras: tuple[str, ...]) -> None:
+    lines = [
+        *project()["dependencies"],
+        *(line for each in extras for line in project()["optional-dependencies"][each]),
+    ]
+    named = {canonicalize_name(Requirement(line).name) for line in lines}
+    assert imported_packages(folder) - named == set()
 
 
 def test_the_environment_has_the_pinned_versions() -> None:
