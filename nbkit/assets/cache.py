@@ -1,0 +1,191 @@
+"""The cache: one folder for each asset, filled under a lock, complete or absent, and checked on every use.
+
+An asset is downloaded and prepared in a temporary folder inside the cache and renamed into place. Its folder holds
+`asset.json` with the size, modification time and sha256 of every file. Each use compares sizes and times; a file
+whose time differs is hashed again. A damaged file is reported, not replaced: another process may be reading it, and
+a disk that damages files is something to know.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from difflib import get_close_matches
+from pathlib import Path
+from typing import NoReturn
+
+import platformdirs
+from filelock import FileLock, Timeout
+from tqdm.auto import tqdm
+
+from nbkit.assets.catalogue import ASSETS, Asset, Download
+from nbkit.assets.clients import SourceError, obtain
+from nbkit.errors import NbkitError
+
+_MANIFEST = "asset.json"
+_SCHEMA = 1
+
+
+def cache_folder() -> Path:
+    """Return the folder that holds the assets: `NBKIT_CACHE`, or nbkit's place in the user's cache folder."""
+    chosen = os.environ.get("NBKIT_CACHE")
+    return Path(chosen).expanduser().absolute() if chosen else Path(platformdirs.user_cache_dir("nbkit", False))
+
+
+def is_offline() -> bool:
+    """Return whether `NBKIT_OFFLINE` forbids the network."""
+    return os.environ.get("NBKIT_OFFLINE", "") not in ("", "0")
+
+
+def fetch(name: str) -> Path:
+    """Return where an asset lies in the cache, a file or a folder; fetch it first if it is not there.
+
+    Safe to call from several processes: one fetches, the others wait for it.
+
+    Raises:
+        NbkitError: unknown name; not cached and offline; no source delivers, or with another checksum than the known
+            one; the cache can't be written or is full; the cached files are damaged.
+    """
+    asset = _find(name)
+    folder = cache_folder() / asset.folder
+    if not folder.is_dir():
+        _fill(asset, folder)
+    _check(asset, folder)
+    return folder / asset.result
+
+
+def describe() -> list[str]:
+    """Return one line for each asset: name, what it is, licence, size to download, whether it is in the cache."""
+    lines = []
+    for asset in ASSETS.values():
+        state = "in the cache" if (cache_folder() / asset.folder).is_dir() else "not fetched"
+        lines.append(f"{asset.name}: {asset.what}. {asset.licence}. {_megabytes(asset)}, {state}.")
+    return lines
+
+
+def _find(name: str) -> Asset:
+    if name not in ASSETS:
+        near = get_close_matches(name, ASSETS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(ASSETS)}."
+        raise NbkitError(f"No asset is called {name!r}: {hint}")
+    return ASSETS[name]
+
+
+def _fill(asset: Asset, folder: Path) -> None:
+    """Put the asset's folder into the cache, whole."""
+    cache = folder.parent
+    if is_offline():
+        raise NbkitError(
+            f"{asset.name!r} is not in the cache {cache}, and NBKIT_OFFLINE forbids fetching it: unset NBKIT_OFFLINE, or "
+            f"run `nbkit fetch {asset.name}` on a machine with a network and copy its folder {folder.name} there."
+        )
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(cache / f".{folder.name}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            _say(f"nbkit: waiting for another process that fetches {asset.name}")
+            lock.acquire()
+        with lock:
+            lock.release()  # `with` has acquired it once more
+            if folder.is_dir():
+                return
+            for left_over in cache.glob(f".{folder.name}-*"):  # by a process that was killed; nobody else holds the lock
+                shutil.rmtree(left_over, ignore_errors=True)
+            _require_space(asset, cache)
+            with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=cache) as scratch:
+                _build(asset, Path(scratch)).rename(folder)
+    except OSError as error:
+        _explain(error, asset, cache)
+
+
+def _require_space(asset: Asset, cache: Path) -> None:
+    # an archive, what is unpacked from it, and what is kept lie side by side for a moment
+    needed = asset.size + 2 * sum(download.size for download in asset.downloads)
+    if shutil.disk_usage(cache).free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _build(asset: Asset, scratch: Path) -> Path:
+    """Download and prepare an asset below `scratch`; return the folder to keep."""
+    _say(f"nbkit: fetching {asset.name} ({_megabytes(asset)}) into {scratch.parent}")
+    files = []
+    for download in asset.downloads:
+        files.append(_download(asset, download, scratch))
+    kept = scratch / "kept"
+    kept.mkdir()
+    asset.prepare(files, kept)
+    records = {}
+    for file in sorted(path for path in kept.rglob("*") if path.is_file()):
+        status = file.stat()
+        records[file.relative_to(kept).as_posix()] = [status.st_size, status.st_mtime_ns, _sha256(file)]
+    manifest = {"schema": _SCHEMA, "asset": asset.name, "files": records}
+    (kept / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+    return kept
+
+
+def _download(asset: Asset, download: Download, scratch: Path) -> Path:
+    reasons = []
+    for source in download.sources:
+        place = Path(tempfile.mkdtemp(dir=scratch))
+        try:
+            file = obtain(source, place)
+        except SourceError as error:
+            reasons.append(f"{source}: {error}")
+            continue
+        found = _sha256(file)
+        if found == download.sha256:
+            return file.rename(scratch / download.file)
+        reasons.append(f"{source}: {file.name} has sha256 {found}, not {download.sha256}")
+        shutil.rmtree(place)
+    raise NbkitError(
+        f"{asset.name!r} could not be fetched ({'; '.join(reasons)}). Try again with a network that reaches one of these "
+        f"sources, or copy the folder {asset.folder} from another machine's cache into {scratch.parent}."
+    )
+
+
+def _check(asset: Asset, folder: Path) -> None:
+    """Raise if a cached file is not what was put there."""
+    try:
+        manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+        records: dict[str, list[object]] = manifest["files"] if manifest["schema"] == _SCHEMA else {}
+        damaged = [] if records else [_MANIFEST]
+        for name, (size, time, checksum) in records.items():
+            status = (folder / name).stat()
+            same = status.st_size == size and (status.st_mtime_ns == time or _sha256(folder / name) == checksum)
+            damaged += [] if same else [name]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        damaged = [str(error)]
+    if damaged:
+        raise NbkitError(
+            f"The cached {asset.name!r} is damaged ({damaged[0]}): delete the folder {folder} and run "
+            f"`nbkit fetch {asset.name}`."
+        )
+
+
+def _explain(error: OSError, asset: Asset, cache: Path) -> NoReturn:
+    way_out = "or set NBKIT_CACHE to a folder elsewhere."
+    if error.errno == errno.ENOSPC:
+        needed = (asset.size + 2 * sum(download.size for download in asset.downloads)) / 1e6
+        text = f"The disk of the cache {cache} is too full for {asset.name!r}: free {needed:,.0f} MB there, {way_out}"
+    else:
+        reason = error.strerror or str(error)
+        text = f"The cache {cache} can't be written, so {asset.name!r} can't be fetched ({reason}): make it writable, {way_out}"
+    raise NbkitError(text) from error
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _megabytes(asset: Asset) -> str:
+    return f"{sum(download.size for download in asset.downloads) / 1e6:.1f} MB"
+
+
+def _say(line: str) -> None:
+    tqdm.write(line, file=sys.stderr)
