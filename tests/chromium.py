@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
@@ -23,36 +24,38 @@ def find_or_install_chromium() -> Path:
     Raises:
         RuntimeError: none of the three could be had; the message holds what each attempt printed.
     """
-    found = _find()
-    if found:
-        return found
-    attempts = [[sys.executable, "-m", "playwright", "install", "chromium"]]
-    if shutil.which("apt-get") and os.geteuid() == 0:
-        attempts.insert(0, ["apt-get", "install", "--yes", "--no-install-recommends", "chromium"])
-        attempts.insert(0, ["apt-get", "update"])
     said = []
-    for command in attempts:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-        )
-        found = _find()
-        if found:
-            return found
-        said.append(f"$ {' '.join(command)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    for command in ((), *_installations()):
+        if command:
+            said.append(f"$ {' '.join(command)}\n{_output(command)}")
+        path = next(filter(_starts, _candidates()), None)
+        if path:
+            return path
     raise RuntimeError(
-        "The page tests need Chromium or Chrome: install one and run again. Tried:\n" + "\n".join(said)
+        "The page tests need Chromium or Chrome: install one, then run again. Tried:\n" + "\n".join(said)
     )
 
 
-def _find() -> Path | None:
-    for name in BROWSER_NAMES:
-        path = shutil.which(name)
-        if path:
-            return Path(path)
+def _installations() -> list[tuple[str, ...]]:
+    playwright = (sys.executable, "-m", "playwright", "install", "chromium")
+    if not shutil.which("apt-get") or os.geteuid() != 0:
+        return [playwright]
+    apt = ("apt-get", "install", "--yes", "--no-install-recommends", "chromium")
+    return [("apt-get", "update"), apt, (*playwright, "--with-deps")]
+
+
+def _candidates() -> list[Path]:
+    on_path = [Path(found) for found in map(shutil.which, BROWSER_NAMES) if found]
     with sync_playwright() as playwright:
-        candidates = (*MACOS_BROWSERS, Path(playwright.chromium.executable_path))
-    return next((path for path in candidates if path.exists()), None)
+        return [*on_path, *MACOS_BROWSERS, Path(playwright.chromium.executable_path)]
+
+
+def _starts(path: Path) -> bool:
+    """Tell a browser from nothing, and from the script in its place that only says how to install one (Ubuntu)."""
+    return path.exists() and subprocess.run([path, "--version"], capture_output=True).returncode == 0
+
+
+def _output(command: Sequence[str]) -> str:
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment)
+    return (done.stdout + done.stderr)[-2000:]
