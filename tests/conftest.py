@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.chromium import find_or_install_chromium
+
+# The same cases in every run, and none fails for the time it takes on a busy machine.
+hypothesis.settings.register_profile("nbkit", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("nbkit")
 
 BROWSER_FLAGS = (
     "--no-sandbox",  # containers run the tests as root
