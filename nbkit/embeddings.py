@@ -1,0 +1,123 @@
+"""The neuron embedding: what a neuron found in the vector it received (equations 1 and 2), plain and gated.
+
+A plain neuron computes act(h · w_in + b_in). Its embedding h * w_in is the first step of that computation: the sum
+of the embedding and the bias is the pre-activation.
+
+A gated neuron (Llama's MLP) computes act(h · w_gate + b_gate) * (h · w_in + b_in): two weight vectors, so two
+products in the sense of equation 1. The gradient embedding unites them: h times the gradient of the neuron's
+activation with respect to h. For a plain neuron that is h * w_in * act'(pre), the paper's embedding scaled by one
+number an example; where act' is positive, all cosine distances agree.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from nbkit.errors import NbkitError
+
+ArrayT = TypeVar("ArrayT", np.ndarray, torch.Tensor)
+Activation = Callable[[torch.Tensor], torch.Tensor]
+
+
+def neuron_embeddings(pre_mlp: Float[ArrayT, "... d"], w_in: Float[ArrayT, " d"]) -> Float[ArrayT, "... d"]:
+    """Equations 1 and 2: the element-wise product of the vector a neuron reads and the neuron's input weights.
+
+    Args:
+        pre_mlp: (..., d) vectors immediately before the layer, NumPy or PyTorch.
+        w_in: (d,) the neuron's input weights, of the same library.
+
+    Returns:
+        (..., d) embeddings, same library and dtype as given.
+
+    Raises:
+        NbkitError: the widths differ, or `w_in` is not one vector.
+    """
+    _check_width(pre_mlp, w_in)
+    product: ArrayT = pre_mlp * w_in
+    return product
+
+
+def gradient_embeddings(
+    pre_mlp: Float[ArrayT, "n d"], w_in: Float[ArrayT, " d"], b_in: float, activation: Activation
+) -> Float[ArrayT, "n d"]:
+    """The gradient embedding of a plain neuron: h * w_in * act'(h · w_in + b_in).
+
+    Args:
+        pre_mlp: (n, d) vectors immediately before the layer, NumPy or PyTorch.
+        w_in: (d,) the neuron's input weights.
+        b_in: the neuron's bias.
+        activation: any element-wise PyTorch function; its derivative comes from autograd.
+
+    Returns:
+        (n, d) embeddings, same library and dtype as given, detached.
+
+    Raises:
+        NbkitError: the widths differ, or `w_in` is not one vector.
+    """
+    _check_width(pre_mlp, w_in)
+    h, w = _as_torch(pre_mlp), _as_torch(w_in)
+    _, slope = _value_and_derivative(activation, h @ w + b_in)
+    return _like(h * w * slope[..., None], pre_mlp)
+
+
+def gated_gradient_embeddings(
+    pre_mlp: Float[ArrayT, "n d"],
+    w_gate: Float[ArrayT, " d"],
+    w_in: Float[ArrayT, " d"],
+    activation: Activation,
+    b_gate: float = 0.0,
+    b_in: float = 0.0,
+) -> Float[ArrayT, "n d"]:
+    """The gradient embedding of a gated neuron act(g) * u, where g = h · w_gate + b_gate and u = h · w_in + b_in.
+
+    h * (act'(g) * u * w_gate + act(g) * w_in), by the product rule.
+
+    Args:
+        pre_mlp: (n, d) vectors immediately before the layer, NumPy or PyTorch.
+        w_gate: (d,) the weights inside the activation function.
+        w_in: (d,) the weights outside it (Llama's `up` projection).
+        activation: any element-wise PyTorch function; its derivative comes from autograd.
+        b_gate: the bias inside the activation function; Llama has none.
+        b_in: the bias outside it; Llama has none.
+
+    Returns:
+        (n, d) embeddings, same library and dtype as given, detached.
+
+    Raises:
+        NbkitError: the widths differ, or a weight is not one vector.
+    """
+    _check_width(pre_mlp, w_gate)
+    _check_width(pre_mlp, w_in)
+    h, gate, up = _as_torch(pre_mlp), _as_torch(w_gate), _as_torch(w_in)
+    value, slope = _value_and_derivative(activation, h @ gate + b_gate)
+    u = h @ up + b_in  # (n,)
+    return _like(h * ((slope * u)[..., None] * gate + value[..., None] * up), pre_mlp)
+
+
+def _value_and_derivative(activation: Activation, pre: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    with torch.enable_grad():  # a caller may be under no_grad
+        x = pre.detach().requires_grad_(True)
+        value = activation(x)
+        (slope,) = torch.autograd.grad(value.sum(), x)
+    return value.detach(), slope
+
+
+def _check_width(pre_mlp: np.ndarray | torch.Tensor, weights: np.ndarray | torch.Tensor) -> None:
+    if weights.ndim != 1 or pre_mlp.ndim == 0 or pre_mlp.shape[-1] != weights.shape[0]:
+        raise NbkitError(
+            f"The pre-MLP vectors have shape {tuple(pre_mlp.shape)} and the weights {tuple(weights.shape)}: "
+            "pass vectors of shape (..., d) and one neuron's weights of shape (d,)."
+        )
+
+
+def _as_torch(values: np.ndarray | torch.Tensor) -> torch.Tensor:
+    if isinstance(values, torch.Tensor):
+        return values.detach()
+    return torch.from_numpy(np.array(values))  # a copy: an atlas hands out read-only arrays, which PyTorch warns about
+
+
+def _like(values: torch.Tensor, example: ArrayT) -> ArrayT:
+    return values.numpy() if isinstance(example, np.ndarray) else values
