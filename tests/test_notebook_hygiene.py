@@ -12,6 +12,7 @@ import yaml
 
 BOOK = Path(__file__).parents[1] / "book"
 NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
+assert NOTEBOOKS, f"no notebook in {BOOK}"
 PROFILES = sorted({"quick", "default", "paper"} | {path.stem for path in (BOOK / "profiles").glob("*.yaml")})
 
 # Whatever is not here (def, for, if, with, lambda, comprehensions, operators …) is logic and belongs in nbkit.
@@ -87,10 +88,6 @@ def read_profile(name: str) -> dict[str, dict[str, Any]]:
 
 
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-
-
-def test_there_are_notebooks() -> None:
-    assert NOTEBOOKS
 
 
 @every_notebook
