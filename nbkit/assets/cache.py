@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import platformdirs
-from filelock import FileLock, Timeout
+from filelock import AcquireReturnProxy, FileLock, Timeout
 from tqdm.auto import tqdm
 
 from nbkit.assets.catalogue import ASSETS, Asset, Download
@@ -79,22 +79,16 @@ def _fill(asset: Asset, folder: Path) -> None:
     cache = folder.parent
     if is_offline():
         raise NbkitError(
-            f"{asset.name!r} is not in the cache {cache}, and NBKIT_OFFLINE forbids fetching it: unset NBKIT_OFFLINE, or "
-            f"run `nbkit fetch {asset.name}` on a machine with a network and copy its folder {folder.name} there."
+            f"{asset.name!r} is not in the cache {cache}, and NBKIT_OFFLINE forbids fetching it: unset NBKIT_OFFLINE, "
+            f"or run `nbkit fetch {asset.name}` on a machine with a network and copy its folder {folder.name} there."
         )
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(cache / f".{folder.name}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            _say(f"nbkit: waiting for another process that fetches {asset.name}")
-            lock.acquire()
-        with lock:
-            lock.release()  # `with` has acquired it once more
-            if folder.is_dir():
+        with _locked(asset, cache):
+            if folder.is_dir():  # the process that held the lock has fetched it
                 return
-            for left_over in cache.glob(f".{folder.name}-*"):  # by a process that was killed; nobody else holds the lock
+            # left by a process that was killed: nobody else holds the lock
+            for left_over in cache.glob(f".{folder.name}-*"):
                 shutil.rmtree(left_over, ignore_errors=True)
             _require_space(asset, cache)
             with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=cache) as scratch:
@@ -103,11 +97,23 @@ def _fill(asset: Asset, folder: Path) -> None:
         _explain(error, asset, cache)
 
 
+def _locked(asset: Asset, cache: Path) -> AcquireReturnProxy:
+    lock = FileLock(cache / f".{asset.folder}.lock")
+    try:
+        return lock.acquire(timeout=0)
+    except Timeout:
+        _say(f"nbkit: waiting for another process that fetches {asset.name}")
+        return lock.acquire()
+
+
 def _require_space(asset: Asset, cache: Path) -> None:
-    # an archive, what is unpacked from it, and what is kept lie side by side for a moment
-    needed = asset.size + 2 * sum(download.size for download in asset.downloads)
-    if shutil.disk_usage(cache).free < needed:
+    if shutil.disk_usage(cache).free < _needed(asset):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _needed(asset: Asset) -> int:
+    """Return the bytes in use at the worst moment, when archives, what is in them and what is kept lie side by side."""
+    return asset.size + 2 * sum(download.size for download in asset.downloads)
 
 
 def _build(asset: Asset, scratch: Path) -> Path:
@@ -143,8 +149,8 @@ def _download(asset: Asset, download: Download, scratch: Path) -> Path:
         reasons.append(f"{source}: {file.name} has sha256 {found}, not {download.sha256}")
         shutil.rmtree(place)
     raise NbkitError(
-        f"{asset.name!r} could not be fetched ({'; '.join(reasons)}). Try again with a network that reaches one of these "
-        f"sources, or copy the folder {asset.folder} from another machine's cache into {scratch.parent}."
+        f"{asset.name!r} could not be fetched ({'; '.join(reasons)}). Try again where one of these is in reach, or "
+        f"copy the folder {asset.folder} from another machine's cache into {scratch.parent}."
     )
 
 
@@ -170,11 +176,10 @@ def _check(asset: Asset, folder: Path) -> None:
 def _explain(error: OSError, asset: Asset, cache: Path) -> NoReturn:
     way_out = "or set NBKIT_CACHE to a folder elsewhere."
     if error.errno == errno.ENOSPC:
-        needed = (asset.size + 2 * sum(download.size for download in asset.downloads)) / 1e6
-        text = f"The disk of the cache {cache} is too full for {asset.name!r}: free {needed:,.0f} MB there, {way_out}"
+        text = f"The cache {cache} has no room for {asset.name!r}: free {_needed(asset) / 1e6:,.0f} MB there, {way_out}"
     else:
         reason = error.strerror or str(error)
-        text = f"The cache {cache} can't be written, so {asset.name!r} can't be fetched ({reason}): make it writable, {way_out}"
+        text = f"{asset.name!r} can't be put into the cache {cache} ({reason}): make it writable, {way_out}"
     raise NbkitError(text) from error
 
 

@@ -11,12 +11,14 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nbkit.errors import NbkitError
+
 if TYPE_CHECKING:
     from nbkit.assets.catalogue import Source
 
 
-class SourceError(Exception):
-    """A source that did not deliver; the message is a reason without a full stop."""
+class SourceError(NbkitError):
+    """A source that did not deliver; the message is a reason that others join to theirs."""
 
 
 def obtain(source: "Source", folder: Path) -> Path:
@@ -49,7 +51,9 @@ def _from_hub(source: "Source", folder: Path) -> Path:
 
     repository, _, revision = source.package.partition("@")
     try:
-        HfApi().get_paths_info(repository, source.member, revision=revision)  # fails at once; the download retries for 25 s
+        HfApi().get_paths_info(
+            repository, source.member, revision=revision
+        )  # fails at once; the download retries for 25 s
         return Path(hf_hub_download(repository, source.member, revision=revision, local_dir=folder))
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EROFS, errno.EACCES):
@@ -83,7 +87,13 @@ def _run(command: list[str], folder: Path) -> None:
         environment = os.environ | {"TMPDIR": scratch, "npm_config_cache": scratch, "NO_COLOR": "1"}
         try:
             done = subprocess.run(
-                command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+                command,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
             )
         except OSError as error:
             raise SourceError(f"{command[0]} does not start: {error.strerror}") from error

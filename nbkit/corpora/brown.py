@@ -10,18 +10,30 @@ import re
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 _OPENING = {"``", "(", "["}
 _CLOSING = {"''", ")", "]", ",", ".", ";", ":", "?", "!"}
-_JOINING = {"-", "/"}  # as words of their own: 1960 - 1962, counts / minute
-_DOUBLED = {";", ":", "?", "!"}
-_GREEK = dict(zip("abcefgjlmprt", "αβχεφγξλμπρθ", strict=True)) | {"zg": "Γ", "zq": "Ω"}  # noqa: RUF001
-
-
-class _Token(NamedTuple):
-    word: str
-    tag: str
+_TAG = re.compile(r"/[^/\s]+(?=\s|$)")
+_PARAGRAPH_BREAK = re.compile(r"\n[ \t]*(?:\n\s*)+")
+_ITEM = re.compile(r"\(? ?(?:\d{1,2}|[A-Z]) ?[.)]*")  # the number or letter of a list's item
+_GREEK = dict(zip("abcefgjlmprt", "αβχεφγξλμπρθ", strict=True))
+_CAPITAL_GREEK = {"g": "Γ", "q": "Ω"}
+# Applied in order to a paragraph's words, each with a space on both sides; curly quotes stand for the directions of
+# straight ones until `_set` has placed them.
+_RULES: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"(?<= )([;:?!]) \1(?= )"), r"\1"),  # doubled punctuation
+    (re.compile(r"(?<=\w)''(?: '')?(?= )"), '"'),  # inches, mostly marked twice: 1/8'' ''
+    (re.compile(r"\*&?0|-degrees-?"), "°"),
+    (re.compile(r"(?<= )``(?= )"), "“"),
+    (re.compile(r"(?<= )''(?= )"), "”"),
+    (re.compile(r"(?<! [,.;:?!])((?: [’”])+) ([,.?!])(?= )"), r" \2\1"),  # punctuation goes inside the closing quotes
+    (re.compile(r"(?<=\S\.) \.(?= )"), ""),  # an abbreviation's stop ends the sentence too: Jr. .
+    (re.compile(r" ([,.;:?!’”)\]])(?= )"), r"\1"),
+    (re.compile(r"(?<= )([‘“(\[]) "), r"\1"),
+    (re.compile(r" ([-/]) (?=\S)"), r"\1"),  # 1960 - 1962, counts / minute
+    (re.compile(r"(?<=\d): (?=\d)"), ":"),  # Matthew 18 : 21
+)
+_STRAIGHT = str.maketrans("‘’“”", "''\"\"")
 
 
 def brown_texts(tarball: Path) -> Iterator[str]:
@@ -38,82 +50,60 @@ def brown_texts(tarball: Path) -> Iterator[str]:
 
 
 def detokenise(tagged: str) -> str:
-    """Return one tagged Brown text as plain text, its paragraphs and headings separated by a blank line."""
-    return "\n\n".join(_join(paragraph) for paragraph in _paragraphs(tagged))
+    """Return one tagged Brown text as plain text, each paragraph and heading on a line."""
+    return "\n".join(_set(paragraph) for paragraph in _paragraphs(tagged))
 
 
-def _paragraphs(tagged: str) -> list[list[_Token]]:
-    """Group the tokens into paragraphs; a quote or bracket that a line break tore off its text goes back to it."""
-    paragraphs: list[list[_Token]] = []
-    for block in re.split(r"\n[ \t]*(?:\n\s*)+", tagged.strip("\n")):
+def _paragraphs(tagged: str) -> list[str]:
+    """Group the words into paragraphs; what a line break tore off its text goes back to it."""
+    paragraphs: list[str] = []
+    is_open = False  # whether the next line continues the last paragraph
+    for block in _PARAGRAPH_BREAK.split(tagged.strip("\n")):
         lines = [line for line in block.split("\n") if line.strip()]
-        new = True
         for line, following in zip(lines, [*lines[1:], ""], strict=True):
-            tokens = [_token(item) for item in line.split()]
-            torn = bool(paragraphs) and (paragraphs[-1][-1].word in _OPENING or tokens[0].word in _CLOSING)
-            if paragraphs and (torn or not new):
-                paragraphs[-1].extend(tokens)
+            words = " ".join(_TAG.sub("", line).split())
+            lone_item = not following and bool(_ITEM.fullmatch(words))
+            if paragraphs and (words.split(" ", 1)[0] in _CLOSING or (is_open and not lone_item)):
+                paragraphs[-1] += " " + words
             else:
-                paragraphs.append(tokens)
-            new = _is_heading(line, tokens, following)
+                paragraphs.append(words)
+            is_open = (
+                lone_item
+                or words.rsplit(" ", 1)[-1] in _OPENING
+                or bool(following and not _is_heading(line, words, following))
+            )
     return paragraphs
 
 
-def _token(item: str) -> _Token:
-    word, _, tag = item.rpartition("/")
-    return _Token(word, tag)
-
-
-def _is_heading(line: str, tokens: list[_Token], following: str) -> bool:
+def _is_heading(line: str, words: str, following: str) -> bool:
     """Whether a line stands alone: tagged as a heading, or an unfinished line before one that begins a sentence."""
-    if len(tokens[0].word) < 3 and len(tokens) <= 2:  # the number or letter of a list's item
+    if _ITEM.fullmatch(words):
         return False
-    if all(token.tag.endswith("-hl") for token in tokens if token.word.isalnum()):
-        return not following.startswith("--")
-    unfinished = line.endswith(" ") and tokens[-1].word[-1].isalpha()
-    return unfinished and tokens[0].word[0].isupper() and following.strip()[:1].isupper()
+    if 2 * line.count("-hl") >= len(words.split()):
+        return " --/-- " not in line and not following.startswith("--")  # "Austin, Texas -- A teacher"
+    unfinished = line.endswith(" ") and words[-1].isalpha()
+    return unfinished and words[0].isupper() and following.strip()[:1].isupper()
 
 
-def _join(tokens: list[_Token]) -> str:
-    """Set one paragraph's tokens as a printer would."""
-    words = [token.word for token in tokens]
-    pieces: list[str] = []  # each with the space before it, if it has one
-    quotes = 0  # how many closing quotes end `pieces`
-    glue = True  # no space before the next word
-    in_single = False
-    i = 0
-    while i < len(words):
-        word, following = words[i], words[i + 1] if i + 1 < len(words) else ""
-        i += 1
-        if word in _DOUBLED and following == word:
-            i += 1
-        if word == "''" and i > 1 and len(words[i - 2]) > 2 and words[i - 2].endswith("''"):
-            continue  # an inch mark, written twice: 1/8'' ''
+def _set(paragraph: str) -> str:
+    """Set a paragraph's words as a printer would."""
+    text = f" {paragraph} "
+    if " ' " in text:
+        text = _direct_single_quotes(text)
+    if "**" in text:
+        text = re.sub(r"\*\*y([a-z])", lambda code: _GREEK.get(code[1], code[0]), text)
+        text = re.sub(r"\*\*z([a-z])", lambda code: _CAPITAL_GREEK.get(code[1], code[0]), text)
+    for pattern, replacement in _RULES:
+        text = pattern.sub(replacement, text)
+    return text.strip().translate(_STRAIGHT)
+
+
+def _direct_single_quotes(text: str) -> str:
+    """Make each ' that stands alone an opening or a closing one, by turns; before punctuation it is a closing one."""
+    words = text.split(" ")
+    is_open = False
+    for i, word in enumerate(words):
         if word == "'":
-            in_single = not in_single and following not in _CLOSING
-            word = "`" if in_single else "'"
-        if word in ("''", "'"):
-            pieces.append('"' if word == "''" else "'")
-            quotes += 1
-            glue = False
-        elif word in _CLOSING:
-            if word in ",.?!" and quotes and pieces[-quotes - 1 :][0] not in _CLOSING:
-                if not (word == "." and pieces[-quotes - 1].endswith(".")):
-                    pieces.insert(len(pieces) - quotes, word)
-            elif not (word == "." and pieces and pieces[-1].endswith(".")):  # Jr. ends its sentence alone
-                pieces.append(word)
-            quotes, glue = 0, False
-        else:
-            joins = word in _JOINING
-            pieces.append(("" if glue or joins else " ") + _spell(word))
-            quotes, glue = 0, joins or word in _OPENING or word == "`"
-    return "".join(pieces)
-
-
-def _spell(word: str) -> str:
-    """Replace the corpus's codes: quotes, inches, degrees, Greek letters."""
-    if word in ("``", "`"):
-        return '"' if word == "``" else "'"
-    word = word.removesuffix("''") + ('"' if word.endswith("''") else "")
-    word = re.sub(r"\*&?0|-degrees-?", "°", word)
-    return re.sub(r"\*\*(?:y([a-z])|(z[gq]))", lambda code: _GREEK.get(code[1] or code[2], code[0]), word)
+            is_open = not is_open and words[i + 1] not in _CLOSING
+            words[i] = "‘" if is_open else "’"
+    return " ".join(words)

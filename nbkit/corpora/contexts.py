@@ -122,7 +122,9 @@ def _tokenise(pieces: Iterable[Piece], tokenizer: Any, name: str) -> Iterator[tu
             )["input_ids"]
         except (UnicodeEncodeError, TypeError) as error:  # a lone surrogate, which JSON can spell
             documents = f"{batch[0].document + 1} to {batch[-1].document + 1}"
-            raise NbkitError(f"Corpus {name}, documents {documents}: there is text that is not valid Unicode.") from error
+            raise NbkitError(
+                f"Corpus {name}, documents {documents}: there is text that is not valid Unicode."
+            ) from error
         yield from zip((piece.document for piece in batch), ids, strict=True)
 
 

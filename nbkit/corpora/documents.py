@@ -154,7 +154,9 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
             try:
                 line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as error:
-                raise NbkitError(f"{path} is not UTF-8 text: byte {offset + error.start} is not. Convert it first.") from error
+                raise NbkitError(
+                    f"{path} is not UTF-8 text: byte {offset + error.start} is not. Convert it first."
+                ) from error
             offset += len(raw)
             yield number, line.replace("\r\n", "\n")
 
@@ -168,7 +170,9 @@ def _parquet_file(path: Path) -> Iterator[Piece]:
             names = file.schema_arrow.names
             if "text" not in names:
                 raise NbkitError(f'{path} has no column "text", only {", ".join(names)}.')
-            if not pa.types.is_string(kind := file.schema_arrow.field("text").type) and not pa.types.is_large_string(kind):
+            if not pa.types.is_string(kind := file.schema_arrow.field("text").type) and not pa.types.is_large_string(
+                kind
+            ):
                 raise NbkitError(f'{path}: column "text" holds {kind}, not strings.')
             document = 0
             for batch in file.iter_batches(batch_size=256, columns=["text"]):
