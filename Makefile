@@ -39,8 +39,12 @@ clean:
 	rm -rf $(VENV) _build .mypy_cache .pytest_cache .ruff_cache .hypothesis nbkit.egg-info
 	find book nbkit tests \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
+# Without its Python (removed or replaced on this machine) or pip (interrupted at once) .venv is as good as missing.
+READY := import pip; $(SUITABLE)
+$(shell $(VENV)/bin/python -c '$(READY)' 2>/dev/null || rm -f $(STAMP))
+
 $(STAMP): pyproject.toml constraints.txt
-	@if ! $(VENV)/bin/python -c '$(SUITABLE)' 2>/dev/null; then \
+	@if ! $(VENV)/bin/python -c '$(READY)' 2>/dev/null; then \
 	  for python in $(PYTHONS); do \
 	    if $$python -c '$(SUITABLE)' 2>/dev/null; then found=$$python; break; fi; \
 	  done; \
@@ -50,7 +54,7 @@ $(STAMP): pyproject.toml constraints.txt
 	      "or name it: make PYTHON=/path/to/python3.12 ..." >&2; \
 	    exit 1; \
 	  fi; \
-	  echo "Making $(VENV) with $$($$found --version); this takes a few minutes."; \
+	  echo "Making $(VENV) with $$($$found --version); installing all that is in constraints.txt takes a few minutes."; \
 	  rm -rf $(VENV) && $$found -m venv $(VENV); \
 	fi
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
