@@ -1,0 +1,329 @@
+"""What a scan leaves on disk, and how it is read back, layer by layer.
+
+atlas.json             manifest: what was scanned and how, every other file's size; written last
+contexts.safetensors   the token contexts
+vocabulary.parquet     text of every token that occurs in them
+layer-07.safetensors   the dataset examples of a layer (see `nbkit.scan.merge_layer`) and its neurons' weights
+neurons.parquet        one row per neuron, with the metrics of the default embedding
+metrics-<kind>.parquet the metrics in another embedding space, made when first asked for
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Int
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from nbkit.errors import NbkitError
+from nbkit.neuron import InputWeights, Neuron, donors
+from nbkit.scan import TOKENS_AFTER, TOKENS_BEFORE
+from nbkit.snippets import display_token
+
+SCHEMA = 1
+MANIFEST = "atlas.json"
+CONTEXTS = "contexts.safetensors"
+VOCABULARY = "vocabulary.parquet"
+NEURONS = "neurons.parquet"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What an atlas was made from. Two atlases with equal manifests hold the same bytes."""
+
+    schema: int
+    """Version of the files' layout."""
+    model: str
+    """The model's name, hub id or folder."""
+    model_sha256: str
+    """Of its weights."""
+    corpus: str
+    contexts_sha256: str
+    """Of the token contexts."""
+    n_contexts: int
+    length: int
+    """Tokens in a context."""
+    layers: tuple[int, ...]
+    n_layers: int
+    """Layers of the model."""
+    d_model: int
+    d_mlp: int
+    gated: bool
+    activation: str
+    """Name of the MLP's activation function."""
+    threshold: float
+    max_examples: int
+    weights: str
+    """`native`, or `folded` with the layer norm."""
+    embedding: str
+    """Default kind of embedding."""
+    batch_size: int
+    block_size: int
+    seed: int
+    maxima_sha256: str | None
+    """Of the given table of maximum activations; None if the scan measured them."""
+    dtype: str
+    device: str
+    """`cpu` or `cuda`."""
+    versions: dict[str, str]
+    """Of the libraries that compute the numbers."""
+
+    @classmethod
+    def from_json(cls, values: dict[str, object]) -> Manifest:
+        """Raises TypeError if a field is missing."""
+        known = {field.name: values[field.name] for field in fields(cls) if field.name in values}
+        known["layers"] = tuple(known.get("layers", ()))  # type: ignore[arg-type]
+        return cls(**known)  # type: ignore[arg-type]
+
+    def differences(self, other: Manifest) -> list[str]:
+        """Names of the fields in which two manifests differ."""
+        mine, theirs = asdict(self), asdict(other)
+        return [name for name in mine if mine[name] != theirs[name]]
+
+
+def layer_file(layer: int) -> str:
+    """Name of the file of a layer."""
+    return f"layer-{layer:02d}.safetensors"
+
+
+def open_atlas(path: str | Path) -> Atlas:
+    """Opens an atlas that `build_atlas` finished.
+
+    Raises:
+        NbkitError: if there is none, it is unfinished, of another schema, or a file of it is missing or truncated.
+    """
+    folder = Path(path)
+    if not (folder / MANIFEST).is_file():
+        unfinished = (folder / "scan").is_dir()
+        hint = "its scan was interrupted: run the same build again to finish it" if unfinished else "build one first"
+        raise NbkitError(f"no atlas in {folder}: {hint}")
+    try:
+        values = json.loads((folder / MANIFEST).read_text())
+        if values["schema"] != SCHEMA:
+            raise NbkitError(f"atlas {folder} has schema {values['schema']}, this nbkit reads {SCHEMA}: build it again")
+        manifest, files = Manifest.from_json(values), dict(values["files"])
+    except (ValueError, TypeError, KeyError) as error:
+        if isinstance(error, NbkitError):
+            raise
+        raise NbkitError(
+            f"{folder / MANIFEST} is not an atlas's manifest: delete the folder and build it again"
+        ) from error
+    for name, size in files.items():
+        found = (folder / name).stat().st_size if (folder / name).is_file() else None
+        if found != size:
+            state = "missing" if found is None else f"{found} bytes long instead of {size}"
+            raise NbkitError(f"atlas {folder} is damaged: {name} is {state}; delete the folder and build it again")
+    return Atlas(folder, manifest)
+
+
+@dataclass(frozen=True, eq=False)
+class Atlas:
+    """The dataset examples of every neuron of the scanned layers. Made by `build_atlas`, opened by `open_atlas`."""
+
+    path: Path
+    manifest: Manifest
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        return self.manifest.layers
+
+    @cached_property
+    def neurons(self) -> pd.DataFrame:
+        """One row per neuron: layer, index, n_examples, max_activation, and the metrics of the default embedding."""
+        return pd.read_parquet(self.path / NEURONS)
+
+    def metrics(self, kind: str, progress: bool = True) -> pd.DataFrame:
+        """The same table with the metrics in another embedding space.
+
+        Made on first demand and kept in the atlas's folder.
+
+        Args:
+            kind: see `Neuron.kinds`.
+        """
+        if kind == self.manifest.embedding:
+            return self.neurons
+        path = self.path / f"metrics-{kind}.parquet"
+        if not path.is_file():
+            from nbkit.survey import survey
+
+            write_table(survey(self, kind, progress=progress), path)
+        return pd.read_parquet(path)
+
+    def neuron(self, layer: int, index: int) -> Neuron:
+        """The neuron `index` of `layer`.
+
+        Raises:
+            NbkitError: if the atlas doesn't hold it.
+        """
+        if layer not in self.layers:
+            raise NbkitError(f"atlas {self.path} has no layer {layer}: it holds {_ranges(self.layers)}")
+        if not 0 <= index < self.manifest.d_mlp:
+            raise NbkitError(f"layer {layer} has no neuron {index}: its neurons are 0 to {self.manifest.d_mlp - 1}")
+        return self._layer(layer).neuron(int(index))
+
+    def iterate(self, layer: int) -> Iterator[Neuron]:
+        """The neurons of a layer, in order."""
+        for index in range(self.manifest.d_mlp):
+            yield self.neuron(layer, index)
+
+    def token_strings(self, ids: Iterable[int]) -> list[str]:
+        """Display strings of token ids that occur in the contexts."""
+        table = self._display_tokens
+        return [table[int(i)] for i in ids]
+
+    @lru_cache(maxsize=2)  # noqa: B019 - an atlas lives as long as its reader, and two mapped layers cost no memory
+    def _layer(self, layer: int) -> _Layer:
+        return _Layer(self, layer)
+
+    @cached_property
+    def tokens(self) -> np.ndarray:
+        """(n_contexts, length) token ids."""
+        return read_tensors(self.path / CONTEXTS)["tokens"].numpy()
+
+    @cached_property
+    def words(self) -> Int[np.ndarray, " n_ids"]:
+        """For each token id a number of its word: equal for tokens that differ in space and case alone."""
+        table = self._vocabulary
+        numbers = np.full(int(table["id"].max()) + 1, -1)
+        numbers[table["id"]] = pd.factorize(table["text"].str.strip().str.casefold())[0]
+        return numbers
+
+    @cached_property
+    def _vocabulary(self) -> pd.DataFrame:
+        return pd.read_parquet(self.path / VOCABULARY)
+
+    @cached_property
+    def _display_tokens(self) -> dict[int, str]:
+        table = self._vocabulary
+        return {int(i): display_token(text) for i, text in zip(table["id"], table["text"], strict=True)}
+
+    @cached_property
+    def _donors(self) -> np.ndarray:
+        return donors(self.manifest.d_mlp, self.manifest.seed)
+
+
+class _Layer:
+    """A layer's file, mapped into memory."""
+
+    def __init__(self, atlas: Atlas, layer: int) -> None:
+        self.atlas, self.layer = atlas, layer
+        self.tensors = read_tensors(atlas.path / layer_file(layer))
+
+    def neuron(self, index: int) -> Neuron:
+        tensors, manifest = self.tensors, self.atlas.manifest
+        start, stop = tensors["offsets"][index : index + 2].tolist()
+        columns = {name: tensors[name][start:stop].numpy() for name in ("context", "position", "activation")}
+        return Neuron(
+            layer=self.layer,
+            index=index,
+            max_activation=float(tensors["maximum"][index]),
+            context=columns["context"],
+            position=columns["position"],
+            peak=columns["activation"],
+            key_ids=self.atlas.tokens[columns["context"], columns["position"]],
+            pre_mlp=tensors["pre_mlp"][tensors["vector"][start:stop].long()].float().numpy(),
+            window=tensors["window"][start:stop].numpy(),
+            weights=self._weights(index),
+            donor=self._weights(int(self.atlas._donors[index])),
+            embedding=manifest.embedding,
+            activation=manifest.activation,
+            snippet_tokens=_SnippetTokens(self.atlas, columns["context"], columns["position"]),
+        )
+
+    def _weights(self, index: int) -> InputWeights:
+        tensors = self.tensors
+        plain = InputWeights(tensors["w_in"][index].numpy(), float(tensors["b_in"][index]))
+        if "w_gate" not in tensors:
+            return plain
+        return InputWeights(plain.w_in, plain.b_in, tensors["w_gate"][index].numpy(), float(tensors["b_gate"][index]))
+
+
+@dataclass(frozen=True)
+class _SnippetTokens(Sequence[tuple[tuple[str, ...], int]]):
+    """The display tokens around each example's key token, looked up when they are read."""
+
+    atlas: Atlas
+    context: np.ndarray
+    position: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.context)
+
+    def __getitem__(self, i: int) -> tuple[tuple[str, ...], int]:  # type: ignore[override]
+        position = int(self.position[i])
+        start = max(0, position - TOKENS_BEFORE)
+        ids = self.atlas.tokens[self.context[i], start : position + TOKENS_AFTER + 1]
+        return tuple(self.atlas.token_strings(ids)), position - start
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, mapped into memory and read when they are touched.
+
+    Raises:
+        NbkitError: if the file is not whole.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (SafetensorError, OSError) as error:
+        raise NbkitError(f"{path} can't be read ({error}): delete the folder and build the atlas again") from error
+
+
+def write_tensors(tensors: dict[str, Tensor], path: Path) -> None:
+    """Writes a safetensors file with the schema version, whole or not at all."""
+    with _replacing(path) as temporary:
+        save_file(tensors, temporary, metadata={"nbkit_schema": str(SCHEMA)})
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Writes a Parquet file with the schema version, whole or not at all."""
+    table.attrs = {"nbkit_schema": SCHEMA}
+    with _replacing(path) as temporary:
+        table.to_parquet(temporary, index=False)
+
+
+def write_json(values: object, path: Path) -> None:
+    """Writes a JSON file, whole or not at all."""
+    with _replacing(path) as temporary:
+        temporary.write_text(json.dumps(values, indent=1) + "\n")
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path` that takes its place when the block ends well and is gone otherwise.
+
+    Raises:
+        NbkitError: if the disk is full or the folder can't be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(path)
+    except Exception as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError | SafetensorError):
+            free = shutil.disk_usage(path.parent).free / 1e9 if path.parent.is_dir() else 0
+            raise NbkitError(
+                f"can't write {path} ({error}); {free:.1f} GB are free there: make room or choose another folder, and run "
+                "again: what is finished is kept"
+            ) from error
+        raise
+
+
+def _ranges(layers: Sequence[int]) -> str:
+    if len(layers) > 2 and list(layers) == list(range(layers[0], layers[-1] + 1)):
+        return f"layers {layers[0]} to {layers[-1]}"
+    return ("layer " if len(layers) == 1 else "layers ") + ", ".join(str(layer) for layer in layers)

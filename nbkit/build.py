@@ -1,0 +1,230 @@
+"""Building an atlas: scan, merge and metrics, safe against interruption at any moment."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import torch
+from filelock import FileLock
+from jaxtyping import Float
+from safetensors import safe_open
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from nbkit.atlas import (
+    CONTEXTS,
+    MANIFEST,
+    NEURONS,
+    SCHEMA,
+    VOCABULARY,
+    Atlas,
+    Manifest,
+    layer_file,
+    open_atlas,
+    write_json,
+    write_table,
+    write_tensors,
+)
+from nbkit.errors import NbkitError
+from nbkit.scan import AtlasConfig, Bounds, merge_layer, scan_block
+from nbkit.snippets import token_texts
+from nbkit.survey import survey
+
+if TYPE_CHECKING:
+    from nbkit.corpora import Contexts
+    from nbkit.models import LanguageModel
+
+LIBRARIES = ("nbkit", "numpy", "scipy", "torch", "transformers", "transformer-lens")
+SCAN = "scan"
+IDENTITY = "identity.json"
+
+
+def build_atlas(
+    model: LanguageModel,
+    contexts: Contexts,
+    out: str | Path,
+    config: AtlasConfig | None = None,
+    maxima: Float[np.ndarray, "n_layers d_mlp"] | None = None,
+    progress: bool = True,
+) -> Atlas:
+    """Scans the contexts and leaves an atlas in the folder `out`; goes on where an interrupted build stopped.
+
+    A pure function of its arguments: the same model, contexts and config give the same bytes, interrupted or not. A
+    finished atlas of the same arguments is opened, not built again.
+
+    Args:
+        config: what to scan for; the defaults are the paper's.
+        maxima: the neurons' maximum activations, if they are known from a larger corpus (the paper took Neuroscope's);
+            None measures them on `contexts`.
+
+    Raises:
+        NbkitError: an argument doesn't fit the model; `out` holds something else; the folder can't be written.
+    """
+    folder, config = Path(out), (config or AtlasConfig()).resolved(model)
+    table = _checked_maxima(maxima, model)
+    manifest = _manifest(model, contexts, config, table)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock")
+        lock.acquire()
+    except OSError as error:
+        raise NbkitError(f"can't write to {folder} ({error.strerror}): choose another folder") from error
+    try:
+        for leftover in [*folder.glob(".*.tmp"), *(folder / SCAN).glob(".*.tmp")]:
+            leftover.unlink()
+        if _is_finished(folder, manifest):
+            shutil.rmtree(folder / SCAN, ignore_errors=True)
+            return open_atlas(folder)
+        layers = config.numbers
+        given = None if table is None else table[list(layers)]
+        blocks = _scan(model, contexts, folder / SCAN, config, given, progress)
+        _merge(model, blocks, folder, config, given, progress)
+        write_tensors(
+            {name: torch.from_numpy(getattr(contexts, name)) for name in ("tokens", "documents")}, folder / CONTEXTS
+        )
+        ids = np.unique(contexts.tokens)
+        write_table(pd.DataFrame({"id": ids, "text": token_texts(model.tokenizer, ids)}), folder / VOCABULARY)
+        write_table(survey(Atlas(folder, manifest), manifest.embedding, progress), folder / NEURONS)
+        names = [layer_file(layer) for layer in layers] + [CONTEXTS, VOCABULARY, NEURONS]
+        files = {name: (folder / name).stat().st_size for name in names}
+        write_json(asdict(manifest) | {"files": files}, folder / MANIFEST)
+        shutil.rmtree(folder / SCAN)
+    finally:
+        lock.release()
+    return open_atlas(folder)
+
+
+class BlockFile(Mapping[str, Tensor]):
+    """A block's result on disk; a tensor is read when it is asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __getitem__(self, name: str) -> Tensor:
+        with safe_open(self.path, framework="pt") as file:
+            tensor: Tensor = file.get_tensor(name)
+        return tensor
+
+    def __iter__(self) -> Iterator[str]:
+        with safe_open(self.path, framework="pt") as file:
+            return iter(file.keys())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _scan(
+    model: LanguageModel, contexts: Contexts, folder: Path, config: AtlasConfig, maxima: Tensor | None, progress: bool
+) -> Sequence[BlockFile]:
+    """Scans the blocks that are not on disk yet; gives all of them in corpus order."""
+    n, layers = len(contexts.tokens), config.numbers
+    bounds = Bounds(len(layers), model.d_mlp, config.max_examples)
+    blocks = []
+    with tqdm(total=n, desc="scan", unit="context", smoothing=0.1, disable=not progress) as bar:
+        for number, start in enumerate(range(0, n, config.block_size)):
+            path, size = folder / f"block-{number:06d}.safetensors", min(config.block_size, n - start)
+            if path.is_file():
+                bar.initial += size  # read, not computed: it must not count in the speed
+            else:
+                write_tensors(scan_block(model, contexts, start, config, bounds, maxima), path)
+            bar.update(size)
+            blocks.append(BlockFile(path))
+            bounds.absorb(blocks[-1], layers)
+    return blocks
+
+
+def _merge(
+    model: LanguageModel,
+    blocks: Sequence[BlockFile],
+    folder: Path,
+    config: AtlasConfig,
+    maxima: Tensor | None,
+    progress: bool,
+) -> None:
+    """Writes the file of every layer."""
+    maximum = torch.stack([block["maximum"] for block in blocks]).amax(0) if maxima is None else maxima
+    for row, layer in enumerate(tqdm(config.numbers, desc="merge", unit="layer", disable=not progress)):
+        merged = merge_layer(blocks, layer, maximum[row], config) | {"maximum": maximum[row].contiguous()}
+        weights = model.neuron_weights(layer, folded=config.weights == "folded")
+        merged |= {name: tensor for name, tensor in vars(weights).items() if tensor is not None}
+        write_tensors(merged, folder / layer_file(layer))
+
+
+def _is_finished(folder: Path, manifest: Manifest) -> bool:
+    """Whether `folder` holds this very atlas; if not, makes it ready for the scan.
+
+    Raises:
+        NbkitError: if it holds anything else.
+    """
+    scan = folder / SCAN
+    for path in (folder / MANIFEST, scan / IDENTITY):
+        if not path.is_file():
+            continue
+        try:
+            found = Manifest.from_json(json.loads(path.read_text()))
+        except (ValueError, TypeError) as error:
+            raise NbkitError(f"{path} is not an atlas's manifest: choose another folder, or delete {folder}") from error
+        if differences := manifest.differences(found):
+            raise NbkitError(
+                f"{folder} holds an atlas of another {', '.join(differences)}: choose another folder, or delete it"
+            )
+        return path.name == MANIFEST
+    foreign = [path.name for path in folder.iterdir() if path.name != ".lock" and path != scan]
+    if foreign or (scan.is_dir() and any(scan.glob("block-*"))):
+        raise NbkitError(
+            f"{folder} is not empty and holds no atlas ({', '.join(foreign or [SCAN])}): choose another folder"
+        )
+    scan.mkdir(exist_ok=True)
+    write_json(asdict(manifest), scan / IDENTITY)
+    return False
+
+
+def _manifest(model: LanguageModel, contexts: Contexts, config: AtlasConfig, maxima: Tensor | None) -> Manifest:
+    return Manifest(
+        schema=SCHEMA,
+        model=model.name,
+        model_sha256=model.fingerprint,
+        corpus=contexts.name,
+        contexts_sha256=contexts.sha256,
+        n_contexts=len(contexts.tokens),
+        length=contexts.tokens.shape[1],
+        layers=config.numbers,
+        n_layers=model.n_layers,
+        d_model=model.d_model,
+        d_mlp=model.d_mlp,
+        gated=model.gated,
+        activation=model.activation,
+        threshold=config.threshold,
+        max_examples=config.max_examples,
+        weights=config.weights,
+        embedding=config.embedding,
+        batch_size=config.batch_size,
+        block_size=config.block_size,
+        seed=config.seed,
+        maxima_sha256=None if maxima is None else hashlib.sha256(maxima.numpy().tobytes()).hexdigest(),
+        dtype=str(model.dtype).removeprefix("torch."),
+        device=model.device.type,
+        versions={name: version(name) for name in LIBRARIES},
+    )
+
+
+def _checked_maxima(maxima: np.ndarray | None, model: LanguageModel) -> Tensor | None:
+    if maxima is None:
+        return None
+    table, shape = np.asarray(maxima, dtype=np.float32), (model.n_layers, model.d_mlp)
+    if table.shape != shape:
+        raise NbkitError(
+            f"the table of maxima has shape {table.shape}: model {model.name!r} needs (layers, neurons) = {shape}"
+        )
+    if not np.isfinite(table).all():
+        raise NbkitError("the table of maxima holds NaN or infinite values")
+    return torch.from_numpy(table)

@@ -1,0 +1,291 @@
+"""The pass over the contexts that finds every neuron's dataset examples.
+
+A *dataset example* of a neuron is (context, key position, activation): the neuron's highest activation in a context, at
+the first position that attains it, positions of added special tokens left out. A context counts if that activation is
+positive and reaches `threshold` times the neuron's maximum; the first `max_examples` of them in corpus order are kept.
+
+**Why one forward pass per context suffices**, although the maximum is only known at the end. After some contexts let R be
+the neuron's largest activation so far. The final maximum is at least R, so a context below ``threshold * R`` can be
+dropped at once. And for a context with activation a, if k = `max_examples` earlier contexts reach a, then whatever the
+final maximum: if a passes, so do those k, and a is not among the first k. So a context is needed only if it reaches
+``threshold * R`` and fewer than k earlier ones reach a; for contexts in random order about k * (1 + ln(n / k)) of n
+survive the second rule alone. Of those *candidates* the scan keeps the pre-MLP vector and the display window, and the
+selection at the end is exact. No block is read a second time, unless its file is lost.
+
+The scan is a map over blocks of contexts (`scan_block`) and a merge in corpus order (`merge_layer`). `Bounds` carries R
+and the k-th largest activation from block to block. They only make a block's result smaller, never different after the
+merge, so blocks may also run anywhere, in any order, with empty bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nbkit.errors import NbkitError
+
+if TYPE_CHECKING:
+    from nbkit.corpora import Contexts
+    from nbkit.models import LanguageModel
+
+TOKENS_BEFORE = 20
+TOKENS_AFTER = 10
+WINDOW = TOKENS_BEFORE + 1 + TOKENS_AFTER
+
+Block = dict[str, Tensor]
+"""What a block of contexts gives, as named tensors: `maximum` (layers, d_mlp), and for each layer L and its candidates
+`L.neuron`, `L.context`, `L.position`, `L.activation`, `L.window` (candidates, WINDOW), `L.vector` (a row of `L.pre_mlp`),
+and `L.pre_mlp` (rows, d_model), a row once however many neurons share it."""
+
+
+@dataclass(frozen=True)
+class AtlasConfig:
+    """What to scan for. Part of an atlas's identity."""
+
+    layers: Literal["all"] | Sequence[int] = "all"
+    """Layers whose MLP neurons are scanned, 0-based."""
+    threshold: float = 0.75
+    """Share of the neuron's maximum activation that a dataset example reaches, in (0, 1]."""
+    max_examples: int = 100
+    """Dataset examples kept for each neuron: the first in corpus order."""
+    weights: Literal["native", "folded"] = "native"
+    """`native`: the MLP's input and weights as the model has them; `folded`: the layer norm folded into the weights."""
+    embedding: Literal["auto", "input", "gate", "up", "gradient"] = "auto"
+    """Neuron embedding of the metrics: `auto` is `input` for a plain MLP and `gradient` for a gated one."""
+    batch_size: int = 16
+    """Contexts in a forward pass. Rounding depends on it, so it is part of the identity."""
+    block_size: int = 128
+    """Contexts after which the state is safe on disk."""
+    seed: int = 0
+    """Seed of the shuffled-weights control."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold <= 1:
+            raise NbkitError(f"threshold is {self.threshold}: it is a share of the maximum activation, in (0, 1]")
+        for name in ("max_examples", "batch_size", "block_size"):
+            if getattr(self, name) < 1:
+                raise NbkitError(f"{name} is {getattr(self, name)}: it must be at least 1")
+        for name, choices in (
+            ("weights", ("native", "folded")),
+            ("embedding", ("auto", "input", "gate", "up", "gradient")),
+        ):
+            if getattr(self, name) not in choices:
+                raise NbkitError(f"{name} is {getattr(self, name)!r}: choose one of {', '.join(choices)}")
+        if self.layers != "all":
+            if isinstance(self.layers, str) or not self.layers:
+                raise NbkitError(f"layers is {self.layers!r}: give 'all' or layer numbers")
+            object.__setattr__(self, "layers", tuple(sorted({int(layer) for layer in self.layers})))
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The layers of a resolved config."""
+        assert self.layers != "all"
+        return tuple(int(layer) for layer in self.layers)
+
+    def resolved(self, model: LanguageModel) -> AtlasConfig:
+        """The same with `all` and `auto` replaced by what they mean for `model`.
+
+        Raises:
+            NbkitError: a layer or an embedding that the model doesn't have.
+        """
+        layers = tuple(range(model.n_layers)) if self.layers == "all" else self.numbers
+        for layer in layers:
+            if not 0 <= layer < model.n_layers:
+                raise NbkitError(f"model {model.name!r} has no layer {layer}: its layers are 0 to {model.n_layers - 1}")
+        embedding = self.embedding
+        if embedding == "auto":
+            embedding = "gradient" if model.gated else "input"
+        if (embedding in ("gate", "up") and not model.gated) or (embedding == "input" and model.gated):
+            kinds = "gate, up, gradient" if model.gated else "input, gradient"
+            raise NbkitError(
+                f"embedding {embedding!r} is not defined for the neurons of {model.name!r}: choose {kinds}"
+            )
+        return replace(self, layers=layers, embedding=embedding)
+
+
+class Bounds:
+    """What earlier blocks say about the neurons: their maximum, and the k-th largest activation of a candidate."""
+
+    def __init__(self, n_layers: int, d_mlp: int, max_examples: int) -> None:
+        self.maximum = torch.zeros(n_layers, d_mlp)
+        self._largest = torch.full((n_layers, d_mlp, max_examples), -torch.inf)  # descending
+
+    @property
+    def kth_largest(self) -> Float[Tensor, "layers d_mlp"]:
+        return self._largest[..., -1]
+
+    def absorb(self, block: Mapping[str, Tensor], layers: Sequence[int]) -> None:
+        """Takes the next block's result in."""
+        self.maximum = torch.maximum(self.maximum, block["maximum"])
+        for row, layer in enumerate(layers):
+            neuron, activation = block[f"{layer}.neuron"].long(), block[f"{layer}.activation"]
+            order = neuron.argsort(stable=True)
+            neuron, activation = neuron[order], activation[order]
+            rank = rank_in_group(neuron)
+            if len(rank):
+                new = torch.full((self.maximum.shape[1], int(rank.max()) + 1), -torch.inf)
+                new[neuron, rank] = activation
+                largest = torch.cat([self._largest[row], new], dim=1)
+                self._largest[row] = largest.topk(self._largest.shape[-1], dim=1).values
+
+
+def rank_in_group(group: Tensor) -> Tensor:
+    """How many equal entries precede each entry of a sorted (n,) tensor."""
+    index = torch.arange(len(group))
+    starts = torch.ones(len(group), dtype=torch.bool)
+    starts[1:] = group[1:] != group[:-1]
+    return index - torch.where(starts, index, 0).cummax(0).values if len(group) else index
+
+
+def scan_block(
+    model: LanguageModel,
+    contexts: Contexts,
+    start: int,
+    config: AtlasConfig,
+    bounds: Bounds | None = None,
+    maxima: Float[Tensor, "layers d_mlp"] | None = None,
+) -> Block:
+    """Candidates of the contexts `start` to `start + config.block_size`: the map step.
+
+    Args:
+        config: a resolved one.
+        bounds: what earlier blocks found. Without it the result is larger, and the same after the merge.
+        maxima: the neurons' maximum activations, if they are known from elsewhere.
+
+    Raises:
+        NbkitError: if an activation is not finite.
+    """
+    layers = config.numbers
+    bounds = bounds or Bounds(len(layers), model.d_mlp, config.max_examples)
+    stop = min(start + config.block_size, len(contexts.tokens))
+    text = np.flatnonzero(~contexts.special)
+    first, end = int(text[0]), int(text[-1]) + 1
+    inner_special = torch.from_numpy(contexts.special[first:end])
+    running = bounds.maximum.clone().to(model.device)
+    kth_largest = bounds.kth_largest.to(model.device)
+    given = None if maxima is None else maxima.to(model.device)
+    folds = {layer: model.norm(layer) for layer in layers} if config.weights == "folded" else {}
+    found: dict[int, list[Block]] = {layer: [] for layer in layers}
+    block_maximum = torch.full_like(running, -torch.inf)
+    offset = start
+
+    def floor(row: int) -> Tensor:
+        return config.threshold * (running[row] if given is None else given[row])
+
+    def capture(layer: int, pre_mlp: Tensor, activations: Tensor) -> None:
+        row = layers.index(layer)
+        usable = activations[:, first:end]
+        if bool(inner_special.any()):
+            usable = usable.masked_fill(inner_special.to(usable.device)[:, None], -torch.inf)
+        peak = usable.amax(1).float()  # (b, d_mlp)
+        if not bool(peak.isfinite().all()):
+            raise NbkitError(
+                f"model {model.name!r}, layer {layer}: activations that are not finite in contexts {offset} to "
+                f"{offset + len(peak) - 1}; its weights may overflow in {model.dtype}, try dtype='float32'"
+            )
+        block_maximum[row] = torch.maximum(block_maximum[row], peak.amax(0))
+        running[row] = torch.maximum(running[row], peak.amax(0))
+        needed = (peak > 0) & (peak >= floor(row)) & (peak > kth_largest[row])
+        context, neuron = needed.nonzero(as_tuple=True)
+        trace = activations[context, :, neuron].float()  # (candidates, t)
+        activation = peak[context, neuron]
+        reaches = trace[:, first:end] == activation[:, None]
+        position = first + reaches.to(torch.uint8).argmax(1)
+        keys, vector = (context * activations.shape[1] + position).unique(return_inverse=True)
+        found[layer].append(
+            {
+                "neuron": neuron.int().cpu(),
+                "context": (context + offset).int().cpu(),
+                "position": position.int().cpu(),
+                "activation": activation.cpu(),
+                "window": _windows(trace, position).cpu(),
+                "vector": vector.int().cpu(),
+                "pre_mlp": pre_mlp.flatten(0, 1)[keys].cpu(),
+            }
+        )
+
+    with model.captured(layers, capture) as run:
+        for offset in range(start, stop, config.batch_size):
+            run(torch.from_numpy(contexts.tokens[offset : min(offset + config.batch_size, stop)]))
+
+    block: Block = {"maximum": block_maximum.cpu()}
+    for row, layer in enumerate(layers):
+        norm = folds.get(layer)
+        for name, tensor in _joined(found.pop(layer), floor(row).cpu()).items():
+            if name == "pre_mlp" and norm is not None:
+                tensor = ((tensor.float() - norm.shift) / norm.scale).to(tensor.dtype)
+            block[f"{layer}.{name}"] = tensor
+    return block
+
+
+def _windows(trace: Float[Tensor, "n t"], position: Tensor) -> Float[Tensor, "n window"]:
+    """Activations from TOKENS_BEFORE before `position` to TOKENS_AFTER behind it; 0 outside the context."""
+    at = position[:, None] + torch.arange(-TOKENS_BEFORE, TOKENS_AFTER + 1, device=trace.device)
+    inside = (at >= 0) & (at < trace.shape[1])
+    return trace.gather(1, at.clamp(0, trace.shape[1] - 1)).masked_fill(~inside, 0)
+
+
+def _joined(batches: list[Block], floor: Float[Tensor, " d_mlp"]) -> Block:
+    """The batches of one layer together, without the candidates that a later maximum has ruled out."""
+    rows = [len(batch["pre_mlp"]) for batch in batches]
+    for batch, shift in zip(batches, np.cumsum([0, *rows[:-1]]), strict=True):
+        batch["vector"] = batch["vector"] + int(shift)
+    joined = {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
+    keep = joined["activation"] >= floor[joined["neuron"].long()]
+    pre_mlp = joined.pop("pre_mlp")
+    joined = {name: tensor[keep].contiguous() for name, tensor in joined.items()}
+    used, vector = joined["vector"].unique(return_inverse=True)
+    return {**joined, "vector": vector.int(), "pre_mlp": pre_mlp[used.long()].contiguous()}
+
+
+def merge_layer(
+    blocks: Sequence[Mapping[str, Tensor]], layer: int, maximum: Float[Tensor, " d_mlp"], config: AtlasConfig
+) -> dict[str, Tensor]:
+    """The dataset examples of one layer: the merge step.
+
+    Args:
+        blocks: the results of all blocks in corpus order; only the tensors of `layer` are read from each.
+        maximum: the neurons' maximum activations over the corpus, or those given.
+
+    Returns:
+        `offsets` (d_mlp + 1,): neuron j's examples are rows offsets[j] to offsets[j + 1], in corpus order, of
+        `context`, `position`, `activation`, `window` and `vector`; the latter is a row of `pre_mlp`, in corpus order.
+    """
+    light = [{name: block[f"{layer}.{name}"] for name in ("neuron", "activation")} for block in blocks]
+    source = torch.cat([torch.full((len(part["neuron"]),), i) for i, part in enumerate(light)])
+    row = torch.cat([torch.arange(len(part["neuron"])) for part in light])
+    neuron = torch.cat([part["neuron"] for part in light]).long()
+    activation = torch.cat([part["activation"] for part in light])
+    reaches = (activation >= config.threshold * maximum[neuron]).nonzero()[:, 0]
+    order = reaches[neuron[reaches].argsort(stable=True)]  # by neuron, then in corpus order
+    order = order[rank_in_group(neuron[order]) < config.max_examples]
+    counts = torch.bincount(neuron[order], minlength=len(maximum))
+    merged: dict[str, Tensor] = {"offsets": torch.cat([torch.zeros(1, dtype=torch.long), counts.cumsum(0)])}
+
+    parts: dict[str, list[Tensor]] = {name: [] for name in ("context", "position", "activation", "window", "vector")}
+    vectors: list[Tensor] = []
+    places: list[Tensor] = []
+    n_vectors = 0
+    for index, block in enumerate(blocks):
+        mine = (source[order] == index).nonzero()[:, 0]
+        rows = row[order[mine]]
+        taken = {name: block[f"{layer}.{name}"][rows] for name in parts}
+        # A block's vectors lie in corpus order, so taking them block by block keeps that order.
+        used, taken["vector"] = taken["vector"].unique(return_inverse=True)
+        taken["vector"] = (taken["vector"] + n_vectors).int()
+        n_vectors += len(used)
+        vectors.append(block[f"{layer}.pre_mlp"][used.long()])
+        places.append(mine)
+        for name, tensor in taken.items():
+            parts[name].append(tensor)
+    place = torch.cat(places).argsort()
+    for name, tensors in parts.items():
+        merged[name] = torch.cat(tensors)[place].contiguous()
+    merged["pre_mlp"] = torch.cat(vectors)
+    return merged

@@ -1,0 +1,74 @@
+"""The text around a dataset example's key token, as display strings."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+NEWLINE = "↵"
+TAB = "→"
+
+
+@dataclass(frozen=True)
+class Snippet:
+    """A dataset example for the eye: at most 20 tokens before its key token and 10 after."""
+
+    tokens: tuple[str, ...]
+    """Display strings, harmless in any renderer that escapes markup (see `display_token`)."""
+    activations: tuple[float, ...]
+    """The neuron's activation on each token."""
+    key: int
+    """Index of the key token."""
+    context: int
+    """Number of the context in the corpus."""
+    position: int
+    """Position of the key token in the context."""
+
+    @property
+    def key_token(self) -> str:
+        return self.tokens[self.key]
+
+    def __str__(self) -> str:
+        before, after = "".join(self.tokens[: self.key]), "".join(self.tokens[self.key + 1 :])
+        return f"{before}[{self.key_token}]{after}"
+
+
+def display_token(text: str) -> str:
+    """`text` with its invisible characters made visible.
+
+    Newlines and tabs become arrows, other control characters their Unicode control picture, and format characters
+    (bidirectional marks, zero-width characters) and lone surrogates their code point in angle brackets, so that a token
+    can neither reorder nor hide its neighbours. Zero-width joiners between other characters stay: emoji need them.
+    """
+    return "".join(_visible(char, inner=0 < i < len(text) - 1) for i, char in enumerate(text))
+
+
+def _visible(char: str, *, inner: bool) -> str:
+    code = ord(char)
+    if char == "\n":
+        return NEWLINE
+    if char == "\t":
+        return TAB
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "\u2421"
+    if char == "\u200d" and inner:
+        return char
+    if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
+        return f"⟨U+{code:04X}⟩"
+    return char
+
+
+def token_texts(tokenizer: Any, ids: Iterable[int]) -> list[str]:
+    """The text that each token adds behind another one, leading space included.
+
+    Decoding a token by itself loses its leading space in some tokenizers, and its `##` in others; decoding it behind
+    an anchor token tells both.
+    """
+    anchor = int(tokenizer("a", add_special_tokens=False)["input_ids"][0])
+    options = {"clean_up_tokenization_spaces": False, "skip_special_tokens": False}
+    start = len(tokenizer.decode([anchor], **options))
+    return [text[start:] for text in tokenizer.batch_decode([[anchor, int(i)] for i in ids], **options)]

@@ -1,0 +1,89 @@
+"""Small random-weight models in local Hugging Face folders, made in a second, with every parameter non-trivial."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+
+from nbkit.corpora import Contexts
+
+SPECIAL = ["<pad>", "<s>", "</s>", "<unk>", "[CLS]", "[SEP]", "[MASK]"]
+VOCABULARY = [*SPECIAL, *(chr(code) for code in range(32, 127)), "\n"]
+N_CTX = 64
+D_MODEL, N_LAYERS, N_HEADS = 24, 3, 2
+D_MLP = {"gpt2": 4 * D_MODEL, "bert": 40, "llama": 40}
+
+
+def make_tokenizer(*, bert: bool = False) -> PreTrainedTokenizerFast:
+    """A tokenizer with a token per character."""
+    words = {word: number for number, word in enumerate(VOCABULARY)}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    names = (
+        {"cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
+        if bert
+        else {"bos_token": "<s>", "eos_token": "</s>"}
+    )
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", pad_token="<pad>", **names)
+
+
+def make_model(architecture: str, folder: Path) -> Path:
+    """Saves a random model of `architecture` (gpt2, bert, llama) in `folder`."""
+    torch.manual_seed(0)
+    common = {"vocab_size": len(VOCABULARY)}
+    network: PreTrainedModel
+    if architecture == "gpt2":
+        network = GPT2LMHeadModel(
+            GPT2Config(
+                **common,
+                n_positions=N_CTX,
+                n_embd=D_MODEL,
+                n_layer=N_LAYERS,
+                n_head=N_HEADS,
+                bos_token_id=1,
+                eos_token_id=2,
+            )
+        )
+    else:
+        sizes = {
+            "hidden_size": D_MODEL,
+            "intermediate_size": D_MLP[architecture],
+            "num_hidden_layers": N_LAYERS,
+            "num_attention_heads": N_HEADS,
+            "max_position_embeddings": N_CTX,
+        }
+        if architecture == "bert":
+            network = BertForMaskedLM(BertConfig(**common, **sizes))
+        else:
+            network = LlamaForCausalLM(
+                LlamaConfig(**common, **sizes, num_key_value_heads=1, bos_token_id=1, eos_token_id=2)
+            )
+    with torch.no_grad():  # layer norms start at 1 and biases at 0, which would hide a mistake in either
+        for parameter in network.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    network.save_pretrained(folder)
+    make_tokenizer(bert=architecture == "bert").save_pretrained(folder)
+    return folder
+
+
+def random_contexts(n: int, length: int, seed: int = 0, *, last_special: bool = False) -> Contexts:
+    """Contexts of random characters behind a first special token."""
+    tokens = np.random.default_rng(seed).integers(len(SPECIAL), len(VOCABULARY), (n, length)).astype(np.int32)
+    special = np.zeros(length, dtype=bool)
+    tokens[:, 0], special[0] = 1, True
+    if last_special:
+        tokens[:, 0], tokens[:, -1], special[-1] = 4, 5, True
+    return Contexts(tokens, np.arange(n, dtype=np.int32), f"random-{seed}", special)
