@@ -215,6 +215,16 @@ def test_make_without_a_suitable_python_says_what_to_do(tmp_path: Path) -> None:
     assert not (tmp_path / ".venv").exists()
 
 
+def test_the_guides_name_what_exists() -> None:
+    guides = text_of("README.md") + text_of("CONTRIBUTING.md")
+    targets = set(re.findall(r"^([a-z]+):", text_of("Makefile"), flags=re.MULTILINE))
+    named = set(re.findall(r"(?:`|^)make ([a-z]+)", guides, flags=re.MULTILINE))
+    assert {"book", "test", "lab", "bench"} <= named <= targets
+    files = set(re.findall(r"\bbook/[\w/-]+\.(?:ipynb|png|svg)", guides))
+    assert files and all((ROOT / name).is_file() for name in files), files
+    assert "<!--" not in guides, "a place is left to be filled in"
+
+
 def tracked_files() -> list[Path]:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
     return [ROOT / name for name in listed.stdout.split("\0") if name]
