@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 import zipfile
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from pathlib import Path
 import pytest
 
 from nbkit import assets
-from nbkit.assets import ASSETS, Asset, Download, Source, cache, clients, prepare
+from nbkit.assets import ASSETS, Asset, Download, Source, clients, prepare
 from nbkit.errors import NbkitError
 
 CONTENT = b"what the toy asset holds" * 100
@@ -174,7 +175,7 @@ def test_a_read_only_cache_is_named(folder: Path, npm: FakeNpm, monkeypatch: pyt
 
     folder.mkdir()
     with monkeypatch.context() as patch:
-        patch.setattr(cache.tempfile, "TemporaryDirectory", refuse)
+        patch.setattr(tempfile, "TemporaryDirectory", refuse)
         with pytest.raises(NbkitError, match=r"can't be put into the cache .*\(Read-only file system\).*NBKIT_CACHE"):
             assets.fetch("toy")
     monkeypatch.setenv("NBKIT_CACHE", str(npm.log / "below a file"))

@@ -13,12 +13,13 @@ import os
 import shutil
 import sys
 import tempfile
+from contextlib import AbstractContextManager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
 import platformdirs
-from filelock import AcquireReturnProxy, FileLock, Timeout
+from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 from nbkit.assets.catalogue import ASSETS, Asset, Download
@@ -97,7 +98,7 @@ def _fill(asset: Asset, folder: Path) -> None:
         _explain(error, asset, cache)
 
 
-def _locked(asset: Asset, cache: Path) -> AcquireReturnProxy:
+def _locked(asset: Asset, cache: Path) -> AbstractContextManager[object]:
     lock = FileLock(cache / f".{asset.folder}.lock")
     try:
         return lock.acquire(timeout=0)
