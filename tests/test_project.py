@@ -167,11 +167,16 @@ def test_conda_and_make_install_the_same() -> None:
     assert "pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'" in text_of("Makefile")
 
 
+def make(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run make as from a shell, whatever make these tests themselves run under."""
+    inherited = {"MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "PROFILE", "PYTHON"}
+    environment = {name: value for name, value in os.environ.items() if name not in inherited}
+    return subprocess.run(["make", *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+
+
 def planned(*arguments: str) -> str:
-    """Return the commands that make would run for these arguments in a folder without .venv."""
-    environment = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL"}}
-    command = ["make", "--dry-run", "--always-make", *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    """Return the commands that make would run for these arguments if nothing were there yet."""
+    done = make("--dry-run", "--always-make", *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -202,14 +207,14 @@ def test_make_test_is_format_lint_types_and_tests_and_ci_calls_it() -> None:
 
 
 def test_make_clean_removes_what_the_others_made() -> None:
-    commands = subprocess.run(["make", "--dry-run", "clean"], cwd=ROOT, capture_output=True, text=True).stdout
+    commands = planned("clean")
     assert all(folder in commands for folder in (".venv", "_build"))
 
 
 def test_make_without_a_suitable_python_says_what_to_do(tmp_path: Path) -> None:
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         (tmp_path / name).write_text(text_of(name), encoding="utf-8")
-    done = subprocess.run(["make", "book", "PYTHON=false"], cwd=tmp_path, capture_output=True, text=True)
+    done = make("book", "PYTHON=false", folder=tmp_path)
     assert done.returncode != 0
     assert "needs Python 3.11, 3.12 or 3.13" in done.stderr and "make PYTHON=" in done.stderr
     assert not (tmp_path / ".venv").exists()
