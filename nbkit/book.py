@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jupyter_book.sphinx import build_sphinx  # type: ignore[import-untyped]
+from jupyter_book.sphinx import build_sphinx
 
 import nbkit
 from nbkit import frontend
@@ -122,21 +123,25 @@ def _build_pages(root: Path, staged: Path, out: Path) -> Path:
     pages, doctrees = out / "html", out / ".doctrees"
     for old in (pages, doctrees):
         shutil.rmtree(old, ignore_errors=True)
-    status = build_sphinx(
-        staged,
-        pages,
-        path_config=root / "_config.yml",
-        noconfig=True,
-        confoverrides={
-            "external_toc_path": (root / "_toc.yml").as_posix(),
-            "nitpicky": True,
-            "latex_individualpages": False,
-        },
-        doctreedir=doctrees,
-        quiet=True,
-        warningiserror=True,
-        keep_going=True,
-    )
+    with warnings.catch_warnings():
+        # not about the book: what Sphinx's extensions use of each other and will have to replace
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        status = build_sphinx(
+            staged,
+            pages,
+            path_config=root / "_config.yml",
+            noconfig=True,
+            confoverrides={
+                "external_toc_path": (root / "_toc.yml").as_posix(),
+                "nitpicky": True,
+                "latex_individualpages": False,
+            },
+            doctreedir=doctrees,
+            quiet=True,
+            warningiserror=True,
+            keep_going=True,
+        )
     if status != 0:
         raise NbkitError("The pages were not built: mend what Sphinx reports above; warnings are errors here.")
     return pages

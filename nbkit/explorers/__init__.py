@@ -1,0 +1,5 @@
+"""Views that work live in JupyterLab and static in the book."""
+
+from nbkit.explorers.dendrogram import DendrogramExplorer
+
+__all__ = ["DendrogramExplorer"]

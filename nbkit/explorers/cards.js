@@ -1,0 +1,150 @@
+// The clusters of the present cut as cards, the largest first: key tokens and examples, the medoid on top.
+
+import { button, clamp, consume, element, rove } from "./elements.js";
+import { count, frequentKeys, tokenElements } from "./snippets.js";
+import { leaves } from "./tree.js";
+
+const FIRST_CARDS = 8;
+const FIRST_EXAMPLES = 3;
+const KEY_TOKENS = 5;
+
+export class Cards {
+  /** @param explorer the state that it shows and changes (dendrogram.js) */
+  constructor(explorer) {
+    this.explorer = explorer;
+    this.all = false; // whether clusters after the first few are shown
+    this.open = new Set(); // the clusters, by node, that show all their examples
+    this.rows = explorer.data.tokens.map((_, example) => this.makeRow(example));
+    this.root = element("div", { class: "nk-cards" });
+  }
+
+  /** Lay out the cards of the present cut. */
+  deal() {
+    const { clusters } = this.explorer;
+    const shown = this.all ? clusters : clusters.slice(0, FIRST_CARDS);
+    this.root.replaceChildren(...shown.map((cluster, place) => this.makeCard(cluster, place)));
+    const hidden = clusters.length - shown.length;
+    if (!hidden) return;
+    const more = button({ class: "nk-more" }, [`Show ${count(hidden, "more cluster")}`], () => {
+      this.all = true;
+      this.deal();
+      this.root.children[FIRST_CARDS].querySelector("button").focus();
+    });
+    this.root.append(more);
+  }
+
+  makeCard(cluster, place) {
+    const { explorer } = this;
+    const members = this.members(cluster);
+    const name = `Cluster ${place + 1}`;
+    const card = element("section", { class: "nk-card", "aria-label": name, "data-node": cluster }, [
+      this.makeHead(cluster, name, members.length),
+      this.makeKeys(members),
+      this.makeList(this.open.has(cluster) ? members : members.slice(0, FIRST_EXAMPLES), name),
+    ]);
+    card.style.setProperty("--color", explorer.color(place));
+    if (members.length > FIRST_EXAMPLES) card.append(this.makeToggle(cluster, members.length));
+    return card;
+  }
+
+  makeHead(cluster, name, size) {
+    const { explorer } = this;
+    const share = `${Math.round((100 * size) / explorer.tree.n)}%`;
+    const texts = [
+      element("span", { class: "nk-hidden" }, ["Cluster "]),
+      element("span", { class: "nk-badge" }, [name.split(" ")[1]]),
+      element("span", {}, [`${count(size, "example")}, ${share}`]),
+    ];
+    return button({ class: "nk-head", "aria-pressed": explorer.chosen === cluster }, texts, () =>
+      explorer.choose(explorer.chosen === cluster ? null : cluster),
+    );
+  }
+
+  makeKeys(members) {
+    const words = frequentKeys(this.explorer.data, members, KEY_TOKENS).flatMap(([token, times]) => [
+      element("code", { class: "nk-word" }, [token]),
+      element("span", { class: "nk-times" }, [`×${times}`]),
+    ]);
+    return element("p", { class: "nk-keys" }, [element("span", { class: "nk-hidden" }, ["Key tokens: "]), ...words]);
+  }
+
+  makeList(examples, name) {
+    const list = element("ol", { role: "listbox", "aria-label": `Examples of ${name.toLowerCase()}` });
+    for (const [k, example] of examples.entries()) {
+      const row = this.rows[example];
+      row.tabIndex = k ? -1 : 0;
+      row.classList.toggle("nk-medoid", k === 0 && examples.length > 2);
+      list.append(row);
+    }
+    rove(list, { ArrowDown: 1, ArrowUp: -1 });
+    return list;
+  }
+
+  makeToggle(cluster, size) {
+    const all = this.open.has(cluster);
+    return button({ class: "nk-more", "aria-expanded": all }, [all ? "Show fewer" : `Show all ${size}`], () => {
+      if (all) this.open.delete(cluster);
+      else this.open.add(cluster);
+      this.redeal(cluster).querySelector(".nk-more").focus();
+    });
+  }
+
+  makeRow(example) {
+    const { explorer } = this;
+    const row = element("li", { class: "nk-snippet", role: "option", "aria-selected": false, tabindex: -1 });
+    row.append(...tokenElements(explorer.data, example));
+    row.addEventListener("pointerenter", () => explorer.mark(example));
+    row.addEventListener("focus", () => explorer.mark(example));
+    row.addEventListener("keydown", (event) => {
+      const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (!by) return;
+      explorer.readToken(clamp(explorer.token + by, 0, row.children.length - 1));
+      consume(event);
+    });
+    return row;
+  }
+
+  /** A cluster's examples: the medoid, then the others in corpus order. */
+  members(cluster) {
+    const { tree, data } = this.explorer;
+    const medoid = cluster < tree.n ? cluster : data.medoids[cluster - tree.n];
+    const others = leaves(tree, cluster).filter((example) => example !== medoid);
+    return [medoid, ...others.sort((a, b) => a - b)];
+  }
+
+  /** The card of a cluster, if it is shown. */
+  card(cluster) {
+    return this.root.querySelector(`[data-node="${cluster}"]`);
+  }
+
+  redeal(cluster) {
+    const card = this.makeCard(cluster, this.explorer.clusters.indexOf(cluster));
+    this.card(cluster).replaceWith(card);
+    return card;
+  }
+
+  /** Let an example stand out, or no longer. */
+  mark(example, on) {
+    this.rows[example].classList.toggle("nk-marked", on);
+    this.rows[example].setAttribute("aria-selected", on);
+  }
+
+  /** Show which cluster is chosen. */
+  choose() {
+    for (const card of this.root.querySelectorAll(".nk-card")) {
+      const chosen = Number(card.dataset.node) === this.explorer.chosen;
+      card.querySelector(".nk-head").setAttribute("aria-pressed", chosen);
+    }
+  }
+
+  /** Open what hides an example, and go there. */
+  reveal(example, cluster) {
+    if (!this.card(cluster)) {
+      this.all = true;
+      this.deal();
+    }
+    if (!this.members(cluster).slice(0, FIRST_EXAMPLES).includes(example)) this.open.add(cluster);
+    this.redeal(cluster);
+    this.rows[example].focus();
+  }
+}

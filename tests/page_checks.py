@@ -1,0 +1,180 @@
+"""What must hold on every built page, as functions over a folder of pages, whichever book they belong to."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response, expect
+
+EXPLORER = ".nbkit-explorer"
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class's name)
+        pass
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve `folder` on the loopback address; yields its address, ending in a slash."""
+    handler = functools.partial(_Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@dataclass
+class Visit:
+    """An open page and what its visit brought to light."""
+
+    page: Page
+    outside: list[str] = field(default_factory=list)
+    """Requests that did not go to the book."""
+    errors: list[str] = field(default_factory=list)
+    """Console errors, uncaught exceptions, failed requests."""
+
+
+@contextmanager
+def visit(
+    browser: Browser,
+    base: str,
+    name: str,
+    *,
+    width: int = 1280,
+    scheme: Literal["light", "dark"] = "light",
+) -> Iterator[Visit]:
+    """Open the page `name` of the book at `base` in a fresh browser context and wait until it has settled."""
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    seen = Visit(page)
+
+    def on_request(request: Request) -> None:
+        if not request.url.startswith((base, "data:", "blob:")):
+            seen.outside.append(request.url)
+
+    def on_response(response: Response) -> None:
+        if response.status >= 400:
+            seen.errors.append(f"{response.status}: {response.url}")
+
+    def on_console(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            seen.errors.append(message.text)
+
+    page.on("request", on_request)
+    page.on("response", on_response)
+    page.on("console", on_console)
+    page.on("requestfailed", lambda request: seen.errors.append(f"failed: {request.url}"))
+    page.on("pageerror", lambda error: seen.errors.append(str(error)))
+    page.goto(base + name, wait_until="networkidle")
+    yield seen
+    context.close()
+
+
+def page_names(html: Path) -> list[str]:
+    """The pages of a book, but those that Sphinx adds."""
+    return sorted(path.name for path in html.glob("*.html") if path.stem not in ("genindex", "search"))
+
+
+def has_explorer(html: Path, name: str) -> bool:
+    """Whether the source of a page holds one of our widgets."""
+    return "nbkit.explorers" in (html / name).read_text(encoding="utf-8")
+
+
+def check_needs_no_network(seen: Visit) -> None:
+    """Nothing outside the book was asked for and nothing went wrong."""
+    assert seen.outside == []
+    assert seen.errors == []
+
+
+def check_maths_is_typeset(page: Page) -> None:
+    """Every formula became MathJax output without an error in it."""
+    formulas = page.locator(".math").count()
+    expect(page.locator(".math mjx-container")).to_have_count(formulas)
+    assert page.locator("mjx-merror").count() == 0
+
+
+def check_fits_the_width(page: Page) -> None:
+    """Neither the page nor a part of an explorer has anything to scroll to the side."""
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    wide = page.evaluate(
+        f"[...document.querySelectorAll('{EXPLORER}, {EXPLORER} *:not(svg, svg *)')]"
+        ".filter((e) => getComputedStyle(e).display !== 'inline' && !e.classList.contains('nk-hidden'))"
+        ".filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => `${e.className}: ${e.textContent}`)"
+    )
+    assert wide == []
+
+
+def check_search_finds(browser: Browser, base: str, word: str) -> None:
+    """The search page finds `word` without a network."""
+    with visit(browser, base, f"search.html?q={word}") as seen:
+        expect(seen.page.locator("#search-results ul.search li").first).to_be_visible()
+        check_needs_no_network(seen)
+
+
+def explorer(page: Page) -> Locator:
+    """The first dendrogram explorer of a page, drawn."""
+    found = page.locator(EXPLORER).first
+    expect(found.get_by_role("slider")).to_be_visible()
+    return found
+
+
+def groups(view: Locator) -> list[str]:
+    """What the cards of an explorer show, and the line above the tree."""
+    return [view.get_by_role("status").inner_text(), *view.locator(".nk-card").all_inner_texts()]
+
+
+def check_handle_moves_by_keyboard(view: Locator) -> None:
+    """Arrows, page keys, Home and End move the cut; the groups follow it to one end and the other."""
+    slider = view.get_by_role("slider")
+    examples = view.get_by_role("listbox").first.get_by_role("option").count()
+    slider.focus()
+    for key, value in {
+        "End": "1.00",
+        "PageDown": "0.90",
+        "ArrowDown": "0.89",
+        "ArrowLeft": "0.88",
+        "ArrowUp": "0.89",
+        "ArrowRight": "0.90",
+        "PageUp": "1.00",
+    }.items():
+        slider.press(key)
+        expect(slider).to_have_attribute("aria-valuetext", value)
+    merged = groups(view)
+    slider.press("Home")
+    expect(slider).to_have_attribute("aria-valuenow", "0.01")
+    expect(slider).to_be_focused()
+    assert merged != groups(view)
+    assert merged[0].endswith("at distance 1.00")
+    expect(view.get_by_role("status")).to_have_text(f"{examples} clusters at distance 0.01")
+
+
+def check_handle_moves_by_mouse(page: Page, view: Locator) -> None:
+    """Dragging the handle changes the groups."""
+    slider = view.get_by_role("slider")
+    slider.scroll_into_view_if_needed()
+    before = groups(view)
+    box = slider.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 60, steps=5)
+    page.mouse.up()
+    assert float(slider.get_attribute("aria-valuenow") or "1") < 0.45
+    assert groups(view) != before
+
+
+def check_accessible(page: Page, axe: Path) -> None:
+    """axe-core finds no violation inside the explorers."""
+    page.add_script_tag(path=axe)
+    result: dict[str, Any] = page.evaluate(f"axe.run({{ include: [['{EXPLORER}']] }})")
+    assert result["passes"], "axe-core looked at nothing"
+    found = [(v["id"], [node["target"] for node in v["nodes"]][:3]) for v in result["violations"]]
+    assert found == []

@@ -1,0 +1,79 @@
+"""What the dendrogram explorer sends to the browser, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from nbkit.errors import NbkitError
+from nbkit.explorers import DendrogramExplorer
+from nbkit.explorers.bundle import FOLDER
+from nbkit.explorers.dendrogram import explorer_data, node_medoids
+from tests.example_neuron import HOSTILE, example_neuron
+
+
+def test_the_data_hold_the_tree_and_the_examples() -> None:
+    neuron = example_neuron(12)
+    data = json.loads(explorer_data(neuron))
+    clusters = neuron.clusters()
+    assert data["title"] == "Layer 7, neuron 123"
+    assert np.array_equal(np.reshape(data["pairs"], (-1, 2)), clusters.linkage[:, :2])
+    assert data["heights"] == clusters.linkage[:, 2].tolist()  # to the last bit: the cut must be SciPy's
+    for i, snippet in enumerate(neuron.snippets):
+        assert [data["vocabulary"][token] for token in data["tokens"][i]] == list(snippet.tokens)
+        assert np.allclose(data["activations"][i], snippet.activations, rtol=5e-3)
+        assert data["keys"][i] == snippet.key
+        assert (data["contexts"][i], data["positions"][i]) == (snippet.context, snippet.position)
+
+
+@pytest.mark.parametrize("threshold", [0.05, 0.3, 0.5, 0.8, 1.0])
+def test_every_cluster_of_every_cut_finds_its_medoid_in_the_tree(threshold: float) -> None:
+    clusters = example_neuron(40).clusters(threshold)
+    n = len(clusters.labels)
+    members = [frozenset([example]) for example in range(n)]
+    for left, right in clusters.linkage[:, :2].astype(int):
+        members.append(members[left] | members[right])
+    medoids = dict(zip(members[n:], node_medoids(clusters), strict=True))
+    for label, medoid in enumerate(clusters.medoids):
+        cluster = frozenset(np.flatnonzero(clusters.labels == label).tolist())
+        assert len(cluster) == 1 or medoids[cluster] == medoid
+
+
+def test_a_hundred_examples_take_less_than_150_kilobytes_with_code_and_style() -> None:
+    explorer = DendrogramExplorer(example_neuron(100))
+    state = json.dumps(json.dumps(explorer.get_state()))  # as a notebook keeps it, inside a page
+    assert len(state) < 150_000
+
+
+def test_hostile_tokens_are_harmless_to_whatever_carries_the_data() -> None:
+    text = explorer_data(example_neuron(20, words=HOSTILE))
+    assert text.isascii()
+    assert "<" not in text
+    vocabulary = json.loads(text)["vocabulary"]
+    assert HOSTILE[0] in vocabulary
+    assert "⟨U+202E⟩right to left override" in vocabulary
+    assert not any(char in token for token in vocabulary for char in "\x00\n\t\u202e")
+
+
+def test_no_module_writes_markup() -> None:
+    for path in FOLDER.glob("*.js"):
+        code = path.read_text(encoding="utf-8")
+        assert not [name for name in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write") if name in code]
+
+
+def test_the_threshold_is_a_trait_that_follows_and_refuses() -> None:
+    explorer = DendrogramExplorer(example_neuron(5), threshold=0.3)
+    assert explorer.threshold == 0.3
+    explorer.threshold = 0.7
+    with pytest.raises(NbkitError, match=r"\(0, 1\]"):
+        explorer.threshold = 1.5
+    assert explorer.threshold == 0.7
+    with pytest.raises(NbkitError, match=r"\(0, 1\]"):
+        DendrogramExplorer(example_neuron(5), threshold=0.0)
+
+
+def test_one_example_is_a_tree_without_merges() -> None:
+    data = json.loads(explorer_data(example_neuron(1)))
+    assert (data["pairs"], data["heights"], data["medoids"], len(data["tokens"])) == ([], [], [], 1)

@@ -1,0 +1,179 @@
+"""Built pages in a real browser: no network, live widgets, typeset maths, harmless text, readable everywhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from nbkit import assets
+from nbkit.assets import ASSETS, Asset, Download, Source
+from nbkit.assets.prepare import unpack_packages
+from nbkit.book import build
+from nbkit.snippets import display_token
+from tests import page_checks as checks
+from tests.example_neuron import HOSTILE
+from tests.mini_book import REPOSITORY, write_book
+
+BOOKS = ("mini_book",)  # fixtures that build a book and return the folder of its pages
+AXE = Asset(
+    name="axe-core",
+    what="axe-core, which looks for what keeps people out of a page",
+    licence="MPL-2.0",
+    downloads=(
+        Download(
+            file="axe-core-4.10.3.tgz",
+            size=563802,
+            sha256="0f2b4d7dcdf7d1219df8d1959ad68e565f51d14c3f0d88bb71cd59abeb956292",
+            sources=(Source("npm", "axe-core@4.10.3"),),
+        ),
+    ),
+    prepare=unpack_packages,
+    size=3_000_000,
+    result="axe-core/axe.min.js",
+)
+Scheme = Literal["light", "dark"]
+
+
+@pytest.fixture(scope="session")
+def mini_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages of the small book."""
+    root = write_book(tmp_path_factory.mktemp("mini"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")]))
+        return build("quick", out=root / "_build", root=root)
+
+
+@pytest.fixture(scope="session", params=BOOKS)
+def html(request: pytest.FixtureRequest) -> Path:
+    """The pages of each book in turn."""
+    pages: Path = request.getfixturevalue(request.param)
+    return pages
+
+
+@pytest.fixture(scope="session", params=["http", "file"])
+def base(request: pytest.FixtureRequest, html: Path) -> Iterator[str]:
+    """The book's address, over http and as files."""
+    if request.param == "file":
+        yield html.as_uri() + "/"
+        return
+    with checks.served(html) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def explorer_page(html: Path) -> str:
+    """A page of the book with a dendrogram explorer."""
+    return next(name for name in checks.page_names(html) if checks.has_explorer(html, name))
+
+
+@pytest.fixture(scope="session")
+def axe() -> Path:
+    """The script of axe-core; only the tests need it, so nbkit's own catalogue does not have it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(ASSETS, AXE.name, AXE)
+        return assets.fetch(AXE.name)
+
+
+def test_pages_need_no_network_and_typeset_their_maths(browser: Browser, base: str, html: Path) -> None:
+    names = checks.page_names(html)
+    assert {"index.html", "references.html"} <= set(names)
+    for name in names:
+        with checks.visit(browser, base, name) as seen:
+            if checks.has_explorer(html, name):
+                checks.explorer(seen.page)
+            checks.check_maths_is_typeset(seen.page)
+            checks.check_needs_no_network(seen)
+
+
+def test_search_works(browser: Browser, base: str) -> None:
+    checks.check_search_finds(browser, base, "references")
+
+
+def test_the_handle_changes_the_groups(browser: Browser, base: str, explorer_page: str) -> None:
+    with checks.visit(browser, base, explorer_page) as seen:
+        view = checks.explorer(seen.page)
+        checks.check_handle_moves_by_mouse(seen.page, view)
+        checks.check_handle_moves_by_keyboard(view)
+        checks.check_needs_no_network(seen)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1280, "dark"), (2560, "light")])
+def test_explorers_fit_and_are_accessible(
+    browser: Browser, html: Path, explorer_page: str, axe: Path, width: int, scheme: Scheme
+) -> None:
+    with checks.visit(browser, html.as_uri() + "/", explorer_page, width=width, scheme=scheme) as seen:
+        view = checks.explorer(seen.page)
+        assert view.evaluate("e => getComputedStyle(e).colorScheme") == scheme
+        checks.check_fits_the_width(seen.page)
+        checks.check_accessible(seen.page, axe)
+
+
+def test_an_explorer_page_is_light(html: Path, explorer_page: str) -> None:
+    assert (html / explorer_page).stat().st_size < 300_000
+
+
+def test_hostile_text_shows_as_text(browser: Browser, mini_book: Path) -> None:
+    with checks.visit(browser, mini_book.as_uri() + "/", "explorer.html") as seen:
+        view = checks.explorer(seen.page)
+        view.get_by_role("slider").press("End")
+        folded = view.get_by_role("button", name="Show all")
+        while folded.count():
+            folded.first.click()
+        text = view.locator(".nk-cards").inner_text()
+        for token in HOSTILE:
+            assert display_token(token) in text
+        assert view.locator("script, img, iframe").count() == 0
+        assert seen.page.evaluate("window.hacked === undefined")
+        assert set(view.locator(".nk-token").evaluate_all("all => all.map(e => getComputedStyle(e).unicodeBidi)")) == {
+            "isolate"
+        }
+        checks.check_fits_the_width(seen.page)
+        checks.check_needs_no_network(seen)
+
+
+def test_a_leaf_and_its_example_point_at_each_other(browser: Browser, mini_book: Path) -> None:
+    with checks.visit(browser, mini_book.as_uri() + "/", "explorer.html") as seen:
+        view = checks.explorer(seen.page)
+        leaves, peek = view.get_by_role("listbox").first.get_by_role("option"), view.locator(".nk-peek")
+        row = view.locator("li").nth(1)
+        row.hover()
+        expect(peek.locator(".nk-snippet")).to_have_text(row.inner_text())
+        expect(view.locator("rect[aria-selected=true]")).to_have_count(1)
+        row.focus()
+        row.press("ArrowLeft")
+        expect(peek.locator(".nk-about")).to_contain_text("token “")
+
+        leaves.first.focus()
+        leaves.first.press("ArrowRight")
+        expect(leaves.nth(1)).to_be_focused()
+        leaves.nth(1).press("Enter")
+        shown = view.locator("li:focus")
+        expect(shown).to_have_attribute("aria-selected", "true")
+        expect(peek.locator(".nk-snippet")).to_have_text(shown.inner_text())
+
+
+def test_a_chosen_card_stands_out_in_the_tree(browser: Browser, mini_book: Path) -> None:
+    with checks.visit(browser, mini_book.as_uri() + "/", "explorer.html") as seen:
+        view = checks.explorer(seen.page)
+        head, faint = view.locator(".nk-head").first, view.locator("path.nk-faint")
+        assert faint.count() == 0
+        head.click()
+        expect(head).to_have_attribute("aria-pressed", "true")
+        assert 0 < faint.count() < view.locator("path").count()
+        head.click()
+        expect(faint).to_have_count(0)
+
+
+def test_the_page_shows_the_parameters_that_made_it(browser: Browser, mini_book: Path) -> None:
+    with checks.visit(browser, mini_book.as_uri() + "/", "index.html") as seen:
+        fold = seen.page.get_by_text("Parameters of this page")
+        code = seen.page.get_by_text('model = "the quick one"')
+        expect(code).to_be_hidden()
+        fold.click()
+        expect(code).to_be_visible()
+        expect(seen.page.get_by_text("'the quick one'", exact=True)).to_be_visible()
