@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from nbkit import assets
@@ -38,12 +38,15 @@ class Model:
 
 
 def byte_tokenizer(**special: str) -> PreTrainedTokenizerFast:
-    """One token for each byte; the special tokens come after the 256 bytes."""
+    """One token for each byte; the special tokens come after the 256 bytes, and around a text unless asked not to."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer = Tokenizer(models.BPE(vocab={letter: i for i, letter in enumerate(alphabet)}, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken(token, special=True) for token in special.values()])
+    template = " ".join([*list(special.values())[:1], "$A", *list(special.values())[1:]])
+    ids = [(token, tokenizer.token_to_id(token)) for token in special.values()]
+    tokenizer.post_processor = processors.TemplateProcessing(single=template, special_tokens=ids)
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)
 
 
