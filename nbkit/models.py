@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -113,10 +113,11 @@ class LanguageModel:
     @cached_property
     def fingerprint(self) -> str:
         """sha256 of the weights that are in use, with their names, shapes and dtype."""
+        with self.native():  # TransformerLens' wrappers and split copies are no part of the model
+            weights = self.bridge.original_model.state_dict()
         digest = hashlib.sha256()
-        for name, tensor in sorted(self.bridge.original_model.state_dict().items()):
-            plain = name.replace("_original_component.", "")  # TransformerLens' wrappers are no part of the model
-            digest.update(f"{plain} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        for name, tensor in sorted(weights.items()):
+            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
             digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
         return digest.hexdigest()
 
@@ -258,8 +259,9 @@ class LanguageModel:
             for what, error in errors.items():
                 if not error <= tolerance:  # a NaN is an error too
                     raise NbkitError(
-                        f"model {self.name!r}, layer {layer}: the captured pre-MLP vector and the weights don't reproduce "
-                        f"the {what} (relative error {error:.1e}, {tolerance:.0e} allowed); this architecture is not supported"
+                        f"model {self.name!r}, layer {layer}: the captured pre-MLP vector and the weights don't "
+                        f"reproduce the {what} (relative error {error:.1e}, {tolerance:.0e} allowed); this "
+                        "architecture is not supported"
                     )
 
         with self.captured(range(self.n_layers), compare) as run:
@@ -299,20 +301,23 @@ def load_model(
         raise NbkitError(f"unknown dtype {dtype!r}: choose auto, {', '.join(DTYPES)}")
     precision = _native_dtype(target) if dtype == "auto" else DTYPES[dtype]
     bridge = _boot(str(name), precision, target)
-    mlp = bridge.blocks[0].mlp if hasattr(bridge, "blocks") else None
-    if mlp is None or not hasattr(mlp, "W_in") or not hasattr(mlp, "out"):
-        raise NbkitError(f"model {str(name)!r} has no plain or gated MLP neurons ({type(mlp).__name__}): not supported")
-    for tensor_name, tensor in bridge.original_model.state_dict().items():
-        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-            raise NbkitError(f"model {str(name)!r}: weight {tensor_name!r} holds NaN or infinite values")
+    _check_mlps(str(name), bridge)
+    model = LanguageModel(str(name), bridge, bridge.tokenizer, precision, target)
+    with model.native():
+        for tensor_name, tensor in bridge.original_model.state_dict().items():
+            if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+                raise NbkitError(
+                    f"model {str(name)!r}: weight {tensor_name!r} holds NaN or infinite values; the file is damaged or "
+                    f"its numbers are too large for {str(precision).removeprefix('torch.')}"
+                )
+    fast = replace(model, attention="sdpa")
     try:
-        model = LanguageModel(str(name), bridge, bridge.tokenizer, precision, target, "sdpa")
-        model.check()
+        fast.check()
     except (NbkitError, ValueError, ImportError):
         # Some models are only right, or only there, with eager attention (soft-capped scores, for instance).
-        model = LanguageModel(str(name), bridge, bridge.tokenizer, precision, target, "eager")
         model.check()
-    return model
+        return model
+    return fast
 
 
 def activation_function(name: str) -> Callable[[Tensor], Tensor]:
@@ -333,21 +338,52 @@ def activation_function(name: str) -> Callable[[Tensor], Tensor]:
 def _boot(name: str, dtype: torch.dtype, device: torch.device) -> Any:
     from transformer_lens.model_bridge import TransformerBridge
 
-    from nbkit import assets
-
-    source = str(assets.fetch(name)) if name in assets.ASSETS else name
-    if source.startswith((".", "/", "~")) and not (Path(source).expanduser() / "config.json").is_file():
-        raise NbkitError(f"no model in folder {name!r}: a local model is a Hugging Face folder with a config.json")
+    source = _source(name)
     try:
-        return TransformerBridge.boot_transformers(str(Path(source).expanduser()), dtype=dtype, device=str(device))
-    except (
-        Exception
-    ) as error:  # whatever transformers, the hub client or the file system raise, the user's way out is one
+        return TransformerBridge.boot_transformers(source, dtype=dtype, device=str(device))
+    # Whatever transformers, the hub client or the file system raise, the user's way out is one.
+    except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise NbkitError(
             f"can't open model {name!r}: give smollm2-135m, a hub id that is in reach, or a local Hugging Face folder "
             f"({type(error).__name__}: {reason})"
         ) from error
+
+
+def _source(name: str) -> str:
+    """The local folder of a model, or its hub id."""
+    from nbkit import assets
+
+    if name in assets.ASSETS:
+        return str(assets.fetch(name))
+    folder = Path(name).expanduser()
+    if folder.exists() or name.startswith((".", "/", "~")):
+        if not (folder / "config.json").is_file():
+            raise NbkitError(f"no model in folder {name!r}: a local model is a Hugging Face folder with a config.json")
+        return str(folder)
+    if not assets.is_offline():
+        return name
+    from huggingface_hub import snapshot_download
+
+    try:
+        return str(snapshot_download(name, local_files_only=True))
+    except (OSError, ValueError) as error:
+        raise NbkitError(
+            f"model {name!r} is not in the hub client's cache, and NBKIT_OFFLINE forbids fetching it: unset "
+            "NBKIT_OFFLINE, or give smollm2-135m or a local Hugging Face folder"
+        ) from error
+
+
+def _check_mlps(name: str, bridge: Any) -> None:
+    """Refuses a model with a layer whose neurons have no input weights of their own, or another number of neurons."""
+    mlps: list[Any] = [getattr(block, "mlp", None) for block in getattr(bridge, "blocks", [])]
+    odd = next((mlp for mlp in mlps if not hasattr(mlp, "W_in") or not hasattr(mlp, "out")), None)
+    if not mlps or odd is not None:
+        kind = type(odd).__name__ if odd is not None else type(bridge.original_model).__name__
+        raise NbkitError(f"model {name!r} has no plain or gated MLP neurons in every layer ({kind}): not supported")
+    widths = {int(mlp.W_in.shape[-1]) for mlp in mlps}
+    if len(widths) > 1:
+        raise NbkitError(f"model {name!r} has layers of {min(widths)} to {max(widths)} neurons: not supported")
 
 
 def _unwrap(module: nn.Module, swapped: list[tuple[nn.Module, str, nn.Module]]) -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.chromium import find_or_install_chromium
+
+if TYPE_CHECKING:
+    from nbkit.atlas import Atlas
+    from nbkit.models import LanguageModel
 
 # The same cases in every run, and none fails for the time it takes on a busy machine.
 hypothesis.settings.register_profile("nbkit", derandomize=True, deadline=None)
@@ -40,3 +46,34 @@ def browser(chromium_path: Path) -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=chromium_path, args=list(BROWSER_FLAGS))
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Gives the folder of the tiny model of an architecture."""
+    from tests.tiny_models import make_model
+
+    return cache(lambda architecture: make_model(architecture, tmp_path_factory.mktemp("models") / architecture))
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_folder: Callable[[str], Path]) -> Callable[[str], LanguageModel]:
+    """Gives the tiny model of an architecture, opened once: tests must not change it."""
+    from nbkit.models import load_model
+
+    return cache(lambda architecture: load_model(tiny_folder(architecture), dtype="float32", device="cpu"))
+
+
+@pytest.fixture(scope="session")
+def tiny_atlas(
+    tmp_path_factory: pytest.TempPathFactory, tiny_model: Callable[[str], LanguageModel]
+) -> Callable[[str], Atlas]:
+    """Gives an atlas of the tiny model of an architecture over random text: tests must not change its files."""
+    from nbkit.build import build_atlas
+    from tests.tiny_models import random_contexts
+
+    def build(architecture: str) -> Atlas:
+        contexts = random_contexts(40, 32, last_special=architecture == "bert")
+        return build_atlas(tiny_model(architecture), contexts, tmp_path_factory.mktemp("atlas"), progress=False)
+
+    return cache(build)

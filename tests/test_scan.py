@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,9 +30,8 @@ ARCHITECTURES = ("gpt2", "bert", "llama")
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, LanguageModel]:
-    folder = tmp_path_factory.mktemp("models")
-    return {name: load_model(make_model(name, folder / name), dtype="float32", device="cpu") for name in ARCHITECTURES}
+def models(tiny_model: Callable[[str], LanguageModel]) -> dict[str, LanguageModel]:
+    return {name: tiny_model(name) for name in ARCHITECTURES}
 
 
 def scan(
@@ -43,16 +44,14 @@ def scan(
 ) -> dict[int, dict[str, torch.Tensor]]:
     """All layers' examples, block after block, or every block by itself."""
     config = config.resolved(model)
-    bounds = Bounds(len(config.layers), model.d_mlp, config.max_examples)
+    bounds = Bounds(len(config.numbers), model.d_mlp, config.max_examples)
     blocks = []
     for start in range(0, len(contexts.tokens), config.block_size):
         block = scan_block(model, contexts, start, config, None if independent else bounds, maxima)
-        bounds.absorb(block, [int(layer) for layer in config.layers])
+        bounds.absorb(block, config.numbers)
         blocks.append(block)
     maximum = torch.stack([block["maximum"] for block in blocks]).amax(0) if maxima is None else maxima
-    return {
-        int(layer): merge_layer(blocks, int(layer), maximum[row], config) for row, layer in enumerate(config.layers)
-    }
+    return {layer: merge_layer(blocks, layer, maximum[row], config) for row, layer in enumerate(config.numbers)}
 
 
 def reference(
@@ -225,16 +224,16 @@ def test_bounds_never_drop_what_the_selection_needs(
         ({"layers": "some"}, "layers"),
     ],
 )
-def test_a_config_that_makes_no_sense_is_refused(arguments: dict[str, object], message: str) -> None:
+def test_a_config_that_makes_no_sense_is_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(NbkitError, match=message):
-        AtlasConfig(**arguments)  # type: ignore[arg-type]
+        AtlasConfig(**arguments)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"), [({"layers": [3]}, "layers are 0 to 2"), ({"embedding": "gate"}, "choose")]
 )
 def test_a_config_that_does_not_fit_the_model_is_refused(
-    models: dict[str, LanguageModel], arguments: dict[str, object], message: str
+    models: dict[str, LanguageModel], arguments: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(NbkitError, match=message):
         AtlasConfig(**arguments).resolved(models["gpt2"])

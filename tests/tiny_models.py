@@ -10,10 +10,16 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import (
     BertConfig,
     BertForMaskedLM,
+    Gemma2Config,
+    Gemma2ForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
+    MixtralConfig,
+    MixtralForCausalLM,
+    Phi3Config,
+    Phi3ForCausalLM,
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
@@ -24,7 +30,7 @@ SPECIAL = ["<pad>", "<s>", "</s>", "<unk>", "[CLS]", "[SEP]", "[MASK]"]
 VOCABULARY = [*SPECIAL, *(chr(code) for code in range(32, 127)), "\n"]
 N_CTX = 64
 D_MODEL, N_LAYERS, N_HEADS = 24, 3, 2
-D_MLP = {"gpt2": 4 * D_MODEL, "bert": 40, "llama": 40}
+D_MLP = 40
 
 
 def make_tokenizer(*, bert: bool = False) -> PreTrainedTokenizerFast:
@@ -40,37 +46,37 @@ def make_tokenizer(*, bert: bool = False) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", pad_token="<pad>", **names)
 
 
-def make_model(architecture: str, folder: Path) -> Path:
-    """Saves a random model of `architecture` (gpt2, bert, llama) in `folder`."""
+def make_network(architecture: str) -> PreTrainedModel:
+    """A random model of `architecture`: gpt2, bert, llama, phi3 (fused gate and up), gemma2, mixtral (experts)."""
     torch.manual_seed(0)
-    common = {"vocab_size": len(VOCABULARY)}
-    network: PreTrainedModel
+    vocabulary = {"vocab_size": len(VOCABULARY), "pad_token_id": 0}
     if architecture == "gpt2":
-        network = GPT2LMHeadModel(
-            GPT2Config(
-                **common,
-                n_positions=N_CTX,
-                n_embd=D_MODEL,
-                n_layer=N_LAYERS,
-                n_head=N_HEADS,
-                bos_token_id=1,
-                eos_token_id=2,
-            )
-        )
-    else:
-        sizes = {
-            "hidden_size": D_MODEL,
-            "intermediate_size": D_MLP[architecture],
-            "num_hidden_layers": N_LAYERS,
-            "num_attention_heads": N_HEADS,
-            "max_position_embeddings": N_CTX,
-        }
-        if architecture == "bert":
-            network = BertForMaskedLM(BertConfig(**common, **sizes))
-        else:
-            network = LlamaForCausalLM(
-                LlamaConfig(**common, **sizes, num_key_value_heads=1, bos_token_id=1, eos_token_id=2)
-            )
+        sizes = {"n_embd": D_MODEL, "n_inner": D_MLP, "n_layer": N_LAYERS, "n_head": N_HEADS, "n_positions": N_CTX}
+        return GPT2LMHeadModel(GPT2Config(**vocabulary, **sizes, bos_token_id=1, eos_token_id=2))
+    sizes = {
+        "hidden_size": D_MODEL,
+        "intermediate_size": D_MLP,
+        "num_hidden_layers": N_LAYERS,
+        "num_attention_heads": N_HEADS,
+        "max_position_embeddings": N_CTX,
+    }
+    if architecture == "bert":
+        return BertForMaskedLM(BertConfig(**vocabulary, **sizes))
+    sizes |= {"num_key_value_heads": 1, "bos_token_id": 1, "eos_token_id": 2}
+    if architecture == "llama":
+        return LlamaForCausalLM(LlamaConfig(**vocabulary, **sizes))
+    if architecture == "phi3":
+        return Phi3ForCausalLM(Phi3Config(**vocabulary, **sizes))
+    if architecture == "mixtral":
+        return MixtralForCausalLM(MixtralConfig(**vocabulary, **sizes, num_local_experts=2))
+    # A cap this low bends every attention score, so that an attention without it gives other numbers.
+    heads = {"head_dim": 12, "query_pre_attn_scalar": 12, "attn_logit_softcapping": 0.5, "sliding_window": 8}
+    return Gemma2ForCausalLM(Gemma2Config(**vocabulary, **sizes, **heads))
+
+
+def make_model(architecture: str, folder: Path) -> Path:
+    """Saves a random model of `architecture` and its tokenizer in `folder`."""
+    network = make_network(architecture)
     with torch.no_grad():  # layer norms start at 1 and biases at 0, which would hide a mistake in either
         for parameter in network.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
