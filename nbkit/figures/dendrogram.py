@@ -1,0 +1,49 @@
+"""Figures 2 and 3: a neuron's cluster tree beside the text of its examples."""
+
+from matplotlib.figure import Figure
+
+from nbkit.figures.style import HasExamples, count, neuron_name, styled
+from nbkit.figures.tree_with_text import tree_with_text
+from nbkit.palette import ALONE, CLUSTER_COLORS, cluster_color
+
+MOST_CLUSTERS = len(CLUSTER_COLORS)  # with text and a color of their own
+
+
+@styled
+def cluster_dendrogram(neuron: HasExamples, threshold: float = 0.5, examples_per_cluster: int = 3) -> Figure:
+    """Figure 2: the tree of a neuron's examples, its clusters by color and number, and examples of each as text.
+
+    A branch stands at the average distance between its two sides. The background of a token is the neuron's
+    activation on it; the outlined token is the key token, five tokens after it are shown. A cluster's first example
+    is its medoid, the others are its first in corpus order. The ten largest clusters have text and a color.
+
+    Raises:
+        NbkitError: the neuron has no examples, or the threshold is outside (0, 1].
+    """
+    clusters = neuron.clusters(threshold)
+    n, sizes = len(clusters.labels), clusters.sizes.tolist()
+    title = f"{neuron_name(neuron)}: {count(n, 'example')} in {count(len(sizes), 'cluster')}"
+    if len(sizes) > MOST_CLUSTERS:
+        title += f", text of the {MOST_CLUSTERS} largest"
+    colors = [cluster_color(label, size) if label < MOST_CLUSTERS else ALONE for label, size in enumerate(sizes)]
+    return tree_with_text(neuron.snippets, clusters, MOST_CLUSTERS, colors, title, examples_per_cluster)
+
+
+@styled
+def rare_behaviour(neuron: HasExamples, threshold: float = 0.5, examples_per_cluster: int = 4) -> Figure:
+    """Figure 3: a common primary behaviour and a rare secondary one, the two largest clusters of a neuron.
+
+    Examples of further clusters stay grey and without text.
+
+    Raises:
+        NbkitError: the neuron has no examples, or the threshold is outside (0, 1].
+    """
+    clusters = neuron.clusters(threshold)
+    n, sizes = len(clusters.labels), clusters.sizes.tolist()
+    if len(sizes) == 1:
+        found = f"{count(n, 'example')} in one cluster, no second behaviour"
+    else:
+        found = f"a primary behaviour ({sizes[0]} of {n} examples), a secondary one ({sizes[1]})"
+    colors = [cluster_color(label, 2) if label < 2 else ALONE for label in range(len(sizes))]
+    title = f"{neuron_name(neuron)}: {found}"
+    return tree_with_text(neuron.snippets, clusters, 2, colors, title, examples_per_cluster)

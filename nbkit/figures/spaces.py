@@ -1,0 +1,91 @@
+"""Figure 4: the same two clusters in different embedding spaces."""
+
+import numpy as np
+from jaxtyping import Float, Int
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+from nbkit.clusters import FeatureClusters, cosine_distances
+from nbkit.errors import NbkitError
+from nbkit.figures.projection import draw_projections
+from nbkit.figures.style import WIDTH, BookFigure, HasExamples, neuron_name, set_heading, styled
+from nbkit.metrics import Polysemanticity, polysemanticity_from_distances
+from nbkit.palette import cluster_color
+
+SPACES = {"pre_mlp": "pre-MLP vectors", None: "neuron embeddings", "shuffled": "another neuron's weights"}
+
+
+@styled
+def compare_embedding_spaces(
+    neuron: HasExamples, threshold: float = 0.5, cluster_pair: tuple[int, int] | None = None
+) -> Figure:
+    """Figure 4: two of a neuron's clusters as pre-MLP vectors, as neuron embeddings, and with another's weights.
+
+    Above the distances of all their examples, ordered by cluster, below their principal axes. The clusters are those
+    of the neuron embeddings in every panel, which favors that space; the third panel is the control.
+
+    Args:
+        neuron: with at least two clusters.
+        threshold: distance at which the neuron embeddings' tree is cut.
+        cluster_pair: labels of the two clusters, 0 the largest; None takes the two largest.
+
+    Raises:
+        NbkitError: there are no such two clusters, or the threshold is outside (0, 1].
+    """
+    clusters = neuron.clusters(threshold)
+    first, second = _pair(neuron, clusters, cluster_pair)
+    members = np.concatenate([np.flatnonzero(clusters.labels == label) for label in (first, second)])
+    labels = clusters.labels[members]
+    colors = [cluster_color(label, int(clusters.sizes[label])) for label in labels]
+    spaces = {name: cosine_distances(neuron.embeddings(kind)[members]) for kind, name in SPACES.items()}
+    highest = max(float(distances.max()) for distances in spaces.values())
+
+    figure = BookFigure(figsize=(WIDTH, 4.9))
+    axes = figure.subplots(2, len(spaces), height_ratios=(1.0, 1.0))
+    for (name, distances), matrix in zip(spaces.items(), axes[0], strict=True):
+        measured = polysemanticity_from_distances(distances, labels)
+        image = _matrix(matrix, distances, labels, colors, highest)
+        matrix.set_title(f"{name}\n{_figures(measured)}", size=8.5, weight="normal")
+    draw_projections(axes[1], list(spaces.values()), colors)
+    figure.colorbar(image, ax=axes[0], label="cosine distance", aspect=14)
+    sizes = clusters.sizes
+    set_heading(
+        figure,
+        f"{neuron_name(neuron)}: clusters {first + 1} ({sizes[first]} examples) and {second + 1} ({sizes[second]})",
+    )
+    return figure
+
+
+def _pair(neuron: HasExamples, clusters: FeatureClusters, pair: tuple[int, int] | None) -> tuple[int, int]:
+    if clusters.n_clusters < 2:
+        raise NbkitError(
+            f"{neuron_name(neuron)} has one cluster at a threshold of {clusters.threshold:g}, and two are compared: "
+            "lower the threshold or choose another neuron."
+        )
+    first, second = pair or (0, 1)
+    if first == second or not {first, second} <= set(range(clusters.n_clusters)):
+        raise NbkitError(f"{pair} are not two different clusters of 0 to {clusters.n_clusters - 1}.")
+    return first, second
+
+
+def _matrix(
+    ax: Axes, distances: Float[np.ndarray, "n n"], labels: Int[np.ndarray, " n"], colors: list[str], highest: float
+) -> AxesImage:
+    n, edge = len(labels), int((labels == labels[0]).sum())
+    image = ax.imshow(distances, cmap="viridis", vmin=0.0, vmax=highest, interpolation="nearest")
+    ax.axhline(edge - 0.5, color="white", linewidth=0.8)
+    ax.axvline(edge - 0.5, color="white", linewidth=0.8)
+    ax.set_xticks([(edge - 1) / 2, (edge + n - 1) / 2], [f"{labels[0] + 1}", f"{labels[-1] + 1}"], weight="bold")
+    for tick, color in zip(ax.get_xticklabels(), (colors[0], colors[-1]), strict=True):
+        tick.set_color(color)
+    ax.set_yticks([])
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    ax.set_xlabel("examples by cluster")
+    return image
+
+
+def _figures(measured: Polysemanticity) -> str:
+    intra = "–" if np.isnan(measured.intra_cluster) else f"{measured.intra_cluster:.2f}"
+    return f"intra {intra}, inter {measured.inter_cluster:.2f}"

@@ -1,0 +1,70 @@
+"""What all figures share: the style, the kind of figure, and what they need of a neuron."""
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from io import BytesIO
+from pathlib import Path
+from typing import ParamSpec, Protocol, TypeVar
+
+import matplotlib.style
+import numpy as np
+from matplotlib.figure import Figure
+
+from nbkit.clusters import FeatureClusters
+from nbkit.snippets import Snippet
+
+STYLE = Path(__file__).parent.parent / "nbkit.mplstyle"
+WIDTH = 7.0  # inches
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class BookFigure(Figure):
+    """A figure that a notebook shows without pyplot, which would keep it open and draw it again."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = BytesIO()
+        self.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+
+class HasExamples(Protocol):
+    """What the figures need of a neuron: `nbkit.Neuron` has it."""
+
+    @property
+    def layer(self) -> int: ...
+    @property
+    def index(self) -> int: ...
+    @property
+    def pre_mlp(self) -> np.ndarray: ...
+    @property
+    def snippets(self) -> Sequence[Snippet]: ...
+    def embeddings(self, kind: str | None = ...) -> np.ndarray: ...
+    def clusters(self, threshold: float = ..., kind: str | None = ...) -> FeatureClusters: ...
+
+
+def styled(draw: Callable[P, R]) -> Callable[P, R]:
+    """Draw in the book's style, whatever the reader's own settings are, and leave those as they were."""
+
+    @wraps(draw)
+    def in_style(*args: P.args, **kwargs: P.kwargs) -> R:
+        with matplotlib.style.context(STYLE, after_reset=True):
+            return draw(*args, **kwargs)
+
+    return in_style
+
+
+def neuron_name(neuron: HasExamples) -> str:
+    """The neuron as titles name it."""
+    return f"Layer {neuron.layer}, neuron {neuron.index}"
+
+
+def set_heading(figure: Figure, text: str) -> None:
+    """The figure's one message, above its panels, flush left as the titles of single panels."""
+    figure.suptitle(text, x=0.01, ha="left", size=9.5, weight="bold", parse_math=False)
+
+
+def count(n: int, noun: str) -> str:
+    """`1 example`, `2 examples`."""
+    return f"{n} {noun}{'' if n == 1 else 's'}"

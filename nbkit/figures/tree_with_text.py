@@ -1,0 +1,133 @@
+"""A page with a cluster tree on the left and, level with each cluster's leaves, examples of it as text."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from nbkit.clusters import FeatureClusters
+from nbkit.figures.style import WIDTH, BookFigure
+from nbkit.figures.text import draw_snippet
+from nbkit.figures.tree import draw_tree, leaf_order
+from nbkit.palette import INK, QUIET
+from nbkit.snippets import Snippet
+
+# All lengths are in points.
+PAGE = WIDTH * 72
+TREE_LEFT, TREE_RIGHT = 14.0, 142.0
+HEADING_LEFT, TEXT_LEFT, TEXT_RIGHT = 151.0, 196.0, PAGE - 8.0
+KEY_LEFT = TEXT_LEFT + 0.56 * (TEXT_RIGHT - TEXT_LEFT)
+TOP, BOTTOM = 46.0, 38.0
+LINE, GAP = 13.0, 9.0
+SMALL = 7.5  # font size
+
+
+@dataclass(frozen=True)
+class _Block:
+    """The height that one cluster takes."""
+
+    label: int
+    top: float
+    bottom: float
+
+
+def tree_with_text(
+    snippets: Sequence[Snippet],
+    clusters: FeatureClusters,
+    n_with_text: int,
+    colors: list[str],
+    title: str,
+    examples_per_cluster: int,
+) -> Figure:
+    """Draw the page. A cluster's leaves are spread over the height of its text, so no lines need to connect them.
+
+    Args:
+        snippets: the n examples.
+        clusters: their tree and labels.
+        n_with_text: so many of the largest clusters get text.
+        colors: the color of each cluster.
+        title: of the page.
+        examples_per_cluster: lines of text a cluster; the medoid first, then the first ones in corpus order.
+    """
+    leaf_y, blocks = _places(clusters, n_with_text, examples_per_cluster)
+    height = blocks[-1].bottom + BOTTOM
+    figure = BookFigure(figsize=(WIDTH, height / 72))
+    figure.set_layout_engine("none")
+    page = figure.add_axes((0, 0, 1, 1), xlim=(0, PAGE), ylim=(height, 0))
+    page.set_axis_off()
+    page.text(TREE_LEFT, 16, title, size=9.5, weight="bold", va="baseline")
+
+    reach = max(1.04 * clusters.linkage[:, 2].max(initial=0.0), 1.2 * clusters.threshold)
+    tree_box = TREE_LEFT / PAGE, BOTTOM / height, (TREE_RIGHT - TREE_LEFT) / PAGE, 1 - (TOP + BOTTOM) / height
+    tree = figure.add_axes(tree_box, xlim=(reach, 0), ylim=(height - BOTTOM, TOP), yticks=[])
+    tree.spines["left"].set_visible(False)
+    tree.set_xlabel("average cosine distance")
+    tree.axvline(clusters.threshold, color=INK, linestyle=(0, (4, 3)), linewidth=0.9)
+    tree.annotate(
+        f"cut at {clusters.threshold:.2g}",
+        (clusters.threshold, TOP),
+        xytext=(0, 3),
+        textcoords="offset points",
+        ha="center",
+        size=SMALL,
+    )
+    draw_tree(tree, clusters, leaf_y, colors)
+
+    page.text(TEXT_LEFT, TOP - 6, "darker background: higher activation; outlined: key token", size=SMALL, color=QUIET)
+    highest = max(max(max(snippet.activations) for snippet in snippets), np.finfo(np.float64).tiny)
+    for block in blocks:
+        if block.label >= n_with_text:
+            continue
+        color, middle = colors[block.label], (block.top + block.bottom) / 2
+        page.plot([TREE_RIGHT + 3] * 2, [block.top, block.bottom], color=color, linewidth=2.5, solid_capstyle="butt")
+        _draw_heading(page, block.label, int(clusters.sizes[block.label]), middle, color)
+        members = _examples(clusters, block.label, examples_per_cluster)
+        first = middle - LINE * (len(members) - 1) / 2 + 2.7  # baseline of a line centered on its place
+        for i, example in enumerate(members):
+            columns = TEXT_LEFT, KEY_LEFT, TEXT_RIGHT
+            draw_snippet(page, snippets[example], first + i * LINE, columns, highest, color, SMALL)
+    return figure
+
+
+def _places(
+    clusters: FeatureClusters, n_with_text: int, examples_per_cluster: int
+) -> tuple[Float[np.ndarray, " n"], list[_Block]]:
+    order = leaf_order(clusters)
+    n = len(order)
+    pitch = float(np.clip(300 / n, 2.0, 7.0))  # between leaves, where no text asks for more
+    leaf_y, blocks, y = np.empty(n), [], TOP + 4.0
+    for label, run in groupby(order.tolist(), key=lambda example: int(clusters.labels[example])):
+        leaves = list(run)
+        height = pitch * len(leaves)
+        if label < n_with_text:
+            height = max(height, LINE * min(len(leaves), examples_per_cluster))
+        leaf_y[leaves] = y + height * (np.arange(len(leaves)) + 0.5) / len(leaves)
+        blocks.append(_Block(label, y, y + height))
+        y += height + (GAP if label < n_with_text else 1.0)
+    return leaf_y, blocks
+
+
+def _examples(clusters: FeatureClusters, label: int, most: int) -> list[int]:
+    medoid = int(clusters.medoids[label])
+    others = [example for example in np.flatnonzero(clusters.labels == label).tolist() if example != medoid]
+    return [medoid, *others][:most]
+
+
+def _draw_heading(page: Axes, label: int, size: int, y: float, color: str) -> None:
+    """The cluster's number, white on its color, and how many examples it has."""
+    number = page.annotate(
+        f"{label + 1}",
+        (HEADING_LEFT + 3, y),
+        size=SMALL,
+        weight="bold",
+        color="white",
+        va="center_baseline",
+        bbox={"boxstyle": "round,pad=0.25", "facecolor": color, "linewidth": 0},
+    )
+    page.annotate(
+        f"×{size}", (1, 0), xycoords=number, xytext=(5, 0), textcoords="offset points", size=SMALL, color=QUIET
+    )

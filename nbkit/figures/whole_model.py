@@ -1,0 +1,138 @@
+"""Polysemanticity over all neurons: by layer, its distributions, and how often one behaviour hides another."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from nbkit.errors import NbkitError
+from nbkit.figures.style import WIDTH, BookFigure, set_heading, styled
+from nbkit.palette import CLUSTER_COLORS, QUIET
+
+BLUE, ORANGE = CLUSTER_COLORS[:2]
+RARE = 0.9  # a cluster with this share is the common behaviour of the neuron
+
+METRICS = {
+    "mean_distance": "mean cosine distance",
+    "intra_cluster": "intra-cluster distance",
+    "inter_cluster": "inter-cluster distance",
+    "n_clusters": "clusters",
+    "largest_share": "share of the largest cluster",
+    "silhouette": "silhouette",
+}
+
+
+@styled
+def largest_share_distribution(neurons: pd.DataFrame, min_examples: int = 20) -> Figure:
+    """How much of a neuron its largest cluster explains, over all neurons: the cumulative distribution.
+
+    The shaded stretch, from 90% up to but not including all, holds the neurons whose common behaviour hides a rare
+    one (Figure 3).
+
+    Args:
+        neurons: with columns n_examples and largest_share.
+        min_examples: neurons with fewer are left out; with fewer than 11, no share lies in the shaded stretch.
+
+    Raises:
+        NbkitError: no neuron has enough examples.
+    """
+    shares = _enough(neurons, min_examples)["largest_share"].to_numpy()
+    figure = BookFigure(figsize=(WIDTH, 3.2))
+    ax = figure.subplots()
+    ax.axvspan(RARE, 1.0, color=ORANGE, alpha=0.15, linewidth=0)
+    ax.ecdf(shares, color=BLUE, linewidth=1.6)
+    hidden, single = np.mean((shares >= RARE) & (shares < 1.0)), np.mean(shares == 1.0)
+    single_text, hidden_text = (
+        f"{single:.1%} have one cluster only",
+        f"{hidden:.1%} have a common behaviour and rare others",
+    )
+    ax.text(0, 1.03, single_text, color=QUIET, transform=ax.transAxes)
+    ax.text(1, 1.03, hidden_text, color=ORANGE, transform=ax.transAxes, ha="right")
+    ax.set(xlim=(0, 1.005), ylim=(0, 1.005))
+    ax.set_xlabel("share of a neuron's examples in its largest cluster")
+    ax.set_ylabel("neurons with at most this share")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    ax.grid(visible=True)
+    set_heading(
+        figure, f"What the largest cluster explains ({len(shares):,} neurons with at least {min_examples} examples)"
+    )
+    return figure
+
+
+@styled
+def polysemanticity_by_layer(neurons: pd.DataFrame, min_examples: int = 20) -> Figure:
+    """Mean distance, number of clusters and share of the largest by layer: median and middle half of the neurons.
+
+    Args:
+        neurons: with columns layer, n_examples and the metrics.
+        min_examples: neurons with fewer are left out.
+
+    Raises:
+        NbkitError: no neuron has enough examples.
+    """
+    kept = _enough(neurons, min_examples)
+    figure = BookFigure(figsize=(WIDTH, 2.9))
+    columns = ("mean_distance", "n_clusters", "largest_share")
+    for ax, column in zip(figure.subplots(1, len(columns)), columns, strict=True):
+        low, median, high = (kept.groupby("layer")[column].quantile(q) for q in (0.25, 0.5, 0.75))
+        ax.fill_between(median.index, low, high, color=BLUE, alpha=0.2, linewidth=0, label="middle half")
+        ax.plot(median.index, median, color=BLUE, marker="o", label="median")
+        ax.set_xlabel("layer")
+        ax.set_ylabel(METRICS[column])
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _scale(ax, column)
+        ax.set_ylim(bottom=0)
+        ax.grid(visible=True, axis="y")
+    figure.axes[0].legend(loc="lower left")
+    set_heading(figure, f"Polysemanticity by layer ({len(kept):,} neurons with at least {min_examples} examples)")
+    return figure
+
+
+@styled
+def metric_distributions(neurons: pd.DataFrame, min_examples: int = 20) -> Figure:
+    """The distribution of each metric over all neurons, with its median.
+
+    Args:
+        neurons: with column n_examples and the metrics.
+        min_examples: neurons with fewer are left out.
+
+    Raises:
+        NbkitError: no neuron has enough examples.
+    """
+    kept = _enough(neurons, min_examples)
+    figure = BookFigure(figsize=(WIDTH, 4.2))
+    columns = ("mean_distance", "intra_cluster", "inter_cluster", "n_clusters", "largest_share", "silhouette")
+    for ax, column in zip(figure.subplots(2, 3, sharey=True).flat, columns, strict=True):
+        values = kept[column].dropna().to_numpy(dtype=np.float64)
+        weights = np.full(len(values), 1 / max(len(kept), 1))
+        if column == "n_clusters":
+            bins = np.arange(0.5, values.max() + 1.5)
+        else:
+            bins = np.linspace(min(0.0, values.min(initial=0.0)), max(1.0, values.max(initial=1.0)), 41)
+        ax.hist(values, bins, weights=weights, color=BLUE, alpha=0.85)
+        if len(values):
+            median = np.median(values)
+            ax.axvline(median, color=ORANGE, linewidth=1.4)
+            ax.set_title(
+                f"median {median:.0f}" if column == "n_clusters" else f"median {median:.2f}", size=8.5, color=ORANGE
+            )
+        ax.set_xlabel(METRICS[column])
+        ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    for ax in figure.axes[::3]:
+        ax.set_ylabel("share of neurons")
+    set_heading(figure, f"How the metrics are spread ({len(kept):,} neurons with at least {min_examples} examples)")
+    return figure
+
+
+def _enough(neurons: pd.DataFrame, min_examples: int) -> pd.DataFrame:
+    kept = neurons[neurons["n_examples"] >= max(min_examples, 2)]
+    if kept.empty:
+        raise NbkitError(f"No neuron has {min_examples} examples or more: scan more text or lower min_examples.")
+    return kept
+
+
+def _scale(ax: Axes, column: str) -> None:
+    if column == "largest_share":
+        ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
