@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import shutil
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jupyter_book.sphinx import build_sphinx
 
 import nbkit
 from nbkit import frontend
 from nbkit.errors import NbkitError
 from nbkit.notebooks import Parameters, execute, parameter_names
+from nbkit.pages import make_pages
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def build(
     if chosen.atlas:
         nbkit.atlas_for(**chosen.atlas)  # here, so that two notebooks do not build the same atlas at the same time
     execute(parameters, staged)
-    return _build_pages(root, staged, out)
+    return make_pages(staged, root / "_config.yml", root / "_toc.yml", out)
 
 
 def parameters_of(path: Path, profile: Profile) -> dict[str, Any]:
@@ -117,31 +116,3 @@ def _stage_sources(source: Path, staged: Path) -> None:
     """Copy everything but notebooks and profiles to an emptied `staged`."""
     shutil.rmtree(staged, ignore_errors=True)
     shutil.copytree(source, staged, ignore=shutil.ignore_patterns("*.ipynb", ".ipynb_checkpoints", "profiles"))
-
-
-def _build_pages(root: Path, staged: Path, out: Path) -> Path:
-    pages, doctrees = out / "html", out / ".doctrees"
-    for old in (pages, doctrees):
-        shutil.rmtree(old, ignore_errors=True)
-    with warnings.catch_warnings():
-        # not about the book: what Sphinx's extensions use of each other and will have to replace
-        warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.simplefilter("ignore", PendingDeprecationWarning)
-        status = build_sphinx(
-            staged,
-            pages,
-            path_config=root / "_config.yml",
-            noconfig=True,
-            confoverrides={
-                "external_toc_path": (root / "_toc.yml").as_posix(),
-                "nitpicky": True,
-                "latex_individualpages": False,
-            },
-            doctreedir=doctrees,
-            quiet=True,
-            warningiserror=True,
-            keep_going=True,
-        )
-    if status != 0:
-        raise NbkitError("The pages were not built: mend what Sphinx reports above; warnings are errors here.")
-    return pages

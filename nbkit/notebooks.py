@@ -97,7 +97,7 @@ def show_parameters(path: Path) -> None:
     if own is None:
         return
     if injected is not None:
-        own.source += "\n\n# set by the profile\n" + injected.source.removeprefix("# Parameters\n")
+        own.source += "\n\n# set by the profile\n" + injected.source.removeprefix("# Parameters\n").rstrip()
         notebook.cells.remove(injected)
     own.metadata.tags = [*own.metadata.tags, "hide-input"]
     own.metadata["mystnb"] = {"code_prompt_show": "Parameters of this page", "code_prompt_hide": "Hide the parameters"}
