@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from nbkit.errors import NbkitError
 from nbkit.explorers import DendrogramExplorer
 from nbkit.explorers.bundle import FOLDER
 from nbkit.explorers.dendrogram import explorer_data, node_medoids
+from nbkit.palette import ALONE, CLUSTER_COLORS, HEAT, INK, QUIET
 from tests.example_neuron import HOSTILE, example_neuron
 
 
@@ -77,3 +79,44 @@ def test_the_threshold_is_a_trait_that_follows_and_refuses() -> None:
 def test_one_example_is_a_tree_without_merges() -> None:
     data = json.loads(explorer_data(example_neuron(1)))
     assert (data["pairs"], data["heights"], data["medoids"], len(data["tokens"])) == ([], [], [], 1)
+
+
+def colors() -> dict[str, tuple[str, str]]:
+    """The style sheet's colors by name: on light and on dark pages."""
+    css = (FOLDER / "explorer.css").read_text(encoding="utf-8")
+    pairs = re.findall(r"--([\w-]+): .*light-dark\((#\w{6}), (#\w{6})\)", css)
+    return {name: (light, dark) for name, light, dark in pairs}
+
+
+def luminance(color: str) -> float:
+    """Relative luminance as the Web Content Accessibility Guidelines define it."""
+    channels = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast ratio of two colors, 1 to 21."""
+    dark, light = sorted([luminance(one), luminance(other)])
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_the_colors_are_those_of_the_figures() -> None:
+    light = {name: pair[0] for name, pair in colors().items()}
+    assert [light[f"hue-{i}"] for i in range(len(CLUSTER_COLORS))] == list(CLUSTER_COLORS)
+    assert (light["alone"], light["ink"], light["quiet"], light["heat"]) == (ALONE, INK, QUIET, HEAT)
+    script = (FOLDER / "dendrogram.js").read_text(encoding="utf-8")
+    assert f"const HUES = {len(CLUSTER_COLORS)};" in script
+
+
+@pytest.mark.parametrize("page", [0, 1])
+def test_text_has_contrast_on_light_and_dark_pages(page: int) -> None:
+    color = {name: pair[page] for name, pair in colors().items()}
+    hues = [color[name] for name in color if name.startswith("hue-")]
+    assert len(hues) == len(CLUSTER_COLORS)
+    pairs = [(color[text], color[ground]) for text in ("ink", "quiet", "accent") for ground in ("paper", "card")]
+    pairs += [(color["ink"], color["heat"])]
+    pairs += [(color["on-color"], ground) for ground in (*hues, color["alone"], color["accent"])]
+    pairs += [(hue, color["paper"]) for hue in (*hues, color["alone"])]
+    for text, ground in pairs:
+        assert contrast(text, ground) >= 4.5, (text, ground)

@@ -7,7 +7,7 @@ import { count, legend, number, tokenElements, tokenText } from "./snippets.js";
 import { TreeView } from "./tree-view.js";
 import { Cards } from "./cards.js";
 
-const HUES = 8; // --hue-0 … --hue-7 in the style sheet, used in turn
+const HUES = 10; // --hue-0 … --hue-9 in the style sheet, used in turn
 
 /** What is cut, chosen and pointed at; tells the tree and the cards when it changes. */
 class Explorer {
