@@ -22,13 +22,13 @@ from nbkit import figures
 from nbkit.clusters import FeatureClusters, feature_clusters
 from nbkit.errors import NbkitError
 from nbkit.figures.projection import project
-from nbkit.figures.text import clip, drawable, width
+from nbkit.figures.text import clip, draw_snippet, drawable, width
 from nbkit.figures.tree import leaf_order
-from nbkit.palette import ALONE, CLUSTER_COLORS, HEAT
+from nbkit.palette import ALONE, CLUSTER_COLORS, HEAT, QUIET
 from nbkit.snippets import Snippet
 from tests.example_neuron import HOSTILE, example_neuron
 
-TOKENS = (*HOSTILE, "$x^2_{", "\\frac", "%s{}", "漢字", "\u200b", "a\u0301\u0301\u0301", "\ufeff", "")
+TOKENS = (*HOSTILE, "$x^2_{", "$\\frac$", "%s{}", "漢字", "\u200b", "a\u0301\u0301\u0301", "\ufeff", "")
 
 
 class FakeNeuron:
@@ -177,6 +177,8 @@ def test_dendrogram_shows_clusters_threshold_numbers_and_sizes() -> None:
     assert {*CLUSTER_COLORS[:4], ALONE} <= colors
     assert not {*CLUSTER_COLORS[4:]} & colors
     segments = np.array(branches.get_segments())
+    above = {to_hex(color) for color in np.asarray(branches.get_colors())[2::3][segments[2::3, 0, 0] > 0.5]}
+    assert above == {QUIET}
     assert len(segments) == 3 * len(clusters.linkage)
     np.testing.assert_allclose(sorted(set(segments[2::3, 0, 0])), sorted(set(clusters.linkage[:, 2])))
     highlights = [patch for patch in page.patches if isinstance(patch, Rectangle)]
@@ -192,7 +194,7 @@ def test_dendrogram_recut_moves_line_and_groups() -> None:
 
 def test_lines_show_the_medoid_first_then_corpus_order_with_five_tokens_after_the_key() -> None:
     neuron = FakeNeuron([0] * 9)
-    tokens = [(f" before{i}", f" key{i}", *(f" {i}.{k}" for k in range(1, 9))) for i in range(9)]
+    tokens = [(f" before{i}", f"{' ' * (i % 2)}key{i}", *(f" {i}.{k}" for k in range(1, 9))) for i in range(9)]
     neuron.snippets = [Snippet(row, (0.0, 1.0, *[0.0] * 8), 1, 0, 0) for row in tokens]
     medoid = int(neuron.clusters().medoids[0])
     figure = drawn(figures.cluster_dendrogram(neuron, examples_per_cluster=3))
@@ -208,6 +210,7 @@ def test_leaves_are_in_an_order_without_crossings_and_clusters_together() -> Non
     for threshold in (0.2, 0.5, 0.9):
         clusters = FakeNeuron(FIVE, noise=0.8).clusters(threshold)
         order = leaf_order(clusters)
+        assert clusters.labels[order[0]] == 0
         place = np.argsort(order)
         members = [[i] for i in range(len(order))]
         for left, right in clusters.linkage[:, :2].astype(int):
@@ -418,6 +421,26 @@ def test_clip_keeps_what_fits() -> None:
     assert width(clipped, 8) <= 50 < width("W" + clipped, 8)
 
 
+def test_clip_leaves_room_for_the_ellipsis_of_what_follows() -> None:
+    room = width("short", 8)
+    assert clip("short", room, 8) == "short"
+    assert clip("short", room, 8, more=True) != "short"
+    assert clip("short", room + width("…", 8), 8, more=True) == "short"
+
+
+@pytest.mark.parametrize("length", range(1, 40))
+def test_a_snippet_stays_in_its_columns(length: int) -> None:
+    figure = Figure(figsize=(4, 1))
+    ax = figure.add_axes((0, 0, 1, 1), xlim=(0, 288), ylim=(72, 0))
+    tokens = (*[" " + "x" * length] * 6, " key", *[" " + "x" * length] * 6)
+    draw_snippet(ax, Snippet(tokens, (0.0,) * 13, 6, 0, 6), 40.0, (20.0, 150.0, 270.0), 1.0, CLUSTER_COLORS[0])
+    found = boxes(drawn(figure))
+    assert "key" in [text for text, _ in found]
+    assert min(box.x0 for _, box in found) >= 20.0 / 72 * 100 - 1
+    assert max(box.x1 for _, box in found) <= 270.0 / 72 * 100 + 1
+    without_overlap(figure)
+
+
 def test_drawable_text_has_no_controls_and_no_missing_glyphs() -> None:
     assert drawable("plain Ünïcode") == "plain Ünïcode"
     assert drawable("漢字👍") == "□□□"
@@ -441,6 +464,7 @@ def test_figures_leave_pyplot_and_the_readers_settings_alone() -> None:
         assert mpl.rcParams["font.size"] == 30.0
     assert to_hex(figure.get_facecolor()) == "#ffffff"
     assert figure.get_figwidth() == 7.0
+    assert figure.get_dpi() == 160.0
     assert plt.get_fignums() == []
 
 
