@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -27,7 +27,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from nbkit.errors import NbkitError
-from nbkit.neuron import InputWeights, Neuron, donors
+from nbkit.neuron import GATED_KINDS, PLAIN_KINDS, InputWeights, Neuron, donors
 from nbkit.scan import TOKENS_AFTER, TOKENS_BEFORE
 from nbkit.snippets import display_token
 
@@ -141,7 +141,7 @@ class Atlas:
     @cached_property
     def neurons(self) -> pd.DataFrame:
         """One row per neuron: layer, index, n_examples, max_activation, and the metrics of the default embedding."""
-        return pd.read_parquet(self.path / NEURONS)
+        return read_table(self.path / NEURONS)
 
     def metrics(self, kind: str, progress: bool = True) -> pd.DataFrame:
         """The same table with the metrics in another embedding space.
@@ -150,7 +150,15 @@ class Atlas:
 
         Args:
             kind: see `Neuron.kinds`.
+
+        Raises:
+            NbkitError: if the kind is not defined for these neurons, or the table can't be written.
         """
+        kinds = GATED_KINDS if self.manifest.gated else PLAIN_KINDS
+        if kind not in kinds:
+            raise NbkitError(
+                f"the neurons of {self.manifest.model} have no {kind!r} embedding: choose {', '.join(kinds)}"
+            )
         if kind == self.manifest.embedding:
             return self.neurons
         path = self.path / f"metrics-{kind}.parquet"
@@ -158,7 +166,7 @@ class Atlas:
             from nbkit.survey import survey
 
             write_table(survey(self, kind, progress=progress), path)
-        return pd.read_parquet(path)
+        return read_table(path)
 
     def neuron(self, layer: int, index: int) -> Neuron:
         """The neuron `index` of `layer`.
@@ -201,7 +209,7 @@ class Atlas:
 
     @cached_property
     def _vocabulary(self) -> pd.DataFrame:
-        return pd.read_parquet(self.path / VOCABULARY)
+        return read_table(self.path / VOCABULARY)
 
     @cached_property
     def _display_tokens(self) -> dict[int, str]:
@@ -280,6 +288,19 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise NbkitError(f"{path} can't be read ({error}): delete the folder and build the atlas again") from error
 
 
+def read_table(path: Path) -> pd.DataFrame:
+    """A Parquet file.
+
+    Raises:
+        NbkitError: if the file is not whole.
+    """
+    try:
+        return pd.read_parquet(path)
+    except (ValueError, OSError) as error:  # PyArrow's errors are both
+        reason = str(error).splitlines()[0]
+        raise NbkitError(f"{path} can't be read ({reason}): delete the folder and build the atlas again") from error
+
+
 def write_tensors(tensors: dict[str, Tensor], path: Path) -> None:
     """Writes a safetensors file with the schema version, whole or not at all."""
     with _replacing(path) as temporary:
@@ -309,16 +330,18 @@ def _replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
+        temporary.chmod(path.parent.stat().st_mode & 0o666)  # safetensors' files are for their owner's eyes only
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(path)
-    except Exception as error:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         if isinstance(error, OSError | SafetensorError):
             free = shutil.disk_usage(path.parent).free / 1e9 if path.parent.is_dir() else 0
             raise NbkitError(
-                f"can't write {path} ({error}); {free:.1f} GB are free there: make room or choose another folder, and run "
-                "again: what is finished is kept"
+                f"can't write {path} ({error}); {free:.1f} GB are free there: make room or choose another folder, and "
+                "run again: what is finished is kept"
             ) from error
         raise
 

@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 from filelock import FileLock
 from jaxtyping import Float
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("nbkit", "numpy", "scipy", "torch", "transformers", "transformer-lens")
 SCAN = "scan"
+LOCK = ".lock"
 IDENTITY = "identity.json"
 
 
@@ -74,16 +75,18 @@ def build_atlas(
     manifest = _manifest(model, contexts, config, table)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock")
+        names = {path.name for path in folder.iterdir()}
+        if names and not names & {LOCK, MANIFEST, SCAN}:
+            raise _foreign(folder, names)  # without leaving as much as a lock in it
+        lock = FileLock(folder / LOCK)
         lock.acquire()
     except OSError as error:
-        raise NbkitError(f"can't write to {folder} ({error.strerror}): choose another folder") from error
+        raise _not_writable(folder, error) from error
     try:
-        for leftover in [*folder.glob(".*.tmp"), *(folder / SCAN).glob(".*.tmp")]:
-            leftover.unlink()
         if _is_finished(folder, manifest):
             shutil.rmtree(folder / SCAN, ignore_errors=True)
             return open_atlas(folder)
+        _begin(folder, manifest)
         layers = config.numbers
         given = None if table is None else table[list(layers)]
         blocks = _scan(model, contexts, folder / SCAN, config, given, progress)
@@ -94,10 +97,10 @@ def build_atlas(
         ids = np.unique(contexts.tokens)
         write_table(pd.DataFrame({"id": ids, "text": token_texts(model.tokenizer, ids)}), folder / VOCABULARY)
         write_table(survey(Atlas(folder, manifest), manifest.embedding, progress), folder / NEURONS)
-        names = [layer_file(layer) for layer in layers] + [CONTEXTS, VOCABULARY, NEURONS]
-        files = {name: (folder / name).stat().st_size for name in names}
+        written = [layer_file(layer) for layer in layers] + [CONTEXTS, VOCABULARY, NEURONS]
+        files = {name: (folder / name).stat().st_size for name in written}
         write_json(asdict(manifest) | {"files": files}, folder / MANIFEST)
-        shutil.rmtree(folder / SCAN)
+        shutil.rmtree(folder / SCAN, ignore_errors=True)
     finally:
         lock.release()
     return open_atlas(folder)
@@ -110,8 +113,11 @@ class BlockFile(Mapping[str, Tensor]):
         self.path = path
 
     def __getitem__(self, name: str) -> Tensor:
-        with safe_open(self.path, framework="pt") as file:
-            tensor: Tensor = file.get_tensor(name)
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                tensor: Tensor = file.get_tensor(name)
+        except (SafetensorError, OSError) as error:
+            raise NbkitError(f"{self.path} is damaged ({error}): delete it and run again to scan it again") from error
         return tensor
 
     def __iter__(self) -> Iterator[str]:
@@ -128,17 +134,17 @@ def _scan(
     """Scans the blocks that are not on disk yet; gives all of them in corpus order."""
     n, layers = len(contexts.tokens), config.numbers
     bounds = Bounds(len(layers), model.d_mlp, config.max_examples)
-    blocks = []
-    with tqdm(total=n, desc="scan", unit="context", smoothing=0.1, disable=not progress) as bar:
-        for number, start in enumerate(range(0, n, config.block_size)):
-            path, size = folder / f"block-{number:06d}.safetensors", min(config.block_size, n - start)
-            if path.is_file():
-                bar.initial += size  # read, not computed: it must not count in the speed
-            else:
-                write_tensors(scan_block(model, contexts, start, config, bounds, maxima), path)
-            bar.update(size)
-            blocks.append(BlockFile(path))
-            bounds.absorb(blocks[-1], layers)
+    starts = range(0, n, config.block_size)
+    blocks = [BlockFile(folder / f"block-{number:06d}.safetensors") for number in range(len(starts))]
+    sizes = [min(config.block_size, n - start) for start in starts]
+    done = sum(size for block, size in zip(blocks, sizes, strict=True) if block.path.is_file())
+    # What is on disk counts as `initial`: it must not raise the speed that the time left is reckoned from.
+    with tqdm(total=n, initial=done, desc="scan", unit="context", smoothing=0.1, disable=not progress) as bar:
+        for block, start, size in zip(blocks, starts, sizes, strict=True):
+            if not block.path.is_file():
+                write_tensors(scan_block(model, contexts, start, config, bounds, maxima), block.path)
+                bar.update(size)
+            bounds.absorb(block, layers)
     return blocks
 
 
@@ -160,7 +166,7 @@ def _merge(
 
 
 def _is_finished(folder: Path, manifest: Manifest) -> bool:
-    """Whether `folder` holds this very atlas; if not, makes it ready for the scan.
+    """Whether `folder` holds this very atlas, all of it; if not, it is empty or holds a part of it.
 
     Raises:
         NbkitError: if it holds anything else.
@@ -178,14 +184,43 @@ def _is_finished(folder: Path, manifest: Manifest) -> bool:
                 f"{folder} holds an atlas of another {', '.join(differences)}: choose another folder, or delete it"
             )
         return path.name == MANIFEST
-    foreign = [path.name for path in folder.iterdir() if path.name != ".lock" and path != scan]
-    if foreign or (scan.is_dir() and any(scan.glob("block-*"))):
-        raise NbkitError(
-            f"{folder} is not empty and holds no atlas ({', '.join(foreign or [SCAN])}): choose another folder"
-        )
-    scan.mkdir(exist_ok=True)
-    write_json(asdict(manifest), scan / IDENTITY)
+    # A build that was killed before it wrote its identity leaves a lock, and a folder for the scan with nothing in it.
+    inside = [path.name for path in scan.iterdir() if not _is_leftover(path)] if scan.is_dir() else [SCAN]
+    names = {path.name for path in folder.iterdir() if path.name != LOCK and (path != scan or inside)}
+    if names:
+        raise _foreign(folder, names)
     return False
+
+
+def _begin(folder: Path, manifest: Manifest) -> None:
+    """Makes a folder ready for its scan, or for going on with it.
+
+    Raises:
+        NbkitError: if the folder can't be written.
+    """
+    scan = folder / SCAN
+    try:
+        scan.mkdir(exist_ok=True)
+        for leftover in filter(_is_leftover, [*folder.iterdir(), *scan.iterdir()]):
+            leftover.unlink()
+    except OSError as error:
+        raise _not_writable(folder, error) from error
+    if not (scan / IDENTITY).is_file():
+        write_json(asdict(manifest), scan / IDENTITY)
+
+
+def _foreign(folder: Path, names: set[str]) -> NbkitError:
+    shown = ", ".join(sorted(names)[:3]) + (", …" if len(names) > 3 else "")
+    return NbkitError(f"{folder} is not empty and holds no atlas ({shown}): choose another folder")
+
+
+def _is_leftover(path: Path) -> bool:
+    """Whether this is what a killed build left half-written."""
+    return path.name.startswith(".") and path.suffix == ".tmp"
+
+
+def _not_writable(folder: Path, error: OSError) -> NbkitError:
+    return NbkitError(f"can't write to {folder} ({error.strerror or error}): choose another folder")
 
 
 def _manifest(model: LanguageModel, contexts: Contexts, config: AtlasConfig, maxima: Tensor | None) -> Manifest:
@@ -220,7 +255,12 @@ def _manifest(model: LanguageModel, contexts: Contexts, config: AtlasConfig, max
 def _checked_maxima(maxima: np.ndarray | None, model: LanguageModel) -> Tensor | None:
     if maxima is None:
         return None
-    table, shape = np.asarray(maxima, dtype=np.float32), (model.n_layers, model.d_mlp)
+    shape = (model.n_layers, model.d_mlp)
+    try:
+        with np.errstate(over="ignore"):  # too large for float32 is infinite, and told below
+            table = np.asarray(maxima, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise NbkitError(f"the table of maxima doesn't hold numbers ({error})") from error
     if table.shape != shape:
         raise NbkitError(
             f"the table of maxima has shape {table.shape}: model {model.name!r} needs (layers, neurons) = {shape}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -29,7 +30,7 @@ def fetch(
     from nbkit import assets
 
     if not names:
-        typer.echo(assets.describe())
+        typer.echo("\n".join(assets.describe()))
     for name in names or []:
         typer.echo(assets.fetch(name))
 
@@ -98,10 +99,10 @@ def parse_layers(text: str) -> Literal["all"] | tuple[int, ...]:
         return "all"
     numbers: list[int] = []
     for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
+        match = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", part.strip())
+        if match is None:
             raise NbkitError(f"layers is {text!r}: give 'all', or numbers and ranges such as 0,3,8-11")
-        numbers += range(int(first), int(last or first) + 1)
+        numbers += range(int(match[1]), int(match[2] or match[1]) + 1)
     return tuple(numbers)
 
 
@@ -114,11 +115,13 @@ def read_maxima(path: Path) -> np.ndarray:
     import numpy
 
     try:
-        table: np.ndarray = numpy.load(path, allow_pickle=False)
+        with path.open("rb") as file:
+            table: np.ndarray = numpy.lib.format.read_array(file, allow_pickle=False)
         return table
     except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
         raise NbkitError(
-            f"can't read the maxima in {path} ({error}): give a .npy file of (layers, neurons) numbers"
+            f"can't read the maxima in {path} ({reason}): give a .npy file of (layers, neurons) numbers"
         ) from error
 
 

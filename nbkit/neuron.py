@@ -126,8 +126,8 @@ class Neuron:
         """
         if not len(self):
             raise NbkitError(
-                f"L{self.layer} N{self.index} has no dataset examples: it was never active on this corpus, or the maximum "
-                "that it was given is out of its reach"
+                f"L{self.layer} N{self.index} has no dataset examples: it was never active on this corpus, or the "
+                "maximum that it was given is out of its reach"
             )
         return feature_clusters(self.embeddings(kind), threshold, method)
 

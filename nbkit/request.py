@@ -44,7 +44,7 @@ def atlas_for(
         str(corpus),
         length,
         limit,
-        layers if layers == "all" else list(layers),
+        layers if isinstance(layers, str) else [int(layer) for layer in layers],
         seed,
         dtype,
         device,
