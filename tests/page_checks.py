@@ -90,26 +90,27 @@ def has_explorer(html: Path, name: str) -> bool:
 
 def check_needs_no_network(seen: Visit) -> None:
     """Nothing outside the book was asked for and nothing went wrong."""
-    assert seen.outside == []
-    assert seen.errors == []
+    assert not seen.outside, f"asked for {seen.outside}"
+    assert not seen.errors, seen.errors
 
 
 def check_maths_is_typeset(page: Page) -> None:
     """Every formula became MathJax output without an error in it."""
     formulas = page.locator(".math").count()
     expect(page.locator(".math mjx-container")).to_have_count(formulas)
-    assert page.locator("mjx-merror").count() == 0
+    assert page.locator("mjx-merror").count() == 0, page.locator("mjx-merror").all_inner_texts()
 
 
 def check_fits_the_width(page: Page) -> None:
     """Neither the page nor a part of an explorer has anything to scroll to the side."""
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    width, window = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert width <= window, f"{width} px in a window of {window}"
     wide = page.evaluate(
         f"[...document.querySelectorAll('{EXPLORER}, {EXPLORER} *:not(svg, svg *)')]"
         ".filter((e) => getComputedStyle(e).display !== 'inline' && !e.classList.contains('nk-hidden'))"
         ".filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => `${e.className}: ${e.textContent}`)"
     )
-    assert wide == []
+    assert not wide, wide
 
 
 def check_search_finds(browser: Browser, base: str, word: str) -> None:
@@ -177,4 +178,4 @@ def check_accessible(page: Page, axe: Path) -> None:
     result: dict[str, Any] = page.evaluate(f"axe.run({{ include: [['{EXPLORER}']] }})")
     assert result["passes"], "axe-core looked at nothing"
     found = [(v["id"], [node["target"] for node in v["nodes"]][:3]) for v in result["violations"]]
-    assert found == []
+    assert not found, found

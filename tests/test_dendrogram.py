@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 
+from nbkit.clusters import feature_clusters
 from nbkit.errors import NbkitError
 from nbkit.explorers import DendrogramExplorer
 from nbkit.explorers.bundle import FOLDER
@@ -31,8 +32,10 @@ def test_the_data_hold_the_tree_and_the_examples() -> None:
 
 
 @pytest.mark.parametrize("threshold", [0.05, 0.3, 0.5, 0.8, 1.0])
-def test_every_cluster_of_every_cut_finds_its_medoid_in_the_tree(threshold: float) -> None:
-    clusters = example_neuron(40).clusters(threshold)
+@pytest.mark.parametrize("ties", [False, True])
+def test_every_cluster_of_every_cut_finds_its_medoid_in_the_tree(threshold: float, ties: bool) -> None:
+    few = np.random.default_rng(0).integers(1, 4, size=(40, 3)).astype(float)  # many distances are equal
+    clusters = feature_clusters(few, threshold) if ties else example_neuron(40).clusters(threshold)
     n = len(clusters.labels)
     members = [frozenset([example]) for example in range(n)]
     for left, right in clusters.linkage[:, :2].astype(int):
