@@ -83,7 +83,8 @@ class Manifest:
     def from_json(cls, values: dict[str, object]) -> Manifest:
         """Raises TypeError if a field is missing."""
         known = {field.name: values[field.name] for field in fields(cls) if field.name in values}
-        known["layers"] = tuple(known.get("layers", ()))  # type: ignore[arg-type]
+        if "layers" in known:
+            known["layers"] = tuple(known["layers"])  # type: ignore[arg-type]
         return cls(**known)  # type: ignore[arg-type]
 
     def differences(self, other: Manifest) -> list[str]:
