@@ -96,7 +96,8 @@ def parameters_of(path: Path, profile: Profile) -> dict[str, Any]:
         raise NbkitError(
             f"The profile {profile.name!r} sets {unknown[0]!r} for {path.name}, whose parameters cell has no such name."
         )
-    return {name: value for name, value in {**profile.atlas, **own}.items() if name in names}
+    given = {"profile": profile.name, **profile.atlas, **own}
+    return {name: value for name, value in given.items() if name in names}
 
 
 def _check_stems(stems: Iterable[str], paths: Mapping[str, Path], who: str) -> None:

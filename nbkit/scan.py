@@ -4,8 +4,8 @@ A *dataset example* of a neuron is (context, key position, activation): the neur
 the first position that attains it, positions of added special tokens left out. A context counts if that activation is
 positive and reaches `threshold` times the neuron's maximum; the first `max_examples` of them in corpus order are kept.
 
-**Why one forward pass per context suffices**, although the maximum is only known at the end. After some contexts let R be
-the neuron's largest activation so far. The final maximum is at least R, so a context below ``threshold * R`` can be
+**Why one forward pass per context suffices**, although the maximum is only known at the end. After some contexts let R
+be the neuron's largest activation so far. The final maximum is at least R, so a context below ``threshold * R`` can be
 dropped at once. And for a context with activation a, if k = `max_examples` earlier contexts reach a, then whatever the
 final maximum: if a passes, so do those k, and a is not among the first k. So a context is needed only if it reaches
 ``threshold * R`` and fewer than k earlier ones reach a; for contexts in random order about k * (1 + ln(n / k)) of n
@@ -40,8 +40,8 @@ WINDOW = TOKENS_BEFORE + 1 + TOKENS_AFTER
 
 Block = dict[str, Tensor]
 """What a block of contexts gives, as named tensors: `maximum` (layers, d_mlp), and for each layer L and its candidates
-`L.neuron`, `L.context`, `L.position`, `L.activation`, `L.window` (candidates, WINDOW), `L.vector` (a row of `L.pre_mlp`),
-and `L.pre_mlp` (rows, d_model), a row once however many neurons share it."""
+`L.neuron`, `L.context`, `L.position`, `L.activation`, `L.window` (candidates, WINDOW), `L.vector` (a row of
+`L.pre_mlp`), and `L.pre_mlp` (rows, d_model), a row once however many neurons share it."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,302 @@
+"""Sentences and small tables with the numbers of one atlas, for the pages: text that a run writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nbkit.atlas import Atlas
+from nbkit.models import activation_function
+from nbkit.neuron import Neuron
+from nbkit.showcase import extremes as extreme_neurons
+from nbkit.showcase import key_words
+from nbkit.spaces import MEASURES, compare_spaces, paired_differences, summarize
+
+
+@dataclass(frozen=True)
+class Text:
+    """Markdown that a notebook renders."""
+
+    markdown: str
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown
+
+
+NAMES = {
+    "input": "neuron embedding",
+    "gradient": "neuron embedding (gradient)",
+    "gate": "neuron embedding (gate)",
+    "up": "neuron embedding (up)",
+    "pre_mlp": "pre-MLP vector",
+    "shuffled": "another neuron's weights (control)",
+}
+METRICS = {
+    "intra_cluster": "intra-cluster",
+    "inter_cluster": "inter-cluster",
+    "n_clusters": "clusters",
+    "silhouette": "silhouette",
+    "silhouette_matched": "silhouette, equal number of clusters",
+    "token_agreement": "agreement with key tokens",
+    "token_agreement_matched": "agreement with key tokens, equal number of clusters",
+}
+ENOUGH = 20
+"""Examples that a neuron needs to count in statements about how behaviours are distributed."""
+
+
+def provenance(atlas: Atlas, profile: str) -> Text:
+    """What made the numbers of a page, in one paragraph."""
+    m = atlas.manifest
+    libraries = ", ".join(f"{name} {number}" for name, number in m.versions.items())
+    weights = "as the model has them" if m.weights == "native" else "with the layer norm folded in"
+    return Text(
+        f"*Made by profile `{profile}`: model `{m.model}` ({m.dtype} on {m.device}, input weights {weights}), "
+        f"{len(m.layers)} of {m.n_layers} layers, corpus `{m.corpus}`, {m.n_contexts:,} contexts of {m.length} tokens; "
+        f"examples reach {m.threshold:.0%} of a neuron's maximum, the first {m.max_examples} are kept; embedding "
+        f"`{m.embedding}`; seed {m.seed}; {libraries}.*"
+    )
+
+
+def identity(neuron: Neuron, n: int = 6) -> pd.DataFrame:
+    """For the first n examples the sums of the neuron's embeddings, and the activation that follows from them.
+
+    `captured` is the activation that the scan saw; `difference` is rounding.
+    """
+    act_fn = activation_function(neuron.activation)
+    table = pd.DataFrame({"key token": [snippet.key_token for snippet in neuron.snippets[:n]]})
+    kinds = [kind for kind in ("input", "gate", "up") if kind in neuron.kinds]
+    sums = {kind: neuron.embeddings(kind)[:n].sum(1, dtype=np.float64) for kind in kinds}
+    biases = {"gate": neuron.weights.b_gate}
+    for kind in kinds:
+        sums[kind] = sums[kind] + biases.get(kind, neuron.weights.b_in)
+        table[f"sum of the {kind} embedding + bias"] = sums[kind]
+    inner = _apply(act_fn, sums["gate" if "gate" in sums else "input"])
+    table["activation"] = inner * sums["up"] if "up" in sums else inner
+    table["captured"] = neuron.peak[:n]
+    table["difference"] = table["activation"] - table["captured"]
+    return table
+
+
+def _apply(act_fn: object, values: np.ndarray) -> np.ndarray:
+    import torch
+
+    assert callable(act_fn)
+    result: np.ndarray = act_fn(torch.from_numpy(values)).numpy()
+    return result
+
+
+def faithfulness_table(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """Mean faithfulness of every kind of embedding over the sampled neurons, with its 95% bootstrap interval."""
+    rows = []
+    for kind, group in table.groupby("kind", sort=False):
+        mean = summarize(group["faithfulness"], seed).iloc[0]
+        rows.append({"embedding": NAMES[str(kind)], "mean": mean["value"], "low": mean["low"], "high": mean["high"]})
+    return pd.DataFrame(rows).set_index("embedding").sort_values("mean", ascending=False)
+
+
+def behaviours(atlas: Atlas, min_examples: int = ENOUGH) -> pd.Series:
+    """How the behaviours of the neurons with enough examples are distributed: counts and shares, by name."""
+    table = atlas.neurons[atlas.neurons["n_examples"] >= min_examples]
+    several = table["n_clusters"] > 1
+    return pd.Series(
+        {
+            "neurons scanned": len(atlas.neurons),
+            f"with at least {min_examples} examples": len(table),
+            "median number of clusters": table["n_clusters"].median(),
+            "share with one cluster": (~several).mean(),
+            "share with more than one": several.mean(),
+            "share with more than one, the largest holding at least 90%": (
+                several & (table["largest_share"] >= 0.9)
+            ).mean(),
+            "median share of the largest cluster": table["largest_share"].median(),
+        },
+        name="value",
+    )
+
+
+def rare_behaviours(atlas: Atlas, min_examples: int = ENOUGH) -> Text:
+    """How often a common behaviour hides a rare one, as a sentence."""
+    b = behaviours(atlas, min_examples)
+    return Text(
+        f"Of the {int(b.iloc[1]):,} neurons with at least {min_examples} examples, {b.iloc[4]:.1%} have more than one "
+        f"feature cluster at distance 0.5. In **{b.iloc[5]:.1%}** the largest cluster holds at least nine tenths of "
+        f"the examples beside at least one other cluster: a common behaviour that hides a rare one. The median "
+        f"share of "
+        f"the largest cluster is {b.iloc[6]:.0%}."
+    )
+
+
+def embedding_spaces(atlas: Atlas, min_examples: int = 10, seed: int = 0) -> Text:
+    """What Table 1 supports, in three sentences that follow its numbers."""
+    own = atlas.manifest.embedding
+    table = compare_spaces(atlas, min_examples=min_examples, seed=seed).set_index(["kind", "metric", "statistic"])[
+        "value"
+    ]
+    intra, inter = (
+        {k: table[k, name, "mean"] for k in ("pre_mlp", own, "shuffled")} for name in ("intra_cluster", "inter_cluster")
+    )
+    moved = {
+        k: f"{intra[k] - intra['pre_mlp']:+.3f} within and {inter[k] - inter['pre_mlp']:+.3f} between clusters"
+        for k in (own, "shuffled")
+    }
+    against = {other: paired_differences(atlas, own, other, min_examples, seed) for other in ("pre_mlp", "shuffled")}
+    return Text(
+        f"- **Distances.** From pre-MLP vectors to neuron embeddings the mean distance moves by {moved[own]}. With "
+        f"another neuron's weights in place of the neuron's own it moves by {moved['shuffled']}. What both have in "
+        f"common says "
+        "nothing about the neuron.\n"
+        f"- **Separation at an equal number of clusters.** The silhouette of the neuron embedding is "
+        f"{_phrase(against['pre_mlp'], 'silhouette_matched')} that of the pre-MLP vector, and "
+        f"{_phrase(against['shuffled'], 'silhouette_matched')} that of the control.\n"
+        f"- **Agreement with the key tokens at an equal number of clusters**, a yardstick that lives in no "
+        f"embedding space, "
+        f"is {_phrase(against['pre_mlp'], 'token_agreement_matched')} that of the pre-MLP vector, and "
+        f"{_phrase(against['shuffled'], 'token_agreement_matched')} that of the control."
+    )
+
+
+def _phrase(table: pd.DataFrame, metric: str) -> str:
+    """A paired difference as words: `higher by 0.012 [0.010, 0.014] than`, or that none is measured."""
+    row = table[(table["metric"] == metric) & (table["statistic"] == "mean")].iloc[0]
+    interval = f"{abs(row['value']):.3f} (95% interval {row['low']:+.3f} to {row['high']:+.3f})"
+    if row["low"] <= 0 <= row["high"] or np.isnan(row["value"]):
+        return (
+            f"not measurably different ({row['value']:+.3f}, 95% interval {row['low']:+.3f} to {row['high']:+.3f}) from"
+        )
+    return f"{'higher' if row['value'] > 0 else 'lower'} by {interval} than"
+
+
+def paper_and_build(atlas: Atlas, min_examples: int = 10, seed: int = 0) -> pd.DataFrame:
+    """Every number of the paper that is in scope beside this build's."""
+    m, own = atlas.manifest, atlas.manifest.embedding
+    values = compare_spaces(atlas, min_examples=min_examples, seed=seed).set_index(["kind", "metric", "statistic"])[
+        "value"
+    ]
+
+    def both(kind: str, metric: str) -> str:
+        return f"{values[kind, metric, 'mean']:.2f} mean, {values[kind, metric, 'median']:.2f} median"
+
+    b = behaviours(atlas)
+    rows = [
+        (
+            "Model",
+            "GPT2-small, 12 layers, 36,864 neurons",
+            f"{m.model}, {len(m.layers)} of {m.n_layers} layers, {len(atlas.neurons):,} neurons",
+        ),
+        ("Corpus", "OpenWebText, 10,000 examples", f"{m.corpus}, {m.n_contexts:,} contexts of {m.length} tokens"),
+        (
+            "Maximum activation from",
+            "Neuroscope, a much larger corpus",
+            "the scanned corpus" if m.maxima_sha256 is None else "a given table",
+        ),
+        ("An example reaches", "75% of the maximum", f"{m.threshold:.0%} of the maximum"),
+        ("Examples kept", "the first 100", f"the first {m.max_examples}"),
+        ("Distance of the cut", "0.5", "0.5"),
+        ("Table 1, pre-MLP, intra-cluster", "0.31", both("pre_mlp", "intra_cluster")),
+        ("Table 1, pre-MLP, inter-cluster", "0.63", both("pre_mlp", "inter_cluster")),
+        ("Table 1, neuron, intra-cluster", "0.21", both(own, "intra_cluster")),
+        ("Table 1, neuron, inter-cluster", "0.73", both(own, "inter_cluster")),
+        ("Control, intra-cluster", "not given", both("shuffled", "intra_cluster")),
+        ("Control, inter-cluster", "not given", both("shuffled", "inter_cluster")),
+        ("Figure 2, clusters of one neuron", "6", f"{b.iloc[2]:.0f} in the median neuron"),
+        ("Figure 3, common to rare", "almost 50:1", f"at least 9:1 in {b.iloc[5]:.1%} of the neurons"),
+    ]
+    return pd.DataFrame(rows, columns=["", "paper", "this build"]).set_index("")
+
+
+def start_page(atlas: Atlas, min_examples: int = ENOUGH) -> Text:
+    """The key findings, each with its number and the page that holds it."""
+    m, own, b = atlas.manifest, atlas.manifest.embedding, behaviours(atlas, min_examples)
+    table = compare_spaces(atlas, ("pre_mlp", own, "shuffled")).set_index(["kind", "metric", "statistic"])["value"]
+    intra, inter = (
+        {k: table[k, n, "mean"] for k in ("pre_mlp", own, "shuffled")} for n in ("intra_cluster", "inter_cluster")
+    )
+    against = {other: paired_differences(atlas, own, other) for other in ("pre_mlp", "shuffled")}
+    return Text(
+        f"1. **Scan.** {int(b.iloc[0]):,} neurons of `{m.model}` over {m.n_contexts:,} contexts of {m.length} "
+        f"tokens from `{m.corpus}`; {int(b.iloc[1]):,} neurons have at least {min_examples} dataset examples "
+        "([whole model](whole-model)).\n"
+        f"2. **Several behaviours.** {b.iloc[4]:.1%} of those neurons have more than one feature "
+        f"cluster at distance 0.5; the median neuron has {b.iloc[2]:.0f} ([feature clusters](feature-clusters)).\n"
+        f"3. **Rare behaviours.** In {b.iloc[5]:.1%} of them a common behaviour hides a rare one: the largest "
+        f"cluster holds nine "
+        f"tenths of "
+        "the examples or more, and there is another ([rare behaviours](rare-behaviours)).\n"
+        f"4. **Table 1 and its control.** Mean distance within and between clusters is {intra['pre_mlp']:.2f} and "
+        f"{inter['pre_mlp']:.2f} for pre-MLP vectors, {intra[own]:.2f} and {inter[own]:.2f} for neuron embeddings, and "
+        f"{intra['shuffled']:.2f} and {inter['shuffled']:.2f} with another neuron's weights. These distances by "
+        f"themselves do "
+        "not show that the neuron's own weights matter ([embedding spaces](embedding-spaces)).\n"
+        "5. **At an equal number of clusters** the silhouette of neuron embeddings is "
+        f"{_phrase(against['pre_mlp'], 'silhouette_matched')} that of pre-MLP vectors and "
+        f"{_phrase(against['shuffled'], 'silhouette_matched')} that of the control; their agreement with the key "
+        f"tokens is {_phrase(against['pre_mlp'], 'token_agreement_matched')} that of pre-MLP vectors and "
+        f"{_phrase(against['shuffled'], 'token_agreement_matched')} that of the control "
+        "([embedding spaces](embedding-spaces))."
+    )
+
+
+def spaces_of(atlas: Atlas) -> tuple[str, ...]:
+    """The embedding spaces that Table 1 compares: the pre-MLP vector, the neuron's own, and the control."""
+    own = atlas.manifest.embedding
+    others = tuple(kind for kind in (("gate", "up") if atlas.manifest.gated else ()) if kind != own)
+    return ("pre_mlp", own, *others, "shuffled")
+
+
+def table1(table: pd.DataFrame, statistic: str) -> pd.DataFrame:
+    """`compare_spaces` for the eye: a row per metric, a column per kind, each cell a value and its interval."""
+    chosen = table[table["statistic"] == statistic]
+    cells = chosen.assign(cell=[_with_interval(row.value, row.low, row.high) for row in chosen.itertuples()])
+    wide = cells.pivot(index="metric", columns="kind", values="cell")
+    wide = wide.loc[list(MEASURES), list(dict.fromkeys(chosen["kind"]))]
+    return wide.rename(index=METRICS, columns=NAMES).rename_axis(index=None, columns=statistic)
+
+
+def paired_table(atlas: Atlas, min_examples: int = 10, seed: int = 0) -> pd.DataFrame:
+    """Neuron embedding minus pre-MLP vector and minus control: mean difference, interval, share of positive ones."""
+    columns = {}
+    for other in ("pre_mlp", "shuffled"):
+        table = paired_differences(atlas, atlas.manifest.embedding, other, min_examples, seed)
+        rows = table.pivot(index="metric", columns="statistic", values=["value", "low", "high"]).loc[list(MEASURES)]
+        columns[f"minus {NAMES[other]}"] = [
+            _with_interval(row["value", "mean"], row["low", "mean"], row["high", "mean"]) for _, row in rows.iterrows()
+        ]
+        columns[f"share above {NAMES[other]}"] = [f"{value:.0%}" for value in rows["value", "share"]]
+    return pd.DataFrame(columns, index=[METRICS[name] for name in MEASURES])
+
+
+def _with_interval(value: Any, low: Any, high: Any) -> str:
+    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def examples_summary(atlas: Atlas) -> Text:
+    """How many examples the neurons have, as a sentence."""
+    n, most = atlas.neurons["n_examples"], atlas.manifest.max_examples
+    return Text(
+        f"{len(n):,} neurons in {len(atlas.layers)} layers. {(n == 0).mean():.1%} have no example, "
+        f"{(n == 1).mean():.1%} have "
+        f"one, {(n >= ENOUGH).mean():.1%} have at least {ENOUGH}, and {(n == most).mean():.1%} have all {most} that "
+        f"are kept; the median is {n.median():.0f}."
+    )
+
+
+def extremes(atlas: Atlas) -> pd.DataFrame:
+    """The neurons at both ends, with their key tokens."""
+    table = extreme_neurons(atlas)
+    neurons = [
+        atlas.neuron(int(layer), int(index)) for layer, index in zip(table["layer"], table["index"], strict=True)
+    ]
+    return table.assign(key_tokens=[key_words(neuron) for neuron in neurons]).rename(
+        columns={"key_tokens": "key tokens"}
+    )
+
+
+def fingerprints(atlas: Atlas) -> pd.DataFrame:
+    """Checksums of what went into the atlas."""
+    m = atlas.manifest
+    return pd.Series({"model weights (sha256)": m.model_sha256, "contexts (sha256)": m.contexts_sha256}).to_frame(
+        "value"
+    )

@@ -1,0 +1,56 @@
+"""Agglomerative clustering against the Sub-Cluster Component algorithm: agreement and speed on the same neurons."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from nbkit.atlas import Atlas
+from nbkit.clusters import feature_clusters
+from nbkit.metrics import adjusted_rand_index, polysemanticity_from_distances
+
+METHODS = ("average", "scc")
+
+
+def compare_methods(
+    atlas: Atlas, threshold: float = 0.5, n_neurons: int = 500, seed: int = 0, progress: bool = True
+) -> pd.DataFrame:
+    """Clusters a random sample of neurons with both methods, in the neuron embedding's and the pre-MLP vector's space.
+
+    Returns:
+        One row per (neuron, kind): `n_examples`, `agreement` (adjusted Rand index between the methods), and for each
+        method its `<method>_clusters`, `<method>_silhouette` and `<method>_seconds`, distances included.
+    """
+    table = atlas.neurons[atlas.neurons["n_examples"] >= 10]
+    drawn = table.sample(min(n_neurons, len(table)), random_state=seed).sort_index()
+    rows = []
+    places = list(zip(drawn["layer"], drawn["index"], strict=True))
+    for layer, index in tqdm(places, desc="SCC", unit="neuron", disable=not progress):
+        neuron = atlas.neuron(int(layer), int(index))
+        for kind in (atlas.manifest.embedding, "pre_mlp"):
+            row = {"layer": layer, "index": index, "kind": kind, "n_examples": len(neuron)}
+            embeddings, labels = neuron.embeddings(kind), []
+            for method in METHODS:
+                start = time.perf_counter()
+                clusters = feature_clusters(embeddings, threshold, method)
+                row[f"{method}_seconds"] = time.perf_counter() - start
+                row[f"{method}_clusters"] = clusters.n_clusters
+                row[f"{method}_silhouette"] = polysemanticity_from_distances(
+                    clusters.distances, clusters.labels
+                ).silhouette
+                labels.append(clusters.labels)
+            rows.append({**row, "agreement": adjusted_rand_index(*labels)})
+    return pd.DataFrame(rows)
+
+
+def summarize_methods(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per embedding kind: means over the sampled neurons, and the ratio of the methods' total times."""
+    grouped = table.groupby("kind", sort=False)
+    means = grouped[["agreement", "average_clusters", "scc_clusters", "average_silhouette", "scc_silhouette"]].mean()
+    seconds = grouped[["average_seconds", "scc_seconds"]].sum()
+    means["same partition"] = grouped["agreement"].agg(lambda column: float(np.mean(column == 1.0)))
+    means["SCC time / agglomerative time"] = seconds["scc_seconds"] / seconds["average_seconds"]
+    return means

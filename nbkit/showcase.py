@@ -1,0 +1,135 @@
+"""Which neurons a page shows: chosen by a stated rule over the whole atlas, never by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from nbkit.atlas import Atlas
+from nbkit.errors import NbkitError
+from nbkit.neuron import Neuron
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A neuron and how it was chosen."""
+
+    neuron: Neuron
+    rule: str
+    """The rule as a sentence; it ends in how many neurons were eligible."""
+
+    def _repr_markdown_(self) -> str:
+        return f"**L{self.neuron.layer} N{self.neuron.index}** ({len(self.neuron)} examples). {self.rule}"
+
+
+def several_behaviours(atlas: Atlas, layer: int | None = None, neuron: int | None = None) -> Choice:
+    """A neuron with several clear behaviours (Figure 2), or the one that is asked for."""
+    return _choose(
+        atlas,
+        (layer, neuron),
+        "4 to 8 clusters, at least 40 examples, the largest cluster holding at most half of them; "
+        "of these the highest silhouette",
+        lambda t: t["n_clusters"].between(4, 8) & (t["n_examples"] >= 40) & (t["largest_share"] <= 0.5),
+        lambda t: t["silhouette"],
+        relaxed=lambda t: t["n_clusters"].between(3, 12) & (t["n_examples"] >= 10),
+    )
+
+
+def rare_behaviour(atlas: Atlas, layer: int | None = None, neuron: int | None = None) -> Choice:
+    """A neuron with a common and a rare behaviour (Figure 3), or the one that is asked for."""
+    return _choose(
+        atlas,
+        (layer, neuron),
+        "two clusters, at least 50 examples, the smaller with at least 2 examples and at most 6% of them; of these the "
+        "largest distance between the clusters",
+        lambda t: (
+            (t["n_clusters"] == 2)
+            & (t["n_examples"] >= 50)
+            & (t["largest_share"] >= 0.94)
+            & ((1 - t["largest_share"]) * t["n_examples"] >= 1.5)
+        ),
+        lambda t: t["inter_cluster"],
+        relaxed=lambda t: (t["n_clusters"] >= 2) & (t["n_examples"] >= 10) & (t["largest_share"] >= 0.7),
+    )
+
+
+def embedding_contrast(atlas: Atlas, layer: int | None = None, neuron: int | None = None) -> Choice:
+    """The neuron for which the neuron embedding separates its clusters most clearly better than the pre-MLP vector."""
+    return _choose(
+        atlas,
+        (layer, neuron),
+        "two clusters of at least 10 examples each; of these the largest gain in silhouette of the neuron embedding "
+        "over the pre-MLP vector, both cut into two clusters",
+        _two_good_clusters,
+        lambda t: _gain(atlas, t),
+        relaxed=lambda t: (t["n_clusters"] >= 2) & (t["n_examples"] >= 10),
+    )
+
+
+def typical_contrast(atlas: Atlas, layer: int | None = None, neuron: int | None = None) -> Choice:
+    """As `embedding_contrast`, but the neuron whose gain is the median: what to expect of a neuron drawn blindly."""
+    return _choose(
+        atlas,
+        (layer, neuron),
+        "two clusters of at least 10 examples each; of these the neuron whose gain in silhouette over the pre-MLP "
+        "vector is closest to the median gain",
+        _two_good_clusters,
+        lambda t: -(_gain(atlas, t) - _gain(atlas, t).median()).abs(),
+        relaxed=lambda t: (t["n_clusters"] >= 2) & (t["n_examples"] >= 10),
+    )
+
+
+def extremes(atlas: Atlas, min_examples: int = 50, n: int = 5) -> pd.DataFrame:
+    """The neurons with the most clusters and those with the smallest mean distance, if they have enough examples."""
+    enough = atlas.neurons[atlas.neurons["n_examples"] >= min(min_examples, atlas.neurons["n_examples"].max())]
+    columns = ["layer", "index", "n_examples", "n_clusters", "largest_share", "mean_distance", "max_distance"]
+    most = enough.nlargest(n, ["n_clusters", "mean_distance"]).assign(extreme="most clusters")
+    tight = enough.nsmallest(n, "mean_distance").assign(extreme="smallest mean distance")
+    table: pd.DataFrame = pd.concat([most, tight])[["extreme", *columns]].reset_index(drop=True)
+    return table
+
+
+def key_words(neuron: Neuron, n: int = 6) -> str:
+    """The most frequent key tokens of a neuron's examples, for a table."""
+    counts = pd.Series([snippet.key_token.strip() or snippet.key_token for snippet in neuron.snippets]).value_counts()
+    return ", ".join(f"{token} ({count})" for token, count in counts.head(n).items())
+
+
+def _two_good_clusters(table: pd.DataFrame) -> pd.Series:
+    smaller = (1 - table["largest_share"]) * table["n_examples"]
+    return (table["n_clusters"] == 2) & (smaller >= 9.5)
+
+
+def _gain(atlas: Atlas, table: pd.DataFrame) -> pd.Series:
+    other = atlas.metrics("pre_mlp").loc[table.index]
+    return table["silhouette"] - other["silhouette_matched"]
+
+
+def _choose(
+    atlas: Atlas,
+    asked: tuple[int | None, int | None],
+    rule: str,
+    eligible: Callable[[pd.DataFrame], pd.Series],
+    score: Callable[[pd.DataFrame], pd.Series],
+    relaxed: Callable[[pd.DataFrame], pd.Series],
+) -> Choice:
+    layer, index = asked
+    if layer is not None and index is not None:
+        return Choice(atlas.neuron(layer, index), "Chosen by the parameters `layer` and `neuron`.")
+    table = atlas.neurons
+    if layer is not None:
+        table = table[table["layer"] == layer]
+    candidates, how = table[eligible(table)], "Chosen by rule"
+    if candidates.empty:
+        candidates, how = table[relaxed(table)], "No neuron meets the rule, so a looser form of it chose"
+    scores = score(candidates).dropna()
+    if scores.empty:
+        raise NbkitError(f"no neuron of {atlas.path} can be shown here: scan more text, or give `layer` and `neuron`")
+    best = candidates.loc[scores.sort_values(ascending=False, kind="stable").index[0]]
+    where = "all layers" if layer is None else f"layer {layer}"
+    return Choice(
+        atlas.neuron(int(best["layer"]), int(best["index"])),
+        f"{how}: {rule} ({len(candidates):,} of the {len(table):,} neurons of {where} are eligible).",
+    )
