@@ -33,9 +33,9 @@ def survey(atlas: Atlas, kind: str, progress: bool = True) -> pd.DataFrame:
     Returns:
         One row per neuron of the atlas's layers, in order; metrics are NaN where a neuron has fewer than two examples.
     """
-    atlas = Atlas(atlas.path, atlas.manifest)  # without what this one has read, to travel light to the processes
     default = atlas.manifest.embedding
     reference = None if kind == default else atlas.neurons.set_index(["layer", "index"])["n_clusters"]
+    atlas = Atlas(atlas.path, atlas.manifest)  # without what this one has read, to travel light to the processes
     tasks = (
         delayed(_survey_layer)(atlas, layer, kind, None if reference is None else reference.loc[layer].to_numpy())
         for layer in atlas.layers
