@@ -18,26 +18,35 @@ export class Cards {
     this.root = element("div", { class: "nk-cards" });
   }
 
-  /** Lay out the cards of the present cut. */
+  /** Lay out the cards of the present cut; those that stay as they were are not touched. */
   deal() {
     const { clusters } = this.explorer;
     const shown = this.all ? clusters : clusters.slice(0, FIRST_CARDS);
-    this.root.replaceChildren(...shown.map((cluster, place) => this.makeCard(cluster, place)));
-    const hidden = clusters.length - shown.length;
-    if (!hidden) return;
-    const more = button({ class: "nk-more" }, [`Show ${count(hidden, "more cluster")}`], () => {
+    const wanted = shown.map((cluster, place) => {
+      const card = this.card(cluster);
+      return card?.dataset.place === String(place) ? card : this.makeCard(cluster, place);
+    });
+    if (clusters.length > shown.length) wanted.push(this.makeMore(clusters.length - shown.length));
+    wanted.forEach((part, i) => {
+      if (this.root.children[i] !== part) this.root.insertBefore(part, this.root.children[i] ?? null);
+    });
+    while (this.root.children.length > wanted.length) this.root.lastChild.remove();
+  }
+
+  makeMore(hidden) {
+    return button({ class: "nk-more" }, [`Show ${count(hidden, "more cluster")}`], () => {
       this.all = true;
       this.deal();
       this.root.children[FIRST_CARDS].querySelector("button").focus();
     });
-    this.root.append(more);
   }
 
   makeCard(cluster, place) {
     const { explorer } = this;
     const members = this.members(cluster);
     const name = `Cluster ${place + 1}`;
-    const card = element("section", { class: "nk-card", "aria-label": name, "data-node": cluster }, [
+    const attributes = { class: "nk-card", "aria-label": name, "data-node": cluster, "data-place": place };
+    const card = element("section", attributes, [
       this.makeHead(cluster, name, members.length),
       this.makeKeys(members),
       this.makeList(this.open.has(cluster) ? members : members.slice(0, FIRST_EXAMPLES), name),

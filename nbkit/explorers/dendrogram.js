@@ -9,6 +9,8 @@ import { Cards } from "./cards.js";
 
 const HUES = 10; // --hue-0 … --hue-9 in the style sheet, used in turn
 
+const HINT = "Drag the dashed line, or focus it and use the arrow keys, to cut elsewhere.";
+
 /** What is cut, chosen and pointed at; tells the tree and the cards when it changes. */
 class Explorer {
   constructor(model) {
@@ -31,7 +33,7 @@ class Explorer {
         this.status,
         legend(this.data),
       ]),
-      element("p", { class: "nk-hint" }, ["Drag the dashed line, or focus it and use the arrow keys, to cut elsewhere."]),
+      element("p", { class: "nk-hint" }, [HINT]),
       this.treeView.root,
       element("div", { class: "nk-peek" }, [this.about, this.text]),
       this.cards.root,

@@ -27,7 +27,8 @@ export function tokenElements(data, example) {
     const value = data.activations[example][i];
     const share = Math.min(1, Math.max(0, value / data.largest));
     const key = i === data.keys[example];
-    const made = element(key ? "b" : "span", { class: key ? "nk-token nk-key" : "nk-token" }, [tokenText(data, example, i)]);
+    const text = tokenText(data, example, i);
+    const made = element(key ? "b" : "span", { class: `nk-token${key ? " nk-key" : ""}` }, [text]);
     made.title = `activation ${number(value)}`;
     made.style.setProperty("--activation", `${Math.round(share * 100)}%`);
     return made;

@@ -4,7 +4,7 @@ import { clamp, consume, element, rove, svg } from "./elements.js";
 import { leaves, places } from "./tree.js";
 import { count, tokenText } from "./snippets.js";
 
-const MARGIN = { left: 40, right: 52, top: 14, bottom: 40 };
+const MARGIN = { left: 40, right: 52, top: 20, bottom: 40 };
 const STEPS = { ArrowUp: 0.01, ArrowRight: 0.01, ArrowDown: -0.01, ArrowLeft: -0.01, PageUp: 0.1, PageDown: -0.1 };
 const LOWEST = 0.01;
 const HIGHEST = 1;
@@ -65,8 +65,9 @@ export class TreeView {
       parts.push(svg("line", { x1: MARGIN.left, x2: this.right, y1: y, y2: y }));
       parts.push(svg("text", { x: MARGIN.left - 8, y: y + 4, "text-anchor": "end" }, [tick.toFixed(2)]));
     }
-    const middle = (MARGIN.left + this.right) / 2;
-    parts.push(svg("text", { x: middle, y: this.floor + 36, "text-anchor": "middle" }, ["examples, numbered by cluster"]));
+    const below = { x: (MARGIN.left + this.right) / 2, y: this.floor + 36, "text-anchor": "middle" };
+    parts.push(svg("text", below, ["examples, numbered by cluster"]));
+    parts.push(svg("text", { x: 0, y: 11 }, ["cosine distance"]));
     return svg("g", { class: "nk-axis", "aria-hidden": "true" }, parts);
   }
 
