@@ -40,12 +40,23 @@ def display_token(text: str) -> str:
 
     Newlines and tabs become arrows, other control characters their Unicode control picture, and format characters
     (bidirectional marks, zero-width characters) and lone surrogates their code point in angle brackets, so that a token
-    can neither reorder nor hide its neighbours. Zero-width joiners between other characters stay: emoji need them.
+    can neither reorder nor hide its neighbours. A zero-width joiner between visible characters stays: emoji need it.
     """
-    return "".join(_visible(char, inner=0 < i < len(text) - 1) for i, char in enumerate(text))
+    return "".join(char if _joins(text, i) else _visible(char) for i, char in enumerate(text))
 
 
-def _visible(char: str, *, inner: bool) -> str:
+def _joins(text: str, i: int) -> bool:
+    """Whether `text[i]` is a zero-width joiner between two visible characters."""
+    if text[i] != "\u200d" or not 0 < i < len(text) - 1:
+        return False
+    return not any(char.isspace() or _is_hidden(char) for char in (text[i - 1], text[i + 1]))
+
+
+def _is_hidden(char: str) -> bool:
+    return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def _visible(char: str) -> str:
     code = ord(char)
     if char == "\n":
         return NEWLINE
@@ -55,9 +66,7 @@ def _visible(char: str, *, inner: bool) -> str:
         return chr(0x2400 + code)
     if code == 0x7F:
         return "\u2421"
-    if char == "\u200d" and inner:
-        return char
-    if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
+    if _is_hidden(char):
         return f"⟨U+{code:04X}⟩"
     return char
 
