@@ -14,6 +14,9 @@ from nbkit.errors import NbkitError
 if TYPE_CHECKING:
     import numpy as np
 
+INTERRUPTED = 130
+"""Typer's exit status for Ctrl-C."""
+
 app = typer.Typer(
     help="Neuron embeddings: feature clusters of a language model's neurons, and the book about them.",
     no_args_is_help=True,
@@ -132,6 +135,7 @@ def main() -> None:
     except NbkitError as error:
         typer.echo(f"nbkit: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("nbkit: interrupted; run the same command again to go on", err=True)
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            typer.echo("nbkit: interrupted; run the same command again to go on", err=True)
+        raise
