@@ -247,7 +247,7 @@ def spaces_of(atlas: Atlas) -> tuple[str, ...]:
 
 
 def table1(table: pd.DataFrame, statistic: str) -> pd.DataFrame:
-    """`compare_spaces` for the eye: a row per metric, a column per kind, each cell a value and its interval."""
+    """`compare_spaces` for the eye: a row per metric, a column per kind, each cell a value ± half its interval."""
     chosen = table[table["statistic"] == statistic]
     cells = chosen.assign(cell=[_with_interval(row.value, row.low, row.high) for row in chosen.itertuples()])
     wide = cells.pivot(index="metric", columns="kind", values="cell")
@@ -269,7 +269,7 @@ def paired_table(atlas: Atlas, min_examples: int = 10, seed: int = 0) -> pd.Data
 
 
 def _with_interval(value: Any, low: Any, high: Any) -> str:
-    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
+    return f"{value:.3f} ± {(high - low) / 2:.3f}"
 
 
 def examples_summary(atlas: Atlas) -> Text:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -26,59 +26,43 @@ class Choice:
 
 def several_behaviours(atlas: Atlas, layer: int | None = None, neuron: int | None = None) -> Choice:
     """A neuron with several clear behaviours (Figure 2), or the one that is asked for."""
-    return _choose(
-        atlas,
-        (layer, neuron),
-        "4 to 8 clusters, at least 40 examples, the largest cluster holding at most half of them; "
-        "of these the highest silhouette",
-        lambda t: t["n_clusters"].between(4, 8) & (t["n_examples"] >= 40) & (t["largest_share"] <= 0.5),
-        lambda t: t["silhouette"],
-        relaxed=lambda t: t["n_clusters"].between(3, 12) & (t["n_examples"] >= 10),
-    )
+    rules = {
+        "4 to 8 clusters, at least 40 examples, the largest cluster holding at most half of them": lambda t: (
+            t["n_clusters"].between(4, 8) & (t["n_examples"] >= 40) & (t["largest_share"] <= 0.5)
+        ),
+        "3 to 12 clusters and at least 10 examples": lambda t: t["n_clusters"].between(3, 12) & (t["n_examples"] >= 10),
+    }
+    return _choose(atlas, (layer, neuron), rules, "the highest silhouette", lambda t: t["silhouette"])
 
 
 def rare_behaviour(atlas: Atlas, layer: int | None = None, neuron: int | None = None) -> Choice:
     """A neuron with a common and a rare behaviour (Figure 3), or the one that is asked for."""
-    return _choose(
-        atlas,
-        (layer, neuron),
-        "two clusters, at least 50 examples, the smaller with at least 2 examples and at most 6% of them; of these the "
-        "largest distance between the clusters",
-        lambda t: (
-            (t["n_clusters"] == 2)
-            & (t["n_examples"] >= 50)
-            & (t["largest_share"] >= 0.94)
-            & ((1 - t["largest_share"]) * t["n_examples"] >= 1.5)
+    rules = {
+        "two clusters, at least 50 examples, the smaller cluster with at least 2 and at most 6% of them": lambda t: (
+            (t["n_clusters"] == 2) & (t["n_examples"] >= 50) & (t["largest_share"] >= 0.94) & (_outside_largest(t) >= 2)
         ),
-        lambda t: t["inter_cluster"],
-        relaxed=lambda t: (t["n_clusters"] >= 2) & (t["n_examples"] >= 10) & (t["largest_share"] >= 0.7),
-    )
+        "several clusters, at least 10 examples, the largest cluster with at least 70% of them": lambda t: (
+            (t["n_clusters"] >= 2) & (t["n_examples"] >= 10) & (t["largest_share"] >= 0.7)
+        ),
+    }
+    aim = "the largest mean distance between clusters"
+    return _choose(atlas, (layer, neuron), rules, aim, lambda t: t["inter_cluster"])
 
 
 def embedding_contrast(atlas: Atlas, layer: int | None = None, neuron: int | None = None) -> Choice:
     """The neuron for which the neuron embedding separates its clusters most clearly better than the pre-MLP vector."""
-    return _choose(
-        atlas,
-        (layer, neuron),
-        "two clusters of at least 10 examples each; of these the largest gain in silhouette of the neuron embedding "
-        "over the pre-MLP vector, both cut into two clusters",
-        _two_good_clusters,
-        lambda t: _gain(atlas, t),
-        relaxed=lambda t: (t["n_clusters"] >= 2) & (t["n_examples"] >= 10),
+    aim = (
+        "the largest gain in silhouette of the neuron embedding over the pre-MLP vector, both cut into as many clusters"
     )
+    return _choose(atlas, (layer, neuron), CONTRAST, aim, lambda t: _gain(atlas, t))
 
 
 def typical_contrast(atlas: Atlas, layer: int | None = None, neuron: int | None = None) -> Choice:
     """As `embedding_contrast`, but the neuron whose gain is the median: what to expect of a neuron drawn blindly."""
-    return _choose(
-        atlas,
-        (layer, neuron),
-        "two clusters of at least 10 examples each; of these the neuron whose gain in silhouette over the pre-MLP "
-        "vector is closest to the median gain",
-        _two_good_clusters,
-        lambda t: -(_gain(atlas, t) - _gain(atlas, t).median()).abs(),
-        relaxed=lambda t: (t["n_clusters"] >= 2) & (t["n_examples"] >= 10),
+    aim = (
+        "the gain in silhouette over the pre-MLP vector, both cut into as many clusters, that is closest to the median"
     )
+    return _choose(atlas, (layer, neuron), CONTRAST, aim, lambda t: -(_gain(atlas, t) - _gain(atlas, t).median()).abs())
 
 
 def extremes(atlas: Atlas, min_examples: int = 50, n: int = 5) -> pd.DataFrame:
@@ -97,9 +81,8 @@ def key_words(neuron: Neuron, n: int = 6) -> str:
     return ", ".join(f"{token} ({count})" for token, count in counts.head(n).items())
 
 
-def _two_good_clusters(table: pd.DataFrame) -> pd.Series:
-    smaller = (1 - table["largest_share"]) * table["n_examples"]
-    return (table["n_clusters"] == 2) & (smaller >= 9.5)
+def _outside_largest(table: pd.DataFrame) -> pd.Series:
+    return ((1 - table["largest_share"]) * table["n_examples"]).round()
 
 
 def _gain(atlas: Atlas, table: pd.DataFrame) -> pd.Series:
@@ -107,29 +90,33 @@ def _gain(atlas: Atlas, table: pd.DataFrame) -> pd.Series:
     return table["silhouette"] - other["silhouette_matched"]
 
 
+Rules = Mapping[str, Callable[[pd.DataFrame], pd.Series]]
+"""Eligible neurons, from the rule that is meant to the looser one for an atlas where it finds none."""
+
+CONTRAST: Rules = {
+    "two clusters of at least 10 examples each": lambda t: (t["n_clusters"] == 2) & (_outside_largest(t) >= 10),
+    "at least two clusters and 10 examples": lambda t: (t["n_clusters"] >= 2) & (t["n_examples"] >= 10),
+}
+
+
 def _choose(
     atlas: Atlas,
     asked: tuple[int | None, int | None],
-    rule: str,
-    eligible: Callable[[pd.DataFrame], pd.Series],
+    rules: Rules,
+    aim: str,
     score: Callable[[pd.DataFrame], pd.Series],
-    relaxed: Callable[[pd.DataFrame], pd.Series],
 ) -> Choice:
     layer, index = asked
     if layer is not None and index is not None:
         return Choice(atlas.neuron(layer, index), "Chosen by the parameters `layer` and `neuron`.")
-    table = atlas.neurons
-    if layer is not None:
-        table = table[table["layer"] == layer]
-    candidates, how = table[eligible(table)], "Chosen by rule"
-    if candidates.empty:
-        candidates, how = table[relaxed(table)], "No neuron meets the rule, so a looser form of it chose"
-    scores = score(candidates).dropna()
-    if scores.empty:
-        raise NbkitError(f"no neuron of {atlas.path} can be shown here: scan more text, or give `layer` and `neuron`")
-    best = candidates.loc[scores.sort_values(ascending=False, kind="stable").index[0]]
-    where = "all layers" if layer is None else f"layer {layer}"
-    return Choice(
-        atlas.neuron(int(best["layer"]), int(best["index"])),
-        f"{how}: {rule} ({len(candidates):,} of the {len(table):,} neurons of {where} are eligible).",
-    )
+    table = atlas.neurons if layer is None else atlas.neurons[atlas.neurons["layer"] == layer]
+    where = "all scanned layers" if layer is None else f"layer {layer}"
+    for number, (rule, eligible) in enumerate(rules.items()):
+        scores = score(table[eligible(table)]).dropna()
+        if scores.empty:
+            continue
+        best = table.loc[scores.sort_values(ascending=False, kind="stable").index[0]]
+        how = "Chosen by rule" if number == 0 else "Chosen by a looser rule, since the usual one finds no neuron here"
+        count = f"{len(scores):,} of the {len(table):,} neurons of {where} are eligible"
+        return Choice(atlas.neuron(int(best["layer"]), int(best["index"])), f"{how}: {rule}; of these {aim} ({count}).")
+    raise NbkitError(f"no neuron of {atlas.path} can be shown here: scan more text, or give `layer` and `neuron`")
