@@ -107,8 +107,12 @@ def _choose(
     score: Callable[[pd.DataFrame], pd.Series],
 ) -> Choice:
     layer, index = asked
-    if layer is not None and index is not None:
-        return Choice(atlas.neuron(layer, index), "Chosen by the parameters `layer` and `neuron`.")
+    if layer is None and index is not None:
+        raise NbkitError(f"neuron {index} of which layer? Give `layer` as well, or neither")
+    if layer is not None:
+        neuron = atlas.neuron(layer, index or 0)  # refuses a layer that the atlas does not hold
+        if index is not None:
+            return Choice(neuron, "Chosen by the parameters `layer` and `neuron`.")
     table = atlas.neurons if layer is None else atlas.neurons[atlas.neurons["layer"] == layer]
     where = "all scanned layers" if layer is None else f"layer {layer}"
     for number, (rule, eligible) in enumerate(rules.items()):

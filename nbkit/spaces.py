@@ -27,16 +27,26 @@ TAILS = (0.025, 0.975)
 COLUMNS = ("statistic", "value", "low", "high", "n")
 
 
+def has_examples(atlas: Atlas, at_least: int) -> np.ndarray:
+    """(n_neurons,) which neurons have at least so many examples.
+
+    Raises:
+        NbkitError: if none has.
+    """
+    enough: np.ndarray = (atlas.neurons["n_examples"] >= at_least).to_numpy()
+    if not enough.any():
+        most = int(atlas.neurons["n_examples"].max())
+        raise NbkitError(f"no neuron has {at_least} examples (the most is {most}): scan more text or ask for fewer")
+    return enough
+
+
 def joined_metrics(atlas: Atlas, kinds: Sequence[str], min_examples: int) -> dict[str, pd.DataFrame]:
     """The metrics of the neurons with at least `min_examples` examples, one table per kind, rows aligned.
 
     Raises:
         NbkitError: if no neuron has that many examples.
     """
-    enough = (atlas.neurons["n_examples"] >= min_examples).to_numpy()
-    if not enough.any():
-        most = int(atlas.neurons["n_examples"].max())
-        raise NbkitError(f"no neuron has {min_examples} examples (the most is {most}): scan more text or ask for fewer")
+    enough = has_examples(atlas, min_examples)
     return {kind: atlas.metrics(kind)[enough].reset_index(drop=True) for kind in kinds}
 
 
@@ -51,8 +61,9 @@ def compare_spaces(
         seed: of the bootstrap.
 
     Returns:
-        One row a number: `kind`, `metric`, `statistic` (mean or median over the neurons), `value`, `low` and `high` (its
-        95% percentile bootstrap interval, neurons resampled), and `n`, the neurons for which the metric is defined.
+        One row a number: `kind`, `metric`, `statistic` (mean or median over the neurons), `value`, `low` and `high`
+        (its 95% percentile bootstrap interval, neurons resampled), and `n`, the neurons for which the metric is
+        defined.
     """
     kinds = kinds or ("pre_mlp", atlas.manifest.embedding, "shuffled")
     tables = joined_metrics(atlas, kinds, min_examples)
@@ -83,7 +94,9 @@ def paired_differences(atlas: Atlas, kind: str, other: str, min_examples: int = 
 def summarize(values: pd.Series, seed: int) -> pd.DataFrame:
     """Mean and median of the values that are not NaN, with 95% percentile bootstrap intervals.
 
-    The median's needs no draws: the median of a resample is the order statistic whose rank is binomial.
+    The median's needs no draws: of n values drawn with replacement, those among the r smallest are binomial(n, r / n),
+    so the chance that the middle of a resample is one of them is known. For even n the lower bound is the lower
+    middle's and the upper bound the upper middle's, which is a little wider than the interval of their mean.
     """
     present = np.sort(values.dropna().to_numpy(dtype=np.float64))
     n = len(present)
@@ -92,7 +105,11 @@ def summarize(values: pd.Series, seed: int) -> pd.DataFrame:
         return pd.DataFrame([{"statistic": name, **nothing} for name in ("mean", "median")])
     rng = np.random.default_rng(seed)
     means = [present[rng.integers(n, size=n)].mean() for _ in range(RESAMPLES)]
-    ranks = binom.ppf(TAILS, n, 0.5).astype(int).clip(0, n - 1)
+    among = np.arange(1, n + 1) / n
+    ranks = [
+        np.searchsorted(binom.sf(middle, n, among), tail)
+        for middle, tail in zip(((n - 1) // 2, n // 2), TAILS, strict=True)
+    ]
     intervals = {"mean": np.quantile(means, TAILS), "median": present[ranks]}
     rows = [
         {"statistic": name, "value": float(value), "low": float(low), "high": float(high), "n": n}
