@@ -130,6 +130,25 @@ def test_goes_on_where_it_was_interrupted(
     assert checksums(tmp_path) == whole
 
 
+def test_a_resumed_scan_knows_what_the_earlier_blocks_found(
+    model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known: list[tuple[int, Tensor, Tensor]] = []
+
+    def watched(*arguments: Any) -> Any:
+        start, bounds = arguments[2], arguments[4]
+        known.append((start, bounds.maximum.clone(), bounds.kth_largest.clone()))
+        return scan_block(*arguments)
+
+    interrupt(model, tmp_path / "resumed", monkeypatch)
+    monkeypatch.setattr("nbkit.build.scan_block", watched)
+    build(model, tmp_path / "whole")
+    build(model, tmp_path / "resumed")
+    assert [start for start, *_ in known] == [0, 8, 16, 16]
+    assert (known[0][1] == 0).all() and (known[1][1] > 0).any() and (known[2][1] > known[1][1]).any()
+    assert torch.equal(known[2][1], known[3][1]) and torch.equal(known[2][2], known[3][2])
+
+
 def test_counts_only_what_it_computes_in_the_speed(
     model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
