@@ -13,7 +13,7 @@ from nbkit.models import activation_function
 from nbkit.neuron import Neuron
 from nbkit.showcase import extremes as extreme_neurons
 from nbkit.showcase import key_words
-from nbkit.spaces import MEASURES, compare_spaces, paired_differences, summarize
+from nbkit.spaces import MEASURES, compare_spaces, has_examples, paired_differences, summarize
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,9 @@ METRICS = {
     "token_agreement": "agreement with key tokens",
     "token_agreement_matched": "agreement with key tokens, equal number of clusters",
 }
+UNDEFINED = "undefined"
+"""In a table, where no neuron has the metric."""
+
 ENOUGH = 20
 """Examples that a neuron needs to count in statements about how behaviours are distributed."""
 
@@ -97,23 +100,38 @@ def faithfulness_table(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index("embedding").sort_values("mean", ascending=False)
 
 
-def behaviours(atlas: Atlas, min_examples: int = ENOUGH) -> pd.Series:
-    """How the behaviours of the neurons with enough examples are distributed: counts and shares, by name."""
-    table = atlas.neurons[atlas.neurons["n_examples"] >= min_examples]
+@dataclass(frozen=True)
+class Behaviours:
+    """How the behaviours of the neurons with enough examples are distributed, at a cut of 0.5."""
+
+    n_neurons: int
+    """Neurons scanned."""
+    n_enough: int
+    """Those with enough examples, over which the rest is taken."""
+    median_clusters: float
+    several: float
+    """Share with more than one cluster."""
+    hidden: float
+    """Share with more than one cluster, the largest holding at least 90% of the examples."""
+    median_largest: float
+    """Median share of the largest cluster."""
+
+
+def behaviours(atlas: Atlas, min_examples: int = ENOUGH) -> Behaviours:
+    """The distribution of behaviours over the neurons with at least `min_examples` examples.
+
+    Raises:
+        NbkitError: if no neuron has enough.
+    """
+    table = atlas.neurons[has_examples(atlas, min_examples)]
     several = table["n_clusters"] > 1
-    return pd.Series(
-        {
-            "neurons scanned": len(atlas.neurons),
-            f"with at least {min_examples} examples": len(table),
-            "median number of clusters": table["n_clusters"].median(),
-            "share with one cluster": (~several).mean(),
-            "share with more than one": several.mean(),
-            "share with more than one, the largest holding at least 90%": (
-                several & (table["largest_share"] >= 0.9)
-            ).mean(),
-            "median share of the largest cluster": table["largest_share"].median(),
-        },
-        name="value",
+    return Behaviours(
+        n_neurons=len(atlas.neurons),
+        n_enough=len(table),
+        median_clusters=float(table["n_clusters"].median()),
+        several=float(several.mean()),
+        hidden=float((several & (table["largest_share"] >= 0.9)).mean()),
+        median_largest=float(table["largest_share"].median()),
     )
 
 
@@ -121,11 +139,10 @@ def rare_behaviours(atlas: Atlas, min_examples: int = ENOUGH) -> Text:
     """How often a common behaviour hides a rare one, as a sentence."""
     b = behaviours(atlas, min_examples)
     return Text(
-        f"Of the {int(b.iloc[1]):,} neurons with at least {min_examples} examples, {b.iloc[4]:.1%} have more than one "
-        f"feature cluster at distance 0.5. In **{b.iloc[5]:.1%}** the largest cluster holds at least nine tenths of "
+        f"Of the {b.n_enough:,} neurons with at least {min_examples} examples, {b.several:.1%} have more than one "
+        f"feature cluster at distance 0.5. In **{b.hidden:.1%}** the largest cluster holds at least nine tenths of "
         f"the examples beside at least one other cluster: a common behaviour that hides a rare one. The median "
-        f"share of "
-        f"the largest cluster is {b.iloc[6]:.0%}."
+        f"share of the largest cluster is {b.median_largest:.0%}."
     )
 
 
@@ -151,22 +168,21 @@ def embedding_spaces(atlas: Atlas, min_examples: int = 10, seed: int = 0) -> Tex
         f"- **Separation at an equal number of clusters.** The silhouette of the neuron embedding is "
         f"{_phrase(against['pre_mlp'], 'silhouette_matched')} that of the pre-MLP vector, and "
         f"{_phrase(against['shuffled'], 'silhouette_matched')} that of the control.\n"
-        f"- **Agreement with the key tokens at an equal number of clusters**, a yardstick that lives in no "
-        f"embedding space, "
-        f"is {_phrase(against['pre_mlp'], 'token_agreement_matched')} that of the pre-MLP vector, and "
+        f"- **Agreement with the key tokens at an equal number of clusters**, a yardstick that lives in "
+        f"no embedding space, is {_phrase(against['pre_mlp'], 'token_agreement_matched')} that of the pre-MLP vector, and "
         f"{_phrase(against['shuffled'], 'token_agreement_matched')} that of the control."
     )
 
 
 def _phrase(table: pd.DataFrame, metric: str) -> str:
-    """A paired difference as words: `higher by 0.012 [0.010, 0.014] than`, or that none is measured."""
+    """A paired difference as words: `higher by 0.012 (95% interval +0.010 to +0.014) than`, or why there is none."""
     row = table[(table["metric"] == metric) & (table["statistic"] == "mean")].iloc[0]
-    interval = f"{abs(row['value']):.3f} (95% interval {row['low']:+.3f} to {row['high']:+.3f})"
-    if row["low"] <= 0 <= row["high"] or np.isnan(row["value"]):
-        return (
-            f"not measurably different ({row['value']:+.3f}, 95% interval {row['low']:+.3f} to {row['high']:+.3f}) from"
-        )
-    return f"{'higher' if row['value'] > 0 else 'lower'} by {interval} than"
+    if row["n"] == 0:
+        return "in no neuron defined together with"
+    interval = f"95% interval {row['low']:+.3f} to {row['high']:+.3f}"
+    if row["low"] <= 0 <= row["high"]:
+        return f"not measurably different ({row['value']:+.3f}, {interval}) from"
+    return f"{'higher' if row['value'] > 0 else 'lower'} by {abs(row['value']):.3f} ({interval}) than"
 
 
 def paper_and_build(atlas: Atlas, min_examples: int = 10, seed: int = 0) -> pd.DataFrame:
@@ -201,8 +217,8 @@ def paper_and_build(atlas: Atlas, min_examples: int = 10, seed: int = 0) -> pd.D
         ("Table 1, neuron, inter-cluster", "0.73", both(own, "inter_cluster")),
         ("Control, intra-cluster", "not given", both("shuffled", "intra_cluster")),
         ("Control, inter-cluster", "not given", both("shuffled", "inter_cluster")),
-        ("Figure 2, clusters of one neuron", "6", f"{b.iloc[2]:.0f} in the median neuron"),
-        ("Figure 3, common to rare", "almost 50:1", f"at least 9:1 in {b.iloc[5]:.1%} of the neurons"),
+        ("Figure 2, clusters of one neuron", "6", f"{b.median_clusters:g} in the median neuron"),
+        ("Figure 3, common to rare", "almost 50:1", f"at least 9:1 in {b.hidden:.1%} of the neurons"),
     ]
     return pd.DataFrame(rows, columns=["", "paper", "this build"]).set_index("")
 
@@ -211,25 +227,22 @@ def start_page(atlas: Atlas, min_examples: int = ENOUGH) -> Text:
     """The key findings, each with its number and the page that holds it."""
     m, own, b = atlas.manifest, atlas.manifest.embedding, behaviours(atlas, min_examples)
     table = compare_spaces(atlas, ("pre_mlp", own, "shuffled")).set_index(["kind", "metric", "statistic"])["value"]
-    intra, inter = (
-        {k: table[k, n, "mean"] for k in ("pre_mlp", own, "shuffled")} for n in ("intra_cluster", "inter_cluster")
-    )
+    kinds, distances = ("pre_mlp", own, "shuffled"), ("intra_cluster", "inter_cluster")
+    intra, inter = ({kind: table[kind, name, "mean"] for kind in kinds} for name in distances)
     against = {other: paired_differences(atlas, own, other) for other in ("pre_mlp", "shuffled")}
     return Text(
-        f"1. **Scan.** {int(b.iloc[0]):,} neurons of `{m.model}` over {m.n_contexts:,} contexts of {m.length} "
-        f"tokens from `{m.corpus}`; {int(b.iloc[1]):,} neurons have at least {min_examples} dataset examples "
+        f"1. **Scan.** {b.n_neurons:,} neurons of `{m.model}` over {m.n_contexts:,} contexts of {m.length} "
+        f"tokens from `{m.corpus}`; {b.n_enough:,} neurons have at least {min_examples} dataset examples "
         "([whole model](whole-model)).\n"
-        f"2. **Several behaviours.** {b.iloc[4]:.1%} of those neurons have more than one feature "
-        f"cluster at distance 0.5; the median neuron has {b.iloc[2]:.0f} ([feature clusters](feature-clusters)).\n"
-        f"3. **Rare behaviours.** In {b.iloc[5]:.1%} of them a common behaviour hides a rare one: the largest "
-        f"cluster holds nine "
-        f"tenths of "
-        "the examples or more, and there is another ([rare behaviours](rare-behaviours)).\n"
+        f"2. **Several behaviours.** {b.several:.1%} of those neurons have more than one feature "
+        f"cluster at distance 0.5; the median neuron has {b.median_clusters:g} "
+        "([feature clusters](feature-clusters)).\n"
+        f"3. **Rare behaviours.** In {b.hidden:.1%} of them a common behaviour hides a rare one: the largest cluster "
+        "holds nine tenths of the examples or more, and there is another ([rare behaviours](rare-behaviours)).\n"
         f"4. **Table 1 and its control.** Mean distance within and between clusters is {intra['pre_mlp']:.2f} and "
         f"{inter['pre_mlp']:.2f} for pre-MLP vectors, {intra[own]:.2f} and {inter[own]:.2f} for neuron embeddings, and "
         f"{intra['shuffled']:.2f} and {inter['shuffled']:.2f} with another neuron's weights. These distances by "
-        f"themselves do "
-        "not show that the neuron's own weights matter ([embedding spaces](embedding-spaces)).\n"
+        "themselves do not show that the neuron's own weights matter ([embedding spaces](embedding-spaces)).\n"
         "5. **At an equal number of clusters** the silhouette of neuron embeddings is "
         f"{_phrase(against['pre_mlp'], 'silhouette_matched')} that of pre-MLP vectors and "
         f"{_phrase(against['shuffled'], 'silhouette_matched')} that of the control; their agreement with the key "
@@ -264,12 +277,14 @@ def paired_table(atlas: Atlas, min_examples: int = 10, seed: int = 0) -> pd.Data
         columns[f"minus {NAMES[other]}"] = [
             _with_interval(row["value", "mean"], row["low", "mean"], row["high", "mean"]) for _, row in rows.iterrows()
         ]
-        columns[f"share above {NAMES[other]}"] = [f"{value:.0%}" for value in rows["value", "share"]]
+        columns[f"share above {NAMES[other]}"] = [
+            UNDEFINED if np.isnan(value) else f"{value:.0%}" for value in rows["value", "share"]
+        ]
     return pd.DataFrame(columns, index=[METRICS[name] for name in MEASURES])
 
 
 def _with_interval(value: Any, low: Any, high: Any) -> str:
-    return f"{value:.3f} ± {(high - low) / 2:.3f}"
+    return UNDEFINED if np.isnan(value) else f"{value:.3f} ± {(high - low) / 2:.3f}"
 
 
 def examples_summary(atlas: Atlas) -> Text:
@@ -279,19 +294,24 @@ def examples_summary(atlas: Atlas) -> Text:
         f"{len(n):,} neurons in {len(atlas.layers)} layers. {(n == 0).mean():.1%} have no example, "
         f"{(n == 1).mean():.1%} have "
         f"one, {(n >= ENOUGH).mean():.1%} have at least {ENOUGH}, and {(n == most).mean():.1%} have all {most} that "
-        f"are kept; the median is {n.median():.0f}."
+        f"are kept; the median is {n.median():g}."
     )
 
 
 def extremes(atlas: Atlas) -> pd.DataFrame:
     """The neurons at both ends, with their key tokens."""
     table = extreme_neurons(atlas)
-    neurons = [
-        atlas.neuron(int(layer), int(index)) for layer, index in zip(table["layer"], table["index"], strict=True)
-    ]
-    return table.assign(key_tokens=[key_words(neuron) for neuron in neurons]).rename(
-        columns={"key_tokens": "key tokens"}
-    )
+    neurons = [atlas.neuron(int(layer), int(i)) for layer, i in zip(table["layer"], table["index"], strict=True)]
+    return pd.DataFrame(
+        {
+            "": table["extreme"].where(~table["extreme"].duplicated(), ""),
+            "neuron": [f"L{neuron.layer} N{neuron.index}" for neuron in neurons],
+            "examples": table["n_examples"],
+            "clusters": table["n_clusters"].astype(int),
+            "mean distance": table["mean_distance"].round(3),
+            "most frequent key tokens": [key_words(neuron, 4) for neuron in neurons],
+        }
+    ).set_index("")
 
 
 def fingerprints(atlas: Atlas) -> pd.DataFrame:

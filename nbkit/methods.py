@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 
-import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
 from nbkit.atlas import Atlas
 from nbkit.clusters import feature_clusters
 from nbkit.metrics import adjusted_rand_index, polysemanticity_from_distances
+from nbkit.spaces import has_examples
 
 METHODS = ("average", "scc")
+ENOUGH = 10
+"""Examples that a neuron needs to be drawn."""
 
 
 def compare_methods(
@@ -23,8 +25,11 @@ def compare_methods(
     Returns:
         One row per (neuron, kind): `n_examples`, `agreement` (adjusted Rand index between the methods), and for each
         method its `<method>_clusters`, `<method>_silhouette` and `<method>_seconds`, distances included.
+
+    Raises:
+        NbkitError: if no neuron has ten examples.
     """
-    table = atlas.neurons[atlas.neurons["n_examples"] >= 10]
+    table = atlas.neurons[has_examples(atlas, ENOUGH)]
     drawn = table.sample(min(n_neurons, len(table)), random_state=seed).sort_index()
     rows = []
     places = list(zip(drawn["layer"], drawn["index"], strict=True))
@@ -47,10 +52,16 @@ def compare_methods(
 
 
 def summarize_methods(table: pd.DataFrame) -> pd.DataFrame:
-    """One row per embedding kind: means over the sampled neurons, and the ratio of the methods' total times."""
-    grouped = table.groupby("kind", sort=False)
-    means = grouped[["agreement", "average_clusters", "scc_clusters", "average_silhouette", "scc_silhouette"]].mean()
-    seconds = grouped[["average_seconds", "scc_seconds"]].sum()
-    means["same partition"] = grouped["agreement"].agg(lambda column: float(np.mean(column == 1.0)))
-    means["SCC time / agglomerative time"] = seconds["scc_seconds"] / seconds["average_seconds"]
-    return means
+    """Means over the sampled neurons, a column per embedding space, and the ratio of the methods' total times."""
+    columns = {}
+    for kind, group in table.groupby("kind", sort=False):
+        columns[kind] = {
+            "agreement (adjusted Rand index)": group["agreement"].mean(),
+            "share with the same partition": (group["agreement"] == 1).mean(),
+            "clusters, agglomerative": group["average_clusters"].mean(),
+            "clusters, SCC": group["scc_clusters"].mean(),
+            "silhouette, agglomerative": group["average_silhouette"].mean(),
+            "silhouette, SCC": group["scc_silhouette"].mean(),
+            "SCC time / agglomerative time": group["scc_seconds"].sum() / group["average_seconds"].sum(),
+        }
+    return pd.DataFrame(columns)

@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def scan_against_bare_forward(model: LanguageModel, contexts: Contexts) -> float:
-    """Scan, block files included, against the bare Hugging Face model without its unembedding, block by block in turn."""
+    """Scan, block files included, against the bare Hugging Face model without its unembedding, block by block."""
     config = AtlasConfig().resolved(model)
     bounds = Bounds(len(config.numbers), model.d_mlp, config.max_examples)
     bare, scan = [], []
@@ -57,14 +57,12 @@ def scan_against_bare_forward(model: LanguageModel, contexts: Contexts) -> float
             bounds.absorb(block, config.numbers)
             scan.append(time.perf_counter() - begin)
     n_tokens = config.block_size * contexts.tokens.shape[1]
-    print(
-        f"bare forward pass: {n_tokens * BLOCKS / sum(bare):,.0f} tokens/s ({model.dtype}, {torch.get_num_threads()} threads)"
-    )
-    print(
-        f"scan / bare forward, throughput by block: {', '.join(f'{b / s:.3f}' for b, s in zip(bare, scan, strict=True))}"
-    )
+    speed = n_tokens * BLOCKS / sum(bare)
+    print(f"bare forward pass: {speed:,.0f} tokens/s ({model.dtype}, {torch.get_num_threads()} threads)")
+    by_block = ", ".join(f"{b / s:.3f}" for b, s in zip(bare, scan, strict=True))
+    print(f"scan / bare forward, throughput by block: {by_block}")
     print(f"scan / bare forward, throughput: {sum(bare) / sum(scan):.3f} (at least 0.90)")
-    return n_tokens * BLOCKS / sum(scan)
+    return float(n_tokens * BLOCKS / sum(scan))
 
 
 def bare_forward(model: LanguageModel, contexts: Contexts, start: int, n: int, batch_size: int) -> None:
@@ -88,9 +86,8 @@ def opening(atlas: Atlas) -> None:
     for _ in range(20):
         layer, index = int(rng.choice(atlas.layers)), int(rng.integers(atlas.manifest.d_mlp))
         times.append(timed(lambda layer=layer, index=index: open_atlas(atlas.path).neuron(layer, index).examples))
-    print(
-        f"opening an atlas and one neuron: median {np.median(times) * 1e3:.1f} ms, maximum {max(times) * 1e3:.1f} ms (at most 50)"
-    )
+    median, worst = np.median(times) * 1e3, max(times) * 1e3
+    print(f"opening an atlas and one neuron: median {median:.1f} ms, maximum {worst:.1f} ms (at most 50)")
 
 
 def page_data(atlas: Atlas) -> None:
@@ -112,9 +109,8 @@ def memory() -> None:
             )
         peaks.append(float(done.stdout.strip().splitlines()[-1]))
         print(f"peak memory with {limit:,} contexts, one layer: {peaks[-1]:.2f} GB")
-    print(
-        f"peak memory, {MEMORY_CONTEXTS[1]:,} contexts / {MEMORY_CONTEXTS[0]:,}: {peaks[1] / peaks[0]:.3f} (at most 1.10)"
-    )
+    few, many = MEMORY_CONTEXTS
+    print(f"peak memory, {many:,} contexts / {few:,}: {peaks[1] / peaks[0]:.3f} (at most 1.10)")
 
 
 def build_once(limit: int, folder: str) -> None:
