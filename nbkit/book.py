@@ -13,6 +13,7 @@ import yaml
 import nbkit
 from nbkit import frontend
 from nbkit.errors import NbkitError
+from nbkit.findings import spaces_of
 from nbkit.notebooks import Parameters, execute, parameter_names
 from nbkit.pages import make_pages
 
@@ -78,9 +79,16 @@ def build(
         (staged / f"{stem}.ipynb").write_text(text, encoding="utf-8")
     frontend.collect(staged / "assets" / "offline")
     if chosen.atlas:
-        nbkit.atlas_for(**chosen.atlas)  # here, so that two notebooks do not build the same atlas at the same time
+        prepare(chosen.atlas)
     execute(parameters, staged)
     return make_pages(staged, root / "_config.yml", root / "_toc.yml", out)
+
+
+def prepare(parameters: Parameters) -> None:
+    """Make the atlas and the tables that several notebooks read, so that no two of them make the same at once."""
+    atlas = nbkit.atlas_for(**parameters)
+    for kind in spaces_of(atlas):
+        atlas.metrics(kind)
 
 
 def parameters_of(path: Path, profile: Profile) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from pathlib import Path
 import nbformat
 import pytest
 
-import nbkit
 from nbkit.book import build, parameters_of, read_profile
 from nbkit.errors import NbkitError
 from nbkit.notebooks import execute, parameter_names
@@ -96,7 +95,7 @@ def test_the_atlas_is_built_before_the_notebooks_and_warnings_are_errors(
     root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     asked = []
-    monkeypatch.setattr(nbkit, "atlas_for", lambda **parameters: asked.append(parameters))
+    monkeypatch.setattr("nbkit.book.prepare", asked.append)
     (root / "book" / "profiles" / "quick.yaml").write_text("atlas: {model: gpt2, layers: [0, 1]}\n", encoding="utf-8")
     write_notebook(root / "book" / "index.ipynb", [("markdown", "# Start\n\n[nowhere](no-such-page.md)", [])])
     with pytest.raises(NbkitError, match="warnings are errors"):
