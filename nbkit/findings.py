@@ -168,8 +168,8 @@ def embedding_spaces(atlas: Atlas, min_examples: int = 10, seed: int = 0) -> Tex
         f"- **Separation at an equal number of clusters.** The silhouette of the neuron embedding is "
         f"{_phrase(against['pre_mlp'], 'silhouette_matched')} that of the pre-MLP vector, and "
         f"{_phrase(against['shuffled'], 'silhouette_matched')} that of the control.\n"
-        f"- **Agreement with the key tokens at an equal number of clusters**, a yardstick that lives in "
-        f"no embedding space, is {_phrase(against['pre_mlp'], 'token_agreement_matched')} that of the pre-MLP vector, and "
+        "- **Agreement with the key tokens at an equal number of clusters**, a yardstick that lives in no embedding "
+        f"space, is {_phrase(against['pre_mlp'], 'token_agreement_matched')} that of the pre-MLP vector, and "
         f"{_phrase(against['shuffled'], 'token_agreement_matched')} that of the control."
     )
 
@@ -193,7 +193,8 @@ def paper_and_build(atlas: Atlas, min_examples: int = 10, seed: int = 0) -> pd.D
     ]
 
     def both(kind: str, metric: str) -> str:
-        return f"{values[kind, metric, 'mean']:.2f} mean, {values[kind, metric, 'median']:.2f} median"
+        mean, median = values[kind, metric, "mean"], values[kind, metric, "median"]
+        return UNDEFINED if np.isnan(mean) else f"{mean:.2f} mean, {median:.2f} median"
 
     b = behaviours(atlas)
     rows = [

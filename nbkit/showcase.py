@@ -1,8 +1,8 @@
-"""Which neurons a page shows: chosen by a stated rule over the whole atlas, never by hand."""
+"""Which neurons a page shows: chosen by a stated rule among those of the middle layers, never by hand."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -27,8 +27,12 @@ class Choice:
 def several_behaviours(atlas: Atlas, layer: int | None = None, neuron: int | None = None) -> Choice:
     """A neuron with several clear behaviours (Figure 2), or the one that is asked for."""
     rules = {
-        "4 to 8 clusters, at least 40 examples, the largest cluster holding at most half of them": lambda t: (
-            t["n_clusters"].between(4, 8) & (t["n_examples"] >= 40) & (t["largest_share"] <= 0.5)
+        "4 to 8 clusters that are more than key tokens (adjusted Rand index with them at most 0.5), at least 40 "
+        "examples, the largest cluster holding at most half of them": lambda t: (
+            t["n_clusters"].between(4, 8)
+            & (t["n_examples"] >= 40)
+            & (t["largest_share"] <= 0.5)
+            & (t["token_agreement"] <= 0.5)
         ),
         "3 to 12 clusters and at least 10 examples": lambda t: t["n_clusters"].between(3, 12) & (t["n_examples"] >= 10),
     }
@@ -99,6 +103,12 @@ CONTRAST: Rules = {
 }
 
 
+def _middle(layers: Sequence[int]) -> Sequence[int]:
+    """The middle third of the layers: the first read mostly single tokens, the last prepare the output."""
+    outer = len(layers) // 3
+    return layers[outer : len(layers) - outer]
+
+
 def _choose(
     atlas: Atlas,
     asked: tuple[int | None, int | None],
@@ -113,8 +123,9 @@ def _choose(
         neuron = atlas.neuron(layer, index or 0)  # refuses a layer that the atlas does not hold
         if index is not None:
             return Choice(neuron, "Chosen by the parameters `layer` and `neuron`.")
-    table = atlas.neurons if layer is None else atlas.neurons[atlas.neurons["layer"] == layer]
-    where = "all scanned layers" if layer is None else f"layer {layer}"
+    layers = _middle(sorted(atlas.neurons["layer"].unique())) if layer is None else [layer]
+    table = atlas.neurons[atlas.neurons["layer"].isin(layers)]
+    where = f"layer {layers[0]}" if len(layers) == 1 else f"layers {layers[0]} to {layers[-1]}"
     for number, (rule, eligible) in enumerate(rules.items()):
         scores = score(table[eligible(table)]).dropna()
         if scores.empty:

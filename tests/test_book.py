@@ -94,7 +94,7 @@ def test_after_a_failure_no_further_notebook_starts(tmp_path: Path) -> None:
 def test_the_atlas_is_built_before_the_notebooks_and_warnings_are_errors(
     root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    asked = []
+    asked: list[object] = []
     monkeypatch.setattr("nbkit.book.prepare", asked.append)
     (root / "book" / "profiles" / "quick.yaml").write_text("atlas: {model: gpt2, layers: [0, 1]}\n", encoding="utf-8")
     write_notebook(root / "book" / "index.ipynb", [("markdown", "# Start\n\n[nowhere](no-such-page.md)", [])])

@@ -29,7 +29,7 @@ Row = Mapping[str, float]
 RULES: tuple[Callable[..., Choice], ...] = (several_behaviours, rare_behaviour, embedding_contrast, typical_contrast)
 
 # For each rule a row that it takes, and changes that make it not take it.
-SEVERAL: Row = {"n_clusters": 5, "n_examples": 40, "largest_share": 0.5}
+SEVERAL: Row = {"n_clusters": 5, "n_examples": 40, "largest_share": 0.5, "token_agreement": 0.5}
 RARE: Row = {"n_clusters": 2, "n_examples": 50, "largest_share": 0.96}
 CONTRAST: Row = {"n_clusters": 2, "n_examples": 40, "largest_share": 0.75}
 BROKEN: list[tuple[Callable[..., Choice], Row, Row]] = [
@@ -37,6 +37,7 @@ BROKEN: list[tuple[Callable[..., Choice], Row, Row]] = [
     (several_behaviours, SEVERAL, {"n_clusters": 9}),
     (several_behaviours, SEVERAL, {"n_examples": 39}),
     (several_behaviours, SEVERAL, {"largest_share": 0.525}),
+    (several_behaviours, SEVERAL, {"token_agreement": 0.51}),
     (rare_behaviour, RARE, {"n_clusters": 3}),
     (rare_behaviour, RARE, {"n_clusters": 1, "largest_share": 1}),
     (rare_behaviour, RARE, {"n_examples": 49, "largest_share": 47 / 49}),
@@ -48,8 +49,8 @@ BROKEN: list[tuple[Callable[..., Choice], Row, Row]] = [
     (typical_contrast, CONTRAST, {"largest_share": 0.775}),
 ]
 AT_THE_BOUND: list[tuple[Callable[..., Choice], Row]] = [
-    (several_behaviours, {"n_clusters": 4, "n_examples": 40, "largest_share": 0.5}),
-    (several_behaviours, {"n_clusters": 8, "n_examples": 41, "largest_share": 0.2}),
+    (several_behaviours, {"n_clusters": 4, "n_examples": 40, "largest_share": 0.5, "token_agreement": 0.5}),
+    (several_behaviours, {"n_clusters": 8, "n_examples": 41, "largest_share": 0.2, "token_agreement": 0.1}),
     (rare_behaviour, {"n_clusters": 2, "n_examples": 50, "largest_share": 47 / 50}),
     (rare_behaviour, {"n_clusters": 2, "n_examples": 100, "largest_share": 98 / 100}),
     (rare_behaviour, {"n_clusters": 2, "n_examples": 77, "largest_share": 75 / 77}),
@@ -68,7 +69,7 @@ def test_a_rule_takes_no_neuron_that_breaks_a_part_of_it(rule: Callable[..., Cho
     choice = rule(atlas_of([{**row, **better, **change}, row]))
     assert choice.neuron.index == 1
     assert choice.rule.startswith("Chosen by rule: ")
-    assert choice.rule.endswith("(1 of the 2 neurons of all scanned layers are eligible).")
+    assert choice.rule.endswith("(1 of the 2 neurons of layer 0 are eligible).")
 
 
 @pytest.mark.parametrize(("rule", "row"), AT_THE_BOUND)
@@ -77,28 +78,28 @@ def test_a_rule_takes_a_neuron_at_its_bound(rule: Callable[..., Choice], row: Ro
 
 
 def test_several_behaviours_are_those_with_the_highest_silhouette() -> None:
-    rows = [{**SEVERAL, "silhouette": value} for value in (0.3, np.nan, 0.5, 0.5, 0.4)]
+    rows: list[Row] = [{**SEVERAL, "silhouette": value} for value in (0.3, np.nan, 0.5, 0.5, 0.4)]
     choice = several_behaviours(atlas_of(rows))
     assert choice.neuron.index == 2  # the first of equals
-    assert "4 to 8 clusters, at least 40 examples" in choice.rule and "highest silhouette" in choice.rule
+    assert "4 to 8 clusters that are more than key tokens" in choice.rule and "highest silhouette" in choice.rule
     assert "(4 of the 5 neurons" in choice.rule  # NaN cannot be compared
 
 
 def test_a_rare_behaviour_is_far_from_the_common_one() -> None:
-    rows = [{**RARE, "inter_cluster": value} for value in (0.6, 0.9, 0.9, np.nan)]
+    rows: list[Row] = [{**RARE, "inter_cluster": value} for value in (0.6, 0.9, 0.9, np.nan)]
     assert rare_behaviour(atlas_of(rows)).neuron.index == 1
 
 
 def test_the_contrast_is_the_largest_gain_over_the_pre_mlp_vector() -> None:
-    own = [{**CONTRAST, "silhouette": value} for value in (0.9, 0.5, 0.7, 0.7)]
-    other = [{"silhouette_matched": value, "silhouette": 0.0} for value in (0.8, 0.2, 0.3, 0.3)]
+    own: list[Row] = [{**CONTRAST, "silhouette": value} for value in (0.9, 0.5, 0.7, 0.7)]
+    other: list[Row] = [{"silhouette_matched": value, "silhouette": 0.0} for value in (0.8, 0.2, 0.3, 0.3)]
     assert embedding_contrast(atlas_of(own, other)).neuron.index == 2  # gains 0.1, 0.3, 0.4, 0.4
 
 
 def test_the_gain_is_that_of_the_same_neuron() -> None:
     """The eligible neurons are not the first rows of the other space's table."""
-    own = [{"n_clusters": 1}, {**CONTRAST, "silhouette": 0.5}, {**CONTRAST, "silhouette": 0.6}]
-    other = [{"silhouette_matched": value} for value in (0.9, 0.1, 0.5)]
+    own: list[Row] = [{"n_clusters": 1}, {**CONTRAST, "silhouette": 0.5}, {**CONTRAST, "silhouette": 0.6}]
+    other: list[Row] = [{"silhouette_matched": value} for value in (0.9, 0.1, 0.5)]
     assert embedding_contrast(atlas_of(own, other)).neuron.index == 1
 
 
@@ -106,7 +107,7 @@ def test_the_gain_is_that_of_the_same_neuron() -> None:
     ("gains", "index"), [((-0.5, 0.0, 0.1, 0.2, 0.6), 2), ((0.0, 0.4, 0.1), 2), ((0.0, 0.25), 0), ((0.3,), 0)]
 )
 def test_the_typical_contrast_is_the_median_gain(gains: tuple[float, ...], index: int) -> None:
-    own = [{**CONTRAST, "silhouette": 0.0 + gain} for gain in gains]
+    own: list[Row] = [{**CONTRAST, "silhouette": 0.0 + gain} for gain in gains]
     choice = typical_contrast(atlas_of(own, [{"silhouette_matched": 0.0}] * len(gains)))
     assert choice.neuron.index == index
     assert "closest to the median" in choice.rule
@@ -129,7 +130,7 @@ def test_a_looser_rule_says_that_it_chose(rule: Callable[..., Choice], row: Row,
 
 
 def test_where_only_nan_meets_the_rule_the_looser_one_chooses() -> None:
-    rows = [{**SEVERAL, "silhouette": np.nan}, {"n_clusters": 3, "n_examples": 12}]
+    rows: list[Row] = [{**SEVERAL, "silhouette": np.nan}, {"n_clusters": 3, "n_examples": 12}]
     choice = several_behaviours(atlas_of(rows))
     assert choice.neuron.index == 1 and "looser" in choice.rule
 
@@ -151,7 +152,7 @@ def test_a_neuron_that_is_asked_for_is_shown_whatever_the_rule(rule: Callable[..
 @pytest.mark.parametrize("rule", RULES)
 def test_a_layer_confines_the_choice(rule: Callable[..., Choice]) -> None:
     fits = {"n_clusters": 4, "n_examples": 50, "largest_share": 0.5}
-    rows = [{**fits, "silhouette": 0.9, "layer": 1, "index": 0}, {**fits, "layer": 0, "index": 0}]
+    rows: list[Row] = [{**fits, "silhouette": 0.9, "layer": 1, "index": 0}, {**fits, "layer": 0, "index": 0}]
     choice = rule(atlas_of([{**row, "largest_share": 0.8} if rule is rare_behaviour else row for row in rows]), layer=0)
     assert choice.neuron.layer == 0
     assert choice.rule.endswith("(1 of the 1 neurons of layer 0 are eligible).")
@@ -173,8 +174,9 @@ def test_a_neuron_or_layer_that_is_not_there_is_refused(
 def test_a_choice_reads_as_a_sentence() -> None:
     text = several_behaviours(atlas_of([{**SEVERAL, "layer": 1, "index": 3}]))._repr_markdown_()
     assert text == (
-        "**L1 N3** (40 examples). Chosen by rule: 4 to 8 clusters, at least 40 examples, the largest cluster holding "
-        "at most half of them; of these the highest silhouette (1 of the 1 neurons of all scanned layers are eligible)."
+        "**L1 N3** (40 examples). Chosen by rule: 4 to 8 clusters that are more than key tokens (adjusted Rand index "
+        "with them at most 0.5), at least 40 examples, the largest cluster holding at most half of them; of these the "
+        "highest silhouette (1 of the 1 neurons of layer 1 are eligible)."
     )
 
 
