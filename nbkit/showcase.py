@@ -103,6 +103,18 @@ CONTRAST: Rules = {
 }
 
 
+def _first_that_reads(atlas: Atlas, ranked: pd.DataFrame) -> Neuron | None:
+    """The first neuron of a ranking of whose key tokens at most a tenth are the first token of their context.
+
+    Such a token stands there without its sentence: neurons that answer to it are real, but a poor first example.
+    """
+    for layer, index in zip(ranked["layer"], ranked["index"], strict=True):
+        neuron = atlas.neuron(int(layer), int(index))
+        if float((neuron.position <= 1).mean()) <= 0.1:
+            return neuron
+    return None
+
+
 def _middle(layers: Sequence[int]) -> Sequence[int]:
     """The middle third of the layers: the first read mostly single tokens, the last prepare the output."""
     outer = len(layers) // 3
@@ -130,8 +142,11 @@ def _choose(
         scores = score(table[eligible(table)]).dropna()
         if scores.empty:
             continue
-        best = table.loc[scores.sort_values(ascending=False, kind="stable").index[0]]
+        best = _first_that_reads(atlas, table.loc[scores.sort_values(ascending=False, kind="stable").index])
+        if best is None:
+            continue
         how = "Chosen by rule" if number == 0 else "Chosen by a looser rule, since the usual one finds no neuron here"
         count = f"{len(scores):,} of the {len(table):,} neurons of {where} are eligible"
-        return Choice(atlas.neuron(int(best["layer"]), int(best["index"])), f"{how}: {rule}; of these {aim} ({count}).")
+        passed = "passing over neurons that answer to the start of a context"
+        return Choice(best, f"{how}: {rule}; of these {aim}, {passed} ({count}).")
     raise NbkitError(f"no neuron of {atlas.path} can be shown here: scan more text, or give `layer` and `neuron`")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import pandas as pd
 
 from nbkit.atlas import SCHEMA, Atlas, Manifest
@@ -61,9 +62,15 @@ class Named:
     layer: int
     index: int
     n: int
+    at: int
+    """Position of all its key tokens."""
 
     def __len__(self) -> int:
         return self.n
+
+    @property
+    def position(self) -> np.ndarray:
+        return np.full(self.n, self.at)
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,7 @@ class ExampleAtlas:
 
     def neuron(self, layer: int, index: int) -> Named:
         [row] = self.neurons[(self.neurons["layer"] == layer) & (self.neurons["index"] == index)].to_dict("records")
-        return Named(layer, index, int(row["n_examples"]))
+        return Named(layer, index, int(row["n_examples"]), int(row.get("position", 5)))
 
 
 def metrics_table(rows: Sequence[Mapping[str, float]]) -> pd.DataFrame:

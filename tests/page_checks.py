@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -113,6 +114,17 @@ def check_fits_the_width(page: Page) -> None:
     assert not wide, wide
 
 
+def check_pictures_are_described(page: Page) -> None:
+    """Every picture of the text has a caption or an alternative text; Sphinx gives its address where there is none."""
+    mute = page.evaluate(
+        "[...document.querySelectorAll('article img')]"
+        ".filter((img) => !img.alt.trim() || img.getAttribute('src').endsWith(img.alt))"
+        ".filter((img) => !img.closest('figure')?.querySelector('figcaption')?.textContent.trim())"
+        ".map((img) => img.getAttribute('src'))"
+    )
+    assert not mute, mute
+
+
 def check_search_finds(browser: Browser, base: str, word: str) -> None:
     """The search page finds `word` without a network."""
     with visit(browser, base, f"search.html?q={word}") as seen:
@@ -154,7 +166,8 @@ def check_handle_moves_by_keyboard(view: Locator) -> None:
     expect(slider).to_be_focused()
     assert merged != groups(view)
     assert merged[0].endswith("at distance 1.00")
-    expect(view.get_by_role("status")).to_have_text(f"{examples} clusters at distance 0.01")
+    single = re.fullmatch(r"(\d+) clusters at distance 0\.01", groups(view)[0])
+    assert single and 1 < int(single[1]) <= examples  # fewer where examples are all but equal
 
 
 def check_handle_moves_by_mouse(page: Page, view: Locator) -> None:

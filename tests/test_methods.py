@@ -86,4 +86,4 @@ def test_the_summary_is_means_and_a_ratio_of_sums() -> None:
     }
     assert summary.index.tolist() == list(expected)
     for name, values in expected.items():
-        assert summary.loc[name].tolist() == pytest.approx(values), name
+        assert list(summary.loc[name]) == pytest.approx(values), name

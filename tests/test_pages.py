@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from tests import page_checks as checks
 from tests.example_neuron import HOSTILE
 from tests.mini_book import REPOSITORY, write_book
 
-BOOKS = ("mini_book",)  # fixtures that build a book and return the folder of its pages
+BOOKS = ("mini_book", "quick_book")  # fixtures that build a book and return the folder of its pages
 AXE = Asset(
     name="axe-core",
     what="axe-core, which looks for what keeps people out of a page",
@@ -46,6 +47,12 @@ def mini_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")]))
         return build("quick", out=root / "_build", root=root)
+
+
+@pytest.fixture(scope="session")
+def quick_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages of the real book, executed at the profile for tests."""
+    return build("quick", out=tmp_path_factory.mktemp("quick"), root=REPOSITORY)
 
 
 @pytest.fixture(scope="session", params=BOOKS)
@@ -88,6 +95,33 @@ def test_pages_need_no_network_and_typeset_their_maths(browser: Browser, base: s
                 checks.explorer(seen.page)
             checks.check_maths_is_typeset(seen.page)
             checks.check_needs_no_network(seen)
+
+
+def test_every_page_names_what_made_it(browser: Browser, quick_book: Path) -> None:
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in ("torch", "transformers", "transformer-lens")]
+    made_by = (
+        "profile quick",
+        "model smollm2-135m (",
+        " on c",
+        "corpus brown",
+        "384 contexts of 128",
+        "seed 0",
+        *versions,
+    )
+    for path in (REPOSITORY / "book").glob("*.ipynb"):
+        with checks.visit(browser, quick_book.as_uri() + "/", f"{path.stem}.html") as seen:
+            said = seen.page.locator("article em", has_text="Made by").inner_text()
+            assert not [what for what in made_by if what not in said], f"{path.stem}: {said}"
+            assert any(f"({dtype} on " in said for dtype in ("float32", "bfloat16")), said
+
+
+def test_every_picture_has_a_caption_or_a_text(browser: Browser, quick_book: Path) -> None:
+    pictures = 0
+    for name in checks.page_names(quick_book):
+        with checks.visit(browser, quick_book.as_uri() + "/", name) as seen:
+            pictures += seen.page.locator("article img").count()
+            checks.check_pictures_are_described(seen.page)
+    assert pictures >= 8, f"only {pictures} figures in the whole book"
 
 
 def test_search_works(browser: Browser, base: str) -> None:

@@ -137,7 +137,7 @@ def test_where_only_nan_meets_the_rule_the_looser_one_chooses() -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_where_there_is_nothing_to_show_the_way_out_is_named(rule: Callable[..., Choice]) -> None:
-    rows = [{"n_clusters": 1, "largest_share": 1}, {**CONTRAST, "n_examples": 9, "largest_share": 0.5}]
+    rows: list[Row] = [{"n_clusters": 1, "largest_share": 1}, {**CONTRAST, "n_examples": 9, "largest_share": 0.5}]
     with pytest.raises(NbkitError, match="no neuron of example-atlas can be shown here: scan more text, or give"):
         rule(atlas_of(rows))
 
@@ -158,6 +158,27 @@ def test_a_layer_confines_the_choice(rule: Callable[..., Choice]) -> None:
     assert choice.rule.endswith("(1 of the 1 neurons of layer 0 are eligible).")
 
 
+@pytest.mark.parametrize(
+    ("scanned", "chosen", "words"),
+    [
+        ((0, 1, 2, 3, 4, 5), 3, "2 neurons of layers 2 to 3"),
+        ((2, 5, 8), 5, "1 neurons of layer 5"),
+        ((4, 7), 7, "2 neurons of layers 4 to 7"),
+        ((3,), 3, "1 neurons of layer 3"),
+    ],
+)
+def test_showcases_come_from_the_middle_third_of_the_layers(scanned: tuple[int, ...], chosen: int, words: str) -> None:
+    rows: list[Row] = [
+        {**SEVERAL, "layer": layer, "index": 0, "silhouette": 0.9 if layer in (0, 5, 8) else 0.1 * layer}
+        for layer in scanned
+    ]
+    if scanned == (2, 5, 8):
+        rows[1] = {**rows[1], "silhouette": 0.1}
+    choice = several_behaviours(atlas_of(rows))
+    assert choice.neuron.layer == chosen
+    assert words in choice.rule
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_a_neuron_or_layer_that_is_not_there_is_refused(
     rule: Callable[..., Choice], tiny_atlas: Callable[[str], Atlas]
@@ -176,8 +197,20 @@ def test_a_choice_reads_as_a_sentence() -> None:
     assert text == (
         "**L1 N3** (40 examples). Chosen by rule: 4 to 8 clusters that are more than key tokens (adjusted Rand index "
         "with them at most 0.5), at least 40 examples, the largest cluster holding at most half of them; of these the "
-        "highest silhouette (1 of the 1 neurons of layer 1 are eligible)."
+        "highest silhouette, passing over neurons that answer to the start of a context (1 of the 1 neurons of layer 1 "
+        "are eligible)."
     )
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_neuron_that_answers_to_the_start_of_a_context_is_passed_over(rule: Callable[..., Choice]) -> None:
+    fits = {"n_clusters": 2, "n_examples": 50, "largest_share": 0.96, "position": 9}
+    if rule is several_behaviours:
+        fits = {**SEVERAL, "position": 9}
+    better = {**fits, "silhouette": 0.9, "inter_cluster": 0.9, "position": 1}
+    assert rule(atlas_of([better, fits])).neuron.index == 1
+    with pytest.raises(NbkitError, match="no neuron"):
+        rule(atlas_of([better]))
 
 
 def test_extremes_are_the_neurons_at_both_ends() -> None:

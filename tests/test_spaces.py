@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -114,7 +115,7 @@ def test_the_table_holds_the_means_and_medians_of_neurons_with_enough_examples()
     assert list(table) == ["kind", "metric", "statistic", "value", "low", "high", "n"]
     assert list(dict.fromkeys(table["kind"])) == ["pre_mlp", "input", "shuffled"]
     assert len(table) == 3 * len(MEASURES) * 2
-    rows = table[table["metric"] == "silhouette"].set_index(["kind", "statistic"])
+    rows: Any = table[table["metric"] == "silhouette"].set_index(["kind", "statistic"])
     assert rows.loc["input", "value"].to_dict() == pytest.approx({"mean": 0.3, "median": 0.2})
     assert rows.loc["pre_mlp", "value"].to_dict() == pytest.approx({"mean": 0.4, "median": 0.4})
     assert rows["n"].tolist() == [2, 2, 3, 3, 0, 0]
@@ -122,7 +123,7 @@ def test_the_table_holds_the_means_and_medians_of_neurons_with_enough_examples()
 
 
 def test_the_default_spaces_are_those_of_the_atlas() -> None:
-    spaces = {kind: [{}] for kind in ("pre_mlp", "shuffled", "up")}
+    spaces: dict[str, list[dict[str, float]]] = {kind: [{}] for kind in ("pre_mlp", "shuffled", "up")}
     atlas = example_atlas([{}], GATED, **spaces)
     assert compare_spaces(atlas)["kind"].unique().tolist() == ["pre_mlp", "gradient", "shuffled"]
     assert compare_spaces(atlas, ("up", "gradient"))["kind"].unique().tolist() == ["up", "gradient"]
@@ -143,7 +144,7 @@ def test_differences_equal_a_slow_loop(architecture: str, kind: str, atlas: Call
     opened = atlas(architecture)
     assert opened.manifest.embedding == kind
     own, control = opened.metrics(kind, progress=False), opened.metrics("shuffled", progress=False)
-    table = paired_differences(opened, kind, "shuffled", min_examples=3).set_index(["metric", "statistic"])
+    table: Any = paired_differences(opened, kind, "shuffled", min_examples=3).set_index(["metric", "statistic"])
     assert table.index.tolist() == [(metric, name) for metric in MEASURES for name in ("mean", "median", "share")]
     for metric in MEASURES:
         found = []

@@ -1,0 +1,99 @@
+"""A corpus that holds markup, from its file through scan, notebook and page into a browser: it shows as text."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+from tokenizers import decoders
+
+import nbkit
+from nbkit import frontend
+from nbkit.notebooks import execute
+from nbkit.pages import make_pages
+from tests import page_checks as checks
+from tests.mini_book import REPOSITORY
+from tests.tiny_models import make_tokenizer
+
+NOTEBOOK = REPOSITORY / "book" / "feature-clusters.ipynb"
+HOSTILE = (
+    "<script>hacked=1</script>",
+    "<img src=x onerror=hacked=2>",
+    "</script><script>hacked=3//",
+    "\u202egnp.exe\u202c \u2066hidden\u2069 \u200f",
+    "👩‍👩‍👧 🏳️‍🌈 مرحبا",
+    "nul\x00bell\x07escape\x1b[31m",
+    "{{ 7*7 }} $x$ `code` &lt;b&gt; {cite}`none`",
+)
+SHOWN = ("<script>", "</scr", "hacked=")
+"""Pieces that the dozen characters around an early key token have room for; the tiny model knows only ASCII."""
+
+
+def write_model(tiny: Path, folder: Path) -> Path:
+    """The tiny model, with a tokenizer that puts no space between the characters that are its tokens."""
+    shutil.copytree(tiny, folder)
+    tokenizer = make_tokenizer()
+    tokenizer.backend_tokenizer.decoder = decoders.Fuse()
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def write_corpora(folder: Path) -> dict[str, Path]:
+    """The same lines as one text, and as a document each in JSON."""
+    lines = [" ".join(HOSTILE[:2] * 3 + HOSTILE[i:] + HOSTILE[:i]) for i in range(len(HOSTILE))] * 4
+    corpora = {"text": folder / "hostile.txt", "lines": folder / "hostile.jsonl"}
+    corpora["text"].write_text("\n".join(lines), encoding="utf-8")
+    corpora["lines"].write_text("".join(json.dumps({"text": line}) + "\n" for line in lines), encoding="utf-8")
+    return corpora
+
+
+@pytest.fixture(scope="session")
+def hostile_book(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Callable[[str], Path]) -> Path:
+    """The real page on the feature clusters of a neuron, once a corpus, made from hostile text by a tiny model."""
+    root = tmp_path_factory.mktemp("hostile")
+    staged = root / "book"
+    shutil.copytree(REPOSITORY / "book", staged, ignore=shutil.ignore_patterns("*.ipynb", "profiles"))
+    for name in ("index", "whole-model", "embedding-spaces"):  # the pages that this one refers to
+        (staged / f"{name}.md").write_text(f"# {name}\n", encoding="utf-8")
+    model, corpora = write_model(tiny_folder("llama"), root / "model"), write_corpora(root)
+    chapters = "".join(f"  - file: {name}\n" for name in ("references", "whole-model", "embedding-spaces", *corpora))
+    (root / "_toc.yml").write_text(f"format: jb-book\nroot: index\nchapters:\n{chapters}", encoding="utf-8")
+
+    runs = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NBKIT_CACHE", str(root / "cache"))
+        for name, corpus in corpora.items():
+            atlas = nbkit.atlas_for(str(model), str(corpus), length=32)  # as a build does: no progress bars on the page
+            [shown] = atlas.neurons.query("n_clusters > 1").nlargest(1, "n_examples").to_dict("records")
+            request = {"profile": "hostile", "model": str(model), "corpus": str(corpus), "length": 32}
+            request |= {"layer": shown["layer"], "neuron": shown["index"]}
+            runs[Path(shutil.copyfile(NOTEBOOK, root / f"{name}.ipynb"))] = request
+        execute(runs, staged)
+    for name in corpora:  # a figure's name may stand for one figure of a book only
+        path = staged / f"{name}.ipynb"
+        path.write_text(path.read_text(encoding="utf-8").replace("fig-clusters", f"fig-{name}"), encoding="utf-8")
+    frontend.collect(staged / "assets" / "offline")
+    return make_pages(staged, REPOSITORY / "_config.yml", root / "_toc.yml", root / "_build")
+
+
+@pytest.mark.parametrize("name", ["text", "lines"])
+@pytest.mark.parametrize("by", ["http", "file"])
+def test_hostile_text_shows_as_text(browser: Browser, hostile_book: Path, name: str, by: str) -> None:
+    with checks.served(hostile_book) as address:
+        base = address if by == "http" else hostile_book.as_uri() + "/"
+        with checks.visit(browser, base, f"{name}.html") as seen:
+            view = checks.explorer(seen.page)
+            view.get_by_role("slider").press("End")
+            folded = view.get_by_role("button", name="Show all")
+            while folded.count():
+                folded.first.click()
+            shown = "".join(view.locator(".nk-cards").all_text_contents())
+            assert not [piece for piece in SHOWN if piece not in shown], shown
+            assert view.locator("script, img, iframe").count() == 0
+            assert seen.page.locator("img[src='x'], article img[onerror]").count() == 0
+            assert seen.page.evaluate("typeof hacked") == "undefined"
+            checks.check_needs_no_network(seen)
