@@ -18,6 +18,7 @@ from nbkit.atlas import Atlas, Manifest, open_atlas
 from nbkit.errors import NbkitError
 from nbkit.spaces import MEASURES, compare_spaces
 from tests.example_atlas import GATED, MANIFEST, example_atlas
+from tests.test_faithfulness import random_neuron
 
 MANIFESTS = {"plain": MANIFEST, "gated": GATED}
 
@@ -87,6 +88,17 @@ def test_the_sums_of_the_embeddings_give_the_captured_activation(
     bias = neuron.weights.b_in if sums == ["input"] else neuron.weights.b_gate
     assert weights is not None
     np.testing.assert_allclose(table[columns[0]], neuron.pre_mlp[:5] @ weights + bias, rtol=1e-4, atol=1e-5)
+
+
+def test_both_biases_of_a_gated_neuron_count() -> None:
+    neuron = random_neuron(4, "tanh", gated=True)
+    w = neuron.weights
+    assert w.w_gate is not None and w.b_gate and w.b_in
+    gate, up = neuron.pre_mlp @ w.w_gate + w.b_gate, neuron.pre_mlp @ w.w_in + w.b_in
+    table = findings.identity(neuron, n=8)
+    np.testing.assert_allclose(table["sum of the gate embedding + bias"], gate, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(table["sum of the up embedding + bias"], up, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(table["activation"], np.tanh(gate) * up, rtol=1e-4, atol=1e-5)
 
 
 def test_faithfulness_is_a_mean_with_its_interval_best_first() -> None:
