@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -145,6 +147,7 @@ def _scan(
                 write_tensors(scan_block(model, contexts, start, config, bounds, maxima), block.path)
                 bar.update(size)
             bounds.absorb(block, layers)
+    _return_freed_memory()
     return blocks
 
 
@@ -163,6 +166,15 @@ def _merge(
         weights = model.neuron_weights(layer, folded=config.weights == "folded")
         merged |= {name: tensor for name, tensor in vars(weights).items() if tensor is not None}
         write_tensors(merged, folder / layer_file(layer))
+        del merged
+        _return_freed_memory()
+
+
+def _return_freed_memory() -> None:
+    """Gives back what the C library keeps of freed tensors: blocks of ever other sizes leave it in pieces that the
+    next layer doesn't fit in. Only glibc has it, and only glibc needs it."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def _is_finished(folder: Path, manifest: Manifest) -> bool:

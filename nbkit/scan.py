@@ -257,35 +257,56 @@ def merge_layer(
         `offsets` (d_mlp + 1,): neuron j's examples are rows offsets[j] to offsets[j + 1], in corpus order, of
         `context`, `position`, `activation`, `window` and `vector`; the latter is a row of `pre_mlp`, in corpus order.
     """
-    light = [{name: block[f"{layer}.{name}"] for name in ("neuron", "activation")} for block in blocks]
-    source = torch.cat([torch.full((len(part["neuron"]),), i) for i, part in enumerate(light)])
-    row = torch.cat([torch.arange(len(part["neuron"])) for part in light])
-    neuron = torch.cat([part["neuron"] for part in light]).long()
-    activation = torch.cat([part["activation"] for part in light])
-    reaches = (activation >= config.threshold * maximum[neuron]).nonzero()[:, 0]
-    order = reaches[neuron[reaches].argsort(stable=True)]  # by neuron, then in corpus order
-    order = order[rank_in_group(neuron[order]) < config.max_examples]
-    counts = torch.bincount(neuron[order], minlength=len(maximum))
+    source, row, counts = _selected(blocks, layer, maximum, config)
     merged: dict[str, Tensor] = {"offsets": torch.cat([torch.zeros(1, dtype=torch.long), counts.cumsum(0)])}
 
-    parts: dict[str, list[Tensor]] = {name: [] for name in ("context", "position", "activation", "window", "vector")}
-    vectors: list[Tensor] = []
-    places: list[Tensor] = []
+    # Block by block into tensors of the final size: beside them only one block is in memory.
+    places = [(source == index).nonzero()[:, 0] for index in range(len(blocks))]
+    merged["vector"] = torch.empty(len(source), dtype=torch.int32)
+    used: list[Tensor] = []
     n_vectors = 0
-    for index, block in enumerate(blocks):
-        mine = (source[order] == index).nonzero()[:, 0]
-        rows = row[order[mine]]
-        taken = {name: block[f"{layer}.{name}"][rows] for name in parts}
+    for place, block in zip(places, blocks, strict=True):
         # A block's vectors lie in corpus order, so taking them block by block keeps that order.
-        used, taken["vector"] = taken["vector"].unique(return_inverse=True)
-        taken["vector"] = (taken["vector"] + n_vectors).int()
-        n_vectors += len(used)
-        vectors.append(block[f"{layer}.pre_mlp"][used.long()])
-        places.append(mine)
-        for name, tensor in taken.items():
-            parts[name].append(tensor)
-    place = torch.cat(places).argsort()
-    for name, tensors in parts.items():
-        merged[name] = torch.cat(tensors)[place].contiguous()
-    merged["pre_mlp"] = torch.cat(vectors)
+        of_block, vector = block[f"{layer}.vector"][row[place]].unique(return_inverse=True)
+        merged["vector"][place] = (vector + n_vectors).int()
+        n_vectors += len(of_block)
+        used.append(of_block.long())
+    for name in ("context", "position", "activation", "window"):
+        merged[name] = _filled(blocks, f"{layer}.{name}", [row[place] for place in places], places)
+    starts = np.cumsum([0, *(len(rows) for rows in used[:-1])])
+    targets = [torch.arange(len(rows)) + int(start) for rows, start in zip(used, starts, strict=True)]
+    merged["pre_mlp"] = _filled(blocks, f"{layer}.pre_mlp", used, targets)
     return merged
+
+
+def _selected(
+    blocks: Sequence[Mapping[str, Tensor]], layer: int, maximum: Tensor, config: AtlasConfig
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The candidates that are dataset examples, by neuron and then in corpus order.
+
+    Returns:
+        (examples,) the block of each, (examples,) its row there, and (d_mlp,) how many each neuron has.
+    """
+    light = [(block[f"{layer}.neuron"], block[f"{layer}.activation"]) for block in blocks]
+    source = torch.cat([torch.full((len(neuron),), i, dtype=torch.int32) for i, (neuron, _) in enumerate(light)])
+    row = torch.cat([torch.arange(len(neuron), dtype=torch.int32) for neuron, _ in light])
+    neuron = torch.cat([neuron for neuron, _ in light])
+    activation = torch.cat([activation for _, activation in light])
+    reaches = (activation >= config.threshold * maximum[neuron.long()]).nonzero()[:, 0]
+    order = reaches[neuron[reaches].argsort(stable=True)]
+    order = order[rank_in_group(neuron[order]) < config.max_examples]
+    return source[order], row[order].long(), torch.bincount(neuron[order], minlength=len(maximum))
+
+
+def _filled(
+    blocks: Sequence[Mapping[str, Tensor]], name: str, rows: Sequence[Tensor], targets: Sequence[Tensor]
+) -> Tensor:
+    """A tensor with `rows` of the tensor `name` of each block at the places `targets`, which cover it."""
+    filled: Tensor | None = None
+    for block, of_block, target in zip(blocks, rows, targets, strict=True):
+        part = block[name]
+        if filled is None:
+            filled = part.new_empty((sum(map(len, targets)), *part.shape[1:]))
+        filled[target] = part[of_block]
+    assert filled is not None
+    return filled
