@@ -11,10 +11,7 @@ metrics-<kind>.parquet the metrics in another embedding space, made when first a
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -22,16 +19,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from jaxtyping import Int
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
 
 from nbkit.errors import NbkitError
+from nbkit.files import SCHEMA, read_table, read_tensors, write_table
 from nbkit.neuron import GATED_KINDS, PLAIN_KINDS, InputWeights, Neuron, donors
 from nbkit.scan import TOKENS_AFTER, TOKENS_BEFORE
 from nbkit.snippets import display_token
 
-SCHEMA = 1
 MANIFEST = "atlas.json"
 CONTEXTS = "contexts.safetensors"
 VOCABULARY = "vocabulary.parquet"
@@ -274,77 +268,6 @@ class _SnippetTokens(Sequence[tuple[tuple[str, ...], int]]):
         start = max(0, position - TOKENS_BEFORE)
         ids = self.atlas.tokens[self.context[i], start : position + TOKENS_AFTER + 1]
         return tuple(self.atlas.token_strings(ids)), position - start
-
-
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, mapped into memory and read when they are touched.
-
-    Raises:
-        NbkitError: if the file is not whole.
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, OSError) as error:
-        raise NbkitError(f"{path} can't be read ({error}): delete the folder and build the atlas again") from error
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """A Parquet file.
-
-    Raises:
-        NbkitError: if the file is not whole.
-    """
-    try:
-        return pd.read_parquet(path)
-    except (ValueError, OSError) as error:  # PyArrow's errors are both
-        reason = str(error).splitlines()[0]
-        raise NbkitError(f"{path} can't be read ({reason}): delete the folder and build the atlas again") from error
-
-
-def write_tensors(tensors: dict[str, Tensor], path: Path) -> None:
-    """Writes a safetensors file with the schema version, whole or not at all."""
-    with _replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={"nbkit_schema": str(SCHEMA)})
-
-
-def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Writes a Parquet file with the schema version, whole or not at all."""
-    table.attrs = {"nbkit_schema": SCHEMA}
-    with _replacing(path) as temporary:
-        table.to_parquet(temporary, index=False)
-
-
-def write_json(values: object, path: Path) -> None:
-    """Writes a JSON file, whole or not at all."""
-    with _replacing(path) as temporary:
-        temporary.write_text(json.dumps(values, indent=1) + "\n")
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` that takes its place when the block ends well and is gone otherwise.
-
-    Raises:
-        NbkitError: if the disk is full or the folder can't be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        temporary.chmod(path.parent.stat().st_mode & 0o666)  # safetensors' files are for their owner's eyes only
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(path)
-    except BaseException as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError | SafetensorError):
-            free = shutil.disk_usage(path.parent).free / 1e9 if path.parent.is_dir() else 0
-            raise NbkitError(
-                f"can't write {path} ({error}); {free:.1f} GB are free there: make room or choose another folder, and "
-                "run again: what is finished is kept"
-            ) from error
-        raise
 
 
 def _ranges(layers: Sequence[int]) -> str:

@@ -26,17 +26,14 @@ from nbkit.atlas import (
     CONTEXTS,
     MANIFEST,
     NEURONS,
-    SCHEMA,
     VOCABULARY,
     Atlas,
     Manifest,
     layer_file,
     open_atlas,
-    write_json,
-    write_table,
-    write_tensors,
 )
 from nbkit.errors import NbkitError
+from nbkit.files import SCHEMA, write_json, write_table, write_tensors
 from nbkit.scan import AtlasConfig, Bounds, merge_layer, scan_block
 from nbkit.snippets import token_texts
 from nbkit.survey import survey

@@ -18,9 +18,10 @@ import numpy as np
 import torch
 
 from nbkit.assets import cache_folder
-from nbkit.atlas import MANIFEST, Atlas, open_atlas, write_tensors
+from nbkit.atlas import MANIFEST, Atlas, open_atlas
 from nbkit.corpora import Contexts, load_contexts
 from nbkit.explorers import DendrogramExplorer
+from nbkit.files import write_tensors
 from nbkit.models import LanguageModel, load_model
 from nbkit.request import atlas_for
 from nbkit.scan import AtlasConfig, Bounds, scan_block

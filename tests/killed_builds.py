@@ -15,8 +15,8 @@ from pathlib import Path
 
 import torch
 
-import nbkit.atlas
 import nbkit.build
+import nbkit.files
 from nbkit.atlas import Atlas
 from nbkit.models import LanguageModel, load_model
 from nbkit.scan import AtlasConfig
@@ -46,7 +46,7 @@ class Moments:
 
     def watch(self) -> None:
         """Puts itself into every write and removal of a build."""
-        replacing, rmtree = nbkit.atlas._replacing, shutil.rmtree
+        replacing, rmtree = nbkit.files.replacing, shutil.rmtree
 
         @contextmanager
         def watched(path: Path) -> Iterator[Path]:
@@ -60,7 +60,7 @@ class Moments:
             rmtree(path, ignore_errors=ignore_errors)
             self.pass_by()
 
-        nbkit.atlas._replacing = watched
+        nbkit.files.replacing = watched
         shutil.rmtree = watched_rmtree  # type: ignore[assignment]
 
 

@@ -21,9 +21,10 @@ from tokenizers import Tokenizer, models
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from nbkit.atlas import CONTEXTS, MANIFEST, NEURONS, SCHEMA, VOCABULARY, Atlas, layer_file, open_atlas
+from nbkit.atlas import CONTEXTS, MANIFEST, NEURONS, VOCABULARY, Atlas, layer_file, open_atlas
 from nbkit.build import build_atlas
 from nbkit.errors import NbkitError
+from nbkit.files import SCHEMA
 from nbkit.models import LanguageModel, activation_function
 from nbkit.neuron import donors
 from nbkit.scan import TOKENS_AFTER, TOKENS_BEFORE, AtlasConfig
@@ -128,7 +129,7 @@ def test_a_file_overwritten_with_something_of_its_size_is_named(name: str, copy:
         for layer in atlas.layers:
             _ = atlas.neurons, atlas.neuron(layer, 0).snippets, atlas.words
 
-    with pytest.raises(NbkitError, match=rf"{name} can't be read .*: delete the folder and build the atlas again"):
+    with pytest.raises(NbkitError, match=rf"{name} can't be read .*: delete its folder and make it again"):
         read_all()
 
 

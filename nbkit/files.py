@@ -1,0 +1,91 @@
+"""The files that nbkit leaves on disk: safetensors, Parquet and JSON, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pandas as pd
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from nbkit.errors import NbkitError
+
+SCHEMA = 1
+"""Version of the files' layout; in every file."""
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, mapped into memory and read when they are touched.
+
+    Raises:
+        NbkitError: if the file is not whole.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (SafetensorError, OSError) as error:
+        raise NbkitError(f"{path} can't be read ({error}): delete its folder and make it again") from error
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A Parquet file.
+
+    Raises:
+        NbkitError: if the file is not whole.
+    """
+    try:
+        return pd.read_parquet(path)
+    except (ValueError, OSError) as error:  # PyArrow's errors are both
+        reason = str(error).splitlines()[0]
+        raise NbkitError(f"{path} can't be read ({reason}): delete its folder and make it again") from error
+
+
+def write_tensors(tensors: dict[str, Tensor], path: Path) -> None:
+    """Writes a safetensors file with the schema version, whole or not at all."""
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, metadata={"nbkit_schema": str(SCHEMA)})
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Writes a Parquet file with the schema version, whole or not at all."""
+    table.attrs = {"nbkit_schema": SCHEMA}
+    with replacing(path) as temporary:
+        table.to_parquet(temporary, index=False)
+
+
+def write_json(values: object, path: Path) -> None:
+    """Writes a JSON file, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(values, indent=1) + "\n")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path` that takes its place when the block ends well and is gone otherwise.
+
+    Raises:
+        NbkitError: if the disk is full or the folder can't be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        temporary.chmod(path.parent.stat().st_mode & 0o666)  # safetensors' files are for their owner's eyes only
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(path)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError | SafetensorError):
+            free = shutil.disk_usage(path.parent).free / 1e9 if path.parent.is_dir() else 0
+            raise NbkitError(
+                f"can't write {path} ({error}); {free:.1f} GB are free there: make room or choose another folder, and "
+                "run again: what is finished is kept"
+            ) from error
+        raise
