@@ -46,10 +46,10 @@ def read_table(path: Path) -> pd.DataFrame:
         raise NbkitError(f"{path} can't be read ({reason}): delete its folder and make it again") from error
 
 
-def write_tensors(tensors: dict[str, Tensor], path: Path) -> None:
-    """Writes a safetensors file with the schema version, whole or not at all."""
+def write_tensors(tensors: dict[str, Tensor], path: Path, about: dict[str, str] | None = None) -> None:
+    """Writes a safetensors file with the schema version and `about` in its header, whole or not at all."""
     with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={"nbkit_schema": str(SCHEMA)})
+        save_file(tensors, temporary, metadata={"nbkit_schema": str(SCHEMA), **(about or {})})
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from nbkit.assets import cache_folder
 from nbkit.atlas import MANIFEST, Atlas, open_atlas
+from nbkit.files import SCHEMA
 
 
 def atlas_for(
