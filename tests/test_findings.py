@@ -146,7 +146,7 @@ def test_a_difference_reads_as_words(numbers: tuple[float, float, float, int], w
     value, low, high, n = numbers
     row = {"metric": "silhouette", "statistic": "mean", "value": value, "low": low, "high": high, "n": n}
     table = pd.DataFrame([{**row, "statistic": "median", "value": 9.0}, {**row, "metric": "n_clusters", "n": 1}, row])
-    assert findings._phrase(table, "silhouette") == words
+    assert findings.spaces.phrase(table, "silhouette") == words
 
 
 @pytest.mark.parametrize("name", MANIFESTS)

@@ -1,50 +1,24 @@
-"""Sentences and small tables with the numbers of one atlas, for the pages: text that a run writes."""
+"""An atlas in words and tables: its neurons, and the paper beside this build."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from nbkit.atlas import Atlas
+from nbkit.findings.spaces import (
+    NAMES,
+    UNDEFINED,
+    phrase,
+)
+from nbkit.findings.text import Text
 from nbkit.models import activation_function
 from nbkit.neuron import Neuron
 from nbkit.showcase import extremes as extreme_neurons
 from nbkit.showcase import key_words
-from nbkit.spaces import MEASURES, compare_spaces, has_examples, paired_differences, summarize
-
-
-@dataclass(frozen=True)
-class Text:
-    """Markdown that a notebook renders."""
-
-    markdown: str
-
-    def _repr_markdown_(self) -> str:
-        return self.markdown
-
-
-NAMES = {
-    "input": "neuron embedding",
-    "gradient": "neuron embedding (gradient)",
-    "gate": "neuron embedding (gate)",
-    "up": "neuron embedding (up)",
-    "pre_mlp": "pre-MLP vector",
-    "shuffled": "another neuron's weights (control)",
-}
-METRICS = {
-    "intra_cluster": "intra-cluster",
-    "inter_cluster": "inter-cluster",
-    "n_clusters": "clusters",
-    "silhouette": "silhouette",
-    "silhouette_matched": "silhouette, equal number of clusters",
-    "token_agreement": "agreement with key tokens",
-    "token_agreement_matched": "agreement with key tokens, equal number of clusters",
-}
-UNDEFINED = "undefined"
-"""In a table, where no neuron has the metric."""
+from nbkit.spaces import compare_spaces, has_examples, paired_differences, summarize
 
 ENOUGH = 20
 """Examples that a neuron needs to count in statements about how behaviours are distributed."""
@@ -146,45 +120,6 @@ def rare_behaviours(atlas: Atlas, min_examples: int = ENOUGH) -> Text:
     )
 
 
-def embedding_spaces(atlas: Atlas, min_examples: int = 10, seed: int = 0) -> Text:
-    """What Table 1 supports, in three sentences that follow its numbers."""
-    own = atlas.manifest.embedding
-    table = compare_spaces(atlas, min_examples=min_examples, seed=seed).set_index(["kind", "metric", "statistic"])[
-        "value"
-    ]
-    intra, inter = (
-        {k: table[k, name, "mean"] for k in ("pre_mlp", own, "shuffled")} for name in ("intra_cluster", "inter_cluster")
-    )
-    moved = {
-        k: f"{intra[k] - intra['pre_mlp']:+.3f} within and {inter[k] - inter['pre_mlp']:+.3f} between clusters"
-        for k in (own, "shuffled")
-    }
-    against = {other: paired_differences(atlas, own, other, min_examples, seed) for other in ("pre_mlp", "shuffled")}
-    return Text(
-        f"- **Distances.** From pre-MLP vectors to neuron embeddings the mean distance moves by {moved[own]}. With "
-        f"another neuron's weights in place of the neuron's own it moves by {moved['shuffled']}. What both have in "
-        f"common says "
-        "nothing about the neuron.\n"
-        f"- **Separation at an equal number of clusters.** The silhouette of the neuron embedding is "
-        f"{_phrase(against['pre_mlp'], 'silhouette_matched')} that of the pre-MLP vector, and "
-        f"{_phrase(against['shuffled'], 'silhouette_matched')} that of the control.\n"
-        "- **Agreement with the key tokens at an equal number of clusters**, a yardstick that lives in no embedding "
-        f"space, is {_phrase(against['pre_mlp'], 'token_agreement_matched')} that of the pre-MLP vector, and "
-        f"{_phrase(against['shuffled'], 'token_agreement_matched')} that of the control."
-    )
-
-
-def _phrase(table: pd.DataFrame, metric: str) -> str:
-    """A paired difference as words: `higher by 0.012 (95% interval +0.010 to +0.014) than`, or why there is none."""
-    row = table[(table["metric"] == metric) & (table["statistic"] == "mean")].iloc[0]
-    if row["n"] == 0:
-        return "in no neuron defined together with"
-    interval = f"95% interval {row['low']:+.3f} to {row['high']:+.3f}"
-    if row["low"] <= 0 <= row["high"]:
-        return f"not measurably different ({row['value']:+.3f}, {interval}) from"
-    return f"{'higher' if row['value'] > 0 else 'lower'} by {abs(row['value']):.3f} ({interval}) than"
-
-
 def paper_and_build(atlas: Atlas, min_examples: int = 10, seed: int = 0) -> pd.DataFrame:
     """Every number of the paper that is in scope beside this build's."""
     m, own = atlas.manifest, atlas.manifest.embedding
@@ -245,47 +180,12 @@ def start_page(atlas: Atlas, min_examples: int = ENOUGH) -> Text:
         f"{intra['shuffled']:.2f} and {inter['shuffled']:.2f} with another neuron's weights. These distances by "
         "themselves do not show that the neuron's own weights matter ([embedding spaces](embedding-spaces)).\n"
         "5. **At an equal number of clusters** the silhouette of neuron embeddings is "
-        f"{_phrase(against['pre_mlp'], 'silhouette_matched')} that of pre-MLP vectors and "
-        f"{_phrase(against['shuffled'], 'silhouette_matched')} that of the control; their agreement with the key "
-        f"tokens is {_phrase(against['pre_mlp'], 'token_agreement_matched')} that of pre-MLP vectors and "
-        f"{_phrase(against['shuffled'], 'token_agreement_matched')} that of the control "
+        f"{phrase(against['pre_mlp'], 'silhouette_matched')} that of pre-MLP vectors and "
+        f"{phrase(against['shuffled'], 'silhouette_matched')} that of the control; their agreement with the key "
+        f"tokens is {phrase(against['pre_mlp'], 'token_agreement_matched')} that of pre-MLP vectors and "
+        f"{phrase(against['shuffled'], 'token_agreement_matched')} that of the control "
         "([embedding spaces](embedding-spaces))."
     )
-
-
-def spaces_of(atlas: Atlas) -> tuple[str, ...]:
-    """The embedding spaces that Table 1 compares: the pre-MLP vector, the neuron's own, and the control."""
-    own = atlas.manifest.embedding
-    others = tuple(kind for kind in (("gate", "up") if atlas.manifest.gated else ()) if kind != own)
-    return ("pre_mlp", own, *others, "shuffled")
-
-
-def table1(table: pd.DataFrame, statistic: str) -> pd.DataFrame:
-    """`compare_spaces` for the eye: a row per metric, a column per kind, each cell a value ± half its interval."""
-    chosen = table[table["statistic"] == statistic]
-    cells = chosen.assign(cell=[_with_interval(row.value, row.low, row.high) for row in chosen.itertuples()])
-    wide = cells.pivot(index="metric", columns="kind", values="cell")
-    wide = wide.loc[list(MEASURES), list(dict.fromkeys(chosen["kind"]))]
-    return wide.rename(index=METRICS, columns=NAMES).rename_axis(index=None, columns=statistic)
-
-
-def paired_table(atlas: Atlas, min_examples: int = 10, seed: int = 0) -> pd.DataFrame:
-    """Neuron embedding minus pre-MLP vector and minus control: mean difference, interval, share of positive ones."""
-    columns = {}
-    for other in ("pre_mlp", "shuffled"):
-        table = paired_differences(atlas, atlas.manifest.embedding, other, min_examples, seed)
-        rows = table.pivot(index="metric", columns="statistic", values=["value", "low", "high"]).loc[list(MEASURES)]
-        columns[f"minus {NAMES[other]}"] = [
-            _with_interval(row["value", "mean"], row["low", "mean"], row["high", "mean"]) for _, row in rows.iterrows()
-        ]
-        columns[f"share above {NAMES[other]}"] = [
-            UNDEFINED if np.isnan(value) else f"{value:.0%}" for value in rows["value", "share"]
-        ]
-    return pd.DataFrame(columns, index=[METRICS[name] for name in MEASURES])
-
-
-def _with_interval(value: Any, low: Any, high: Any) -> str:
-    return UNDEFINED if np.isnan(value) else f"{value:.3f} ± {(high - low) / 2:.3f}"
 
 
 def examples_summary(atlas: Atlas) -> Text:
