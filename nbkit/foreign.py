@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -63,13 +64,15 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
 
 def _read_torch(path: Path) -> dict[str, Tensor]:
     try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):
+            content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise NbkitError(
             f"{path} holds code or other objects beside tensors, which are not loaded: save the state dict alone"
         ) from error
-    except (OSError, RuntimeError, EOFError, ValueError) as error:
-        raise NbkitError(f"{path} can't be read as a torch checkpoint ({str(error).splitlines()[0]})") from error
+    # Bytes that are no checkpoint fail in as many ways as there are bytes.
+    except Exception as error:
+        raise NbkitError(f"{path} is not a torch checkpoint, or a damaged one ({type(error).__name__})") from error
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
         raise NbkitError(f"{path} is not a state dict of tensors: save the autoencoder's state dict alone")
     return content

@@ -149,8 +149,8 @@ class _Run:
             name: self._join([getattr(sae, name).detach() for sae in saes]).requires_grad_(True) for name in PARAMETERS
         }
         self.threshold = self._join([sae.threshold for sae in saes])
-        self.l1 = self._join([torch.tensor(c.l1) for c in self.configs])
-        self.ne = self._join([torch.tensor(c.ne) for c in self.configs])
+        self.l1 = self._join([torch.tensor(c.l1, dtype=torch.float64) for c in self.configs])
+        self.ne = self._join([torch.tensor(c.ne, dtype=torch.float64) for c in self.configs])
         self.optimiser = torch.optim.Adam(
             self.weights.values(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay, fused=True
         )
