@@ -5,9 +5,12 @@ distance of two neuron embeddings: of h, and of the average a of the inputs that
 
     1 - cos(a * w, h * w),   w = w_enc[:, j].
 
-No tensor of batch x latents x d_in is needed, since the three sums are matrix products:
+No tensor of batch x latents x d_in is needed. With * element by element,
 
-    (a * w) . (h * w) = h . (a * w^2),   |h * w|^2 = h^2 . w^2,   |a * w|^2 = a^2 . w^2.
+    (a * w) . (h * w) = h . (a * w^2),   |h * w|^2 = h^2 . w^2,   |a * w|^2 = a^2 . w^2,
+
+so two matrix products give the distances of all pairs. The gradient and the average need weighted sums of the inputs
+that activate a latent: few, since latents are sparse.
 
 The average takes the inputs of a batch one by one, a <- m a + (1 - m) h (equation 6), which has a closed form: of n
 active inputs the i-th enters with the weight (1 - m) m^(n - i), and the old average with m^n. A latent's first input
@@ -19,8 +22,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import embedding_bag
 
 from nbkit.errors import NbkitError
 
@@ -32,7 +36,7 @@ class NeuronEmbeddingLoss(nn.Module):
     """
 
     average: Tensor
-    """(d_in, d_sae) for each latent the average of the inputs that activated it; zero before the first."""
+    """(d_sae, d_in) for each latent the average of the inputs that activated it; zero before the first."""
     seen: Tensor
     """(d_sae,) whether there was one."""
 
@@ -56,7 +60,7 @@ class NeuronEmbeddingLoss(nn.Module):
             raise NbkitError(f"The momentum is {momentum}: choose one in [0, 1).")
         self.momentum = momentum
         stack = () if n_saes is None else (n_saes,)
-        self.register_buffer("average", torch.zeros(*stack, d_in, d_sae))
+        self.register_buffer("average", torch.zeros(*stack, d_sae, d_in))
         self.register_buffer("seen", torch.zeros(*stack, d_sae, dtype=torch.bool))
 
     def forward(
@@ -75,8 +79,13 @@ class NeuronEmbeddingLoss(nn.Module):
             NbkitError: the shapes don't fit.
         """
         self._check(h, z, w_enc)
-        active = (z > 0) & self.seen[..., None, :]
-        total: Tensor = _DistanceSum.apply(h.detach(), active, w_enc, self.average)  # type: ignore[no-untyped-call]
+        return self.of_pairs(h, Pairs(z), w_enc)
+
+    def of_pairs(
+        self, h: Float[Tensor, "b d_in"], pairs: Pairs, w_enc: Float[Tensor, "d_in d_sae"]
+    ) -> Float[Tensor, ""]:
+        """The same for a batch whose pairs are known."""
+        total: Tensor = _DistanceSum.apply(h, pairs, w_enc, self.average, self.seen)  # type: ignore[no-untyped-call]
         return total
 
     @torch.no_grad()
@@ -87,18 +96,23 @@ class NeuronEmbeddingLoss(nn.Module):
             NbkitError: the shapes don't fit.
         """
         self._check(h, z)
-        active = z > 0
-        later, n_active = _active_later(active, h.dtype)
-        n_old = n_active - (~self.seen).to(h.dtype)  # a first input takes the place of an old average
-        keep = self.momentum ** n_old.clamp_min(0)
-        weights = self.momentum**later * (1 - self.momentum)
-        first = ~self.seen[..., None, :] & (later == (n_active - 1)[..., None, :])
-        weights = torch.where(first, keep[..., None, :], weights).masked_fill_(~active, 0)
-        self.average.mul_(keep[..., None, :]).add_(h.mT @ weights)
-        self.seen |= n_active > 0
+        self.update_from_pairs(h, Pairs(z))
+
+    @torch.no_grad()
+    def update_from_pairs(self, h: Float[Tensor, "b d_in"], pairs: Pairs) -> None:
+        """The same for a batch whose pairs are known."""
+        m = self.momentum
+        average, seen = self.average.flatten(0, -2), self.seen.flatten()
+        keep = m ** (pairs.n_active - (~seen).long()).clamp_min(0).to(
+            h.dtype
+        )  # a first input is no change to an average
+        weights = (1 - m) * m ** pairs.later.to(h.dtype)
+        first = ~seen[pairs.latent] & (pairs.later == pairs.n_active[pairs.latent] - 1)
+        average.mul_(keep[:, None]).add_(pairs.sums(h, torch.where(first, keep[pairs.latent], weights)))
+        seen |= pairs.n_active > 0
 
     def _check(self, h: Tensor, z: Tensor, w_enc: Tensor | None = None) -> None:
-        *stack, d_in, d_sae = self.average.shape
+        *stack, d_sae, d_in = self.average.shape
         b = h.shape[-2] if h.ndim > 1 else 0
         wanted = {"h": (h, (*stack, b, d_in)), "z": (z, (*stack, b, d_sae))}
         if w_enc is not None:
@@ -109,40 +123,66 @@ class NeuronEmbeddingLoss(nn.Module):
 
 
 class _DistanceSum(torch.autograd.Function):
-    """Equation 4 over the pairs `active`, with its gradient by hand: nothing of a batch's size is kept for it."""
+    """Equation 4 with its gradient by hand: nothing of a batch's size is kept for it."""
 
     @staticmethod
     def forward(
         ctx: Any,
-        h: Float[Tensor, "... b d_in"],
-        active: Bool[Tensor, "... b d_sae"],
-        w: Float[Tensor, "... d_in d_sae"],
-        a: Float[Tensor, "... d_in d_sae"],
+        h: Float[Tensor, "*stack b d_in"],
+        pairs: Pairs,
+        w_enc: Float[Tensor, "*stack d_in d_sae"],
+        average: Float[Tensor, "*stack d_sae d_in"],
+        seen: Float[Tensor, "*stack d_sae"],
     ) -> Float[Tensor, "*stack"]:
-        tiny = torch.finfo(h.dtype).tiny
-        w2, h2 = w * w, h * h
-        inverse = h2 @ w2  # |h * w|^2 of every pair
-        inverse.clamp_min_(tiny).reciprocal_()
-        a_norm2 = (a * a * w2).sum(-2).clamp_min_(tiny)
-        scale = inverse.sqrt().mul_(a_norm2.rsqrt()[..., None, :]).mul_(active)  # one over both norms
-        cosine = (h @ (a * w2)).mul_(scale)
-        total = active.sum((-2, -1)) - cosine.sum((-2, -1))
-        if ctx.needs_input_grad[2]:
-            by_a = cosine.sum(-2).div_(a_norm2)  # with respect to |a * w|^2, as the next by h * w
-            by_h = inverse.mul_(cosine)
-            gradient = (a * a).mul_(by_a[..., None, :]).add_(h2.mT @ by_h)  # with respect to w^2, times 2
-            gradient.sub_((h.mT @ scale).mul_(a), alpha=2)
+        w, h2 = w_enc.mT, h * h
+        w2 = w * w
+        aw2 = average * w2
+        smallest = torch.finfo(h.dtype).tiny ** 0.75  # a squared norm below has no direction
+        a_norm2 = (average * aw2).sum(-1).flatten().clamp_min_(smallest)  # |a * w|^2 of every latent
+        h_norm2 = pairs.of(h2 @ w2.mT).clamp_min_(smallest)  # |h * w|^2 of every pair
+        scale = (a_norm2.rsqrt() * seen.flatten())[pairs.latent] * h_norm2.rsqrt()  # one over both norms
+        cosine = pairs.of(h @ aw2.mT).mul_(scale)
+        cosines = torch.zeros_like(a_norm2).index_add_(0, pairs.latent, cosine)
+        total = (pairs.n_active * seen.flatten() - cosines).view(seen.shape).sum(-1)
+        if ctx.needs_input_grad[2]:  # with respect to w^2, times 2
+            gradient = average.square().mul_((cosines / a_norm2).view(seen.shape)[..., None])
+            gradient.add_(pairs.sums(h2, cosine.div_(h_norm2)).view_as(average))
+            gradient.sub_(pairs.sums(h, scale).view_as(average).mul_(average), alpha=2)
             ctx.save_for_backward(gradient.mul_(w))
         return total
 
     @staticmethod
-    def backward(ctx: Any, upstream: Float[Tensor, "*stack"]) -> tuple[None, None, Tensor, None]:
+    def backward(ctx: Any, upstream: Float[Tensor, "*stack"]) -> tuple[None, None, Tensor, None, None]:
         (gradient,) = ctx.saved_tensors
-        return None, None, gradient * upstream[..., None, None], None
+        return None, None, (gradient * upstream[..., None, None]).mT, None, None
 
 
-def _active_later(active: Bool[Tensor, "... b d_sae"], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """For each input and latent how many later inputs activate the latent, and (..., d_sae) how many inputs do."""
-    so_far = active.to(dtype).cumsum(-2)
-    n_active = so_far[..., -1, :].clone()
-    return n_active[..., None, :] - so_far, n_active
+class Pairs:
+    """The pairs of an input and a latent that it activates, by latent, and the inputs in order.
+
+    The latents of a stack are counted through, and so are its inputs.
+    """
+
+    def __init__(self, z: Float[Tensor, "*stack b d_sae"]) -> None:
+        self.b, self.d_sae = z.shape[-2:]
+        active = (z > 0).mT.contiguous().flatten(0, -2)
+        entry = active.flatten().nonzero()[:, 0]
+        self.latent = entry // self.b
+        self.n_active = active.sum(1)
+        ends = self.n_active.cumsum(0)
+        self.starts = ends - self.n_active
+        self.later = ends[self.latent] - torch.arange(1, len(entry) + 1, device=z.device)
+        """How many later inputs activate the latent of a pair."""
+        stack = self.latent // self.d_sae
+        self.input = entry + (stack - self.latent) * self.b
+        self._entry = self.input * self.d_sae + self.latent - stack * self.d_sae
+
+    def of(self, table: Float[Tensor, "*stack b d_sae"]) -> Float[Tensor, " pairs"]:
+        """The entries of the pairs."""
+        return table.flatten()[self._entry]
+
+    def sums(
+        self, h: Float[Tensor, "*stack b d_in"], weights: Float[Tensor, " pairs"]
+    ) -> Float[Tensor, "latents d_in"]:
+        """For each latent the weighted sum of its inputs."""
+        return embedding_bag(self.input, h.flatten(0, -2), self.starts, mode="sum", per_sample_weights=weights)

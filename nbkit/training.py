@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 
 from nbkit.errors import NbkitError
 from nbkit.files import read_tensors, write_tensors
-from nbkit.losses import NeuronEmbeddingLoss
+from nbkit.losses import NeuronEmbeddingLoss, Pairs
 from nbkit.sae import Activation, SparseAutoencoder, activate, affine, pre_activations
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -175,9 +175,10 @@ class _Run:
         error = affine(z, w["w_dec"], w["b_dec"]) - h
         loss = error.square().mean((-2, -1)) + self.l1 * z.sum((-2, -1))
         if self.embedding_loss is not None:
+            pairs = Pairs(z)
             if self.step >= self.config.ne_start:
-                loss = loss + self.ne * self.embedding_loss(h, z, w["w_enc"])
-            self.embedding_loss.update(h, z)
+                loss = loss + self.ne * self.embedding_loss.of_pairs(h, pairs, w["w_enc"])
+            self.embedding_loss.update_from_pairs(h, pairs)
         self._check(loss.detach())
         self.optimiser.zero_grad()
         loss.sum().backward()
