@@ -19,7 +19,7 @@ ever is its first average, so it enters with m^(n - 1).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from jaxtyping import Float
@@ -27,6 +27,8 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding_bag
 
 from nbkit.errors import NbkitError
+
+Over = Literal["pairs", "latents"]
 
 
 class NeuronEmbeddingLoss(nn.Module):
@@ -40,25 +42,31 @@ class NeuronEmbeddingLoss(nn.Module):
     seen: Tensor
     """(d_sae,) whether there was one."""
 
-    def __init__(self, d_in: int, d_sae: int, momentum: float = 0.9, n_saes: int | None = None) -> None:
+    def __init__(
+        self, d_in: int, d_sae: int, momentum: float = 0.9, over: Over = "pairs", n_saes: int | None = None
+    ) -> None:
         """A fresh state.
 
         Args:
             d_in: width of the inputs.
             d_sae: number of latents.
             momentum: m of equation 6, in [0, 1).
+            over: what the distances are summed over: `pairs` is equation 4, where a latent that is active twice as
+                often weighs twice as much; `latents` takes the mean over each latent's inputs first.
             n_saes: for a stack of autoencoders their number: then every tensor below has one dimension more in front,
                 and the loss is one number for each.
 
         Raises:
-            NbkitError: a size below 1 or a momentum outside [0, 1).
+            NbkitError: a size below 1, a momentum outside [0, 1), or an unknown `over`.
         """
         super().__init__()
         if d_in < 1 or d_sae < 1:
             raise NbkitError(f"d_in is {d_in} and d_sae is {d_sae}: both must be at least 1.")
         if not 0 <= momentum < 1:
             raise NbkitError(f"The momentum is {momentum}: choose one in [0, 1).")
-        self.momentum = momentum
+        if over not in get_args(Over):
+            raise NbkitError(f"There is no sum over {over!r}: choose one of {', '.join(get_args(Over))}.")
+        self.momentum, self.over = momentum, over
         stack = () if n_saes is None else (n_saes,)
         self.register_buffer("average", torch.zeros(*stack, d_sae, d_in))
         self.register_buffer("seen", torch.zeros(*stack, d_sae, dtype=torch.bool))
@@ -85,7 +93,10 @@ class NeuronEmbeddingLoss(nn.Module):
         self, h: Float[Tensor, "b d_in"], pairs: Pairs, w_enc: Float[Tensor, "d_in d_sae"]
     ) -> Float[Tensor, ""]:
         """The same for a batch whose pairs are known."""
-        total: Tensor = _DistanceSum.apply(h, pairs, w_enc, self.average, self.seen)  # type: ignore[no-untyped-call]
+        share = self.seen.flatten().to(h.dtype)  # the weight of a latent's pairs
+        if self.over == "latents":
+            share = share / pairs.n_active.clamp_min(1)
+        total: Tensor = _DistanceSum.apply(h, pairs, w_enc, self.average, share)  # type: ignore[no-untyped-call]
         return total
 
     @torch.no_grad()
@@ -132,7 +143,7 @@ class _DistanceSum(torch.autograd.Function):
         pairs: Pairs,
         w_enc: Float[Tensor, "*stack d_in d_sae"],
         average: Float[Tensor, "*stack d_sae d_in"],
-        seen: Float[Tensor, "*stack d_sae"],
+        share: Float[Tensor, " latents"],
     ) -> Float[Tensor, "*stack"]:
         w, h2 = w_enc.mT, h * h
         w2 = w * w
@@ -140,12 +151,13 @@ class _DistanceSum(torch.autograd.Function):
         smallest = torch.finfo(h.dtype).tiny ** 0.75  # a squared norm below has no direction
         a_norm2 = (average * aw2).sum(-1).flatten().clamp_min_(smallest)  # |a * w|^2 of every latent
         h_norm2 = pairs.of(h2 @ w2.mT).clamp_min_(smallest)  # |h * w|^2 of every pair
-        scale = (a_norm2.rsqrt() * seen.flatten())[pairs.latent] * h_norm2.rsqrt()  # one over both norms
+        scale = (a_norm2.rsqrt() * share)[pairs.latent] * h_norm2.rsqrt()  # one over both norms
         cosine = pairs.of(h @ aw2.mT).mul_(scale)
         cosines = torch.zeros_like(a_norm2).index_add_(0, pairs.latent, cosine)
-        total = (pairs.n_active * seen.flatten() - cosines).view(seen.shape).sum(-1)
+        latents = average.shape[:-1]
+        total = (pairs.n_active * share - cosines).view(latents).sum(-1)
         if ctx.needs_input_grad[2]:  # with respect to w^2, times 2
-            gradient = average.square().mul_((cosines / a_norm2).view(seen.shape)[..., None])
+            gradient = average.square().mul_((cosines / a_norm2).view(latents)[..., None])
             gradient.add_(pairs.sums(h2, cosine.div_(h_norm2)).view_as(average))
             gradient.sub_(pairs.sums(h, scale).view_as(average).mul_(average), alpha=2)
             ctx.save_for_backward(gradient.mul_(w))

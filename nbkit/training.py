@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 
 from nbkit.errors import NbkitError
 from nbkit.files import read_tensors, write_tensors
-from nbkit.losses import NeuronEmbeddingLoss, Pairs
+from nbkit.losses import NeuronEmbeddingLoss, Over, Pairs
 from nbkit.sae import Activation, SparseAutoencoder, activate, affine, pre_activations
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -47,6 +47,8 @@ class SaeConfig:
     """Lambda 2: weight of the neuron-embedding loss."""
     ne_start: int = 200
     """Steps without that loss at the beginning."""
+    ne_over: Over = "pairs"
+    """What that loss sums over; see `NeuronEmbeddingLoss`."""
     momentum: float = 0.9
     """m of equation 6."""
     learning_rate: float = 1e-3
@@ -157,7 +159,7 @@ class _Run:
         self.embedding_loss: NeuronEmbeddingLoss | None = None
         if self.config.ne > 0:
             n_saes = len(self.configs) if self.stacked else None
-            loss = NeuronEmbeddingLoss(d_in, self.config.d_sae, self.config.momentum, n_saes)
+            loss = NeuronEmbeddingLoss(d_in, self.config.d_sae, self.config.momentum, self.config.ne_over, n_saes)
             self.embedding_loss = loss.to(data)
         self.step = 0
         self.steps_an_epoch = -(-len(data) // self.config.batch_size)

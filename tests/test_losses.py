@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from nbkit.errors import NbkitError
-from nbkit.losses import NeuronEmbeddingLoss
+from nbkit.losses import NeuronEmbeddingLoss, Over
 
 EXACT = 1e-10
 
@@ -17,8 +17,8 @@ EXACT = 1e-10
 class PlainLoop:
     """Equations 4 and 6 as the paper writes them: a lookup from latents to averages, one pair after the other."""
 
-    def __init__(self, momentum: float) -> None:
-        self.momentum = momentum
+    def __init__(self, momentum: float, over: str) -> None:
+        self.momentum, self.over = momentum, over
         self.average: dict[int, Tensor] = {}
 
     def loss(self, h: Tensor, z: Tensor, w_enc: Tensor) -> Tensor:
@@ -27,7 +27,8 @@ class PlainLoop:
             for j in range(z.shape[1]):
                 if z[i, j] > 0 and j in self.average:
                     average, current = self.average[j] * w_enc[:, j], h[i] * w_enc[:, j]
-                    total = total + 1 - average @ current / (average.norm() * current.norm())
+                    share = 1 / int((z[:, j] > 0).sum()) if self.over == "latents" else 1
+                    total = total + share * (1 - average @ current / (average.norm() * current.norm()))
         return total
 
     def update(self, h: Tensor, z: Tensor) -> None:
@@ -52,12 +53,13 @@ def batch(generator: torch.Generator, b: int, d: int, m: int, share: float) -> t
     m=st.integers(1, 7),
     share=st.sampled_from([0.05, 0.3, 1.0]),
     momentum=st.sampled_from([0.0, 0.5, 0.9, 0.99]),
+    over=st.sampled_from(["pairs", "latents"]),
 )
 def test_value_gradient_and_state_are_those_of_the_loop(
-    seed: int, b: int, d: int, m: int, share: float, momentum: float
+    seed: int, b: int, d: int, m: int, share: float, momentum: float, over: Over
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
-    fast, slow = NeuronEmbeddingLoss(d, m, momentum).double(), PlainLoop(momentum)
+    fast, slow = NeuronEmbeddingLoss(d, m, momentum, over).double(), PlainLoop(momentum, over)
     for _ in range(8):
         h, z, w = batch(generator, b, d, m, share)
         value, expected = fast(h, z, w), slow.loss(h, z, w)
@@ -191,3 +193,5 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         loss(h, z, w.T)
     with pytest.raises(NbkitError, match="both must be at least 1"):
         NeuronEmbeddingLoss(0, 4)
+    with pytest.raises(NbkitError, match="There is no sum over 'inputs': choose one of pairs, latents"):
+        NeuronEmbeddingLoss(3, 4, over="inputs")  # type: ignore[arg-type]
