@@ -1,0 +1,238 @@
+"""One run of training: its config, its steps, its checkpoint."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from nbkit.errors import NbkitError
+from nbkit.files import read_tensors, write_tensors
+from nbkit.losses import NeuronEmbeddingLoss, Over, Pairs
+from nbkit.sae import Activation, SparseAutoencoder, activate, affine, pre_activations
+
+THRESHOLD_MOMENTUM = 0.99
+PARAMETERS = ("w_enc", "b_enc", "w_dec", "b_dec")
+
+
+@dataclass(frozen=True)
+class SaeConfig:
+    """How to train a sparse autoencoder; the defaults are the paper's standard one."""
+
+    d_sae: int = 512
+    """Latents."""
+    activation: Activation = "relu"
+    """See `SparseAutoencoder`."""
+    k: int | None = None
+    """Latents kept for an input, for `topk` and `batch_topk`."""
+    l1: float = 2e-4
+    """Lambda 1 of equation 5: weight of the sum of the latents over a batch."""
+    ne: float = 0.0
+    """Lambda 2: weight of the neuron-embedding loss."""
+    ne_start: int = 200
+    """Steps without that loss at the beginning."""
+    ne_over: Over = "pairs"
+    """What that loss sums over; see `NeuronEmbeddingLoss`."""
+    momentum: float = 0.9
+    """m of equation 6."""
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    """Adam's L2 penalty, not AdamW's decay."""
+    batch_size: int = 128
+    epochs: int = 1
+    seed: int = 0
+    """Of the weights and of the order of the activations."""
+    checkpoint_every: int = 500
+    """Steps after which the state is safe on disk, where `train_sae` is given a folder."""
+
+    def __post_init__(self) -> None:
+        for name in ("l1", "ne", "weight_decay", "ne_start"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise NbkitError(f"{name} is {getattr(self, name)}: it can't be negative or infinite")
+        for name in ("batch_size", "epochs", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise NbkitError(f"{name} is {getattr(self, name)}: it must be at least 1")
+        if not 0 < self.learning_rate < float("inf"):
+            raise NbkitError(f"learning_rate is {self.learning_rate}: it must be positive")
+        if not 0 <= self.momentum < 1:
+            raise NbkitError(f"momentum is {self.momentum}: choose one in [0, 1)")
+
+
+class Pass(NamedTuple):
+    """What autoencoders make of a batch."""
+
+    h: Float[Tensor, "*stack b d_in"]
+    pre: Float[Tensor, "*stack b d_sae"]
+    """Pre-activations."""
+    z: Float[Tensor, "*stack b d_sae"]
+    error: Float[Tensor, "*stack b d_in"]
+    """Reconstruction minus input."""
+
+
+class TrainingRun:
+    """A training run of one autoencoder, or of a stack of them: then every tensor has one dimension more in front.
+
+    Experiments override its methods (`nbkit.interventions`).
+    """
+
+    def __init__(self, data: Float[Tensor, "n d_in"], configs: Sequence[SaeConfig]) -> None:
+        self.data, self.configs, self.config = data, list(configs), configs[0]
+        self.stacked = len(self.configs) > 1
+        d_in = data.shape[1]
+        saes = [SparseAutoencoder(d_in, c.d_sae, c.activation, c.k, c.seed) for c in self.configs]
+        self.weights = {
+            name: self._join([getattr(sae, name).detach() for sae in saes]).requires_grad_(True) for name in PARAMETERS
+        }
+        self.threshold = self._join([sae.threshold for sae in saes])
+        self.l1 = self._join([torch.tensor(c.l1, dtype=torch.float64) for c in self.configs])
+        self.ne = self._join([torch.tensor(c.ne, dtype=torch.float64) for c in self.configs])
+        self.optimiser = torch.optim.Adam(
+            self.weights.values(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay, fused=True
+        )
+        self.embedding_loss: NeuronEmbeddingLoss | None = None
+        if self.config.ne > 0:
+            n_saes = len(self.configs) if self.stacked else None
+            loss = NeuronEmbeddingLoss(d_in, self.config.d_sae, self.config.momentum, self.config.ne_over, n_saes)
+            self.embedding_loss = loss.to(data)
+        self.step = 0
+        self.steps_an_epoch = -(-len(data) // self.config.batch_size)
+        self.n_steps = self.steps_an_epoch * self.config.epochs
+
+    def advance(self) -> None:
+        """One step of the optimiser.
+
+        Raises:
+            NbkitError: the loss is not finite.
+        """
+        state = self.forward(self.batch())
+        loss = self.loss(state)
+        self._check(loss.detach())
+        self.optimiser.zero_grad()
+        loss.sum().backward()
+        self.optimiser.step()
+        self.after_step(state)
+        self.step += 1
+
+    def batch(self) -> Float[Tensor, "*stack b d_in"]:
+        """The activations of this step."""
+        return self.data[self.places()]
+
+    def forward(self, h: Float[Tensor, "*stack b d_in"]) -> Pass:
+        """The autoencoders on a batch."""
+        w = self.weights
+        pre = pre_activations(h, w["w_enc"], w["b_enc"], w["b_dec"])
+        z = activate(pre, self.config.activation, self.config.k)
+        return Pass(h, pre, z, affine(z, w["w_dec"], w["b_dec"]) - h)
+
+    def loss(self, state: Pass) -> Float[Tensor, "*stack"]:
+        """Equation 5; updates the averages of equation 6."""
+        loss: Tensor = state.error.square().mean((-2, -1)) + self.l1 * state.z.sum((-2, -1))
+        if self.embedding_loss is not None:
+            pairs = Pairs(state.z)
+            if self.step >= self.config.ne_start:
+                loss = loss + self.ne * self.embedding_term(state.h, pairs)
+            self.embedding_loss.update_from_pairs(state.h, pairs)
+        return loss
+
+    def embedding_term(self, h: Float[Tensor, "*stack b d_in"], pairs: Pairs) -> Float[Tensor, "*stack"]:
+        """The neuron-embedding loss, unweighted."""
+        assert self.embedding_loss is not None
+        return self.embedding_loss.of_pairs(h, pairs, self.weights["w_enc"])
+
+    def after_step(self, state: Pass) -> None:
+        """What follows a step of the optimiser: the threshold of `batch_topk`."""
+        if self.config.activation == "batch_topk":
+            smallest = state.z.detach().where(state.z > 0, torch.inf).amin((-2, -1))
+            share = THRESHOLD_MOMENTUM if self.step else 0.0
+            self.threshold.mul_(share).add_((1 - share) * smallest)
+
+    def places(self) -> Int[Tensor, "*stack b"]:
+        """Which activations this step takes."""
+        epoch, number = divmod(self.step, self.steps_an_epoch)
+        if number == 0 or not hasattr(self, "orders"):
+            orders = [_order(len(self.data), config.seed, epoch) for config in self.configs]
+            self.orders = self._join(orders, dtype=torch.long)
+        start = number * self.config.batch_size
+        return self.orders[..., start : start + self.config.batch_size]
+
+    def autoencoders(self) -> list[SparseAutoencoder]:
+        """What has been trained."""
+        saes = []
+        for place, config in enumerate(self.configs):
+            sae = SparseAutoencoder(self.data.shape[1], config.d_sae, config.activation, config.k).to(self.data)
+            state = {**self.weights, "threshold": self.threshold}
+            mine = {name: (tensor[place] if self.stacked else tensor).detach() for name, tensor in state.items()}
+            sae.load_state_dict(mine)
+            saes.append(sae)
+        return saes
+
+    def save(self, path: Path) -> None:
+        """Writes the whole state: weights, averages of Adam and of the loss, and the step, which gives the data's."""
+        write_tensors(self._state(), path, {"run": self._identity(), "step": str(self.step)})
+
+    def restore(self, path: Path) -> None:
+        """Takes a saved state in.
+
+        Raises:
+            NbkitError: it is damaged, or of another run.
+        """
+        try:
+            with safe_open(path, framework="pt") as file:
+                about = file.metadata() or {}
+        except (SafetensorError, OSError) as error:
+            raise NbkitError(f"{path} can't be read ({error}): delete it to train from the beginning") from error
+        if about.get("run") != self._identity():
+            raise NbkitError(
+                f"{path} is the checkpoint of another config or other activations: choose another folder, or delete it"
+            )
+        saved = read_tensors(path)
+        for name in PARAMETERS:  # Adam makes its state at the first step
+            state = self.optimiser.state[self.weights[name]]
+            state["step"] = torch.zeros((), dtype=torch.float32, device=self.data.device)
+            state["exp_avg"] = torch.zeros_like(self.weights[name])
+            state["exp_avg_sq"] = torch.zeros_like(self.weights[name])
+        with torch.no_grad():
+            for name, tensor in self._state().items():
+                tensor.copy_(saved[name])
+        self.step = int(about["step"])
+
+    def _state(self) -> dict[str, Tensor]:
+        state = {name: tensor.detach() for name, tensor in self.weights.items()}
+        state["threshold"] = self.threshold
+        for name, parameter in self.weights.items():
+            state |= {f"adam.{name}.{key}": value for key, value in self.optimiser.state[parameter].items()}
+        if self.embedding_loss is not None:
+            state |= {f"ne.{name}": tensor for name, tensor in self.embedding_loss.state_dict().items()}
+        return state
+
+    def _identity(self) -> str:
+        rows, width = self.data.shape
+        checksum = float(self.data.double().sum())
+        return json.dumps(
+            {**asdict(self.config), "n": rows, "d_in": width, "sum": checksum, "dtype": str(self.data.dtype)}
+        )
+
+    def _check(self, loss: Tensor) -> None:
+        if bool(loss.isfinite().all()):
+            return
+        bad = 0 if not self.stacked else int((~loss.isfinite()).nonzero()[0, 0])
+        raise NbkitError(
+            f"training diverged: the loss is not finite at step {self.step} of {self.n_steps} ({self.configs[bad]}); "
+            "lower learning_rate, l1 or ne; the last good checkpoint, if there is one, is kept"
+        )
+
+    def _join(self, tensors: list[Tensor], dtype: torch.dtype | None = None) -> Tensor:
+        joined = torch.stack(tensors) if self.stacked else tensors[0]
+        return joined.to(self.data.device, dtype or self.data.dtype, copy=True)
+
+
+def _order(n: int, seed: int, epoch: int) -> Tensor:
+    """The order in which an epoch takes the activations."""
+    return torch.randperm(n, generator=torch.Generator().manual_seed(1_000_003 * seed + epoch))
