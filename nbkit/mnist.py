@@ -53,6 +53,13 @@ class MnistMLP(nn.Module):
         activations: Tensor = self.into(images).relu()
         return activations
 
+    @property
+    def w_enc(self) -> Float[Tensor, "784 64"]:
+        """Input weights of the hidden neurons, under the name that an autoencoder's have: both can be evaluated."""
+        return self.into.weight.T
+
+    encode = hidden
+
     def readout(self, hidden: Float[Tensor, "b 64"]) -> Float[Tensor, "b 10"]:
         """The logits of the digits."""
         logits: Tensor = self.out(hidden)
