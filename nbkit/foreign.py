@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import pickle
 import warnings
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -66,7 +66,7 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
     try:
         with warnings.catch_warnings(action="ignore"):
             content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
+    except UnpicklingError as error:
         raise NbkitError(
             f"{path} holds code or other objects beside tensors, which are not loaded: save the state dict alone"
         ) from error

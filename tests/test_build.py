@@ -313,8 +313,8 @@ def interrupted_by_hand(tensors: dict[str, Tensor], path: Path, metadata: object
 @pytest.mark.parametrize(
     ("target", "failing"),
     [
-        ("nbkit.atlas.save_file", full_disk),
-        ("nbkit.atlas.save_file", full_disk_of_safetensors),
+        ("nbkit.files.save_file", full_disk),
+        ("nbkit.files.save_file", full_disk_of_safetensors),
         ("pandas.DataFrame.to_parquet", full_disk_of_pandas),
     ],
 )
@@ -341,7 +341,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(
 def test_a_write_interrupted_by_hand_leaves_nothing_half_written(
     model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nbkit.atlas.save_file", interrupted_by_hand)
+    monkeypatch.setattr("nbkit.files.save_file", interrupted_by_hand)
     with pytest.raises(KeyboardInterrupt):
         build(model, tmp_path)
     assert set(checksums(tmp_path)) == {f"{SCAN}/{IDENTITY}"}
