@@ -26,6 +26,8 @@ from nbkit.latents import (
     purities,
 )
 
+__all__ = ["DEAD_BELOW", "Encoder", "Examples", "Measured", "Readout", "measure", "median", "sae_metrics"]
+
 DEAD_BELOW = 0.005
 """A latent is dead if no training input activates it as much as this."""
 L1_BATCH = 128
@@ -118,7 +120,8 @@ def measure(
     collector = ExampleCollector(m, max_examples)
     score = None if images is None else Monosemanticity(m, images.shape[1])
     totals: dict[str, float] = dict.fromkeys(("l1", "squared_error", "variance", "correct", "correct_before"), 0.0)
-    centre, decode = test.mean(0), getattr(sae, "decode", None)
+    decode = getattr(sae, "decode", None)
+    origin, drift = test[0].double(), torch.zeros_like(test[0], dtype=torch.float64)
     for start in range(0, n, batch_size):
         batch = slice(start, start + batch_size)
         h = test[batch].to(w_enc)
@@ -132,7 +135,9 @@ def measure(
             continue
         reconstruction = decode(z)
         totals["squared_error"] += float((reconstruction - h).double().square().sum())
-        totals["variance"] += float((test[batch] - centre).double().square().sum())
+        offset = test[batch].double() - origin  # from one of the inputs: no pass for the mean
+        totals["variance"] += float(offset.square().sum())
+        drift += offset.sum(0)
         if readout is not None and labels is not None:
             for name, x in (("correct_before", h), ("correct", reconstruction)):
                 answers = readout(x).argmax(1)
@@ -156,7 +161,7 @@ def measure(
     summary: dict[str, float] = {}
     if decode is not None:
         summary["mse"] = totals["squared_error"] / test.numel()
-        variance = totals["variance"]
+        variance = totals["variance"] - float(drift.square().sum()) / n
         summary["explained_variance"] = 1 - totals["squared_error"] / variance if variance else float("nan")
         if readout is not None:
             summary["accuracy"] = 100 * totals["correct"] / n
