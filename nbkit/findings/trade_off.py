@@ -1,0 +1,188 @@
+"""The sweep of the neuron-embedding loss in words and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from nbkit.findings.text import Text
+from nbkit.matched import matched_differences
+from nbkit.measures import ACTIVATIONS, MEASURES, of_kind
+
+BY = {"l0": "L0", "mse": "MSE"}
+"""What autoencoders are matched by."""
+CHECKS = ("same_digit_weighted", "monosemanticity_weighted")
+"""Independent measures that frequent latents dominate, not the many rare ones."""
+UNDEFINED = "–"
+
+
+class Difference(NamedTuple):
+    """One row of `matched_differences`."""
+
+    value: float
+    low: float
+    high: float
+    standard: float
+    n_seeds: int
+    n_points: int
+    n_left_out: int
+    curve: float
+
+
+def sweep_ranges(table: pd.DataFrame) -> pd.DataFrame:
+    """How many autoencoders there are, and where they lie: from the lowest to the highest mean over seeds."""
+    rows = {}
+    for (activation, ne), group in table.groupby(["activation", "ne"], sort=False):
+        means = group.groupby("sparsity").mean(numeric_only=True)
+        name = f"{ACTIVATIONS[str(activation)]}, " + ("standard" if ne == 0 else f"λ₂ = {ne:g}")
+        rows[name] = {"autoencoders": len(group)} | {
+            MEASURES[metric].title: f"{means[metric].min():.{digits}f} to {means[metric].max():.{digits}f}"
+            for metric, digits in (("l0", 1), ("mse", 2), ("accuracy_loss", 1), ("dead", 0), ("size", 0))
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def compared(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """`matched_differences` of all measures, at equal L0 and at equal MSE."""
+    return {by: matched_differences(table, by, list(MEASURES)) for by in BY}
+
+
+def matched_table(differences: pd.DataFrame) -> pd.DataFrame:
+    """`matched_differences`, all lambda 2 together, for the eye: a row per measure, a column per activation.
+
+    A cell holds the standard curve's value, the difference and its interval.
+    """
+    better = {1: "higher", -1: "lower", 0: UNDEFINED}
+    columns = {ACTIVATIONS[name]: mine for name, mine in _together(differences).items()}
+    shown = [metric for metric in MEASURES if any(metric in mine for mine in columns.values())]
+    wide = pd.DataFrame({"better": [better[MEASURES[metric].better] for metric in shown]})
+    for name, mine in columns.items():
+        wide[name] = [_with_standard(metric, mine[metric]) for metric in shown]
+    return wide.set_index(pd.Index([MEASURES[metric].title for metric in shown]))
+
+
+def matched_answer(differences: dict[str, pd.DataFrame]) -> Text:
+    """Whether the loss makes latents more monosemantic at equal L0 and at equal MSE, with intervals.
+
+    Args:
+        differences: of `compared`.
+    """
+    parts = []
+    for by, table in differences.items():
+        together = _together(table)
+        lines = [f"- *{ACTIVATIONS[activation]}* {_line(mine)}" for activation, mine in together.items()]
+        parts.append(f"{_verdict_of_all(by, together)}\n\n" + "\n".join(lines))
+    return Text("\n\n".join(parts))
+
+
+def left_out(differences: dict[str, pd.DataFrame]) -> Text:
+    """How many points lay beyond the standard curves, and how far these can be wrong."""
+    sentences = []
+    for by, table in differences.items():
+        together = _together(table)
+        points = {ACTIVATIONS[name]: mine["mean_distance"] for name, mine in together.items()}
+        told = "; ".join(f"{name} {d.n_points} of {d.n_points + d.n_left_out} points" for name, d in points.items())
+        all_of_them = [mine[metric] for mine in together.values() for metric in of_kind("independent")]
+        worst = sum(d.curve > abs(d.value) for d in all_of_them)
+        sentences.append(
+            f"At equal {BY[by]} the standard curves reach, of the points with the loss: {told}. A standard autoencoder "
+            f"that is taken out of its curve is missed by more than the difference in {worst} of {len(all_of_them)} "
+            f"comparisons on independent measures: there the curve's own error could make the difference."
+        )
+    return Text("\n\n".join(sentences))
+
+
+def what_is_read(table: pd.DataFrame, differences: dict[str, pd.DataFrame]) -> Text:
+    """How many hidden neurons the latents read, and what is left of the distance once random inputs are counted out."""
+    sentences = []
+    for activation, mine in _together(differences["l0"]).items():
+        rows = table[table["activation"] == activation]
+        standard = rows.loc[rows["ne"] == 0, "participation"].mean()
+        strongest = rows.loc[rows["ne"] == rows["ne"].max(), "participation"].mean()
+        sentences.append(
+            f"- *{ACTIVATIONS[activation]}*: the median latent reads {standard:.1f} hidden neurons in standard "
+            f"autoencoders and {strongest:.1f} with the largest λ₂. At equal L0 the mean distance over that of random "
+            f"inputs is {_phrase('relative_distance', mine['relative_distance'])}."
+        )
+    return Text("\n".join(sentences))
+
+
+def _together(table: pd.DataFrame) -> dict[str, dict[str, Difference]]:
+    """The rows for all lambda 2 together, by activation and metric."""
+    found: dict[str, dict[str, Difference]] = {}
+    for row in table[table["ne"] == 0].to_dict("records"):
+        fields = {field: row[field] for field in Difference._fields}
+        found.setdefault(str(row["activation"]), {})[str(row["metric"])] = Difference(**fields)
+    return found
+
+
+def _line(mine: Mapping[str, Difference]) -> str:
+    """One activation: the loss's own distance, then the other measures by verdict."""
+    own = mine["mean_distance"]
+    if not np.isfinite(own.value):
+        return "has no point inside the standard curve."
+    text = f"({own.n_points} points, {own.n_seeds} seeds): its own mean distance is {_phrase('mean_distance', own)}. "
+    told = []
+    for verdict, word in ((1, "better"), (-1, "worse"), (0, "no measurable difference")):
+        of = [metric for metric in of_kind("independent") if _verdict(metric, mine[metric]) == verdict]
+        told += [f"{word} in " + ", ".join(f"{MEASURES[m].title} {_cell(m, mine[m])}" for m in of)] if of else []
+    weighted = [f"{MEASURES[m].title} {_cell(m, mine[m])}" for m in CHECKS]
+    return text + f"Not optimised: {'; '.join(told)}. As a check: {', '.join(weighted)}."
+
+
+def _verdict_of_all(by: str, together: Mapping[str, Mapping[str, Difference]]) -> str:
+    """How many of the intervals of independent measures favour the loss, and how many speak against it."""
+    verdicts = [_verdict(metric, mine[metric]) for mine in together.values() for metric in of_kind("independent")]
+    better, worse, n = verdicts.count(1), verdicts.count(-1), len(verdicts)
+    if not better and not worse:
+        said = "no measurable difference in what the loss does not optimise"
+    elif not worse:
+        said = "the loss makes latents more monosemantic in some respects and less in none"
+    elif not better:
+        said = "the loss makes latents less monosemantic in some respects and more in none"
+    else:
+        said = "the loss makes latents more monosemantic in some respects and less in others"
+    return (
+        f"**At equal {BY[by]}: {said}.** Of {n} comparisons on independent measures {better} favour it, {worse} speak "
+        f"against it and {n - better - worse} cannot tell; where there is no difference, one in twenty would seem to "
+        f"show one. With the loss minus without:"
+    )
+
+
+def _verdict(metric: str, d: Difference) -> int:
+    """1 if the interval says better, -1 if it says worse, 0 if it holds zero or there is none."""
+    if not d.low > 0 and not d.high < 0:
+        return 0
+    return MEASURES[metric].better * (1 if d.value > 0 else -1)
+
+
+def _phrase(metric: str, d: Difference) -> str:
+    if not np.isfinite(d.low):
+        return f"different by {_cell(metric, d)}"
+    digits = MEASURES[metric].digits
+    interval = f"(95% interval {_signed(d.low, digits)} to {_signed(d.high, digits)})"
+    if d.low <= 0 <= d.high:
+        return f"not measurably different, {_signed(d.value, digits)} {interval}"
+    return f"{'higher' if d.value > 0 else 'lower'} by {abs(d.value):.{digits}f} {interval}"
+
+
+def _with_standard(metric: str, d: Difference) -> str:
+    if not np.isfinite(d.value):
+        return UNDEFINED
+    return f"{d.standard:.{MEASURES[metric].digits}f}; {_cell(metric, d)}"
+
+
+def _cell(metric: str, d: Difference) -> str:
+    digits = MEASURES[metric].digits
+    if not np.isfinite(d.value):
+        return UNDEFINED
+    if not np.isfinite(d.low):
+        return f"{_signed(d.value, digits)} (one seed)"
+    return f"{_signed(d.value, digits)} ({_signed(d.low, digits)} to {_signed(d.high, digits)})"
+
+
+def _signed(value: float, digits: int) -> str:
+    return f"{value:+.{digits}f}".replace("-", "−")

@@ -1,0 +1,207 @@
+"""The trade-off of the neuron-embedding loss: a sweep of its weight and of the sparsity, over activations and seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from joblib import Parallel, delayed, parallel_config
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from nbkit.errors import NbkitError
+from nbkit.evaluation import Examples, Measured, measure
+from nbkit.hidden import Hidden, hidden_of
+from nbkit.measures import ACTIVATIONS
+from nbkit.results import kept_table
+from nbkit.sae import Activation, SparseAutoencoder
+from nbkit.separation import two_cluster_silhouettes
+from nbkit.training import SaeConfig, train_saes
+
+RECIPE = 2
+"""Counts the changes of what the kept tables hold."""
+
+CONTROL_INPUTS = 100
+"""Test inputs, drawn at random, whose distances in a latent's space are the control."""
+OF_LATENTS = (
+    "max_distance",
+    "mean_distance",
+    "control_distance",
+    "participation",
+    "purity",
+    "same_digit",
+    "monosemanticity",
+    "silhouette",
+    "embedding_silhouette",
+)
+"""Figures of a latent with at least two examples. A table has their median, and as `…_weighted` their mean weighted by
+the number of test inputs that activate the latent."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What is trained for every seed: the paper's recipe, one epoch, but for what is named here.
+
+    TopK and BatchTopK take neither the L1 penalty nor Adam's L2 decay, which moves the weights of a latent without
+    gradient to zero in about a hundred steps.
+    """
+
+    l1: Sequence[float] = (1e-5, 2.5e-5, 5e-5, 1e-4, 2e-4, 4e-4, 8e-4)
+    """Lambda 1 of the standard ReLU autoencoders: the curve that the others are held against."""
+    k: Sequence[int] = (4, 8, 16, 32)
+    """Latents kept for an input by the standard TopK and BatchTopK autoencoders."""
+    ne: Sequence[float] = (3e-3, 1e-2)
+    """Lambda 2, the weight of the neuron-embedding loss."""
+    ne_l1: Sequence[float] = (1e-4, 2e-4, 4e-4)
+    """Lambda 1 of the ReLU autoencoders with that loss."""
+    ne_k: Sequence[int] = (8, 16)
+    """k of the TopK and BatchTopK autoencoders with it."""
+    activations: Sequence[Activation] = ("relu", "topk", "batch_topk")
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            values = tuple(getattr(self, field.name))
+            object.__setattr__(self, field.name, values)
+            if len(set(values)) < len(values) or not values:
+                raise NbkitError(f"{field.name} is {list(values)}: give at least one value, and each once")
+        if odd := [name for name in self.activations if name not in ACTIVATIONS]:
+            raise NbkitError(f"There is no activation {odd[0]!r}: choose from {', '.join(ACTIVATIONS)}.")
+        if min(self.ne) <= 0:
+            raise NbkitError(f"ne holds {min(self.ne)}: the loss needs weights above 0; l1 and k are for those without")
+
+    def configs(self, activation: Activation, seed: int) -> list[SaeConfig]:
+        """The autoencoders of one activation and seed, those without the loss first."""
+        relu = activation == "relu"
+        standard, others = (self.l1, self.ne_l1) if relu else (self.k, self.ne_k)
+        points = [(0.0, sparsity) for sparsity in standard]
+        points += [(ne, sparsity) for ne in self.ne for sparsity in others]
+        if relu:
+            return [SaeConfig(l1=l1, ne=ne, seed=seed) for ne, l1 in points]
+        return [
+            SaeConfig(activation=activation, k=int(k), l1=0.0, weight_decay=0.0, ne=ne, seed=seed) for ne, k in points
+        ]
+
+
+def sweep(grid: Grid | None = None, n_seeds: int = 5, seed: int = 0, n_jobs: int = -1) -> pd.DataFrame:
+    """Trains and measures the autoencoders of a grid with `n_seeds` seeds.
+
+    A seed makes the MLP, the weights of the autoencoder and the order of the images. The table of each activation and
+    seed is kept in the cache folder when it is finished, so an interrupted sweep goes on where it was.
+
+    Args:
+        grid: what is trained.
+        n_seeds: seeds from `seed` on.
+        n_jobs: processes, of one thread each; -1 for one a core.
+
+    Returns:
+        One row per autoencoder: `activation`, `sparsity` (lambda 1 for `relu`, k for the others), `ne`, `seed`, and the
+        figures of `figures_of`.
+
+    Raises:
+        NbkitError: n_seeds is below 1; MNIST can't be fetched; the cache folder can't be written.
+    """
+    grid = grid or Grid()
+    if n_seeds < 1:
+        raise NbkitError(f"n_seeds is {n_seeds}: it must be at least 1")
+    groups = [(activation, number) for number in range(seed, seed + n_seeds) for activation in grid.activations]
+    with parallel_config("loky", inner_max_num_threads=1):  # small products: a second thread waits more than it works
+        done = Parallel(n_jobs=min(n_jobs, len(groups)), return_as="generator")(
+            delayed(_group)(grid, *group) for group in groups
+        )
+        tables: list[pd.DataFrame] = list(tqdm(done, total=len(groups), desc="sweep", unit="group"))
+    return pd.concat(tables, ignore_index=True)
+
+
+def figures_of(sae: SparseAutoencoder, hidden: Hidden, seed: int = 0) -> dict[str, float]:
+    """The figures of an autoencoder that the trade-off is about.
+
+    Returns:
+        Those of `sae_metrics`; the medians and weighted means of `OF_LATENTS`, where `same_digit` is the share of the
+        pairs of a latent's examples that show the same digit (which, unlike the purity, does not grow when there are
+        few examples), `control_distance` the mean distance of random test inputs in the latent's space, `silhouette`
+        that of its first ten examples' images in two clusters, and `embedding_silhouette` that of their embeddings (see
+        `two_cluster_silhouettes`); and `relative_distance`, the mean over latents of their mean distance by that of
+        their control distance: below 1 a latent's examples are more alike than any inputs are to it.
+    """
+    found = measure(sae, hidden.train, hidden.test, hidden.readout, hidden.test_labels, hidden.test_pixels)
+    examples, w_enc = found.examples, sae.w_enc.detach()
+    offsets, inputs = examples.offsets, examples.inputs
+    latents = {
+        **found.latents,
+        "same_digit": same_class(examples, hidden.test_labels),
+        "control_distance": control_distances(sae, hidden.test, seed),
+        "silhouette": two_cluster_silhouettes(hidden.test_pixels, offsets, inputs),
+        "embedding_silhouette": two_cluster_silhouettes(hidden.test, offsets, inputs, w_enc),
+    }
+    return {**found.summary, **_summary(latents, found)}
+
+
+def same_class(examples: Examples, labels: Int[Tensor, " n_test"]) -> Float[np.ndarray, " m"]:
+    """The share of the pairs of each latent's examples that belong to one class; NaN below two examples.
+
+    Its expectation does not depend on the number of examples, whereas the purity of two is at least a half.
+    """
+    m, n_classes = len(examples.sizes), int(labels.max()) + 1
+    latent = torch.repeat_interleave(torch.arange(m), examples.sizes)
+    cells = torch.bincount(latent * n_classes + labels[examples.inputs], minlength=m * n_classes).view(m, n_classes)
+    n = examples.sizes.double()
+    pairs: np.ndarray = ((cells * (cells - 1)).sum(1) / (n * (n - 1))).where(n >= 2, torch.nan).numpy()
+    return pairs
+
+
+@torch.inference_mode()
+def control_distances(
+    sae: SparseAutoencoder, test: Float[Tensor, "n_test d_in"], seed: int = 0
+) -> Float[np.ndarray, " m"]:
+    """The mean cosine distance of random test inputs embedded with each latent's weights, whether they activate it.
+
+    It tells what a latent's mean distance is worth: a latent that reads a single input has parallel embeddings, and
+    all distances are 0 whatever activates it. Inputs whose embedding is zero have no direction and don't count; NaN
+    where fewer than two are left.
+    """
+    chosen = torch.randperm(len(test), generator=torch.Generator().manual_seed(seed))[:CONTROL_INPUTS]
+    embedded = test[chosen].double()[:, None, :] * sae.w_enc.T.double()  # (inputs, m, d_in)
+    lengths = embedded.norm(dim=2)
+    unit = embedded / lengths.clamp_min(torch.finfo(torch.float64).tiny)[:, :, None]
+    n = (lengths > 0).sum(0)
+    pairs = (n * (n - 1)).double()
+    cosine = (unit.sum(0).square().sum(1) - n) / pairs
+    distances: np.ndarray = (1 - cosine).clamp(0, 2).where(n >= 2, torch.nan).numpy()
+    return distances
+
+
+def _summary(latents: Mapping[str, np.ndarray], found: Measured) -> dict[str, float]:
+    pairs = found.latents["size"] >= 2
+    weights = found.latents["n_examples"]
+    summary = {}
+    for name in OF_LATENTS:
+        defined = pairs & np.isfinite(latents[name])
+        values = latents[name][defined]
+        summary[name] = float(np.median(values)) if len(values) else float("nan")
+        weighted = float(np.average(values, weights=weights[defined])) if len(values) else float("nan")
+        summary[f"{name}_weighted"] = weighted
+    both = pairs & np.isfinite(latents["control_distance"])
+    control = latents["control_distance"][both].sum()
+    summary["relative_distance"] = (
+        float(latents["mean_distance"][both].sum() / control) if control > 0 else float("nan")
+    )
+    return summary
+
+
+def _group(grid: Grid, activation: Activation, seed: int) -> pd.DataFrame:
+    configs = grid.configs(activation, seed)
+
+    def make() -> pd.DataFrame:
+        hidden = hidden_of(seed)
+        rows = []
+        for config, sae in zip(configs, train_saes(hidden.train, configs, progress=False), strict=True):
+            sparsity = config.l1 if config.k is None else config.k
+            about = {"activation": activation, "sparsity": float(sparsity), "ne": config.ne, "seed": seed}
+            rows.append({**about, **figures_of(sae, hidden, seed)})
+        return pd.DataFrame(rows)
+
+    return kept_table("trade-off", {"recipe": RECIPE, "configs": [asdict(config) for config in configs]}, make)

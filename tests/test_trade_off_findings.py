@@ -1,0 +1,139 @@
+"""What the page of the trade-off says about sweeps whose answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from nbkit import figures, findings
+from nbkit.errors import NbkitError
+from nbkit.measures import MEASURES, of_kind
+from tests.example_sweep import example_sweep
+from tests.test_figures import drawn
+
+BETTER = {name: 0.1 * measure.better for name, measure in MEASURES.items()}
+WORSE = {name: -step for name, step in BETTER.items()}
+SAME = dict.fromkeys(MEASURES, 0.0)
+
+
+def answer(steps: dict[str, float], n_seeds: int = 4) -> str:
+    return findings.matched_answer(findings.compared(example_sweep(steps, n_seeds, noise=1e-3))).markdown
+
+
+@pytest.mark.parametrize(
+    ("steps", "said", "counts"),
+    [
+        (BETTER, "the loss makes latents more monosemantic in some respects and less in none", "8 favour it, 0 speak"),
+        (WORSE, "the loss makes latents less monosemantic in some respects and more in none", "0 favour it, 8 speak"),
+        (BETTER | {"purity": -0.1}, "in some respects and less in others", "6 favour it, 2 speak"),
+    ],
+)
+def test_the_verdict_follows_the_numbers(steps: dict[str, float], said: str, counts: str) -> None:
+    text = answer(steps)
+    for by in ("L0", "MSE"):
+        assert f"**At equal {by}: " in text
+    assert text.count(said) == 2 and text.count(f"Of 8 comparisons on independent measures {counts}") == 2
+
+
+def test_where_there_is_no_difference_none_is_claimed() -> None:
+    text = findings.matched_answer(findings.compared(example_sweep(SAME, 6, noise=0.02))).markdown
+    assert "its own mean distance is not measurably different" in text
+
+
+def test_direction_words() -> None:
+    lower = answer(BETTER)  # a smaller distance is better
+    assert "its own mean distance is lower by 0.150 (95% interval −0.151 to −0.149)" in lower
+    assert "better in purity +0.150 (+0.149 to +0.151)" in lower and "worse in" not in lower
+    assert "its own mean distance is higher by 0.150" in answer(WORSE)
+
+
+def test_one_seed_makes_no_claim() -> None:
+    text = answer(BETTER, n_seeds=1)
+    assert "(one seed)" in text and "0 favour it, 0 speak against it and 8 cannot tell" in text
+
+
+def test_points_outside_are_told() -> None:
+    table = example_sweep()
+    table.loc[(table["activation"] == "relu") & (table["ne"] == 0.01), "l0"] = 100.0
+    text = findings.left_out(findings.compared(table)).markdown
+    assert "ReLU 2 of 4 points; TopK 4 of 4 points" in text
+
+
+def test_an_activation_without_a_point_inside_is_told() -> None:
+    table = example_sweep()
+    table.loc[(table["activation"] == "relu") & (table["ne"] > 0), "l0"] = 100.0
+    text = findings.matched_answer(findings.compared(table)).markdown
+    assert "- *ReLU* has no point inside the standard curve." in text
+
+
+def test_the_table_has_the_standard_value_and_the_difference() -> None:
+    compared = findings.compared(example_sweep({"purity": 0.1}, noise=0))
+    table = findings.matched_table(compared["l0"])
+    assert table.loc["purity", "TopK"] == "0.588; +0.150 (+0.150 to +0.150)"
+    assert list(table.columns) == ["better", "ReLU", "TopK"] and len(table) == len(MEASURES) - 1
+    assert table.loc["purity", "better"] == "higher" and table.loc["MSE", "better"] == "lower"
+
+
+def test_ranges_are_of_means_over_seeds() -> None:
+    table = findings.sweep_ranges(example_sweep(noise=0))
+    assert table.loc["ReLU, standard", "L0 / %"] == "1.0 to 8.0"
+    assert table.loc["TopK, λ₂ = 0.01", "autoencoders"] == 8
+
+
+def test_what_latents_read_is_told() -> None:
+    table = example_sweep({"participation": -0.25, "relative_distance": 0.0}, noise=1e-6)
+    text = findings.what_is_read(table, findings.compared(table)).markdown
+    assert "reads 0.7 hidden neurons in standard autoencoders and 0.1 with" in text.replace("\n", " ")
+    assert text.count("- *") == 2
+
+
+def titles(figure: Figure) -> list[str]:
+    return [ax.get_xlabel() or ax.get_title() for ax in figure.axes]
+
+
+def test_curves_have_a_panel_per_measure_and_activation() -> None:
+    table = example_sweep()
+    figure = drawn(figures.trade_off_curves(table, "l0", ("purity", "mse")))
+    assert len(figure.axes) == 4
+    assert [ax.get_title(loc="left") for ax in figure.axes[:2]] == ["ReLU", "TopK"]
+    assert [figure.axes[i].get_ylabel() for i in (0, 2)] == ["purity", "MSE"]
+    [legend] = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["standard", "λ₂ = 0.003", "λ₂ = 0.01"]
+    lines = [line for line in figure.axes[0].get_lines() if len(np.asarray(line.get_xdata())) == 4]
+    assert lines and np.allclose(lines[0].get_xdata(), [1, 2, 4, 8])
+    marks = {line.get_marker() for ax in figure.axes for line in ax.get_lines()}
+    assert len(marks) >= 3, "lines differ by more than their color"
+
+
+def test_intervals_have_a_panel_per_measure() -> None:
+    compared = findings.compared(example_sweep({"purity": 0.1}, noise=0.01))
+    figure = drawn(figures.matched_intervals(compared, ("purity", "silhouette", "mean_distance")))
+    assert [ax.get_xlabel() for ax in figure.axes[:2]] == [
+        "difference in purity (higher is better)",
+        "difference in silhouette of images in two clusters (lower is better)",
+    ]
+    values = [line for line in figure.axes[0].get_lines() if line.get_marker() in ("o", "D")]
+    assert [len(np.asarray(line.get_xdata())) for line in values] == [2, 2]
+    assert np.allclose([line.get_xdata() for line in values], 0.15, atol=0.02)
+
+
+def test_figures_of_two_seeds_and_of_one_are_drawn() -> None:
+    for n_seeds in (1, 2):
+        table = example_sweep(n_seeds=n_seeds)
+        drawn(figures.trade_off_curves(table))
+        drawn(figures.matched_intervals(findings.compared(table)))
+
+
+def test_what_is_not_there_is_named() -> None:
+    with pytest.raises(NbkitError, match="nonsense"):
+        figures.trade_off_curves(example_sweep(), "nonsense")
+    with pytest.raises(NbkitError, match="nonsense"):
+        figures.matched_intervals(findings.compared(example_sweep()), ["nonsense"])
+
+
+def test_every_kind_of_measure_is_there() -> None:
+    assert {measure.kind for measure in MEASURES.values()} == {"own", "control", "independent", "weighted", "price"}
+    assert of_kind("own", "independent") == [
+        *("max_distance", "mean_distance", "purity", "same_digit", "monosemanticity", "silhouette")
+    ]
