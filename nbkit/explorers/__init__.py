@@ -1,5 +1,7 @@
 """Views that work live in JupyterLab and static in the book."""
 
 from nbkit.explorers.dendrogram import DendrogramExplorer
+from nbkit.explorers.latent import LatentExplorer
+from nbkit.explorers.latent_view import LatentView, MlpWeights, activation_curve
 
-__all__ = ["DendrogramExplorer"]
+__all__ = ["DendrogramExplorer", "LatentExplorer", "LatentView", "MlpWeights", "activation_curve"]

@@ -1,0 +1,128 @@
+// All units of a view in the order of a metric: a list of which each is a thumbnail, a number and a value.
+
+import { button, element, rove } from "./elements.js";
+import { ranking } from "./latent-data.js";
+import { drawnCanvas, signedPixels } from "./pixel-maps.js";
+import { number } from "./snippets.js";
+
+const NUMBER = "number"; // the order that needs no metric
+
+/** A metric's value for the eye. */
+export function metricText(value, flag) {
+  if (Number.isNaN(value)) return "–";
+  return flag ? (value ? "yes" : "no") : number(value);
+}
+
+export class LatentList {
+  /** @param explorer the state that it shows and changes (latent.js) */
+  constructor(explorer) {
+    this.explorer = explorer;
+    this.rows = new Map(); // of each view that was shown, its rows
+    this.metric = undefined; // by which they are sorted; undefined: by number
+    this.descending = false;
+    this.choice = element("select");
+    this.choice.addEventListener("change", () => this.sortBy(this.choice.value));
+    this.turn = button({ class: "nk-button" }, [], () => {
+      this.descending = !this.descending;
+      this.sort();
+    });
+    this.list = element("div", { class: "nk-list", role: "listbox" });
+    this.list.addEventListener("focusin", ({ target }) => explorer.open(explorer.viewNumber, this.unitOf(target)));
+    const row = (by) => by * this.columns();
+    rove(this.list, {
+      ArrowRight: 1,
+      ArrowLeft: -1,
+      get ArrowDown() {
+        return row(1);
+      },
+      get ArrowUp() {
+        return row(-1);
+      },
+      PageDown: 20,
+      PageUp: -20,
+    });
+    this.root = element("div", { class: "nk-browse" }, [
+      element("div", { class: "nk-tools" }, [element("label", {}, ["Sort by ", this.choice]), this.turn]),
+      this.list,
+    ]);
+  }
+
+  unitOf(row) {
+    return Number(row.closest("[data-unit]").dataset.unit);
+  }
+
+  /** How many rows of the list stand side by side. */
+  columns() {
+    const rows = [...this.list.children];
+    const below = rows.findIndex((row) => row.offsetTop > rows[0].offsetTop);
+    return below < 0 ? rows.length : below;
+  }
+
+  /** List the units of the present view; the metric stays if the view has it. */
+  showView() {
+    const { view } = this.explorer;
+    const names = [NUMBER, ...view.metrics.map((metric) => metric.label)];
+    this.choice.replaceChildren(...names.map((name) => element("option", { value: name }, [name])));
+    if (!this.rows.has(view)) this.rows.set(view, Array.from({ length: view.n }, (_, j) => this.makeRow(view, j)));
+    this.list.setAttribute("aria-label", `All ${view.unit}s`);
+    this.list.replaceChildren();
+    this.choice.value = names.includes(this.metric?.label) ? this.metric.label : NUMBER;
+    this.sortBy(this.choice.value, this.descending);
+  }
+
+  makeRow(view, j) {
+    const name = element("span", { class: "nk-hidden" }, [`${view.unit} `]);
+    return element("div", { role: "option", class: "nk-row", "data-unit": j, "aria-selected": false, tabindex: -1 }, [
+      drawnCanvas(signedPixels(view.map(j)), "signed"),
+      element("span", {}, [name, element("b", {}, [String(j)])]),
+      element("span", { class: "nk-value" }),
+    ]);
+  }
+
+  /** Sort by a metric, the largest first unless told otherwise. */
+  sortBy(label, descending) {
+    this.metric = this.explorer.view.metrics.find((metric) => metric.label === label);
+    this.descending = descending ?? label !== NUMBER;
+    this.sort();
+  }
+
+  sort() {
+    const { view } = this.explorer;
+    const values = this.metric?.values ?? Float64Array.from({ length: view.n }, (_, j) => j);
+    this.order = ranking(values, this.descending);
+    this.turn.textContent = this.descending ? "Largest first" : "Smallest first";
+    this.turn.setAttribute("aria-label", `${this.turn.textContent}: turn the order around`);
+    const rows = this.rows.get(view);
+    for (const [j, row] of rows.entries()) {
+      row.lastChild.textContent = this.metric ? metricText(values[j], this.metric.flag) : "";
+    }
+    this.list.append(...this.order.map((j) => rows[j]));
+    this.explorer.sorted();
+  }
+
+  /** Where a unit stands, in words. */
+  placeText(unit) {
+    const by = this.metric ? `${this.metric.label}, ${this.descending ? "largest" : "smallest"} first` : NUMBER;
+    return `${this.order.indexOf(unit) + 1} of ${this.order.length} by ${by}`;
+  }
+
+  /** The unit so many places further down the list; from one end to the other. */
+  neighbour(unit, by) {
+    const n = this.order.length;
+    return this.order[(this.order.indexOf(unit) + by + n) % n];
+  }
+
+  /** Show which unit is open. */
+  choose(unit) {
+    const rows = this.rows.get(this.explorer.view);
+    for (const [j, row] of rows.entries()) {
+      row.setAttribute("aria-selected", j === unit);
+      row.tabIndex = j === unit ? 0 : -1;
+    }
+    const { offsetTop, offsetHeight } = rows[unit];
+    const { scrollTop, clientHeight } = this.list;
+    if (offsetTop < scrollTop || offsetTop + offsetHeight > scrollTop + clientHeight) {
+      this.list.scrollTop = offsetTop - clientHeight / 2;
+    }
+  }
+}
