@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 import nbkit
-from nbkit import frontend
+from nbkit import assets, frontend
 from nbkit.errors import NbkitError
 from nbkit.findings import spaces_of
 from nbkit.notebooks import Parameters, execute, parameter_names
@@ -85,7 +85,8 @@ def build(
 
 
 def prepare(parameters: Parameters) -> None:
-    """Make the atlas and the tables that several notebooks read, so that no two of them make the same at once."""
+    """Bring the images, make the atlas and the tables that several notebooks read: with bars in the terminal, once."""
+    assets.fetch("mnist")
     atlas = nbkit.atlas_for(**parameters)
     for kind in spaces_of(atlas):
         atlas.metrics(kind)

@@ -146,7 +146,7 @@ def mlp_for(seed: int = 0) -> MnistMLP:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
             if not path.is_file():
-                write_tensors(train_mlp(load_mnist(), seed).state_dict(), path)
+                write_tensors(train_mlp(load_mnist(), seed, progress=False).state_dict(), path)
     except OSError as error:
         raise NbkitError(f"can't write to {path.parent} ({error.strerror}): set NBKIT_CACHE to another") from error
     mlp = MnistMLP(seed)

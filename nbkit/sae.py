@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple, get_args
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from nbkit.errors import NbkitError
 from nbkit.files import SCHEMA, read_tensors, write_json, write_tensors
@@ -41,7 +42,8 @@ class SparseAutoencoder(nn.Module):
     def __init__(
         self, d_in: int, d_sae: int, activation: Activation = "relu", k: int | None = None, seed: int = 0
     ) -> None:
-        """Random weights: uniform, of PyTorch's linear layers' width.
+        """Random weights: for `relu` uniform, of PyTorch's linear layers' width; for the others those of Gao et al. 2024,
+        the decoder's rows random unit vectors, the encoder their transpose, no biases.
 
         Args:
             d_in: width of the activations that it reconstructs.
@@ -63,10 +65,15 @@ class SparseAutoencoder(nn.Module):
         def uniform(*shape: int, fan_in: int) -> nn.Parameter:
             return nn.Parameter((2 * torch.rand(*shape, generator=generator) - 1) / fan_in**0.5)
 
-        self.w_enc = uniform(d_in, d_sae, fan_in=d_in)
-        self.b_enc = uniform(d_sae, fan_in=d_in)
-        self.w_dec = uniform(d_sae, d_in, fan_in=d_sae)
-        self.b_dec = uniform(d_in, fan_in=d_sae)
+        if activation == "relu":
+            self.w_enc = uniform(d_in, d_sae, fan_in=d_in)
+            self.b_enc = uniform(d_sae, fan_in=d_in)
+            self.w_dec = uniform(d_sae, d_in, fan_in=d_sae)
+            self.b_dec = uniform(d_in, fan_in=d_sae)
+        else:
+            directions = normalize(torch.randn(d_sae, d_in, generator=generator), dim=1)
+            self.w_enc, self.w_dec = nn.Parameter(directions.T.contiguous()), nn.Parameter(directions)
+            self.b_enc, self.b_dec = nn.Parameter(torch.zeros(d_sae)), nn.Parameter(torch.zeros(d_in))
         self.register_buffer("threshold", torch.zeros(()))
 
     def encode(self, h: Float[Tensor, "b d_in"]) -> Float[Tensor, "b d_sae"]:

@@ -22,7 +22,7 @@ from nbkit.sae import Activation, SparseAutoencoder
 from nbkit.separation import two_cluster_silhouettes
 from nbkit.training import SaeConfig, train_saes
 
-RECIPE = 2
+RECIPE = 3
 """Counts the changes of what the kept tables hold."""
 
 CONTROL_INPUTS = 100
@@ -86,7 +86,9 @@ class Grid:
         ]
 
 
-def sweep(grid: Grid | None = None, n_seeds: int = 5, seed: int = 0, n_jobs: int = -1) -> pd.DataFrame:
+def sweep(
+    grid: Grid | None = None, n_seeds: int = 5, seed: int = 0, n_jobs: int = -1, progress: bool = True
+) -> pd.DataFrame:
     """Trains and measures the autoencoders of a grid with `n_seeds` seeds.
 
     A seed makes the MLP, the weights of the autoencoder and the order of the images. The table of each activation and
@@ -96,6 +98,7 @@ def sweep(grid: Grid | None = None, n_seeds: int = 5, seed: int = 0, n_jobs: int
         grid: what is trained.
         n_seeds: seeds from `seed` on.
         n_jobs: processes, of one thread each; -1 for one a core.
+        progress: whether to show a bar.
 
     Returns:
         One row per autoencoder: `activation`, `sparsity` (lambda 1 for `relu`, k for the others), `ne`, `seed`, and the
@@ -112,7 +115,8 @@ def sweep(grid: Grid | None = None, n_seeds: int = 5, seed: int = 0, n_jobs: int
         done = Parallel(n_jobs=min(n_jobs, len(groups)), return_as="generator")(
             delayed(_group)(grid, *group) for group in groups
         )
-        tables: list[pd.DataFrame] = list(tqdm(done, total=len(groups), desc="sweep", unit="group"))
+        bar = tqdm(done, total=len(groups), desc="sweep", unit="group", disable=not progress)
+        tables: list[pd.DataFrame] = list(bar)
     return pd.concat(tables, ignore_index=True)
 
 

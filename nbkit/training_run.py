@@ -86,7 +86,7 @@ class TrainingRun:
         self.data, self.configs, self.config = data, list(configs), configs[0]
         self.stacked = len(self.configs) > 1
         d_in = data.shape[1]
-        saes = [SparseAutoencoder(d_in, c.d_sae, c.activation, c.k, c.seed) for c in self.configs]
+        saes = [_untrained(data, config) for config in self.configs]
         self.weights = {
             name: self._join([getattr(sae, name).detach() for sae in saes]).requires_grad_(True) for name in PARAMETERS
         }
@@ -231,6 +231,14 @@ class TrainingRun:
     def _join(self, tensors: list[Tensor], dtype: torch.dtype | None = None) -> Tensor:
         joined = torch.stack(tensors) if self.stacked else tensors[0]
         return joined.to(self.data.device, dtype or self.data.dtype, copy=True)
+
+
+def _untrained(data: Float[Tensor, "n d_in"], config: SaeConfig) -> SparseAutoencoder:
+    """The autoencoder that training begins with; of `topk` and `batch_topk`, b_dec is the mean of the activations."""
+    sae = SparseAutoencoder(data.shape[1], config.d_sae, config.activation, config.k, config.seed).to(data)
+    if config.activation != "relu":
+        sae.b_dec.data = data.mean(0)  # else the inputs' common part decides which latents win, and the others die
+    return sae
 
 
 def _order(n: int, seed: int, epoch: int) -> Tensor:

@@ -71,6 +71,9 @@ def test_the_seed_makes_the_weights() -> None:
     wide = SparseAutoencoder(400, 300)
     assert wide.w_enc.abs().max().item() == pytest.approx(1 / 20, rel=0.01)
     assert wide.w_dec.abs().max().item() == pytest.approx(300**-0.5, rel=0.01)
+    tied = SparseAutoencoder(40, 300, "topk", 3)
+    assert torch.equal(tied.w_enc, tied.w_dec.T) and not tied.b_enc.any() and not tied.b_dec.any()
+    torch.testing.assert_close(tied.w_dec.norm(dim=1), torch.ones(300))
 
 
 @pytest.mark.parametrize(("activation", "k"), [("relu", None), ("topk", 3), ("batch_topk", 3)])

@@ -36,6 +36,8 @@ def same(a: SparseAutoencoder, b: SparseAutoencoder) -> bool:
 def plainly_trained(h_all: Tensor, config: SaeConfig) -> SparseAutoencoder:
     """Equation 5 with PyTorch's own parts, one autoencoder, no shortcuts."""
     sae = SparseAutoencoder(h_all.shape[1], config.d_sae, config.activation, config.k, config.seed).to(h_all)
+    if config.activation != "relu":
+        sae.b_dec.data = h_all.mean(0)
     optimiser = torch.optim.Adam(sae.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     embedding_loss = NeuronEmbeddingLoss(h_all.shape[1], config.d_sae, config.momentum).to(h_all)
     step = 0
