@@ -79,7 +79,7 @@ def latent_view(name: str, hidden: Hidden, report: SaeReport, sae: SparseAutoenc
         latents = hidden.test if sae is None else sae.encode(hidden.test)
     return LatentView(
         name=name,
-        metrics=report.latents,
+        metrics=report.latents.drop(columns="density"),  # n_examples says the same
         activation_maps=activation_maps(hidden.mlp, sae),
         logit_effects=logit_effects(hidden.mlp, sae),
         curves=activation_curve(latents.numpy()),

@@ -46,10 +46,11 @@ export class Answers {
     this.load(images[this.next[digit]++ % images.length]);
   }
 
-  /** Put an image on the pad. */
-  load(i) {
+  /** Put an image on the pad; `look` brings the pad into sight. */
+  load(i, look = false) {
     const { data } = this.explorer;
     this.pad.show(data.image(i), `Test image ${data.numbers[i]}, labeled ${data.labels[i]}`);
+    if (look) this.root.scrollIntoView({ block: "nearest" });
   }
 
   answer(pixels) {

@@ -47,6 +47,12 @@ export function short(value) {
   return String(Number(value.toPrecision(4))).replace("-", "−");
 }
 
+/** A number with so many decimals; what rounds to 0 has no sign. */
+export function fixed(value, digits) {
+  const text = value.toFixed(digits);
+  return Number(text) ? text.replace("-", "−") : text.replace("-", "");
+}
+
 /** Of boxes [{x, y, width, height}] in order of importance, which can be shown without covering another. */
 export function apart(boxes) {
   const shown = [];

@@ -3,7 +3,7 @@
 import { svg } from "./elements.js";
 import { halfway } from "./latent-data.js";
 
-const BOX = { width: 240, height: 170, left: 42, right: 232, top: 10, bottom: 132 };
+const BOX = { width: 240, height: 170, left: 42, right: 222, top: 10, bottom: 132 };
 const TICKS = [0, 0.25, 0.5, 0.75, 1];
 
 /** A share as a whole percentage, or with one decimal where it is small. */

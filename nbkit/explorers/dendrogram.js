@@ -27,7 +27,7 @@ class Explorer {
     this.text = element("p", { class: "nk-snippet" });
     this.treeView = new TreeView(this);
     this.cards = new Cards(this);
-    this.root = element("div", { class: "nbkit-explorer" }, [
+    this.root = element("div", { class: "nbkit-explorer nk-dendrogram" }, [
       element("div", { class: "nk-heading" }, [
         element("p", { class: "nk-title" }, [this.data.title]),
         this.status,

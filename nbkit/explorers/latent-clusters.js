@@ -103,12 +103,12 @@ export class LatentClusters {
     const example = element("div", { class: "nk-example", title: `${label}; put it on the pad`, ...attributes }, [
       drawnCanvas(grayPixels(data.image(i)), "gray"),
       element("b", {}, [String(data.labels[i])]),
-      element("span", {}, [number(activation)]),
+      element("span", {}, [String(Number(activation.toPrecision(2)))]),
     ]);
     example.addEventListener("click", () => {
       for (const other of this.cards.querySelectorAll("[aria-selected=true]")) other.setAttribute("aria-selected", false);
       example.setAttribute("aria-selected", true);
-      this.explorer.answers.load(i);
+      this.explorer.answers.load(i, true);
     });
     return example;
   }

@@ -18,10 +18,14 @@ export class LatentList {
   constructor(explorer) {
     this.explorer = explorer;
     this.rows = new Map(); // of each view that was shown, its rows
-    this.metric = undefined; // by which they are sorted; undefined: by number
+    this.by = NUMBER; // the label of the metric by which they are sorted
     this.descending = false;
     this.choice = element("select");
-    this.choice.addEventListener("change", () => this.sortBy(this.choice.value));
+    this.choice.addEventListener("change", () => {
+      this.by = this.choice.value;
+      this.descending = this.by !== NUMBER;
+      this.sort();
+    });
     this.turn = button({ class: "nk-button" }, [], () => {
       this.descending = !this.descending;
       this.sort();
@@ -58,6 +62,23 @@ export class LatentList {
     return below < 0 ? rows.length : below;
   }
 
+  /** The metric of a view by which it is sorted; undefined: by number. */
+  metric(view) {
+    return view.metrics.find(({ label }) => label === this.by);
+  }
+
+  /** The units of a view in the order that is chosen. */
+  orderOf(view) {
+    const values = this.metric(view)?.values ?? Float64Array.from({ length: view.n }, (_, j) => j);
+    return ranking(values, this.descending);
+  }
+
+  /** The unit of a view that comes first, one with examples if there is any. */
+  first(view) {
+    const order = this.orderOf(view);
+    return order.find((j) => view.examples(j).length) ?? order[0];
+  }
+
   /** List the units of the present view; the metric stays if the view has it. */
   showView() {
     const { view } = this.explorer;
@@ -66,8 +87,8 @@ export class LatentList {
     if (!this.rows.has(view)) this.rows.set(view, Array.from({ length: view.n }, (_, j) => this.makeRow(view, j)));
     this.list.setAttribute("aria-label", `All ${view.unit}s`);
     this.list.replaceChildren();
-    this.choice.value = names.includes(this.metric?.label) ? this.metric.label : NUMBER;
-    this.sortBy(this.choice.value, this.descending);
+    this.choice.value = this.metric(view)?.label ?? NUMBER;
+    this.sort();
   }
 
   makeRow(view, j) {
@@ -79,22 +100,15 @@ export class LatentList {
     ]);
   }
 
-  /** Sort by a metric, the largest first unless told otherwise. */
-  sortBy(label, descending) {
-    this.metric = this.explorer.view.metrics.find((metric) => metric.label === label);
-    this.descending = descending ?? label !== NUMBER;
-    this.sort();
-  }
-
   sort() {
     const { view } = this.explorer;
-    const values = this.metric?.values ?? Float64Array.from({ length: view.n }, (_, j) => j);
-    this.order = ranking(values, this.descending);
+    const metric = this.metric(view);
+    this.order = this.orderOf(view);
     this.turn.textContent = this.descending ? "Largest first" : "Smallest first";
     this.turn.setAttribute("aria-label", `${this.turn.textContent}: turn the order around`);
     const rows = this.rows.get(view);
     for (const [j, row] of rows.entries()) {
-      row.lastChild.textContent = this.metric ? metricText(values[j], this.metric.flag) : "";
+      row.lastChild.textContent = metric ? metricText(metric.values[j], metric.flag) : "";
     }
     this.list.append(...this.order.map((j) => rows[j]));
     this.explorer.sorted();
@@ -102,7 +116,7 @@ export class LatentList {
 
   /** Where a unit stands, in words. */
   placeText(unit) {
-    const by = this.metric ? `${this.metric.label}, ${this.descending ? "largest" : "smallest"} first` : NUMBER;
+    const by = `${this.choice.value}, ${this.descending ? "largest" : "smallest"} first`;
     return `${this.order.indexOf(unit) + 1} of ${this.order.length} by ${by}`;
   }
 

@@ -50,7 +50,10 @@ class LatentState {
   makeTools() {
     const names = this.data.views.map((view, v) => element("option", { value: v }, [view.name]));
     this.viewChoice = element("select", {}, names);
-    this.viewChoice.addEventListener("change", () => this.open(Number(this.viewChoice.value), 0));
+    this.viewChoice.addEventListener("change", () => {
+      const v = Number(this.viewChoice.value);
+      this.open(v, this.list.first(this.data.views[v]));
+    });
     this.numberText = element("span", { class: "nk-cap" });
     this.numberField = element("input", { type: "number", min: 0, step: 1 });
     this.numberField.addEventListener("change", () => {

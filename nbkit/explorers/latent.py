@@ -19,13 +19,19 @@ from nbkit.explorers.packing import pack
 
 PICKS = 5
 """Images of each digit that a reader can pick, besides all that are examples of something."""
-LABELS = {"n_examples": "examples", "l0": "L0", "intra_cluster": "intra-cluster distance"} | {
-    "inter_cluster": "inter-cluster distance",
-    "n_clusters": "clusters",
-    "max_distance": "maximum distance",
-    "largest_share": "share of the largest cluster",
+LABELS = {
+    "n_examples": "activating images",
+    "size": "examples",
     "max_activation": "maximum activation",
+    "max_distance": "maximum distance",
+    "participation": "inputs that it reads",
+    "monosemanticity": "monosemanticity score",
+    "intra_cluster": "intra-cluster distance",
+    "inter_cluster": "inter-cluster distance",
+    "n_clusters": "feature clusters",
+    "largest_share": "share of the largest cluster",
 }
+"""What the columns of `nbkit.report.SaeReport.latents` are called."""
 
 
 class LatentExplorer(anywidget.AnyWidget):
@@ -81,7 +87,8 @@ class LatentExplorer(anywidget.AnyWidget):
 
     @traitlets.validate("unit")
     def _check_unit(self, proposal: dict[str, Any]) -> int:
-        return _in_range(proposal["value"], self._sizes[self.view], "units in this view")
+        view = _in_range(self.view, len(self._sizes), "views")  # both may be new, and the view not yet checked
+        return _in_range(proposal["value"], self._sizes[view], "units in this view")
 
     @traitlets.observe("view")
     def _stay_in_range(self, change: dict[str, Any]) -> None:

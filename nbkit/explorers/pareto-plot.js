@@ -6,8 +6,7 @@ import { apart, makeAxis, short } from "./axis.js";
 
 const INSET = { left: 56, right: 14, top: 26, bottom: 44 };
 const RADIUS = 7;
-const HUES_OF_KINDS = [0, 1, 2]; // of explorer.css
-const OUTLINES = [
+const OUTLINES = [ // by kind, as are the hues of explorer.css
   (r) => `M${-r} 0A${r} ${r} 0 1 1 ${r} 0A${r} ${r} 0 1 1 ${-r} 0Z`,
   (r) => `M${-r} ${-r}H${r}V${r}H${-r}Z`,
   (r) => `M0 ${-1.25 * r}L${1.2 * r} ${0.85 * r}H${-1.2 * r}Z`,
@@ -17,7 +16,7 @@ const CHARACTER = 6.3; // pixels, on average
 
 /** A mark: `kind` and `level` by place. */
 function glyph(kind, level, radius) {
-  const parts = [svg("path", { d: OUTLINES[kind % OUTLINES.length](radius), class: level ? "nk-full" : "nk-hollow" })];
+  const parts = [svg("path", { d: OUTLINES[kind](radius), class: level ? "nk-full" : "nk-hollow" })];
   const inside = INSIDE[Math.min(level, INSIDE.length - 1)];
   if (inside) parts.push(svg("path", { d: inside, class: "nk-inside" }));
   return parts;
@@ -25,14 +24,14 @@ function glyph(kind, level, radius) {
 
 /** The color of an activation. */
 function hue(kind) {
-  return `--color: var(--hue-${HUES_OF_KINDS[kind % HUES_OF_KINDS.length]})`;
+  return `--color: var(--hue-${kind})`;
 }
 
-/** A mark for the legend. */
-export function sample(kind, level) {
-  return svg("svg", { width: 22, height: 18, viewBox: "-11 -9 22 18", "aria-hidden": "true", style: hue(kind) }, [
-    ...glyph(kind, level, 6),
-  ]);
+/** A mark for the legend, in the color of its activation or in another. */
+export function sample(kind, level, color) {
+  const style = color ? `--color: var(${color})` : hue(kind);
+  const box = { width: 22, height: 18, viewBox: "-11 -9 22 18" };
+  return svg("svg", { ...box, style, "aria-hidden": "true" }, glyph(kind, level, 6));
 }
 
 export class ParetoPlot {
@@ -48,7 +47,7 @@ export class ParetoPlot {
     if (!width || (width === this.width && !again)) return;
     const focused = this.root.contains(document.activeElement);
     this.width = width;
-    this.height = Math.round(Math.min(Math.max(width * 0.6, 260), 460));
+    this.height = Math.round(Math.min(Math.max(width * 0.6, 300), 460));
     const { explorer } = this;
     const at = { x: explorer.measure("x"), y: explorer.measure("y") };
     const drawn = explorer.shown.filter((point) => [at.x, at.y].every((place) => point.means[place][0] !== null));
@@ -161,13 +160,13 @@ export class ParetoPlot {
     return svg("g", { class: "nk-intervals", "aria-hidden": "true" }, lines);
   }
 
-  /** The sparsity and the weight beside each mark, where there is room. */
+  /** The sparsity beside each mark, where there is room. */
   makeLabels(at) {
     const marks = this.drawn.map((point) => {
       const [x, y] = this.center(point, at);
       return { x: x - RADIUS, y: y - RADIUS, width: 2 * RADIUS, height: 2 * RADIUS };
     });
-    const texts = this.drawn.map((point) => this.explorer.label(point));
+    const texts = this.drawn.map((point) => this.explorer.sparsity(point));
     const boxes = this.drawn.map((point, i) => {
       const [x, y] = this.center(point, at);
       const width = texts[i].length * CHARACTER;

@@ -3,9 +3,12 @@
 
 import { element } from "./elements.js";
 import { ParetoPlot, sample } from "./pareto-plot.js";
-import { short } from "./axis.js";
+import { fixed, short } from "./axis.js";
 
-const HINT = "Large marks are means over seeds, small ones the seeds. Point at a mark, or focus the plot and use the arrow keys.";
+const HINT =
+  "Large marks are means over seeds with 95% intervals, small ones the seeds; lines join autoencoders that differ in " +
+  "sparsity alone.";
+const INVITATION = "Point at a mark to read it, or focus the plot and use the arrow keys.";
 
 /** What is chosen and pointed at; tells the plot and the table when it changes. */
 class ParetoExplorer {
@@ -68,19 +71,23 @@ class ParetoExplorer {
     const point = this.marked;
     this.about.textContent = point
       ? `${this.name(point)}: ${[this.measure("x"), this.measure("y")].map((at) => this.value(point, at)).join("; ")}`
-      : " ";
+      : INVITATION;
   }
 
   /** A point of the grid in words. */
   name(point) {
     const kind = this.kinds[point.kind];
-    return `${kind.title}, ${this.label(point)}`;
+    return `${kind.title}, ${this.sparsity(point)}, ${this.weight(point.level)}`;
   }
 
-  /** Its sparsity and its weight of the loss. */
-  label(point) {
-    const ne = this.levels[point.level];
-    return `${this.kinds[point.kind].by} ${short(point.sparsity)}, ${ne ? `λ₂ ${short(ne)}` : "standard"}`;
+  /** What makes a point sparse. */
+  sparsity(point) {
+    return `${this.kinds[point.kind].by} ${short(point.sparsity)}`;
+  }
+
+  /** A weight of the neuron-embedding loss. */
+  weight(level) {
+    return level ? `λ₂ ${short(this.levels[level])}` : "standard";
   }
 
   /** A measure of a point with its title and interval. */
@@ -90,10 +97,9 @@ class ParetoExplorer {
   }
 
   number(point, at) {
-    const { digits } = this.axes[at];
-    const [mean, low, high] = point.means[at].map((value) => value?.toFixed(digits).replace("-", "−"));
-    if (mean === undefined) return "–";
-    return low === undefined ? mean : `${mean} (${low} to ${high})`;
+    const [mean, low, high] = point.means[at].map((value) => value !== null && fixed(value, this.axes[at].digits));
+    if (!mean) return "–";
+    return low ? `${mean} (${low} to ${high})` : mean;
   }
 
   makeSelect(which, text) {
@@ -115,9 +121,7 @@ class ParetoExplorer {
   }
 
   makeLegend() {
-    const items = this.levels.map((ne, level) =>
-      element("span", {}, [sample(0, level), ne ? `λ₂ ${short(ne)}` : "standard"]),
-    );
+    const items = this.levels.map((_, level) => element("span", {}, [sample(0, level, "--quiet"), this.weight(level)]));
     return element("p", { class: "nk-key-list" }, ["Weight of the neuron-embedding loss: ", ...items]);
   }
 

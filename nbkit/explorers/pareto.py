@@ -84,8 +84,8 @@ def pareto_data(table: pd.DataFrame) -> tuple[str, list[str], list[str]]:
     kinds = list(dict.fromkeys(table["activation"].astype(str)))
     if odd := [kind for kind in kinds if kind not in ACTIVATIONS]:
         raise NbkitError(f"There is no activation {odd[0]!r}: choose from {', '.join(ACTIVATIONS)}.")
-    levels = [float(ne) for ne in sorted(table["ne"].unique())]
-    points = []
+    levels = sorted({0.0, *table["ne"].astype(float)})  # the first is the standard one, whether the table has it or not
+    points: list[dict[str, Any]] = []
     for (kind, ne, sparsity), group in table.groupby(CELL, sort=True):
         found = {name: mean_interval(group[name].to_numpy(dtype=float)) for name in names}
         points.append(
@@ -97,6 +97,7 @@ def pareto_data(table: pd.DataFrame) -> tuple[str, list[str], list[str]]:
                 "seeds": [[_number(value) for value in group[name]] for name in names],
             }
         )
+    points.sort(key=lambda point: point["kind"])  # in the order in which the activations are offered
     axes = [
         {
             "name": name,

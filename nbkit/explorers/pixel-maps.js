@@ -64,7 +64,6 @@ export function signLegend() {
 export function extremes(values) {
   const high = placeOfLargest(values);
   const low = placeOfLargest(values.map((value) => -value));
-  if (values[high] === values[low]) return `${signed(values[high])} everywhere`;
   return `${signed(values[low])} at ${pixelName(low)} to ${signed(values[high])} at ${pixelName(high)}`;
 }
 
@@ -96,7 +95,7 @@ export class PixelMap {
   }
 
   rest() {
-    this.text.textContent = extremes(this.values);
+    this.text.textContent = rangeText(this.values);
   }
 
   read(p) {
