@@ -41,7 +41,8 @@ def matched_points(table: pd.DataFrame, by: str, metrics: Sequence[str]) -> pd.D
     for _, group in table.groupby(["activation", "seed"], sort=False):
         standard, others = group[group["ne"] == 0], group[group["ne"] > 0]
         rows = others[[*CELL, "seed", by]].copy()
-        curves = [_interpolated(standard[by], standard[metric], others[by]) for metric in metrics]
+        x, at = standard[by].to_numpy(), others[by].to_numpy()
+        curves = [_interpolated(x, standard[metric].to_numpy(), at) for metric in metrics]
         rows["inside"] = _inside(standard[by].to_numpy(), others[by].to_numpy())
         for metric, curve in zip(metrics, curves, strict=True):
             if metric != by:
@@ -71,10 +72,11 @@ def matched_differences(table: pd.DataFrame, by: str, metrics: Sequence[str]) ->
         misses = {metric: _curve_error(table[table["activation"] == activation], by, metric) for metric in metrics}
         for ne in (0.0, *sorted(all_mine["ne"].unique())):
             mine = all_mine if ne == 0 else all_mine[all_mine["ne"] == ne]
+            wide = mine.pivot(index="seed", columns=CELL, values=[*metrics, *(f"standard_{m}" for m in metrics)])
             for metric in metrics:
-                cells = mine.pivot(index="seed", columns=CELL, values=metric)
+                cells = wide[metric]
                 counted = cells.dropna(axis=1)  # NaN where a curve doesn't reach, or a figure is not defined
-                curves = mine.pivot(index="seed", columns=CELL, values=f"standard_{metric}")[counted.columns]
+                curves = wide[f"standard_{metric}"][counted.columns]
                 value, low, high = mean_interval(counted.mean(axis=1).to_numpy()) if counted.size else (np.nan,) * 3
                 rows.append(
                     {
@@ -109,14 +111,14 @@ def _inside(curve: np.ndarray, at: np.ndarray) -> np.ndarray:
     return inside
 
 
-def _interpolated(x: pd.Series, y: pd.Series, at: pd.Series) -> np.ndarray:
+def _interpolated(x: np.ndarray, y: np.ndarray, at: np.ndarray) -> np.ndarray:
     """The curve through the points (x, y), in order of x, at other x; NaN beyond its ends."""
     known = (x > 0) & np.isfinite(y)
     if not known.any():
         return np.full(len(at), np.nan)
-    order = np.argsort(x[known].to_numpy(), kind="stable")
-    xs, ys = np.log(x[known].to_numpy()[order]), y[known].to_numpy()[order]
-    found: np.ndarray = np.interp(np.log(at.to_numpy()), xs, ys, left=np.nan, right=np.nan)
+    order = np.argsort(x[known], kind="stable")
+    xs, ys = np.log(x[known][order]), y[known][order]
+    found: np.ndarray = np.interp(np.log(at), xs, ys, left=np.nan, right=np.nan)
     return found
 
 
@@ -124,9 +126,10 @@ def _curve_error(table: pd.DataFrame, by: str, metric: str) -> float:
     """The mean absolute error of the standard curve, over the points left out, of errors averaged over seeds."""
     errors: dict[float, list[float]] = {}
     for _, group in table[table["ne"] == 0].groupby("seed"):
-        for place, row in group.iterrows():
-            others = group.drop(index=place)
-            expected = _interpolated(others[by], others[metric], pd.Series([row[by]]))[0]
-            errors.setdefault(float(row["sparsity"]), []).append(float(row[metric]) - expected)
+        x, y = group[by].to_numpy(), group[metric].to_numpy()
+        for place, sparsity in enumerate(group["sparsity"]):
+            others = np.arange(len(x)) != place
+            expected = _interpolated(x[others], y[others], x[place : place + 1])[0]
+            errors.setdefault(float(sparsity), []).append(float(y[place]) - expected)
     means = [np.mean(known) for found in errors.values() if (known := [e for e in found if np.isfinite(e)])]
     return float(np.mean(np.abs(means))) if means else float("nan")

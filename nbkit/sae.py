@@ -42,7 +42,7 @@ class SparseAutoencoder(nn.Module):
     def __init__(
         self, d_in: int, d_sae: int, activation: Activation = "relu", k: int | None = None, seed: int = 0
     ) -> None:
-        """Random weights: for `relu` uniform, of PyTorch's linear layers' width; for the others those of Gao et al. 2024,
+        """Random weights: for `relu` uniform, of PyTorch's linear layers' width; for the others as in Gao et al. 2024,
         the decoder's rows random unit vectors, the encoder their transpose, no biases.
 
         Args:

@@ -38,14 +38,19 @@ def test_the_verdict_follows_the_numbers(steps: dict[str, float], said: str, cou
 
 def test_where_there_is_no_difference_none_is_claimed() -> None:
     text = findings.matched_answer(findings.compared(example_sweep(SAME, 6, noise=0.02))).markdown
-    assert "its own mean distance is not measurably different" in text
+    assert "in standard autoencoders, is not measurably different" in text
 
 
 def test_direction_words() -> None:
     lower = answer(BETTER)  # a smaller distance is better
-    assert "its own mean distance is lower by 0.150 (95% interval −0.151 to −0.149)" in lower
-    assert "better in purity +0.150 (+0.149 to +0.151)" in lower and "worse in" not in lower
-    assert "its own mean distance is higher by 0.150" in answer(WORSE)
+    assert "mean distance, 0.588 in standard autoencoders, is lower by 0.150 (95% interval −0.151 to −0.149)" in lower
+    assert "better in purity, pairs of one digit," in lower and "worse in" not in lower
+    assert "none of them differs by more than 26% of its standard value" in lower  # 0.15 / 0.588
+    assert "is higher by 0.150" in answer(WORSE)
+
+
+def test_the_price_is_told() -> None:
+    assert "Besides: L0 / % 2.07 to 1.95; accuracy loss / % 0.59 to 0.44; dead latents" in answer(BETTER)
 
 
 def test_one_seed_makes_no_claim() -> None:

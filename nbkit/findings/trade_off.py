@@ -14,8 +14,8 @@ from nbkit.measures import ACTIVATIONS, MEASURES, of_kind
 
 BY = {"l0": "L0", "mse": "MSE"}
 """What autoencoders are matched by."""
-CHECKS = ("same_digit_weighted", "monosemanticity_weighted")
-"""Independent measures that frequent latents dominate, not the many rare ones."""
+PRICE = ("mse", "l0", "accuracy_loss", "dead")
+"""What an answer names besides."""
 UNDEFINED = "–"
 
 
@@ -120,17 +120,26 @@ def _together(table: pd.DataFrame) -> dict[str, dict[str, Difference]]:
 
 
 def _line(mine: Mapping[str, Difference]) -> str:
-    """One activation: the loss's own distance, then the other measures by verdict."""
+    """One activation: the loss's own distance, then the other measures by verdict, and what they cost."""
     own = mine["mean_distance"]
     if not np.isfinite(own.value):
         return "has no point inside the standard curve."
-    text = f"({own.n_points} points, {own.n_seeds} seeds): its own mean distance is {_phrase('mean_distance', own)}. "
     told = []
     for verdict, word in ((1, "better"), (-1, "worse"), (0, "no measurable difference")):
-        of = [metric for metric in of_kind("independent") if _verdict(metric, mine[metric]) == verdict]
-        told += [f"{word} in " + ", ".join(f"{MEASURES[m].title} {_cell(m, mine[m])}" for m in of)] if of else []
-    weighted = [f"{MEASURES[m].title} {_cell(m, mine[m])}" for m in CHECKS]
-    return text + f"Not optimised: {'; '.join(told)}. As a check: {', '.join(weighted)}."
+        of = [MEASURES[m].title for m in of_kind("independent") if _verdict(m, mine[m]) == verdict]
+        told += [f"{word} in {', '.join(of)}"] if of else []
+    change = max(abs(mine[m].value / mine[m].standard) for m in of_kind("independent") if mine[m].standard)
+    prices = [
+        f"{MEASURES[m].title} {mine[m].standard:.{MEASURES[m].digits}f} to "
+        f"{mine[m].standard + mine[m].value:.{MEASURES[m].digits}f}"
+        for m in PRICE
+        if m in mine
+    ]
+    return (
+        f"({own.n_points} points, {own.n_seeds} seeds): its own mean distance, {own.standard:.3f} in standard "
+        f"autoencoders, is {_phrase('mean_distance', own)}. Not optimised: {'; '.join(told)}; none of them differs by "
+        f"more than {100 * change:.0f}% of its standard value. Besides: {'; '.join(prices)}."
+    )
 
 
 def _verdict_of_all(by: str, together: Mapping[str, Mapping[str, Difference]]) -> str:
