@@ -17,13 +17,19 @@ if TYPE_CHECKING:
     from nbkit.corpora import load_contexts as load_contexts
     from nbkit.embeddings import neuron_embeddings as neuron_embeddings
     from nbkit.errors import NbkitError as NbkitError
+    from nbkit.losses import NeuronEmbeddingLoss as NeuronEmbeddingLoss
     from nbkit.metrics import Polysemanticity as Polysemanticity
     from nbkit.metrics import polysemanticity as polysemanticity
     from nbkit.models import LanguageModel as LanguageModel
     from nbkit.models import load_model as load_model
     from nbkit.neuron import Neuron as Neuron
+    from nbkit.report import SaeReport as SaeReport
+    from nbkit.report import evaluate_sae as evaluate_sae
     from nbkit.request import atlas_for as atlas_for
+    from nbkit.sae import SparseAutoencoder as SparseAutoencoder
     from nbkit.scan import AtlasConfig as AtlasConfig
+    from nbkit.training import SaeConfig as SaeConfig
+    from nbkit.training import train_sae as train_sae
 
 # Imported when first used: torch, transformers and pandas take seconds, and `nbkit --help` needs none of them.
 _HOMES = {
@@ -34,16 +40,22 @@ _HOMES = {
     "LanguageModel": "models",
     "NbkitError": "errors",
     "Neuron": "neuron",
+    "NeuronEmbeddingLoss": "losses",
     "Polysemanticity": "metrics",
+    "SaeConfig": "training",
+    "SaeReport": "report",
+    "SparseAutoencoder": "sae",
     "atlas_for": "request",
     "build_atlas": "build",
     "cosine_distances": "clusters",
+    "evaluate_sae": "report",
     "feature_clusters": "clusters",
     "load_contexts": "corpora",
     "load_model": "models",
     "neuron_embeddings": "embeddings",
     "open_atlas": "atlas",
     "polysemanticity": "metrics",
+    "train_sae": "training",
 }
 
 __all__ = sorted(_HOMES)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 import torch
+from filelock import FileLock
 
 from nbkit.assets import cache_folder
 from nbkit.errors import NbkitError
@@ -16,7 +17,7 @@ from nbkit.files import SCHEMA, read_table, write_table
 
 
 def kept_table(name: str, request: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    """The table of an experiment: read if it was made before, else made and kept.
+    """The table of an experiment: read if it was made before, else made and kept, once for all processes.
 
     Args:
         name: of the experiment.
@@ -29,13 +30,12 @@ def kept_table(name: str, request: Mapping[str, Any], make: Callable[[], pd.Data
     identity = json.dumps({"schema": SCHEMA, "torch": torch.__version__, **request}, sort_keys=True, default=str)
     folder = cache_folder() / "results"
     path = folder / f"{name}-{hashlib.sha256(identity.encode()).hexdigest()[:10]}.parquet"
-    if not path.is_file():
-        table = make()
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise NbkitError(
-                f"can't write to {folder} ({error.strerror}): set NBKIT_CACHE to another folder"
-            ) from error
-        write_table(table, path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        held = FileLock(path.with_suffix(".lock")).acquire()  # whoever asks for it meanwhile waits
+    except OSError as error:
+        raise NbkitError(f"can't write to {folder} ({error.strerror}): set NBKIT_CACHE to another folder") from error
+    with held:
+        if not path.is_file():
+            write_table(make(), path)
     return read_table(path)
