@@ -24,16 +24,18 @@ def answer(steps: dict[str, float], n_seeds: int = 4) -> str:
 @pytest.mark.parametrize(
     ("steps", "said", "counts"),
     [
-        (BETTER, "the loss makes latents more monosemantic in some respects and less in none", "8 favour it, 0 speak"),
-        (WORSE, "the loss makes latents less monosemantic in some respects and more in none", "0 favour it, 8 speak"),
-        (BETTER | {"purity": -0.1}, "in some respects and less in others", "6 favour it, 2 speak"),
+        (BETTER, "Yes, wherever a difference can be measured", "8 favor the loss, 0 speak"),
+        (WORSE, "No, less so wherever a difference can be measured", "0 favor the loss, 8 speak"),
+        (BETTER | {"purity": -0.1}, "Mostly yes", "6 favor the loss, 2 speak"),
+        (WORSE | {"purity": 0.1}, "Mostly no", "2 favor the loss, 6 speak"),
+        (BETTER | {"purity": -0.1, "same_digit": -0.1}, "It depends on the measure", "4 favor the loss, 4 speak"),
     ],
 )
 def test_the_verdict_follows_the_numbers(steps: dict[str, float], said: str, counts: str) -> None:
     text = answer(steps)
     for by in ("L0", "MSE"):
-        assert f"**At equal {by}: " in text
-    assert text.count(said) == 2 and text.count(f"Of 8 comparisons on independent measures {counts}") == 2
+        assert f"**More monosemantic at equal {by}? {said}.**" in text
+    assert text.count(f"Of 8 comparisons on independent measures {counts}") == 2
 
 
 def test_where_there_is_no_difference_none_is_claimed() -> None:
@@ -55,7 +57,7 @@ def test_the_price_is_told() -> None:
 
 def test_one_seed_makes_no_claim() -> None:
     text = answer(BETTER, n_seeds=1)
-    assert "(one seed)" in text and "0 favour it, 0 speak against it and 8 cannot tell" in text
+    assert "(one seed)" in text and "0 favor the loss, 0 speak against it and 8 cannot tell" in text
 
 
 def test_points_outside_are_told() -> None:

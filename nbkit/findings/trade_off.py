@@ -16,6 +16,8 @@ BY = {"l0": "L0", "mse": "MSE"}
 """What autoencoders are matched by."""
 PRICE = ("mse", "l0", "accuracy_loss", "dead")
 """What an answer names besides."""
+MOSTLY = 2
+"""How many times more comparisons speak for than against, or against than for, in a "mostly"."""
 UNDEFINED = "–"
 
 
@@ -137,27 +139,31 @@ def _line(mine: Mapping[str, Difference]) -> str:
     ]
     return (
         f"({own.n_points} points, {own.n_seeds} seeds): its own mean distance, {own.standard:.3f} in standard "
-        f"autoencoders, is {_phrase('mean_distance', own)}. Not optimised: {'; '.join(told)}; none of them differs by "
+        f"autoencoders, is {_phrase('mean_distance', own)}. Not optimized: {'; '.join(told)}; none of them differs by "
         f"more than {100 * change:.0f}% of its standard value. Besides: {'; '.join(prices)}."
     )
 
 
 def _verdict_of_all(by: str, together: Mapping[str, Mapping[str, Difference]]) -> str:
-    """How many of the intervals of independent measures favour the loss, and how many speak against it."""
+    """How many of the intervals of independent measures favor the loss, and how many speak against it."""
     verdicts = [_verdict(metric, mine[metric]) for mine in together.values() for metric in of_kind("independent")]
     better, worse, n = verdicts.count(1), verdicts.count(-1), len(verdicts)
     if not better and not worse:
-        said = "no measurable difference in what the loss does not optimise"
+        said = "no measurable difference"
     elif not worse:
-        said = "the loss makes latents more monosemantic in some respects and less in none"
+        said = "yes, wherever a difference can be measured"
     elif not better:
-        said = "the loss makes latents less monosemantic in some respects and more in none"
+        said = "no, less so wherever a difference can be measured"
+    elif better >= MOSTLY * worse:
+        said = "mostly yes"
+    elif worse >= MOSTLY * better:
+        said = "mostly no"
     else:
-        said = "the loss makes latents more monosemantic in some respects and less in others"
+        said = "it depends on the measure"
     return (
-        f"**At equal {BY[by]}: {said}.** Of {n} comparisons on independent measures {better} favour it, {worse} speak "
-        f"against it and {n - better - worse} cannot tell; where there is no difference, one in twenty would seem to "
-        f"show one. With the loss minus without:"
+        f"**More monosemantic at equal {BY[by]}? {said[0].upper()}{said[1:]}.** Of {n} comparisons on independent "
+        f"measures {better} favor the loss, {worse} speak against it and {n - better - worse} cannot tell; where "
+        f"there is no difference, one in twenty would seem to show one."
     )
 
 
