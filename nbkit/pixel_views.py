@@ -64,7 +64,7 @@ def logit_effects(mlp: MnistMLP, sae: SparseAutoencoder | None = None) -> Float[
         NbkitError: the autoencoder doesn't read 64 neurons.
     """
     with torch.no_grad():
-        effects = mlp.out.weight.T
+        effects = mlp.out.weight.detach().T
         if sae is not None:
             _check(sae)
             effects = sae.w_dec.to(effects) @ effects

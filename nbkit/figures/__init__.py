@@ -1,7 +1,9 @@
 """The paper's figures and the book's own, one function each, returning a matplotlib `Figure`."""
 
 from nbkit.figures.dendrogram import cluster_dendrogram, rare_behaviour
+from nbkit.figures.hidden_layer import hidden_distributions, hidden_maps
 from nbkit.figures.illustration import embedding_illustration
+from nbkit.figures.latent import cluster_images, latent_up_close
 from nbkit.figures.spaces import compare_embedding_spaces
 from nbkit.figures.table import table1_intervals
 from nbkit.figures.trade_off import matched_intervals, trade_off_curves
@@ -9,9 +11,13 @@ from nbkit.figures.whole_model import largest_share_distribution, metric_distrib
 
 __all__ = [
     "cluster_dendrogram",
+    "cluster_images",
     "compare_embedding_spaces",
     "embedding_illustration",
+    "hidden_distributions",
+    "hidden_maps",
     "largest_share_distribution",
+    "latent_up_close",
     "matched_intervals",
     "metric_distributions",
     "polysemanticity_by_layer",

@@ -38,9 +38,10 @@ PAPER_ROUNDING = {**{name: 0.5 * 10**-digits for name, digits in DECIMALS.items(
 def mnist_provenance(profile: str, n_seeds: int, seed: int = 0) -> Text:
     """What made the numbers of a page of the MNIST part."""
     libraries = ", ".join(f"{name} {version(name)}" for name in ("nbkit", "torch", "numpy", "scipy"))
+    seeds = f"seed {seed}" if n_seeds == 1 else f"one for each seed, {seed} to {seed + n_seeds - 1}"
     return Text(
-        f"*Made by profile `{profile}`: MNIST, 60,000 training and 10,000 test images; an MLP 784-64-10 for each seed; "
-        f"seeds {seed} to {seed + n_seeds - 1}; float32; {libraries}.*"
+        f"*Made by profile `{profile}`: MNIST, 60,000 training and 10,000 test images; an MLP 784-64-10, {seeds}; "
+        f"float32; {libraries}.*"
     )
 
 

@@ -1,0 +1,95 @@
+"""The MLP and its hidden neurons in words and tables."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+
+from nbkit.explorers.latent_view import LatentView
+from nbkit.findings.spaces import phrase
+from nbkit.findings.text import Text
+from nbkit.hidden_spaces import IMAGES, METRICS, WEIGHTS
+from nbkit.mnist import RECIPE, accuracy, load_mnist, mlp_for
+from nbkit.spaces import summarize
+
+PAPER_ACCURACY = 94.0
+IMAGE_NAMES = {"examples": "its first 100 examples", "random": "100 random images", "strongest": "its 100 strongest"}
+WEIGHT_NAMES = {"own": "its own weights", "shuffled": "another neuron's weights (control)", "none": "no weights"}
+TITLES = {
+    "mean_distance": "mean distance",
+    "max_distance": "maximum distance",
+    "n_clusters": "clusters",
+    "silhouette": "silhouette",
+    "agreement": "agreement with digits",
+    "purity": "commonest digit",
+}
+
+
+def mlp_accuracy(n_seeds: int, seed: int = 0) -> Text:
+    """How the MLP was trained, and its test accuracy over seeds beside the paper's."""
+    mnist = load_mnist()
+    seeds = range(seed, seed + n_seeds)
+    with torch.inference_mode():
+        found = [100 * accuracy(mlp_for(number)(mnist.test_images), mnist.test_labels) for number in seeds]
+    if n_seeds == 1:
+        told = f"over 1 seed: **{found[0]:.2f}%**"
+    else:
+        told = (
+            f"over {n_seeds} seeds: **{np.mean(found):.2f} ± {np.std(found, ddof=1):.2f}%** (mean ± standard deviation)"
+        )
+    return Text(
+        f"Adam with learning rate {RECIPE['learning_rate']:g} and L2 decay {RECIPE['weight_decay']:g}, batches of "
+        f"{RECIPE['batch_size']:g}, {RECIPE['epochs']:g} epochs. Test accuracy {told}; the paper's is "
+        f"{PAPER_ACCURACY:.1f}%. The MLP of this page, seed {seed}: {found[0]:.2f}%."
+    )
+
+
+def hidden_neurons(view: LatentView) -> Text:
+    """How many images activate the hidden neurons, and how their examples are spread, as a sentence."""
+    t = view.metrics
+
+    def spread(name: str, form: str) -> str:
+        return f"{t[name].median():{form}} ({t[name].min():{form}} to {t[name].max():{form}})"
+
+    return Text(
+        f"Median over the {len(t)} neurons, and range: {spread('n_examples', ',.0f')} test images activate a neuron. "
+        f"Its examples fall into {spread('n_clusters', '.0f')} feature clusters, their mean distance is "
+        f"{spread('mean_distance', '.2f')}, and {spread('purity', '.0%')} of them show the commonest digit."
+    )
+
+
+def hidden_spaces_table(table: pd.DataFrame) -> pd.DataFrame:
+    """`compare_hidden_spaces` for the eye: medians over the neurons, a row per images and weights."""
+    medians = table.groupby(["images", "weights"])[list(METRICS)].median()
+    rows = pd.MultiIndex.from_product([IMAGES, WEIGHTS])
+    digits = {name: 0 if name == "n_clusters" else 2 for name in METRICS}
+    cells: dict[str, list[str]] = {
+        TITLES[name]: [f"{medians.loc[row, name]:.{digits[name]}f}" for row in rows] for name in METRICS
+    }
+    cells[TITLES["purity"]] = [
+        cell if by == WEIGHTS[0] else "" for cell, (_, by) in zip(cells[TITLES["purity"]], rows, strict=True)
+    ]
+    images = [IMAGE_NAMES[of] if by == WEIGHTS[0] else "" for of, by in rows]
+    index = pd.MultiIndex.from_arrays([images, [WEIGHT_NAMES[by] for _, by in rows]], names=["images", "embedded with"])
+    return pd.DataFrame(cells, index=index)
+
+
+def what_polysemantic_means(table: pd.DataFrame, seed: int = 0) -> Text:
+    """What the comparison supports, neuron by neuron, for the first examples and for the strongest images."""
+
+    def own(of: str, images: str, weights: str, metric: str = "mean_distance") -> str:
+        cells = table.pivot(index="neuron", columns=["images", "weights"], values=metric)
+        difference = summarize(cells[of, "own"] - cells[images, weights], seed)
+        return phrase(difference.assign(metric=metric), metric)
+
+    agreement = [own("strongest", "strongest", weights, "agreement") for weights in ("shuffled", "none")]
+    return Text(
+        f"Differences neuron by neuron, over the {table['neuron'].nunique()} neurons:\n\n"
+        f"- **First examples.** Their mean distance is {own('examples', 'random', 'own')} that of random images, and "
+        f"{own('examples', 'examples', 'shuffled')} that of the same images with another neuron's weights.\n"
+        f"- **Strongest images.** Their mean distance is {own('strongest', 'random', 'own')} that of random images, "
+        f"and {own('strongest', 'strongest', 'shuffled')} that of the same images with another neuron's weights.\n"
+        f"- **Digits.** For the strongest images the agreement of ten clusters with the digits is {agreement[0]} that "
+        f"with another neuron's weights, and {agreement[1]} that without weights."
+    )
