@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 from nbkit import figures, findings
 from nbkit.errors import NbkitError
@@ -95,10 +94,6 @@ def test_what_latents_read_is_told() -> None:
     assert text.count("- *") == 2
 
 
-def titles(figure: Figure) -> list[str]:
-    return [ax.get_xlabel() or ax.get_title() for ax in figure.axes]
-
-
 def test_curves_have_a_panel_per_measure_and_activation() -> None:
     table = example_sweep()
     figure = drawn(figures.trade_off_curves(table, "l0", ("purity", "mse")))
@@ -116,9 +111,10 @@ def test_curves_have_a_panel_per_measure_and_activation() -> None:
 def test_intervals_have_a_panel_per_measure() -> None:
     compared = findings.compared(example_sweep({"purity": 0.1}, noise=0.01))
     figure = drawn(figures.matched_intervals(compared, ("purity", "silhouette", "mean_distance")))
+    assert [ax.get_title(loc="left") for ax in figure.axes[:2]] == ["purity", "silhouette of images in two clusters"]
     assert [ax.get_xlabel() for ax in figure.axes[:2]] == [
-        "difference in purity (higher is better)",
-        "difference in silhouette of images in two clusters (lower is better)",
+        "difference (higher is better)",
+        "difference (lower is better)",
     ]
     values = [line for line in figure.axes[0].get_lines() if line.get_marker() in ("o", "D")]
     assert [len(np.asarray(line.get_xdata())) for line in values] == [2, 2]

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator
 
 from nbkit.errors import NbkitError
 from nbkit.figures.style import WIDTH, BookFigure, styled
@@ -53,6 +54,7 @@ def trade_off_curves(table: pd.DataFrame, x: str = "l0", metrics: Sequence[str] 
         ax.set_title(ACTIVATIONS[str(activation)])
     for ax in axes[-1]:
         ax.set_xlabel(MEASURES[x].title)
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         ax.xaxis.set_minor_formatter(lambda *_: "")
     handles = [Line2D([], [], **_look(place), label=_name(ne)) for place, ne in enumerate(levels)]  # type: ignore[arg-type]
@@ -76,7 +78,7 @@ def matched_intervals(differences: Mapping[str, pd.DataFrame], metrics: Sequence
         raise NbkitError(f"There are no differences of {', '.join(missing)}.")
     activations = list(dict.fromkeys(next(iter(differences.values()))["activation"]))
     n_rows = -(-len(metrics) // 2)
-    figure = BookFigure(figsize=(WIDTH, 0.5 + n_rows * (0.62 + 0.3 * len(activations))))
+    figure = BookFigure(figsize=(WIDTH, 0.5 + n_rows * (0.8 + 0.3 * len(activations))))
     axes = list(figure.subplots(n_rows, 2, sharey=True, squeeze=False).flat)
     for ax, metric in zip(axes, metrics, strict=False):
         ax.axvline(0, color=INK, linewidth=0.8)
@@ -88,8 +90,10 @@ def matched_intervals(differences: Mapping[str, pd.DataFrame], metrics: Sequence
             ax.plot(rows["value"], places, marker, color=color)
         ax.set_yticks(range(len(activations)), [ACTIVATIONS[str(activation)] for activation in activations])
         ax.set_ylim(len(activations) - 0.5, -0.5)
-        better = {1: " (higher is better)", -1: " (lower is better)", 0: ""}[MEASURES[metric].better]
-        ax.set_xlabel(f"difference in {MEASURES[metric].title}{better}")
+        ax.set_title(MEASURES[metric].title)
+        ax.set_xlabel(
+            "difference" + {1: " (higher is better)", -1: " (lower is better)", 0: ""}[MEASURES[metric].better]
+        )
         ax.margins(x=0.15)
         ax.grid(visible=True, axis="x")
     for ax in axes[len(metrics) :]:
