@@ -298,7 +298,7 @@ def test_a_model_without_blocks_is_refused(tiny_folder: Callable[[str], Path], m
     class Bridge:
         original_model = nn.Linear(1, 1)
 
-    monkeypatch.setattr("nbkit.models._boot", lambda *_: Bridge())
+    monkeypatch.setattr("nbkit.models.opening._boot", lambda *_: Bridge())
     with pytest.raises(NbkitError, match="Linear"):
         load_model(tiny_folder("gpt2"))
 

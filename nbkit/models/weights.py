@@ -1,0 +1,68 @@
+"""The weights with which neurons read, the layer norm before them, and their activation functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from nbkit.errors import NbkitError
+
+
+@dataclass(frozen=True)
+class NeuronWeights:
+    """The weights with which the neurons of one layer read their input, in float32."""
+
+    w_in: Float[Tensor, "d_mlp d_model"]
+    """Input weights, a row per neuron; in a gated MLP those of the linear (`up`) branch."""
+    b_in: Float[Tensor, " d_mlp"]
+    """Bias of `w_in`; zeros where the model has none."""
+    w_gate: Float[Tensor, "d_mlp d_model"] | None
+    """Gate weights, a row per neuron; None in a plain MLP."""
+    b_gate: Float[Tensor, " d_mlp"] | None
+    """Bias of `w_gate`."""
+
+    def activations(
+        self, pre_mlp: Float[Tensor, "... d_model"], act_fn: Callable[[Tensor], Tensor]
+    ) -> Float[Tensor, "... d_mlp"]:
+        """The neurons' activations on the vectors they receive: act(h·w + b), or act(h·w_gate)·(h·w_in) if gated."""
+        linear = pre_mlp @ self.w_in.T + self.b_in
+        if self.w_gate is None:
+            return act_fn(linear)
+        assert self.b_gate is not None
+        return act_fn(pre_mlp @ self.w_gate.T + self.b_gate) * linear
+
+
+@dataclass(frozen=True)
+class Norm:
+    """The layer norm whose output an MLP reads: output = normalized * scale + shift."""
+
+    scale: Float[Tensor, " d_model"]
+    shift: Float[Tensor, " d_model"]
+
+
+def activation_function(name: str) -> Callable[[Tensor], Tensor]:
+    """The activation function that `transformers` knows by `name`.
+
+    Raises:
+        NbkitError: if it knows none of that name.
+    """
+    from transformers.activations import ACT2FN
+
+    try:
+        function: Callable[[Tensor], Tensor] = ACT2FN[name]
+    except KeyError:
+        raise NbkitError(f"unknown activation function {name!r}") from None
+    return function
+
+
+def as_float(tensor: Tensor) -> Tensor:
+    """The values in float32, on the CPU."""
+    return tensor.detach().float().cpu()
+
+
+def relative_error(value: Tensor, expected: Tensor) -> float:
+    """The largest error, by the largest expected value."""
+    return float((value - expected).abs().max() / expected.abs().max().clamp_min(1e-12))
