@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -46,6 +47,18 @@ def browser(chromium_path: Path) -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=chromium_path, args=list(BROWSER_FLAGS))
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def mini_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages of the small book."""
+    from nbkit.book import build
+    from tests.mini_book import REPOSITORY, write_book
+
+    root = write_book(tmp_path_factory.mktemp("mini"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")]))
+        return build("quick", out=root / "_build", root=root)
 
 
 @pytest.fixture(scope="session")

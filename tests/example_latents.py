@@ -46,7 +46,7 @@ def example_models(n: int = 90, seed: int = 0) -> ExampleModels:
     hidden = np.maximum((images - mlp.mean) / mlp.std @ w_in + mlp.b_in, 0)
     w_enc = rng.normal(size=(HIDDEN, LATENTS))
     pre = hidden @ w_enc
-    b_enc = -np.quantile(pre, 0.7, axis=0)  # three in ten images activate a latent
+    b_enc = 0.01 - np.quantile(pre, 0.7, axis=0)  # three in ten images activate a latent, none by a rounding error
     b_enc[DEAD] = -1 - pre[:, DEAD].max()
     latents = np.maximum(pre + b_enc, 0)
     gains = w_in / mlp.std

@@ -23,13 +23,21 @@ INDEX: list[Cell] = [
     ("code", "model", []),
 ]
 EXPLORER: list[Cell] = [
-    ("markdown", "# A live dendrogram", []),
+    ("markdown", "# Live explorers", []),
     ("code", "threshold = 0.5", ["parameters"]),
     (
         "code",
         "from nbkit.explorers import DendrogramExplorer\n"
         "from tests.example_neuron import HOSTILE, example_neuron\n"
         "DendrogramExplorer(example_neuron(60, words=HOSTILE), threshold)",
+        [],
+    ),
+    ("code", "from tests.example_latents import example_models\nexample_models().explorer()", []),
+    (
+        "code",
+        "from nbkit.explorers import ParetoExplorer\n"
+        "from tests.example_sweep import example_sweep\n"
+        "ParetoExplorer(example_sweep())",
         [],
     ),
 ]

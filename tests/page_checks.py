@@ -15,6 +15,8 @@ from typing import Any, Literal
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response, expect
 
 EXPLORER = ".nbkit-explorer"
+DENDROGRAM, LATENTS, PARETO = ".nk-dendrogram", ".nk-latent", ".nk-pareto"
+STATE_OF_WIDGET = re.compile(r'"_anywidget_id": "nbkit\.explorers\.\w+\.(\w+)"')
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
@@ -84,9 +86,22 @@ def page_names(html: Path) -> list[str]:
     return sorted(path.name for path in html.glob("*.html") if path.stem not in ("genindex", "search"))
 
 
-def has_explorer(html: Path, name: str) -> bool:
-    """Whether the source of a page holds one of our widgets."""
-    return "nbkit.explorers" in (html / name).read_text(encoding="utf-8")
+def explorers_of(html: Path, name: str) -> list[str]:
+    """The classes of our widgets that the source of a page holds."""
+    return STATE_OF_WIDGET.findall((html / name).read_text(encoding="utf-8"))
+
+
+def page_with(html: Path, kind: str) -> str | None:
+    """The first page of a book that holds a widget of this class."""
+    return next((name for name in page_names(html) if kind in explorers_of(html, name)), None)
+
+
+def check_explorers_are_drawn(page: Page, expected: int) -> None:
+    """Every widget that the page holds has become an explorer with something in it."""
+    drawn = page.locator(EXPLORER)
+    expect(drawn).to_have_count(expected)
+    for view in drawn.all():
+        expect(view.locator("svg").first).to_be_visible()
 
 
 def check_needs_no_network(seen: Visit) -> None:
@@ -134,7 +149,7 @@ def check_search_finds(browser: Browser, base: str, word: str) -> None:
 
 def explorer(page: Page) -> Locator:
     """The first dendrogram explorer of a page, drawn."""
-    found = page.locator(EXPLORER).first
+    found = page.locator(DENDROGRAM).first
     expect(found.get_by_role("slider")).to_be_visible()
     return found
 

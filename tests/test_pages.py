@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -18,7 +17,7 @@ from nbkit.book import build
 from nbkit.snippets import display_token
 from tests import page_checks as checks
 from tests.example_neuron import HOSTILE
-from tests.mini_book import REPOSITORY, write_book
+from tests.mini_book import REPOSITORY
 
 BOOKS = ("mini_book", "quick_book")  # fixtures that build a book and return the folder of its pages
 AXE = Asset(
@@ -37,16 +36,10 @@ AXE = Asset(
     size=3_000_000,
     result="axe-core/axe.min.js",
 )
+PAGE_BYTES = 200_000
+MOST_BYTES = {"DendrogramExplorer": 150_000, "LatentExplorer": 3_000_000, "ParetoExplorer": 120_000}
+"""Of a page without an explorer, and of each explorer on it."""
 Scheme = Literal["light", "dark"]
-
-
-@pytest.fixture(scope="session")
-def mini_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The pages of the small book."""
-    root = write_book(tmp_path_factory.mktemp("mini"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")]))
-        return build("quick", out=root / "_build", root=root)
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +68,9 @@ def base(request: pytest.FixtureRequest, html: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def explorer_page(html: Path) -> str:
     """A page of the book with a dendrogram explorer."""
-    return next(name for name in checks.page_names(html) if checks.has_explorer(html, name))
+    name = checks.page_with(html, "DendrogramExplorer")
+    assert name
+    return name
 
 
 @pytest.fixture(scope="session")
@@ -91,8 +86,7 @@ def test_pages_need_no_network_and_typeset_their_maths(browser: Browser, base: s
     assert {"index.html", "references.html"} <= set(names)
     for name in names:
         with checks.visit(browser, base, name) as seen:
-            if checks.has_explorer(html, name):
-                checks.explorer(seen.page)
+            checks.check_explorers_are_drawn(seen.page, len(checks.explorers_of(html, name)))
             checks.check_maths_is_typeset(seen.page)
             checks.check_needs_no_network(seen)
 
@@ -136,19 +130,23 @@ def test_the_handle_changes_the_groups(browser: Browser, base: str, explorer_pag
         checks.check_needs_no_network(seen)
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1280, "dark"), (2560, "light")])
-def test_explorers_fit_and_are_accessible(
-    browser: Browser, html: Path, explorer_page: str, axe: Path, width: int, scheme: Scheme
-) -> None:
-    with checks.visit(browser, html.as_uri() + "/", explorer_page, width=width, scheme=scheme) as seen:
-        view = checks.explorer(seen.page)
-        assert view.evaluate("e => getComputedStyle(e).colorScheme") == scheme
-        checks.check_fits_the_width(seen.page)
-        checks.check_accessible(seen.page, axe)
+@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (360, "dark"), (1280, "dark"), (2560, "light")])
+def test_explorers_fit_and_are_accessible(browser: Browser, html: Path, axe: Path, width: int, scheme: Scheme) -> None:
+    for name in sorted(filter(None, {checks.page_with(html, kind) for kind in MOST_BYTES})):
+        with checks.visit(browser, html.as_uri() + "/", name, width=width, scheme=scheme) as seen:
+            checks.check_explorers_are_drawn(seen.page, len(checks.explorers_of(html, name)))
+            schemes = seen.page.locator(checks.EXPLORER).evaluate_all(
+                "all => all.map((e) => getComputedStyle(e).colorScheme)"
+            )
+            assert set(schemes) == {scheme}
+            checks.check_fits_the_width(seen.page)
+            checks.check_accessible(seen.page, axe)
 
 
-def test_an_explorer_page_is_light(html: Path, explorer_page: str) -> None:
-    assert (html / explorer_page).stat().st_size < 300_000
+def test_a_page_weighs_no_more_than_its_explorers_may(html: Path) -> None:
+    for name in checks.page_names(html):
+        kinds = checks.explorers_of(html, name)
+        assert (html / name).stat().st_size < PAGE_BYTES + sum(MOST_BYTES[kind] for kind in kinds), name
 
 
 def test_hostile_text_shows_as_text(browser: Browser, mini_book: Path) -> None:

@@ -56,7 +56,7 @@ export class LatentClusters {
     const average = averageImage(data, images);
     const weighted = product(average, this.map);
     const digits = digitCounts(data, images).map(([digit, n]) => `${digit} ×${n}`);
-    const card = element("section", { class: "nk-card", "aria-label": `Cluster ${place + 1}` }, [
+    const card = element("div", { class: "nk-card", role: "group", "aria-label": `Cluster ${place + 1}` }, [
       element("p", { class: "nk-head" }, [
         element("span", { class: "nk-hidden" }, ["Cluster "]),
         element("span", { class: "nk-badge" }, [String(place + 1)]),
