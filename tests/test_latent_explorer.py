@@ -107,17 +107,20 @@ def test_the_arrays_hold_the_models(models: ExampleModels) -> None:
 
 
 def test_only_images_that_are_shown_are_sent(models: ExampleModels) -> None:
+    labels = np.sort(models.labels)  # so that the first images of a digit stand anywhere
     few = [
         replace(
             view,
             examples=[rows[rows > 60] for rows in view.examples],
-            clusters=[c[rows > 60] for rows, c in zip(view.examples, view.clusters, strict=True)],
+            clusters=[labels[rows > 60] for rows, labels in zip(view.examples, view.clusters, strict=True)],
         )
         for view in models.views
     ]
-    _, sent = explorer_arrays(few, models.mlp, models.images, models.labels)
-    shown = {*range(PICKS * len(DIGITS)), *np.concatenate([row for view in few for row in view.examples]).tolist()}
-    assert sent["numbers"].tolist() == sorted(shown)
+    _, sent = explorer_arrays(few, models.mlp, models.images, labels)
+    picked = [row for digit in DIGITS for row in np.flatnonzero(labels == digit)[:PICKS]]
+    assert sent["numbers"].tolist() == sorted({*picked, *np.concatenate([row for v in few for row in v.examples])})
+    assert sent["numbers"][sent["picks"]].tolist() == picked
+    assert np.array_equal(sent["images"], np.rint(models.images[sent["numbers"]] * 255))
 
 
 def test_the_weights_read_pixels_as_they_are(models: ExampleModels) -> None:
