@@ -102,13 +102,20 @@ def test_the_same_rank_in_the_same_model_is_the_latent_itself(n: int) -> None:
         assert same_rank(view, LatentChoice(view, latent, "")).latent == latent
 
 
-@pytest.mark.parametrize(("rank", "expected"), [(0, 0), (5, 20), (10, 40)])
+@pytest.mark.parametrize(("rank", "expected"), [(0, 0), (5, 20), (7, 29), (10, 41)])
 def test_ranks_are_shares_of_the_ranked_latents(rank: int, expected: int) -> None:
-    small, large = ladder(11, "small"), ladder(41, "large", 1)
+    """The nearest rank: 0.5 * 41 is 20.5, of the two the even one, and 0.7 * 41 is 28.7."""
+    small, large = ladder(11, "small"), ladder(42, "large", 1)
     like = LatentChoice(small, int(small.metrics["mean_distance"].argsort()[rank]), "")
     choice = same_rank(large, like)
-    assert choice.metrics["mean_distance"] == pytest.approx(expected / 41)
+    assert choice.metrics["mean_distance"] == pytest.approx(expected / 42)
     assert f"the same rank as {like.name}: {rank / 10:.0%} lie below" in choice.rule
+
+
+def test_latents_at_the_same_distance_are_not_below() -> None:
+    view = view_of([{"mean_distance": d} for d in (0.1, 0.2, 0.2, 0.4)])
+    for latent in (1, 2):
+        assert "33% lie below" in same_rank(view, LatentChoice(view, latent, "")).rule
 
 
 def test_a_latent_with_few_examples_is_ranked_by_its_distance() -> None:

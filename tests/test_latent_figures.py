@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
@@ -106,17 +107,25 @@ def test_any_number_of_examples_is_shown(sizes: list[int]) -> None:
 
 
 def test_headings_say_what_was_measured() -> None:
-    assert "Latent 0 of the example SAE: 2 feature clusters, mean distance 0.23, maximum 0.68" in words(
+    assert "Latent 0 of the example SAE: 2 clusters, mean distance 0.23, max 0.68" in words(
         drawn(figures.latent_up_close(choice_of([20, 5]), IMAGES_SHOWN))
     )
     assert "Latent 0 of the example SAE: one example" in words(
         drawn(figures.latent_up_close(choice_of([1]), IMAGES_SHOWN))
     )
     text = words(drawn(figures.cluster_images(choice_of([9, 8, 7, 6, 5, 4]), IMAGES_SHOWN)))
-    assert "Latent 0 of the example SAE: 39 examples in 6 feature clusters, the 5 largest" in text
+    assert "Latent 0 of the example SAE: the 5 largest of 6 feature clusters" in text
     assert {"1: 9 examples", "5: 5 examples"} <= set(text) and "6: 4 examples" not in text
     text = words(drawn(figures.cluster_images(choice_of([2, 1]), IMAGES_SHOWN)))
-    assert "Latent 0 of the example SAE: 3 examples in 2 feature clusters" in text and "2: 1 example" in text
+    assert "Latent 0 of the example SAE: 2 feature clusters" in text and "2: 1 example" in text
+
+
+@pytest.mark.parametrize("draw", [figures.latent_up_close, figures.cluster_images])
+def test_the_heading_of_the_longest_name_fits(draw: Callable[..., Figure]) -> None:
+    choice = choice_of([2] + [1] * 50, name="hidden layer, strongest images")
+    figure = drawn(draw(choice, IMAGES_SHOWN))
+    [heading] = [text for text in figure.texts if choice.name in text.get_text()]
+    assert heading.get_window_extent().x1 < figure.bbox.x1
 
 
 def test_a_row_has_its_cluster_s_average_and_the_product_with_the_map() -> None:
@@ -144,8 +153,7 @@ def test_a_blank_latent_is_drawn() -> None:
 
 
 @pytest.mark.parametrize("draw", [figures.latent_up_close, figures.cluster_images])
-def test_a_latent_without_examples_is_named(draw: object) -> None:
-    assert callable(draw)
+def test_a_latent_without_examples_is_named(draw: Callable[..., Figure]) -> None:
     with pytest.raises(NbkitError, match="Latent 0 of the example SAE has no examples to show"):
         draw(choice_of([]), IMAGES_SHOWN)
 

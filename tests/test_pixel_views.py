@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -129,7 +131,6 @@ def test_the_precision_of_the_autoencoder_is_no_trouble() -> None:
 
 
 @pytest.mark.parametrize("view", [activation_maps, logit_effects])
-def test_an_autoencoder_of_another_layer_is_refused(view: object) -> None:
-    assert callable(view)
+def test_an_autoencoder_of_another_layer_is_refused(view: Callable[..., object]) -> None:
     with pytest.raises(NbkitError, match="reads 63 numbers: one of the hidden layer reads 64"):
         view(MnistMLP(), SparseAutoencoder(63, 5))

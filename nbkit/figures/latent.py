@@ -118,8 +118,8 @@ def cluster_images(
     for ax, title in zip(axes[0], ("average", "× map", "first images"), strict=False):
         ax.set_title(title)
     n = int(labels.max()) + 1
-    told = count(n, "feature cluster") + (f", the {len(sizes)} largest" if n > len(sizes) else "")
-    set_heading(figure, f"{choice.name}: {count(len(places), 'example')} in {told}")
+    told = f"the {len(sizes)} largest of {n} feature clusters" if n > len(sizes) else count(n, "feature cluster")
+    set_heading(figure, f"{choice.name}: {told}")
     return figure
 
 
@@ -135,8 +135,8 @@ def _heading(choice: LatentChoice) -> str:
     text = f"{choice.name}: "
     if np.isnan(row["mean_distance"]):
         return text + "one example"
-    clusters = count(int(row["n_clusters"]), "feature cluster")
-    return text + f"{clusters}, mean distance {row['mean_distance']:.2f}, maximum {row['max_distance']:.2f}"
+    clusters = count(int(row["n_clusters"]), "cluster")
+    return text + f"{clusters}, mean distance {row['mean_distance']:.2f}, max {row['max_distance']:.2f}"
 
 
 def _gray(ax: Axes, image: Float[np.ndarray, " 784"]) -> None:

@@ -9,16 +9,15 @@ import torch
 from nbkit.explorers.latent_view import LatentView
 from nbkit.findings.spaces import phrase
 from nbkit.findings.text import Text
-from nbkit.hidden_spaces import IMAGES, METRICS, WEIGHTS
+from nbkit.hidden_spaces import IMAGES, WEIGHTS
 from nbkit.mnist import RECIPE, accuracy, load_mnist, mlp_for
 from nbkit.spaces import summarize
 
 PAPER_ACCURACY = 94.0
-IMAGE_NAMES = {"examples": "its first 100 examples", "random": "100 random images", "strongest": "its 100 strongest"}
-WEIGHT_NAMES = {"own": "its own weights", "shuffled": "another neuron's weights (control)", "none": "no weights"}
+IMAGE_NAMES = {"examples": "its first examples", "random": "random images", "strongest": "its strongest images"}
+WEIGHT_NAMES = {"own": "own weights", "shuffled": "… another neuron's weights (control)", "none": "… no weights"}
 TITLES = {
     "mean_distance": "mean distance",
-    "max_distance": "maximum distance",
     "n_clusters": "clusters",
     "silhouette": "silhouette",
     "agreement": "agreement with digits",
@@ -61,18 +60,17 @@ def hidden_neurons(view: LatentView) -> Text:
 
 def hidden_spaces_table(table: pd.DataFrame) -> pd.DataFrame:
     """`compare_hidden_spaces` for the eye: medians over the neurons, a row per images and weights."""
-    medians = table.groupby(["images", "weights"])[list(METRICS)].median()
-    rows = pd.MultiIndex.from_product([IMAGES, WEIGHTS])
-    digits = {name: 0 if name == "n_clusters" else 2 for name in METRICS}
-    cells: dict[str, list[str]] = {
-        TITLES[name]: [f"{medians.loc[row, name]:.{digits[name]}f}" for row in rows] for name in METRICS
-    }
-    cells[TITLES["purity"]] = [
-        cell if by == WEIGHTS[0] else "" for cell, (_, by) in zip(cells[TITLES["purity"]], rows, strict=True)
-    ]
-    images = [IMAGE_NAMES[of] if by == WEIGHTS[0] else "" for of, by in rows]
-    index = pd.MultiIndex.from_arrays([images, [WEIGHT_NAMES[by] for _, by in rows]], names=["images", "embedded with"])
-    return pd.DataFrame(cells, index=index)
+    medians = table.groupby(["images", "weights"])[list(TITLES)].median()
+    names, rows = [], []
+    for images in IMAGES:
+        for weights in WEIGHTS:
+            own = weights == "own"
+            names.append(f"{IMAGE_NAMES[images]}, {WEIGHT_NAMES[weights]}" if own else WEIGHT_NAMES[weights])
+            found = medians.loc[(images, weights), :].to_dict()
+            cells = {title: f"{found[name]:.2f}" for name, title in TITLES.items()}
+            cells[TITLES["n_clusters"]] = f"{found['n_clusters']:.0f}"
+            rows.append(cells if own else cells | {TITLES["purity"]: ""})
+    return pd.DataFrame(rows, index=names)
 
 
 def what_polysemantic_means(table: pd.DataFrame, seed: int = 0) -> Text:
