@@ -37,7 +37,10 @@ export class Answers {
       pick.disabled = !images.length;
       return pick;
     });
-    return element("div", { class: "nk-picks", role: "group", "aria-label": "Test images" }, ["Pick a ", ...picks]);
+    return element("div", { class: "nk-picks", role: "group", "aria-label": "Test images" }, [
+      element("span", {}, ["Pick a"]),
+      ...picks,
+    ]);
   }
 
   /** Put the next of the images of a digit on the pad. */

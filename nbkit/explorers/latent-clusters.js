@@ -55,7 +55,7 @@ export class LatentClusters {
     const ranked = order.map((k) => [images[k], activations[k]]);
     const average = averageImage(data, images);
     const weighted = product(average, this.map);
-    const digits = digitCounts(data, images).map(([digit, n]) => `${digit} ×${n}`);
+    const digits = digitCounts(data, images).map(([digit, n]) => `${digit}\u00a0×${n}`);
     const card = element("div", { class: "nk-card", role: "group", "aria-label": `Cluster ${place + 1}` }, [
       element("p", { class: "nk-head" }, [
         element("span", { class: "nk-hidden" }, ["Cluster "]),
