@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from nbkit import findings
 from nbkit.explorers.latent_view import LatentView
 from nbkit.hidden_spaces import IMAGES, METRICS, WEIGHTS
 from nbkit.latent_choice import LatentChoice
+from nbkit.mnist import MnistMLP
 
 
 def view_of(name: str, metrics: dict[str, list[float]]) -> LatentView:
@@ -173,6 +175,24 @@ def test_the_accuracy_of_the_mlp_stands_beside_the_paper_s() -> None:
     found = float(text.split("The MLP of this page, seed 0: ")[1].split("%")[0])
     assert found == pytest.approx(94.0, abs=0.6)
     assert f"over 1 seed: **{found:.2f}%**; the paper's is 94.0%." in text
+
+
+def test_the_accuracy_over_seeds_is_a_mean_with_its_deviation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each seed asks for its own MLP, where it could be trained: not while gradients are off."""
+    seeds: list[int] = []
+
+    def mlp_for(seed: int) -> MnistMLP:
+        assert torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
+        seeds.append(seed)
+        return MnistMLP(seed).requires_grad_(False)
+
+    shares = iter([0.93, 0.95, 0.94])
+    monkeypatch.setattr("nbkit.findings.hidden_layer.mlp_for", mlp_for)
+    monkeypatch.setattr("nbkit.findings.hidden_layer.accuracy", lambda *_: next(shares))
+    text = findings.mlp_accuracy(3, seed=5).markdown
+    assert seeds == [5, 6, 7]
+    assert "over 3 seeds: **94.00 ± 1.00%** (mean ± standard deviation)" in text
+    assert text.endswith("The MLP of this page, seed 5: 93.00%.")
 
 
 def test_provenance_names_one_seed_or_several() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import torch
 
 from nbkit.explorers.latent_view import LatentView
 from nbkit.findings.spaces import phrase
@@ -29,8 +28,7 @@ def mlp_accuracy(n_seeds: int, seed: int = 0) -> Text:
     """How the MLP was trained, and its test accuracy over seeds beside the paper's."""
     mnist = load_mnist()
     seeds = range(seed, seed + n_seeds)
-    with torch.inference_mode():
-        found = [100 * accuracy(mlp_for(number)(mnist.test_images), mnist.test_labels) for number in seeds]
+    found = [100 * accuracy(mlp_for(number)(mnist.test_images), mnist.test_labels) for number in seeds]
     if n_seeds == 1:
         told = f"over 1 seed: **{found[0]:.2f}%**"
     else:
