@@ -74,9 +74,9 @@ def matched_differences(table: pd.DataFrame, by: str, metrics: Sequence[str]) ->
             mine = all_mine if ne == 0 else all_mine[all_mine["ne"] == ne]
             wide = mine.pivot(index="seed", columns=CELL, values=[*metrics, *(f"standard_{m}" for m in metrics)])
             for metric in metrics:
-                cells = wide[metric]
+                cells = pd.DataFrame(wide[metric])
                 counted = cells.dropna(axis=1)  # NaN where a curve doesn't reach, or a figure is not defined
-                curves = wide[f"standard_{metric}"][counted.columns]
+                curves = pd.DataFrame(wide[f"standard_{metric}"])[counted.columns]
                 value, low, high = mean_interval(counted.mean(axis=1).to_numpy()) if counted.size else (np.nan,) * 3
                 rows.append(
                     {
