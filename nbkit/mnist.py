@@ -23,8 +23,10 @@ from nbkit.files import read_tensors, write_tensors
 MEAN, STD = 0.1307, 0.3081
 """Of the pixels of the training images, which inputs are normalised by."""
 PIXELS, HIDDEN, CLASSES = 784, 64, 10
-RECIPE = {"learning_rate": 3.5e-4, "weight_decay": 1e-2, "batch_size": 128, "epochs": 3}
-"""Adam with L2 decay. Over seeds 0 to 9 the test accuracy is 94.01 ± 0.15%; the paper's is 94.0%."""
+RECIPE = {"learning_rate": 1.5e-3, "falls_by": 0.1, "weight_decay": 1e-2, "batch_size": 256, "epochs": 3}
+"""Adam with L2 decay, whose learning rate falls by a factor after each epoch. Over seeds 0 to 9 the test accuracy is
+94.05 ± 0.15%; the paper, which doesn't tell its recipe, has 94.0%. Of the recipes that give that, this one also gives
+the size of the activations that the paper's standard autoencoder has (its L1 and MSE); see `nbkit.paper_tables`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +120,7 @@ def train_mlp(mnist: Mnist, seed: int = 0, progress: bool = True) -> MnistMLP:
     optimiser = torch.optim.Adam(
         mlp.parameters(), lr=RECIPE["learning_rate"], weight_decay=RECIPE["weight_decay"], fused=True
     )
+    schedule = torch.optim.lr_scheduler.ExponentialLR(optimiser, RECIPE["falls_by"])
     generator = torch.Generator().manual_seed(seed)
     images, labels = mnist.train_images, mnist.train_labels
     for _ in tqdm(range(int(RECIPE["epochs"])), desc="MLP", unit="epoch", disable=not progress):
@@ -126,6 +129,7 @@ def train_mlp(mnist: Mnist, seed: int = 0, progress: bool = True) -> MnistMLP:
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
+        schedule.step()
     return mlp.eval().requires_grad_(False)
 
 

@@ -14,6 +14,7 @@ from filelock import FileLock
 from nbkit.assets import cache_folder
 from nbkit.errors import NbkitError
 from nbkit.files import SCHEMA, read_table, write_table
+from nbkit.mnist import RECIPE
 
 
 def kept_table(name: str, request: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
@@ -21,13 +22,15 @@ def kept_table(name: str, request: Mapping[str, Any], make: Callable[[], pd.Data
 
     Args:
         name: of the experiment.
-        request: all that the numbers depend on, as JSON can write it; the code's own recipe number among it.
+        request: all that the numbers depend on besides the MLP's recipe, as JSON can write it; the code's own recipe
+            number among it.
         make: runs the experiment.
 
     Raises:
         NbkitError: the cache folder can't be written.
     """
-    identity = json.dumps({"schema": SCHEMA, "torch": torch.__version__, **request}, sort_keys=True, default=str)
+    made_with = {"schema": SCHEMA, "torch": torch.__version__, "mlp": RECIPE}
+    identity = json.dumps({**made_with, **request}, sort_keys=True, default=str)
     folder = cache_folder() / "results"
     path = folder / f"{name}-{hashlib.sha256(identity.encode()).hexdigest()[:10]}.parquet"
     try:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from nbkit.errors import NbkitError
+from nbkit.mnist import RECIPE
 from nbkit.results import kept_table
 
 
@@ -34,6 +35,12 @@ def test_a_table_is_made_once_and_another_request_makes_another() -> None:
     pd.testing.assert_frame_equal(kept_table("toy", {"l1": 0.1, "recipe": 1}, never), made)
     assert kept_table("toy", {"recipe": 2, "l1": 0.1}, lambda: table(0.5))["mse"][0] == 0.5
     assert kept_table("tom", {"recipe": 1, "l1": 0.1}, lambda: table(0.75))["mse"][0] == 0.75
+
+
+def test_another_recipe_of_the_mlp_makes_another_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept_table("toy", {}, lambda: table(0.25))
+    monkeypatch.setitem(RECIPE, "epochs", 4)
+    assert kept_table("toy", {}, lambda: table(0.5))["mse"][0] == 0.5
 
 
 def test_who_asks_meanwhile_waits_for_the_first() -> None:
