@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.chromium import find_or_install_chromium
 
@@ -43,6 +43,7 @@ def chromium_path() -> Path:
 @pytest.fixture(scope="session")
 def browser(chromium_path: Path) -> Iterator[Browser]:
     """A headless Chromium that makes no requests of its own."""
+    expect.set_options(timeout=30_000)  # ms, as all else that waits: a busy machine can take more than the usual 5 s
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=chromium_path, args=list(BROWSER_FLAGS))
         yield chromium

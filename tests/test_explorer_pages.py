@@ -149,6 +149,7 @@ def test_a_unit_that_nothing_activates_says_so(browser: Browser, mini_book: Path
 
 def test_an_example_goes_on_the_pad(browser: Browser, mini_book: Path) -> None:
     with latents_of(browser, mini_book) as view:
+        view.page.set_viewport_size({"width": 1280, "height": 450})  # the pad and the examples are never both in sight
         examples = view.locator(".nk-card").nth(1).get_by_role("option")
         for place, key in enumerate([None, "Enter"]):
             example = examples.nth(place)
@@ -160,7 +161,8 @@ def test_an_example_goes_on_the_pad(browser: Browser, mini_book: Path) -> None:
             image = int(found[1])
             assert int(found[2]) == MODELS.labels[image]
             assert float(found[3]) == pytest.approx(MODELS.latents[image, 1], rel=6e-3)
-            expect(view.get_by_text(f"Test image {image}, labeled {found[2]}")).to_be_in_viewport()
+            expect(view.get_by_text(f"Test image {image}, labeled {found[2]}")).to_be_visible()
+            expect(pad_of(view)).to_be_in_viewport(ratio=0.9)
             expect(view.get_by_text(f"latent 1 answers with {found[3]}")).to_be_visible()
             expect(view.locator(".nk-example[aria-selected=true]")).to_have_count(1)
             assert np.allclose(ink_of(view), MODELS.images[image])

@@ -53,7 +53,7 @@ export class Answers {
   load(i, look = false) {
     const { data } = this.explorer;
     this.pad.show(data.image(i), `Test image ${data.numbers[i]}, labeled ${data.labels[i]}`);
-    if (look) this.root.scrollIntoView({ block: "nearest" });
+    if (look) this.pad.root.scrollIntoView({ block: "nearest" });
   }
 
   answer(pixels) {
