@@ -1,129 +1,78 @@
-"""Why the neuron-embedding loss saves latents from dying: experiments, each of which one explanation forbids."""
+"""Why the neuron-embedding loss saves latents from dying: training runs, each of which differs in one thing."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
-from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from joblib import Parallel, delayed, parallel_config
+from torch import Tensor
 from tqdm.auto import tqdm
 
+from nbkit.dying_variants import QUESTIONS, VARIANTS, Question, Variant
 from nbkit.errors import NbkitError
-from nbkit.evaluation import DEAD_BELOW, sae_metrics
+from nbkit.evaluation import DEAD_BELOW
 from nbkit.hidden import Hidden, hidden_of
-from nbkit.interventions import Intervention, InterventionRun
-from nbkit.matched import mean_interval
+from nbkit.interventions import RARE, Intervention, InterventionRun
 from nbkit.results import kept_table
 from nbkit.training_run import SaeConfig
 
-RECIPE = 1
-"""Counts the changes of what the kept tables hold."""
-STANDARD = SaeConfig()
-NE = replace(STANDARD, ne=5e-3)
-"""In the middle of the settings that come near the paper's row."""
-TRACE_EVERY = 25
+RECIPE = 2
+"""Counts the changes of what the kept table holds."""
+COUNT_EVERY = 50
 """Steps between two counts of dead latents while training."""
-TRACE_INPUTS = 10_000
-"""Training inputs that these counts take."""
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One way of training."""
-
-    title: str
-    config: SaeConfig = STANDARD
-    what: Intervention = field(default_factory=Intervention)
-    lengths_of: str | None = None
-    """The variant whose lengths of encoder weights this one is held to."""
-    traced: bool = False
-    """Whether dead latents are counted while it trains."""
-
-
-def _without_decay(config: SaeConfig) -> SaeConfig:
-    return replace(config, weight_decay=0.0)
-
-
-VARIANTS = {
-    "standard": Variant("standard", traced=True),
-    "ne": Variant("+ NE loss", NE, traced=True),
-    "ne_rare": Variant("+ NE loss, rare latents alone", NE, Intervention(ne_on="rare")),
-    "ne_frequent": Variant("+ NE loss, frequent latents alone", NE, Intervention(ne_on="frequent")),
-    "ne_silent": Variant("+ NE loss, silent latents alone", NE, Intervention(ne_on="silent", silent_after=20)),
-    "ne_awake": Variant("+ NE loss, awake latents alone", NE, Intervention(ne_on="awake", silent_after=20)),
-    "ne_random": Variant("+ noise of the NE gradient's size", NE, Intervention(ne_gradient="random")),
-    "ne_by_length": Variant("+ NE loss, gradient scaled by length", NE, Intervention(ne_gradient="by_length")),
-    "fixed": Variant("standard, lengths fixed", STANDARD, Intervention(lengths="fixed")),
-    "ne_fixed": Variant("+ NE loss, lengths fixed", NE, Intervention(lengths="fixed")),
-    "lengthened": Variant("standard, lengths of the NE run", STANDARD, Intervention(lengths="given"), "ne"),
-    "l1_half": Variant("standard, half the L1", replace(STANDARD, l1=1e-4)),
-    "l1_quarter": Variant("standard, a quarter of the L1", replace(STANDARD, l1=5e-5)),
-    "ne_l1_double": Variant("+ NE loss, twice the L1", replace(NE, l1=4e-4)),
-    "no_decay": Variant("standard, no decay", _without_decay(STANDARD), traced=True),
-    "decoupled": Variant("standard, decoupled decay", STANDARD, Intervention(decay="decoupled")),
-    "active_decay": Variant("standard, decay of active latents alone", STANDARD, Intervention(decay="active")),
-    "ne_no_decay": Variant("+ NE loss, no decay", _without_decay(NE), traced=True),
-    "ne_no_bias_decay": Variant("+ NE loss, no decay of b_enc", NE, Intervention(no_decay=("b_enc",))),
-    "resampled": Variant("standard, resampling", STANDARD, Intervention(resample_every=100)),
-    "resampled_long": Variant(
-        "standard, resampling, 25 times as long", STANDARD, Intervention(resample_every=100, resampled_length=5.0)
-    ),
-    "auxiliary": Variant("standard, auxiliary loss", STANDARD, Intervention(auxiliary=1 / 32)),
-    "resampled_no_decay": Variant(
-        "standard, no decay, resampling", _without_decay(STANDARD), Intervention(resample_every=100)
-    ),
-    "auxiliary_no_decay": Variant(
-        "standard, no decay, auxiliary loss", _without_decay(STANDARD), Intervention(auxiliary=1 / 32)
-    ),
-}
-"""All that is trained."""
-
-GROUPS = {
-    "the two rows of Tables 2 and 3": ("standard", "ne"),
-    "which latents take the gradient": ("ne_rare", "ne_frequent", "ne_silent", "ne_awake", "ne_random", "ne_by_length"),
-    "lengths of the encoder weights": ("ne_fixed", "fixed", "lengthened"),
-    "sparsity": ("l1_half", "l1_quarter", "ne_l1_double"),
-    "weight decay": ("no_decay", "decoupled", "active_decay", "ne_no_decay", "ne_no_bias_decay"),
-    "remedies of others": ("resampled", "resampled_long", "auxiliary", "resampled_no_decay", "auxiliary_no_decay"),
-}
 
 
 @dataclass(frozen=True, eq=False)
 class DeadLatents:
     """What the experiments found."""
 
-    rows: pd.DataFrame
-    """One row per variant and seed: the figures of `sae_metrics`, and those of `_of_run`."""
-    course: pd.DataFrame
-    """One row per traced variant, seed and count: `step`, `dead` (%), and the median lengths of encoder weights."""
+    table: pd.DataFrame
+    """One row per variant, seed and count of dead latents; see `dead_latents`."""
+
+    @property
+    def course(self) -> pd.DataFrame:
+        """The rows of the variants that were counted while they trained."""
+        return self.table[self.table["variant"].isin([name for name, v in VARIANTS.items() if v.counted])]
+
+    @property
+    def questions(self) -> dict[str, Question]:
+        """The questions whose variants are there."""
+        there = set(self.table["variant"])
+        return {name: question for name, question in QUESTIONS.items() if question.variants.keys() <= there}
 
     def values(self, variant: str, column: str = "dead") -> Float[np.ndarray, " n_seeds"]:
-        """A figure of a variant, by seed."""
-        mine = self.rows[self.rows["variant"] == variant].sort_values("seed")
+        """A figure of a variant at the end of its training, by seed."""
+        mine = self.table[(self.table["variant"] == variant) & (self.table["step"] == self.table["step"].max())]
         if mine.empty:
             raise NbkitError(f"There is no variant {variant!r} among the results.")
-        values: Float[np.ndarray, " n_seeds"] = mine[column].to_numpy(dtype=np.float64)
+        values: Float[np.ndarray, " n_seeds"] = mine.sort_values("seed")[column].to_numpy(dtype=np.float64)
         return values
 
-    def interval(self, variant: str, column: str = "dead") -> tuple[float, float, float]:
-        """Its mean over seeds and the 95% interval of that."""
-        return mean_interval(self.values(variant, column))
+    def mean(self, variant: str, column: str = "dead") -> float:
+        """Its mean over seeds."""
+        return float(self.values(variant, column).mean())
 
-    def saved(self, variant: str, base: str = "standard") -> Float[np.ndarray, " n_seeds"]:
-        """The latents that a variant saves in comparison with `base`, by those that the NE loss saves; by seed."""
-        saving: Float[np.ndarray, " n_seeds"] = (self.values(base) - self.values(variant)) / self.ne_saving()
-        return saving
+    def saved(self, variant: str) -> Float[np.ndarray, " n_seeds"]:
+        """The share of what the NE loss saves that a variant saves, too; by seed."""
+        standard = self.values("standard")
+        saved: Float[np.ndarray, " n_seeds"] = (standard - self.values(variant)) / (standard - self.values("ne"))
+        return saved
 
-    def ne_saving(self) -> Float[np.ndarray, " n_seeds"]:
-        """Points by which the NE loss lowers the dead share, by seed."""
-        points: Float[np.ndarray, " n_seeds"] = self.values("standard") - self.values("ne")
-        return points
+    def by_length(self) -> Float[np.ndarray, " n_seeds"]:
+        """The share of the saving that the lengths of the encoder weights make.
+
+        The two runs differ in these lengths and in the rest. The share is the mean of what the lengths of the NE run
+        save in a standard run, and of what is lost without them in the NE run (the Shapley value of two causes).
+        """
+        share: Float[np.ndarray, " n_seeds"] = (self.saved("lengthened") + 1 - self.saved("ne_shortened")) / 2
+        return share
 
     def at_sparsity(self, variants: Sequence[str], l0: Float[np.ndarray, " n_seeds"]) -> Float[np.ndarray, " n_seeds"]:
         """The dead share of variants at a given L0, by seed: linear in log L0 between theirs, NaN outside."""
@@ -133,45 +82,106 @@ class DeadLatents:
         return np.array([np.interp(np.log(x), l0s[:, i], dead[:, i], np.nan, np.nan) for i, x in enumerate(l0)])
 
 
-def dead_latents(n_seeds: int = 5, seed: int = 0, n_jobs: int = -1) -> DeadLatents:
-    """Trains and measures every variant with `n_seeds` seeds, once; a seed makes the MLP and the autoencoder.
+def dead_latents(
+    n_seeds: int = 5,
+    seed: int = 0,
+    questions: Sequence[str] = tuple(QUESTIONS),
+    n_jobs: int = -1,
+    progress: bool = True,
+) -> DeadLatents:
+    """Trains and measures the variants of some questions, once; a seed makes the MLP and the autoencoder.
 
     Args:
         n_seeds: seeds from `seed` on.
+        questions: names from `QUESTIONS`; `reference` is always among them.
         n_jobs: processes, of one thread each; -1 for one a core.
 
+    Returns:
+        A table: `variant`, `seed`, `step` and `dead`, in per cent of the latents as all figures but the MSE, and the
+        lengths; `length_doomed` and `length_spared`, the median lengths of the encoder weights of the latents that are
+        dead at the end of the standard run, and of the others. At the last step also `mse` and `l0`, as
+        `sae_metrics` has them; `rare`, the latents active on less than 1% of the last inputs; `dead_at_start`, those
+        dead when the NE loss starts; of these `fired`, above 0 in some later batch, and `came_back`, alive at the end;
+        `died_later`, of those alive then the dead ones; and of the resampled latents `resampled_alive`.
+
     Raises:
-        NbkitError: n_seeds is below 2; MNIST can't be fetched; the cache folder can't be written.
+        NbkitError: n_seeds is below 2; an unknown question; MNIST can't be fetched; the cache folder can't be written.
     """
     if n_seeds < 2:
         raise NbkitError(f"n_seeds is {n_seeds}: intervals over seeds need at least 2")
+    if odd := [name for name in questions if name not in QUESTIONS]:
+        raise NbkitError(f"There is no question {odd[0]!r}: choose from {', '.join(QUESTIONS)}")
     seeds = tuple(range(seed, seed + n_seeds))
-    variants = {name: asdict(variant) for name, variant in VARIANTS.items()}
-    request = {"recipe": RECIPE, "variants": variants, "seeds": seeds, "trace": [TRACE_EVERY, TRACE_INPUTS]}
-    made: list[tuple[pd.DataFrame, pd.DataFrame]] = []
-
-    def table(which: int) -> pd.DataFrame:
-        if not made:
-            made.append(_experiments(seeds, n_jobs))
-        return made[0][which]
-
-    rows = kept_table("dead-latents", request, lambda: table(0))
-    return DeadLatents(rows, kept_table("dead-latents-course", request, lambda: table(1)))
+    asked = [question for name, question in QUESTIONS.items() if name in ("reference", *questions)]
+    variants = {name: variant for question in asked for name, variant in question.variants.items()}
+    request = {
+        "recipe": RECIPE,
+        "variants": {name: asdict(variant) for name, variant in variants.items()},
+        "seeds": seeds,
+        "every": COUNT_EVERY,
+    }
+    return DeadLatents(kept_table("dead-latents", request, lambda: _experiments(variants, seeds, n_jobs, progress)))
 
 
-def _experiments(seeds: tuple[int, ...], n_jobs: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    with parallel_config("loky", inner_max_num_threads=1):  # small products: a second thread waits more than it works
-        done = Parallel(n_jobs=min(n_jobs, len(VARIANTS)), return_as="generator")(
-            delayed(_of_variant)(name, seeds) for name in sorted(VARIANTS, key=lambda name: -_cost(VARIANTS[name]))
-        )
-        found = list(tqdm(done, total=len(VARIANTS), desc="variants", unit="variant"))
-    rows, course = (pd.DataFrame(list(chain.from_iterable(parts))) for parts in zip(*found, strict=True))
-    return rows, course
+class _Trained(NamedTuple):
+    """What is left of a variant: all seeds were one computation."""
+
+    rows: list[dict[str, float]]
+    """One per count and seed."""
+    lengths: Float[Tensor, "n_steps n_seeds d_sae"]
+    dead: Bool[Tensor, "n_seeds d_sae"]
 
 
-def _cost(variant: Variant) -> int:
-    """The longest go first, so that the processes end together."""
-    return (variant.config.ne > 0) + 2 * (variant.lengths_of is not None) + variant.traced
+def _experiments(variants: Mapping[str, Variant], seeds: tuple[int, ...], n_jobs: int, progress: bool) -> pd.DataFrame:
+    """The table of variants, the reference first: some are held to its lengths."""
+    first = list(QUESTIONS["reference"].variants)
+    rest = sorted(variants.keys() - set(first), key=lambda name: (-variants[name].config.ne, name))  # the longest first
+    found: dict[str, _Trained] = {}
+    with (
+        tqdm(total=len(variants), desc="variants", unit="variant", disable=not progress) as bar,
+        parallel_config("loky", inner_max_num_threads=1),  # small products: a second thread waits more than it works
+        Parallel(n_jobs, return_as="generator") as pool,
+    ):
+        for names in (first, rest):
+            others = [found.get(variants[name].lengths_of or "") for name in names]
+            done = pool(
+                delayed(_train)(variants[name], seeds, None if other is None else other.lengths)
+                for name, other in zip(names, others, strict=True)
+            )
+            for name, trained in zip(names, done, strict=True):
+                found[name] = trained
+                bar.update()
+    doomed = found["standard"].dead
+    return pd.DataFrame(
+        [
+            {"variant": name, **row, **_lengths(found[name].lengths, doomed, row, seeds)}
+            for name in variants
+            for row in found[name].rows
+        ]
+    )
+
+
+def _train(variant: Variant, seeds: tuple[int, ...], given: Tensor | None = None) -> _Trained:
+    start = variant.config.ne_start
+    dead: dict[int, Tensor] = {}
+    if variant.what.waits and not variant.counted:
+        begun, dead[start] = _begun(variant.config, seeds)
+        run = begun.fork(variant.what, given)
+    else:
+        run = _run(variant.config, seeds, variant.what)
+    counts = range(COUNT_EVERY, run.n_steps, COUNT_EVERY) if variant.counted else ()
+    for step in sorted({*counts, start, run.n_steps} - set(dead)):
+        dead[step] = _dead_at(run, step)
+    rows = [
+        {"seed": seed, "step": step, "dead": _share(own)}
+        for step, all_of_them in dead.items()
+        for seed, own in zip(seeds, all_of_them, strict=True)
+    ]
+    for row, figures in zip(
+        rows[-len(seeds) :], _figures(run, _hidden(seeds), dead[start], dead[run.n_steps]), strict=True
+    ):
+        row |= figures
+    return _Trained(rows, torch.stack(run.lengths), dead[run.n_steps])
 
 
 @lru_cache(maxsize=1)
@@ -179,84 +189,62 @@ def _hidden(seeds: tuple[int, ...]) -> list[Hidden]:
     return [hidden_of(seed) for seed in seeds]
 
 
-def _of_variant(name: str, seeds: tuple[int, ...]) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
-    """The rows of a variant and its course, all seeds in one computation."""
-    variant, hidden = VARIANTS[name], _hidden(seeds)
-    given = None
-    if variant.lengths_of is not None:
-        given = torch.stack(_trained(VARIANTS[variant.lengths_of], hidden, seeds)[0].lengths)
-    run, dead_at_start, course = _trained(variant, hidden, seeds, given, variant.traced)
-    figures = _of_run(run, dead_at_start)
-    with torch.inference_mode():
-        rows = [
-            {
-                "variant": name,
-                "seed": seed,
-                **sae_metrics(sae, own.train, own.test, own.readout, own.test_labels),
-                **mine,
-            }
-            for seed, sae, own, mine in zip(seeds, run.autoencoders(), hidden, figures, strict=True)
-        ]
-    return rows, [{"variant": name, **point} for point in course]
+def _run(config: SaeConfig, seeds: tuple[int, ...], what: Intervention | None = None) -> InterventionRun:
+    configs = [replace(config, seed=seed) for seed in seeds]
+    return InterventionRun([own.train for own in _hidden(seeds)], configs, what)
 
 
-def _trained(
-    variant: Variant,
-    hidden: Sequence[Hidden],
-    seeds: Sequence[int],
-    given: torch.Tensor | None = None,
-    traced: bool = False,
-) -> tuple[InterventionRun, torch.Tensor, list[dict[str, object]]]:
-    """The finished run, which latents were dead at `ne_start`, and the counts on the way."""
-    configs = [replace(variant.config, seed=seed) for seed in seeds]
-    run = InterventionRun([own.train for own in hidden], configs, variant.what, given)
-    course: list[dict[str, object]] = []
-    dead_at_start = torch.zeros(len(seeds), variant.config.d_sae, dtype=torch.bool)
-    while run.step < run.n_steps:
+@lru_cache
+def _begun(config: SaeConfig, seeds: tuple[int, ...]) -> tuple[InterventionRun, Bool[Tensor, "n_seeds d_sae"]]:
+    """What the variants of a config share: the run as far as `ne_start`, and which latents are dead there."""
+    run = _run(config, seeds)
+    return run, _dead_at(run, config.ne_start)
+
+
+def _dead_at(run: InterventionRun, step: int) -> Bool[Tensor, "n_seeds d_sae"]:
+    while run.step < step:
         run.advance()
-        if run.step == variant.config.ne_start:
-            dead_at_start = run.highest() < DEAD_BELOW
-        if traced and run.step % TRACE_EVERY == 0:
-            dead = run.highest(n=TRACE_INPUTS) < DEAD_BELOW
-            for own, seed, length in zip(dead, seeds, run.lengths[-1].view(dead.shape), strict=True):
-                course.append(
-                    {
-                        "seed": seed,
-                        "step": run.step,
-                        "dead": 100 * float(own.double().mean()),
-                        "length_awake": _median(length[~own]),
-                        "length_dead": _median(length[own]),
-                    }
-                )
-    return run, dead_at_start, course
+    dead: Tensor = run.highest() < DEAD_BELOW
+    return dead
 
 
-def _of_run(run: InterventionRun, dead_at_start: torch.Tensor) -> list[dict[str, float]]:
-    """Of each autoencoder, in per cent but for the lengths.
+@torch.inference_mode()
+def _figures(
+    run: InterventionRun,
+    hidden: Sequence[Hidden],
+    dead_at_start: Bool[Tensor, "n_seeds d_sae"],
+    dead_at_end: Bool[Tensor, "n_seeds d_sae"],
+) -> list[dict[str, float]]:
+    """The figures of a finished run, for each seed."""
+    found = []
+    latents = zip(dead_at_start, dead_at_end, run.fired, run.resampled, run.density, strict=True)
+    for sae, own, (start, dead, fired, resampled, density) in zip(run.autoencoders(), hidden, latents, strict=True):
+        z, reconstruction = sae(own.test)
+        found.append(
+            {
+                "mse": float((reconstruction - own.test).square().double().mean()),
+                "l0": _share(z > 0),
+                "rare": _share(density < RARE),
+                "dead_at_start": _share(start),
+                "fired": _share(fired[start]),
+                "came_back": _share(~dead[start]),
+                "died_later": _share(dead[~start]),
+                "resampled_alive": _share(~dead[resampled]),
+            }
+        )
+    return found
 
-    `dead_at_start`, the latents dead at `ne_start`; of these `came_back`, alive at the end, and `fired`, above 0 in a
-    later batch; `died_later`, of those alive then the dead ones at the end; `resampled`; and the median lengths of the
-    encoder weights of alive and dead latents, `length_awake` and `length_dead`.
-    """
-    dead = run.highest() < DEAD_BELOW
-    length, fired, resampled = (x.view(dead.shape) for x in (run.lengths[-1], run.fired, run.resampled))
-    return [
-        {
-            "dead_at_start": _share(start),
-            "came_back": _share(~end[start]),
-            "fired": _share(fired[place][start]),
-            "died_later": _share(end[~start]),
-            "resampled": _share(resampled[place]),
-            "length_awake": _median(length[place][~end]),
-            "length_dead": _median(length[place][end]),
-        }
-        for place, (start, end) in enumerate(zip(dead_at_start, dead, strict=True))
-    ]
+
+def _lengths(lengths: Tensor, doomed: Tensor, row: Mapping[str, float], seeds: tuple[int, ...]) -> dict[str, float]:
+    """The median lengths of the encoder weights of latents that die in the standard run, and of the others."""
+    place = seeds.index(int(row["seed"]))
+    length, mine = lengths[int(row["step"]) - 1, place], doomed[place]
+    return {"length_doomed": _median(length[mine]), "length_spared": _median(length[~mine])}
 
 
-def _share(of: torch.Tensor) -> float:
-    return 100 * float(of.double().mean()) if len(of) else float("nan")
+def _median(of: Tensor) -> float:
+    return float(of.quantile(0.5)) if of.numel() else float("nan")
 
 
-def _median(of: torch.Tensor) -> float:
-    return float(of.median()) if len(of) else float("nan")
+def _share(of: Tensor) -> float:
+    return 100 * float(of.double().mean()) if of.numel() else float("nan")

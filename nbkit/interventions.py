@@ -1,67 +1,71 @@
-"""Changes to the training of a sparse autoencoder that test why latents die, and two remedies of others."""
+"""Changes to the training of a sparse autoencoder that test why latents die."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from nbkit.errors import NbkitError
 from nbkit.evaluation import DEAD_BELOW
 from nbkit.losses import Pairs
+from nbkit.remedies import auxiliary_loss, resample
 from nbkit.training_run import Pass, SaeConfig, TrainingRun
 
+RARE = 0.01
+"""A latent is rare while it is active on a smaller share of the inputs."""
 MEMORY = 0.98
-"""Momentum of the running density: about 50 steps."""
+"""Momentum of that share: about 50 steps."""
 TINY = 1e-30
 
-Chosen = Literal["all", "rare", "frequent", "silent", "awake"]
-Direction = Literal["own", "random", "by_length"]
+Chosen = Literal["all", "rare", "frequent", "silent"]
+Gradient = Literal["own", "shuffled", "reversed", "level", "reversed_level", "noise", "denominator"]
 Lengths = Literal["free", "fixed", "given"]
-Decay = Literal["l2", "decoupled", "active"]
+Decay = Literal["l2", "early", "active", "decoupled"]
 
 
 @dataclass(frozen=True)
 class Intervention:
-    """What is done besides the config; the defaults do nothing."""
+    """What is changed besides the config; the defaults change nothing."""
 
     ne_on: Chosen = "all"
-    """Latents whose encoder weights take the gradient of the neuron-embedding loss: by their running density (`rare`,
-    `frequent`), or by whether they were active of late (`awake`, `silent`)."""
-    rare_below: float = 0.01
-    """Density below which a latent is rare."""
-    ne_gradient: Direction = "own"
-    """`random`: noise of that gradient's length, orthogonal to the weights, in its place. `by_length`: that gradient
-    times the length of the latent's encoder weights, by the mean length, where that is below 1."""
+    """Latents whose encoder weights take the gradient of the NE loss: rare ones, the others, or silent ones."""
+    ne_gradient: Gradient = "own"
+    """What stands in for that gradient. `shuffled`: that towards the average of another latent's inputs. `reversed`:
+    its opposite. `level`: its part at right angles to the mean of the inputs that activate the latent, made as long as
+    the whole; `reversed_level`: the opposite of that. `noise`: a random vector as long, at right angles to the weights.
+    `denominator`: itself, but in Adam's average of squares alone."""
     lengths: Lengths = "free"
     """Lengths of the latents' encoder weights from `ne_start` on: as trained, as they were then, or another run's."""
     decay: Decay = "l2"
-    """Adam's L2 penalty; AdamW's decay; or the L2 penalty, but on a latent's encoder weights only where it is active in
-    the batch."""
-    no_decay: tuple[str, ...] = ()
-    """Parameters without any decay."""
+    """Adam's L2 penalty; the same, until `ne_start`; the same, but on a latent's encoder where it is active in the
+    batch; or AdamW's decay, which Adam doesn't normalise."""
     resample_every: int | None = None
     """Steps after which silent latents are made anew from badly reconstructed inputs (Bricken et al. 2023)."""
     resampled_length: float = 0.2
     """Length of their encoder weights, by the mean of the others."""
     auxiliary: float = 0.0
     """Weight of the auxiliary loss of silent latents (Gao et al. 2024: 1/32)."""
-    auxiliary_k: int = 32
-    """Silent latents that it takes for an input."""
     silent_after: int = 100
     """Steps without an activation of at least 0.005 that make a latent silent."""
 
     def __post_init__(self) -> None:
-        for name, known in {"ne_on": Chosen, "ne_gradient": Direction, "lengths": Lengths, "decay": Decay}.items():
-            if getattr(self, name) not in get_args(known):
+        known = {"ne_on": Chosen, "ne_gradient": Gradient, "lengths": Lengths, "decay": Decay}
+        for name, values in known.items():
+            if getattr(self, name) not in get_args(values):
                 raise NbkitError(
-                    f"There is no {name} {getattr(self, name)!r}: choose one of {', '.join(get_args(known))}"
+                    f"There is no {name} {getattr(self, name)!r}: choose one of {', '.join(get_args(values))}"
                 )
+
+    @property
+    def waits(self) -> bool:
+        """Whether nothing is changed before `ne_start`."""
+        return self.decay in ("l2", "early") and self.resample_every is None and self.auxiliary == 0
 
 
 class InterventionRun(TrainingRun):
@@ -71,25 +75,29 @@ class InterventionRun(TrainingRun):
         self,
         activations: Sequence[Float[Tensor, "n d_in"]],
         configs: Sequence[SaeConfig],
-        intervention: Intervention | None = None,
+        what: Intervention | None = None,
         given: Float[Tensor, "n_steps *stack d_sae"] | None = None,
     ) -> None:
         """A run that has not begun.
 
         Args:
             activations: for each config, all of one shape.
-            configs: that differ in `seed`, `l1` and `ne` alone.
-            intervention: what is changed.
+            configs: of ReLU latents, that differ in `seed`, `l1` and `ne` alone.
+            what: the intervention.
             given: the `lengths` of another run, for an intervention that holds them.
 
         Raises:
-            NbkitError: the lengths of another run are to be held, and there are none.
+            NbkitError: not as many activations as configs; no ReLU; the lengths to hold are missing.
         """
+        if len(activations) != len(configs):
+            raise NbkitError(f"There are {len(activations)} activations for {len(configs)} configs: give one for each.")
+        if any(config.activation != "relu" for config in configs):
+            raise NbkitError("Interventions are made for ReLU latents: choose configs with that activation.")
         super().__init__(activations[0], configs)
-        self.activations, self.what, self.given = activations, intervention or Intervention(), given
-        if self.what.lengths == "given" and given is None:
-            raise NbkitError("The lengths of another run are to be held, and there are none: pass given.")
-        self.generator = torch.Generator(self.data.device).manual_seed(sum(config.seed for config in configs))
+        self.activations = list(activations)
+        self._take(what or Intervention(), given)
+        self._set_decay()
+        self.generators = [torch.Generator(self.data.device).manual_seed(config.seed) for config in configs]
         latents = self.weights["b_enc"].detach()
         self.silent = torch.zeros_like(latents, dtype=torch.long)
         """Steps since a latent was last active."""
@@ -97,11 +105,24 @@ class InterventionRun(TrainingRun):
         """Whether a latent was above 0 in a batch since `ne_start`."""
         self.resampled = torch.zeros_like(latents, dtype=torch.bool)
         """Whether a latent was made anew."""
-        self.density = torch.full_like(latents, self.what.rare_below)
+        self.density = torch.full_like(latents, RARE)
         """Running share of the inputs that activate a latent."""
         self.lengths: list[Float[Tensor, "*stack d_sae"]] = []
         """Lengths of the latents' encoder weights after each step."""
-        self._set_decay()
+        self._unmoving: Float[Tensor, "*stack d_in d_sae"] | None = None
+        """Gradient that this step adds to Adam's average of squares alone."""
+
+    def fork(self, what: Intervention, given: Float[Tensor, "n_steps *stack d_sae"] | None = None) -> InterventionRun:
+        """A copy of this run that goes on with an intervention.
+
+        Raises:
+            NbkitError: the intervention would have begun earlier; the lengths to hold are missing.
+        """
+        if not what.waits or self.step > self.config.ne_start:
+            raise NbkitError(f"{what} changes what this run has done already: give it a run of its own.")
+        run = deepcopy(self, {id(h): h for h in self.activations})
+        run._take(what, given)
+        return run
 
     def batch(self) -> Float[Tensor, "*stack b d_in"]:
         places = self.places()
@@ -111,39 +132,51 @@ class InterventionRun(TrainingRun):
 
     def loss(self, state: Pass) -> Float[Tensor, "*stack"]:
         loss: Tensor = super().loss(state)
-        if self.what.decay == "active":
-            squares = self.weights["w_enc"].square().sum(-2) + self.weights["b_enc"].square()
-            loss = loss + self.config.weight_decay / 2 * (squares * (state.z > 0).any(-2)).sum(-1)
         if self.what.auxiliary > 0:
-            loss = loss + self.what.auxiliary * auxiliary_loss(
-                state, self.weights["w_dec"], self.silent >= self.what.silent_after, self.what.auxiliary_k
-            )
+            silent = self.silent >= self.what.silent_after
+            loss = loss + self.what.auxiliary * auxiliary_loss(state, self.weights["w_dec"], silent)
         return loss
 
     def embedding_term(self, h: Float[Tensor, "*stack b d_in"], pairs: Pairs) -> Float[Tensor, "*stack"]:
+        what, w = self.what, self.weights["w_enc"]
         assert self.embedding_loss is not None
-        w = self.weights["w_enc"]
-        held, length = w.detach(), _length(w)
-        share = self._chosen().to(w.dtype)
-        if self.what.ne_gradient == "by_length":
-            share = share * (length / length.mean(-1, keepdim=True)).clamp_max(1)
-        term = self.embedding_loss.of_pairs(h, pairs, held + (w - held) * share[..., None, :])  # the share of gradient
-        if self.what.ne_gradient != "random":
-            return term
-        (gradient,) = torch.autograd.grad(term.sum(), w)
-        noise = torch.randn(w.shape, generator=self.generator, device=w.device, dtype=w.dtype)
-        noise -= held * ((noise * held).sum(-2) / length.square().clamp_min(TINY))[..., None, :]
-        noise *= (_length(gradient) / _length(noise).clamp_min(TINY))[..., None, :]
-        return (noise * w).sum((-2, -1))
+        if what.ne_on == "all" and what.ne_gradient == "own":
+            return super().embedding_term(h, pairs)
+        loss = self.embedding_loss
+        if what.ne_gradient == "shuffled":
+            loss = deepcopy(loss)
+            loss.average, loss.seen = loss.average.roll(1, -2), loss.seen & loss.seen.roll(1, -1)
+        (gradient,) = torch.autograd.grad(loss.of_pairs(h, pairs, w).sum(), w)
+        gradient = self._changed(gradient, h, pairs) * self._chosen()[..., None, :]
+        if what.ne_gradient == "denominator":
+            self._unmoving = self.ne[..., None, None] * gradient
+            return torch.zeros_like(self.ne)
+        return (gradient * w).sum((-2, -1))  # its gradient, not its value, is what counts
+
+    @torch.no_grad()
+    def before_step(self, state: Pass) -> None:
+        decay, weights = self.config.weight_decay, self.weights
+        if self.what.decay == "early" and self.step >= self.config.ne_start:
+            for group in self.optimiser.param_groups:
+                group["weight_decay"] = 0.0
+        if self.what.decay == "active":
+            active = (state.z > 0).any(-2)
+            for name, mine in (("w_enc", active[..., None, :]), ("b_enc", active)):
+                gradient = weights[name].grad
+                assert gradient is not None
+                gradient += decay * weights[name] * mine
+        if self._unmoving is not None:
+            self._add_to_squares(weights["w_enc"], self._unmoving)
 
     @torch.no_grad()
     def after_step(self, state: Pass) -> None:
         super().after_step(state)
-        self.silent = torch.where((state.z >= DEAD_BELOW).any(-2), 0, self.silent + 1)
-        self.density.lerp_((state.z > 0).mean(-2, dtype=self.density.dtype), 1 - MEMORY)
+        highest = state.z.amax(-2)
+        self.silent = torch.where(highest >= DEAD_BELOW, 0, self.silent + 1)
+        self.density.lerp_(state.z.sign().mean(-2), 1 - MEMORY)
         w, what = self.weights["w_enc"], self.what
         if self.step >= self.config.ne_start:
-            self.fired |= (state.z > 0).any(-2)
+            self.fired |= highest > 0
             if what.lengths != "free":
                 held = self.lengths[self.config.ne_start - 1] if self.given is None else self.given[self.step]
                 w.mul_((held / _length(w).clamp_min(TINY))[..., None, :])
@@ -151,79 +184,94 @@ class InterventionRun(TrainingRun):
             self._resample(state)
         self.lengths.append(_length(w))
 
-    def highest(self, batch_size: int = 8192, n: int | None = None) -> Float[Tensor, "n_saes d_sae"]:
-        """The highest activation of each latent on the first `n` of its activations, or on all."""
+    def highest(self, batch_size: int = 8192) -> Float[Tensor, "n_saes d_sae"]:
+        """The highest activation of each latent on its activations."""
         with torch.inference_mode():
             return torch.stack(
                 [
-                    torch.stack([sae.encode(part).amax(0) for part in h[:n].split(batch_size)]).amax(0)
+                    torch.stack([sae.encode(part).amax(0) for part in h.split(batch_size)]).amax(0)
                     for sae, h in zip(self.autoencoders(), self.activations, strict=True)
                 ]
             )
 
-    def _chosen(self) -> Tensor:
-        """Latents that take the gradient of the neuron-embedding loss."""
-        rare, silent = self.density < self.what.rare_below, self.silent >= self.what.silent_after
-        return {"all": torch.ones_like(silent), "rare": rare, "frequent": ~rare, "silent": silent, "awake": ~silent}[
-            self.what.ne_on
-        ]
+    def _take(self, what: Intervention, given: Tensor | None) -> None:
+        if what.lengths == "given" and given is None:
+            raise NbkitError("The lengths of another run are to be held, and there are none: pass given.")
+        if what.lengths == "fixed" and self.config.ne_start < 1:
+            raise NbkitError("Lengths can't be held from the first step on: ne_start must be at least 1.")
+        self.what, self.given = what, given if what.lengths == "given" else None
 
     def _set_decay(self) -> None:
-        spared = {*self.what.no_decay, *(("w_enc", "b_enc") if self.what.decay == "active" else ())}
+        active = ("w_enc", "b_enc") if self.what.decay == "active" else ()
         groups = [
-            {"params": [w], "weight_decay": 0.0 if name in spared else self.config.weight_decay}
+            {"params": [w], "weight_decay": 0.0 if name in active else self.config.weight_decay}
             for name, w in self.weights.items()
         ]
         kind = torch.optim.AdamW if self.what.decay == "decoupled" else torch.optim.Adam
         self.optimiser = kind(groups, lr=self.config.learning_rate, fused=True)
 
+    def _chosen(self) -> Bool[Tensor, "*stack d_sae"]:
+        """Latents that take the gradient of the NE loss."""
+        rare, silent = self.density < RARE, self.silent >= self.what.silent_after
+        return {"all": torch.ones_like(rare), "rare": rare, "frequent": ~rare, "silent": silent}[self.what.ne_on]
+
+    def _changed(
+        self, gradient: Float[Tensor, "*stack d_in d_sae"], h: Float[Tensor, "*stack b d_in"], pairs: Pairs
+    ) -> Float[Tensor, "*stack d_in d_sae"]:
+        """What stands in for the gradient of the NE loss, which is at right angles to the weights."""
+        kind, w = self.what.ne_gradient, self.weights["w_enc"].detach()
+        if kind == "reversed":
+            return -gradient
+        if kind == "noise":
+            noise = [
+                torch.randn(w.shape[-2:], generator=own, device=w.device, dtype=w.dtype) for own in self.generators
+            ]
+            return _as_long(_across(self._join(noise), w), gradient)
+        if kind in ("level", "reversed_level"):
+            ones = torch.ones_like(pairs.latent, dtype=h.dtype)
+            inputs = pairs.sums(h, ones).view(*w.shape[:-2], *w.mT.shape[-2:]).mT  # their sum is as good as their mean
+            level = _as_long(_across(gradient, _across(inputs, w)), gradient)
+            return level if kind == "level" else -level
+        return gradient
+
+    def _add_to_squares(self, w: Tensor, gradient: Tensor) -> None:
+        """Makes Adam's average of squares what it were with a gradient beside the one of this step."""
+        average = self.optimiser.state[w].get("exp_avg_sq")
+        if average is None or w.grad is None:  # before the first step no latent has been seen, and the gradient is 0
+            return
+        group = self.optimiser.param_groups[0]
+        beta, decay = group["betas"][1], 0.0 if self.what.decay == "decoupled" else group["weight_decay"]
+        moving = w.grad + decay * w
+        average += (1 - beta) / beta * gradient * (2 * moving + gradient)  # (a + b)^2 - a^2; Adam multiplies by beta
+
     def _resample(self, state: Pass) -> None:
-        """Bricken et al. 2023: every silent latent becomes an input that was drawn by the square of its loss."""
         silent = self.silent >= self.what.silent_after
-        chance = state.error.square().sum(-1).square()
-        for place in range(len(self.configs)):
+        silent &= ~silent.all(-1, keepdim=True)  # where all are, there is no length to take
+        for place, generator in enumerate(self.generators):
             at = (place,) if self.stacked else ()
-            own = silent[at]
-            latents = own.nonzero()[:, 0]
-            if len(latents) == 0 or bool(own.all()):
+            if not bool(silent[at].any()):
                 continue
-            w_enc, b_enc, w_dec = (self.weights[name][at] for name in ("w_enc", "b_enc", "w_dec"))
-            drawn = torch.multinomial(chance[at], len(latents), replacement=True, generator=self.generator)
-            direction = normalize(state.h[at][drawn] - self.weights["b_dec"][at], dim=1)
-            w_enc[:, latents] = (self.what.resampled_length * _length(w_enc)[~own].mean() * direction).T
-            w_dec[latents] = _length(w_dec.mT)[~own].mean() * direction
-            b_enc[latents] = 0
-            for key in ("exp_avg", "exp_avg_sq"):
-                averages = {name: self.optimiser.state[self.weights[name]][key][at] for name in self.weights}
-                averages["w_enc"][:, latents] = 0
-                averages["w_dec"][latents] = 0
-                averages["b_enc"][latents] = 0
-            self.silent[at][latents] = 0
-            self.resampled[at][latents] = True
-
-
-def auxiliary_loss(
-    state: Pass, w_dec: Float[Tensor, "*stack d_sae d_in"], silent: Tensor, k: int
-) -> Float[Tensor, "*stack"]:
-    """Gao et al. 2024: how badly silent latents reconstruct what the autoencoder misses.
-
-    Squared error by the square of what is missing, in the unit of the mean squared error: 1 of theirs is the mean
-    square of the inputs, which they divide both losses by.
-
-    Args:
-        state: of the batch.
-        w_dec: the decoder.
-        silent: (*stack, d_sae), which latents are.
-        k: silent latents taken for an input, those of the highest pre-activations, without the ReLU.
-    """
-    values, places = state.pre.masked_fill(~silent[..., None, :], -torch.inf).topk(min(k, silent.shape[-1]), dim=-1)
-    latents = torch.zeros_like(state.pre).scatter(-1, places, values.where(values.isfinite(), 0))
-    missing = -state.error.detach()
-    left = (latents @ w_dec - missing).square().sum((-2, -1)) / missing.square().sum((-2, -1))
-    loss: Tensor = left * state.h.square().mean((-2, -1)) * silent.any(-1)
-    return loss
+            weights = {name: w[at] for name, w in self.weights.items()}
+            adam = [self.optimiser.state[w] for w in self.weights.values()]
+            averages = [
+                {name: state_of[key][at] for name, state_of in zip(weights, adam, strict=True)}
+                for key in ("exp_avg", "exp_avg_sq")
+            ]
+            length = self.what.resampled_length
+            resample(weights, averages, state.h[at], state.error[at], silent[at], length, generator)
+        self.resampled |= silent
+        self.silent[silent] = 0
 
 
 def _length(w: Float[Tensor, "*stack d_in d_sae"]) -> Float[Tensor, "*stack d_sae"]:
-    length: Tensor = w.detach().norm(dim=-2)
-    return length
+    return w.detach().square().sum(-2).sqrt()
+
+
+def _across(x: Float[Tensor, "*stack d_in d_sae"], w: Float[Tensor, "*stack d_in d_sae"]) -> Tensor:
+    """The part of each latent's vector at right angles to another."""
+    return x - w * ((x * w).sum(-2) / w.square().sum(-2).clamp_min(TINY))[..., None, :]
+
+
+def _as_long(x: Float[Tensor, "*stack d_in d_sae"], other: Float[Tensor, "*stack d_in d_sae"]) -> Tensor:
+    """Each latent's vector, as long as another."""
+    return x * (_length(other) / _length(x).clamp_min(TINY))[..., None, :]

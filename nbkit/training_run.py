@@ -116,6 +116,7 @@ class TrainingRun:
         self._check(loss.detach())
         self.optimiser.zero_grad()
         loss.sum().backward()
+        self.before_step(state)
         self.optimiser.step()
         self.after_step(state)
         self.step += 1
@@ -145,6 +146,9 @@ class TrainingRun:
         """The neuron-embedding loss, unweighted."""
         assert self.embedding_loss is not None
         return self.embedding_loss.of_pairs(h, pairs, self.weights["w_enc"])
+
+    def before_step(self, state: Pass) -> None:
+        """What precedes a step of the optimiser, the gradients being known: nothing."""
 
     def after_step(self, state: Pass) -> None:
         """What follows a step of the optimiser: the threshold of `batch_topk`."""
