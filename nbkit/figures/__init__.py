@@ -1,5 +1,6 @@
 """The paper's figures and the book's own, one function each, returning a matplotlib `Figure`."""
 
+from nbkit.figures.dead_latents import dead_by_variant, dead_over_training
 from nbkit.figures.dendrogram import cluster_dendrogram, rare_behaviour
 from nbkit.figures.hidden_layer import hidden_distributions, hidden_maps
 from nbkit.figures.illustration import embedding_illustration
@@ -13,6 +14,8 @@ __all__ = [
     "cluster_dendrogram",
     "cluster_images",
     "compare_embedding_spaces",
+    "dead_by_variant",
+    "dead_over_training",
     "embedding_illustration",
     "hidden_distributions",
     "hidden_maps",

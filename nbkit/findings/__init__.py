@@ -1,5 +1,13 @@
 """Sentences and small tables with the numbers of a run, for the pages."""
 
+from nbkit.findings.dead_latents import (
+    dead_and_paper,
+    dead_answer,
+    dead_fates,
+    dead_remedies,
+    dead_story,
+    dead_table,
+)
 from nbkit.findings.hidden_layer import hidden_neurons, hidden_spaces_table, mlp_accuracy, what_polysemantic_means
 from nbkit.findings.latents import chosen_latents, logit_share, median_latents, what_shrinks
 from nbkit.findings.neurons import (
@@ -35,6 +43,12 @@ __all__ = [
     "behaviours",
     "chosen_latents",
     "compared",
+    "dead_and_paper",
+    "dead_answer",
+    "dead_fates",
+    "dead_remedies",
+    "dead_story",
+    "dead_table",
     "embedding_spaces",
     "examples_summary",
     "extremes",
