@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float
-from joblib import Parallel, delayed, parallel_config
+from joblib import delayed
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -20,6 +20,7 @@ from nbkit.errors import NbkitError
 from nbkit.evaluation import DEAD_BELOW
 from nbkit.hidden import Hidden, hidden_of
 from nbkit.interventions import RARE, Intervention, InterventionRun
+from nbkit.parallel import processes
 from nbkit.results import kept_table
 from nbkit.training_run import SaeConfig
 
@@ -139,8 +140,7 @@ def _experiments(variants: Mapping[str, Variant], seeds: tuple[int, ...], n_jobs
     found: dict[str, _Trained] = {}
     with (
         tqdm(total=len(variants), desc="variants", unit="variant", disable=not progress) as bar,
-        parallel_config("loky", inner_max_num_threads=1),  # small products: a second thread waits more than it works
-        Parallel(n_jobs, return_as="generator") as pool,
+        processes(n_jobs) as pool,
     ):
         for names in (first, rest):
             others = [found.get(variants[name].lengths_of or "") for name in names]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float, Int
-from joblib import Parallel, delayed, parallel_config
+from joblib import delayed
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -17,6 +17,7 @@ from nbkit.errors import NbkitError
 from nbkit.evaluation import Examples, Measured, measure
 from nbkit.hidden import Hidden, hidden_of
 from nbkit.measures import ACTIVATIONS
+from nbkit.parallel import processes
 from nbkit.results import kept_table
 from nbkit.sae import Activation, SparseAutoencoder
 from nbkit.separation import two_cluster_silhouettes
@@ -111,10 +112,8 @@ def sweep(
     if n_seeds < 1:
         raise NbkitError(f"n_seeds is {n_seeds}: it must be at least 1")
     groups = [(activation, number) for number in range(seed, seed + n_seeds) for activation in grid.activations]
-    with parallel_config("loky", inner_max_num_threads=1):  # small products: a second thread waits more than it works
-        done = Parallel(n_jobs=min(n_jobs, len(groups)), return_as="generator")(
-            delayed(_group)(grid, *group) for group in groups
-        )
+    with processes(n_jobs) as pool:
+        done = pool(delayed(_group)(grid, *group) for group in groups)
         bar = tqdm(done, total=len(groups), desc="sweep", unit="group", disable=not progress)
         tables: list[pd.DataFrame] = list(bar)
     return pd.concat(tables, ignore_index=True)
