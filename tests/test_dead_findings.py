@@ -91,8 +91,11 @@ def test_the_sign_matters_through_activations_only_if_the_level_parts_say_so() -
 
 
 def test_the_story_is_told_only_if_every_verdict_allows_it() -> None:
-    told = "**Together:** a latent that few inputs activate"
+    told = "**Together:** a latent that hardly any input activates"
     assert findings.dead_story(example_dead()).markdown.startswith(told)
+    must_not = "it must not lower the activations"
+    assert must_not in findings.dead_story(example_dead()).markdown
+    assert must_not not in findings.dead_story(example_dead({"reversed": 13.0})).markdown
     for dead in (
         {"ne_frequent": 15.0},
         {"ne_rare": 24.0},
@@ -136,6 +139,13 @@ def test_the_table_has_every_variant_with_its_interval() -> None:
     assert (row["L0 / %"], row["MSE"]) == ("4.0", "0.50")
     assert cells["published remedies", "resampling, 0.2 of the length"]["of the saving / %"].startswith("−5")
     assert list(table["of the saving / %"][:2]) == ["", ""]
+
+
+def test_zero_has_no_sign() -> None:
+    found = example_dead({"auxiliary": 30.0}, noise=0)
+    assert findings.dead_table(found)["of the saving / %"].iloc[-4] == "0 (0 to 0)"
+    found.table.loc[(found.table["variant"] == "auxiliary") & (found.table["step"] == 469), "dead"] += 0.01
+    assert findings.dead_table(found)["of the saving / %"].iloc[-4] == "0 (0 to 0)"
 
 
 def test_intervals_of_latents_end_at_none_and_all() -> None:

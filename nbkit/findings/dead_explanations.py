@@ -59,6 +59,13 @@ def dead(found: DeadLatents, name: str) -> str:
     return of_latents(found.values(name)).replace("%", "% dead")
 
 
+def sign_is_of_activations(found: DeadLatents) -> bool:
+    """Whether the reversed gradient fails only by its part along the mean input: without it, either sign saves most."""
+    level = {carried(found.saved(name)) for name in ("level", "reversed_level")}
+    regained = mean_interval(found.saved("reversed_level") - found.saved("reversed"))[1]
+    return level <= {"all", "most"} and regained > 0
+
+
 def _of_latents(found: DeadLatents) -> str:
     return (
         f"On the busy latents alone, the {100 - found.mean('standard', 'rare'):.0f}% that at least 1% of the inputs "
@@ -107,9 +114,7 @@ def _of_pull(found: DeadLatents) -> str:
         f"reversed, away from its own: {dead(found, 'reversed')}. Its level part, which leaves the mean activation "
         f"on the latent's inputs as it is: {dead(found, 'level')}; that reversed: {dead(found, 'reversed_level')}."
     )
-    both = (carried(found.saved("level")), carried(found.saved("reversed_level")))
-    lost = mean_interval(found.saved("reversed_level") - found.saved("reversed"))[1]
-    if set(both) <= {"all", "most"} and lost > 0:
+    if sign_is_of_activations(found):
         text += " So the sign matters only because one lowers the activations and the other raises them."
     return text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from nbkit.dead_latents import DeadLatents
-from nbkit.findings.dead_explanations import EXPLANATIONS, VERDICTS, carried, dead, price
+from nbkit.findings.dead_explanations import EXPLANATIONS, VERDICTS, carried, dead, price, sign_is_of_activations
 from nbkit.findings.intervals import interval, of_latents, percent
 from nbkit.findings.text import Text
 from nbkit.matched import mean_interval
@@ -72,14 +72,17 @@ def dead_story(found: DeadLatents) -> Text:
     verdicts = {e.name: carried(e.share(found)) for e in asked} if _saves(found) else {}
     if not all(verdicts.get(name) in allowed for name, allowed in CHAIN.items()):
         return Text("The verdicts of this build do not make one chain of causes.")
-    return Text(
-        "**Together:** a latent that few inputs activate has in most steps no gradient but that of the L2 decay. Adam "
-        "divides a gradient by its usual size, so however weak the decay, its steps are whole ones, and the encoder "
-        "weights of such a latent shrink until it dies. The NE loss does not depend on the length of these weights: "
-        "its gradient is at right angles to them, and the larger the shorter they are. A step at right angles makes "
-        "a vector longer. That saves the latents. Which inputs they are pulled towards does not matter, and neither do "
-        "sparsity and what the loss does to busy latents."
+    text = (
+        "**Together:** a latent that hardly any input activates has in most steps no gradient but that of the L2 "
+        "decay. Adam divides a gradient by its usual size, so however weak the decay, its steps are whole ones, and "
+        "the encoder weights of such a latent shrink until it dies. The NE loss does not depend on the length of these "
+        "weights: its gradient is at right angles to them, and the larger the shorter they are. A step at right angles "
+        "makes a vector longer. That is most of the saving. Which inputs a latent is pulled towards does not matter, "
+        "and neither do sparsity and what the loss does to busy latents."
     )
+    if sign_is_of_activations(found):
+        text += " The direction of the push matters in one way: it must not lower the activations."
+    return Text(text)
 
 
 def dead_fates(found: DeadLatents) -> Text:

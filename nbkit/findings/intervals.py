@@ -12,7 +12,8 @@ Values = Float[np.ndarray, " n_seeds"]
 
 def interval(values: Values, digits: int = 1) -> str:
     """A mean with its interval, for the eye."""
-    mean, low, high = (f"{value:.{digits}f}".replace("-", "−") for value in mean_interval(values))
+    rounded = (round(value, digits) + 0.0 for value in mean_interval(values))  # no minus before a zero
+    mean, low, high = (f"{value:.{digits}f}".replace("-", "−") for value in rounded)
     return f"{mean} ({low} to {high})"
 
 
