@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nbkit.errors import NbkitError
 from nbkit.evaluation import DEAD_BELOW
-from nbkit.losses import Pairs
+from nbkit.pairs import Pairs
 from nbkit.remedies import auxiliary_loss, resample
 from nbkit.training_run import Pass, SaeConfig, TrainingRun
 

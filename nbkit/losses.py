@@ -9,8 +9,8 @@ No tensor of batch x latents x d_in is needed. With * element by element,
 
     (a * w) . (h * w) = h . (a * w^2),   |h * w|^2 = h^2 . w^2,   |a * w|^2 = a^2 . w^2,
 
-so two matrix products give the distances of all pairs. The gradient and the average need weighted sums of the inputs
-that activate a latent: few, since latents are sparse.
+so the distances are inner products, and their gradient and the average are weighted sums of the inputs that activate a
+latent: few, since latents are sparse (`nbkit.pairs`).
 
 The average takes the inputs of a batch one by one, a <- m a + (1 - m) h (equation 6), which has a closed form: of n
 active inputs the i-th enters with the weight (1 - m) m^(n - i), and the old average with m^n. A latent's first input
@@ -24,9 +24,10 @@ from typing import Any, Literal, get_args
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import embedding_bag
+from torch.linalg import vecdot
 
 from nbkit.errors import NbkitError
+from nbkit.pairs import Pairs
 
 Over = Literal["pairs", "latents"]
 
@@ -93,9 +94,9 @@ class NeuronEmbeddingLoss(nn.Module):
         self, h: Float[Tensor, "b d_in"], pairs: Pairs, w_enc: Float[Tensor, "d_in d_sae"]
     ) -> Float[Tensor, ""]:
         """The same for a batch whose pairs are known."""
-        share = self.seen.flatten().to(h.dtype)  # the weight of a latent's pairs
+        share = self.seen.flatten()  # the weight of a latent's pairs
         if self.over == "latents":
-            share = share / pairs.n_active.clamp_min(1)
+            share = share / pairs.n_active.clamp_min(1).to(h.dtype)
         total: Tensor = _DistanceSum.apply(h, pairs, w_enc, self.average, share)  # type: ignore[no-untyped-call]
         return total
 
@@ -114,13 +115,12 @@ class NeuronEmbeddingLoss(nn.Module):
         """The same for a batch whose pairs are known."""
         m = self.momentum
         average, seen = self.average.flatten(0, -2), self.seen.flatten()
-        keep = m ** (pairs.n_active - (~seen).long()).clamp_min(0).to(
-            h.dtype
-        )  # a first input is no change to an average
-        weights = (1 - m) * m ** pairs.later.to(h.dtype)
-        first = ~seen[pairs.latent] & (pairs.later == pairs.n_active[pairs.latent] - 1)
-        average.mul_(keep[:, None]).add_(pairs.sums(h, torch.where(first, keep[pairs.latent], weights)))
-        seen |= pairs.n_active > 0
+        new = (pairs.n_active.bool() & ~seen).nonzero()[:, 0]
+        if len(new):  # as if the first input had been the average before: m h + (1 - m) h = h
+            average[new] = h.flatten(0, -2)[pairs.input[pairs.starts[new]]]
+            seen[new] = True
+        average.mul_((m ** pairs.n_active.to(h.dtype))[:, None])
+        average.add_(pairs.sums(h, m ** pairs.later.to(h.dtype)), alpha=1 - m)
 
     def _check(self, h: Tensor, z: Tensor, w_enc: Tensor | None = None) -> None:
         *stack, d_sae, d_in = self.average.shape
@@ -134,7 +134,12 @@ class NeuronEmbeddingLoss(nn.Module):
 
 
 class _DistanceSum(torch.autograd.Function):
-    """Equation 4 with its gradient by hand: nothing of a batch's size is kept for it."""
+    """Equation 4 with its gradient by hand: nothing of a batch's size is kept for it.
+
+    The gradient of a pair's distance with respect to w is
+
+        w / |a * w| * (c h^2 / |h * w|^2 - 2 a (h / |h * w| - a c / 2 |a * w|^2)),   c = |a * w| cos(a * w, h * w).
+    """
 
     @staticmethod
     def forward(
@@ -145,56 +150,25 @@ class _DistanceSum(torch.autograd.Function):
         average: Float[Tensor, "*stack d_sae d_in"],
         share: Float[Tensor, " latents"],
     ) -> Float[Tensor, "*stack"]:
-        w, h2 = w_enc.mT, h * h
-        w2 = w * w
-        aw2 = average * w2
+        latents, a, w = average.shape[:-1], average.flatten(0, -2), w_enc.mT.contiguous().flatten(0, -2)
+        w2, h2 = w * w, h * h
+        aw2 = a * w2
         smallest = torch.finfo(h.dtype).tiny ** 0.75  # a squared norm below has no direction
-        a_norm2 = (average * aw2).sum(-1).flatten().clamp_min_(smallest)  # |a * w|^2 of every latent
-        h_norm2 = pairs.of(h2 @ w2.mT).clamp_min_(smallest)  # |h * w|^2 of every pair
-        scale = (a_norm2.rsqrt() * share)[pairs.latent] * h_norm2.rsqrt()  # one over both norms
-        cosine = pairs.of(h @ aw2.mT).mul_(scale)
-        cosines = torch.zeros_like(a_norm2).index_add_(0, pairs.latent, cosine)
-        latents = average.shape[:-1]
-        total = (pairs.n_active * share - cosines).view(latents).sum(-1)
-        if ctx.needs_input_grad[2]:  # with respect to w^2, times 2
-            gradient = average.square().mul_((cosines / a_norm2).view(latents)[..., None])
-            gradient.add_(pairs.sums(h2, cosine.div_(h_norm2)).view_as(average))
-            gradient.sub_(pairs.sums(h, scale).view_as(average).mul_(average), alpha=2)
-            ctx.save_for_backward(gradient.mul_(w))
+        a_norm2 = vecdot(a, aw2).clamp_min_(smallest)  # |a * w|^2 of every latent
+        h_norm2 = pairs.products(w2, h2).clamp_min_(smallest)  # |h * w|^2 of every pair
+        h_scale = h_norm2.rsqrt()
+        toward = pairs.sums(h, h_scale)  # h / |h * w|, summed over the inputs of every latent
+        c = vecdot(aw2, toward)  # summed likewise
+        a_scale = a_norm2.rsqrt() * share
+        total = (pairs.n_active * share - c * a_scale).view(latents).sum(-1)
+        if ctx.needs_input_grad[2]:
+            by_h2 = pairs.products(aw2, h).mul_(h_scale).div_(h_norm2)  # c / |h * w|^2 of every pair
+            toward.addcmul_(a, (c / a_norm2)[:, None], value=-0.5)
+            gradient = pairs.sums(h2, by_h2).addcmul_(a, toward, value=-2).mul_(w)
+            ctx.save_for_backward(gradient.view_as(average), a_scale.view(latents))
         return total
 
     @staticmethod
     def backward(ctx: Any, upstream: Float[Tensor, "*stack"]) -> tuple[None, None, Tensor, None, None]:
-        (gradient,) = ctx.saved_tensors
-        return None, None, (gradient * upstream[..., None, None]).mT, None, None
-
-
-class Pairs:
-    """The pairs of an input and a latent that it activates, by latent, and the inputs in order.
-
-    The latents of a stack are counted through, and so are its inputs.
-    """
-
-    def __init__(self, z: Float[Tensor, "*stack b d_sae"]) -> None:
-        self.b, self.d_sae = z.shape[-2:]
-        active = (z > 0).mT.contiguous().flatten(0, -2)
-        entry = active.flatten().nonzero()[:, 0]
-        self.latent = entry // self.b
-        self.n_active = active.sum(1)
-        ends = self.n_active.cumsum(0)
-        self.starts = ends - self.n_active
-        self.later = ends[self.latent] - torch.arange(1, len(entry) + 1, device=z.device)
-        """How many later inputs activate the latent of a pair."""
-        stack = self.latent // self.d_sae
-        self.input = entry + (stack - self.latent) * self.b
-        self._entry = self.input * self.d_sae + self.latent - stack * self.d_sae
-
-    def of(self, table: Float[Tensor, "*stack b d_sae"]) -> Float[Tensor, " pairs"]:
-        """The entries of the pairs."""
-        return table.flatten()[self._entry]
-
-    def sums(
-        self, h: Float[Tensor, "*stack b d_in"], weights: Float[Tensor, " pairs"]
-    ) -> Float[Tensor, "latents d_in"]:
-        """For each latent the weighted sum of its inputs."""
-        return embedding_bag(self.input, h.flatten(0, -2), self.starts, mode="sum", per_sample_weights=weights)
+        gradient, a_scale = ctx.saved_tensors
+        return None, None, (gradient * (a_scale * upstream[..., None])[..., None]).mT, None, None

@@ -166,8 +166,8 @@ def activate(pre: Float[Tensor, "... b d_sae"], activation: str, k: int | None) 
     if activation == "batch_topk":
         k *= shape[-2]
         pre = pre.flatten(-2)
-    values, places = pre.topk(k, dim=-1)
-    return torch.zeros_like(pre).scatter(-1, places, values.relu()).view(shape)
+    values, places = pre.topk(k, dim=-1, sorted=False)
+    return torch.zeros_like(pre).scatter_(-1, places, values.relu()).view(shape)
 
 
 def _empty(folder: Path) -> SparseAutoencoder:

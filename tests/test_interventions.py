@@ -13,7 +13,7 @@ from torch.nn.functional import cosine_similarity
 import nbkit.interventions
 from nbkit.errors import NbkitError
 from nbkit.interventions import Intervention, InterventionRun
-from nbkit.losses import Pairs
+from nbkit.pairs import Pairs
 from nbkit.sae import SparseAutoencoder
 from nbkit.training_run import PARAMETERS, SaeConfig, TrainingRun
 

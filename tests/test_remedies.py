@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from nbkit.pairs import Pairs
 from nbkit.remedies import auxiliary_loss, resample
 from nbkit.training_run import Pass
 
@@ -70,7 +71,7 @@ def test_the_auxiliary_loss_is_the_published_one() -> None:
     h, error = random(B, D_IN, seed=1), random(B, D_IN, seed=2)
     pre, w_dec = random(B, D_SAE, seed=3).requires_grad_(), random(D_SAE, D_IN, seed=4).requires_grad_()
     silent = torch.tensor([True, True, False, True, False])
-    state = Pass(h, pre, pre.relu(), error.clone().requires_grad_())
+    state = Pass(h, pre, pre.relu(), error.clone().requires_grad_(), Pairs(pre))
     loss = auxiliary_loss(state, w_dec, silent)
 
     squared = torch.zeros((), dtype=torch.float64)
@@ -89,7 +90,7 @@ def test_the_auxiliary_loss_is_the_published_one() -> None:
 def test_a_perfect_rescue_costs_nothing_and_none_silent_is_no_loss() -> None:
     h = torch.tensor([[2.0, 0.0], [0.0, 4.0]])
     pre = torch.tensor([[2.0, -1.0, 9.0], [-1.0, 4.0, 9.0]])
-    state = Pass(h, pre, pre.relu(), -h)  # all is missing
+    state = Pass(h, pre, pre.relu(), -h, Pairs(pre))  # all is missing
     w_dec = torch.tensor([[1.0, 0.0], [0.0, 1.0], [5.0, 5.0]])
     assert float(auxiliary_loss(state, w_dec, torch.tensor([True, True, False]))) == 0
     assert float(auxiliary_loss(state, w_dec, torch.tensor([False, False, False]))) == 0
@@ -99,6 +100,6 @@ def test_a_perfect_rescue_costs_nothing_and_none_silent_is_no_loss() -> None:
 
 def test_fewer_silent_latents_than_are_taken() -> None:
     pre = torch.tensor([[1.0, 1.0]])
-    state = Pass(torch.ones(1, 6), pre, pre, -torch.ones(1, 6))
+    state = Pass(torch.ones(1, 6), pre, pre, -torch.ones(1, 6), Pairs(pre))
     only = auxiliary_loss(state, torch.ones(2, 6), torch.tensor([True, False]))
     assert float(only) == 0  # the other's 1 would make it 2 where 1 is missing

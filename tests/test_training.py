@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import nbkit.pairs
 import nbkit.training
 from nbkit.errors import NbkitError
 from nbkit.losses import NeuronEmbeddingLoss
@@ -17,8 +18,10 @@ from nbkit.training import CHECKPOINT, SaeConfig, train_sae, train_saes
 
 STEPS = 13  # of an epoch: the last batch is not full
 SMALL = SaeConfig(d_sae=24, l1=1e-2, batch_size=16, ne_start=4, checkpoint_every=5)
+SPARSE = replace(SMALL, activation="topk", d_sae=64, k=3, ne=0.02)
 KINDS = [
     SMALL,
+    SPARSE,
     replace(SMALL, ne=0.02, epochs=2),
     replace(SMALL, activation="topk", k=3, ne=0.02),
     replace(SMALL, activation="batch_topk", k=3, ne=0.02),
@@ -72,8 +75,9 @@ def test_a_stack_trains_each_as_alone() -> None:
     configs = [
         *(replace(SMALL, seed=seed, l1=l1) for seed in (0, 1) for l1 in (1e-3, 1e-2)),
         *(replace(SMALL, seed=seed, ne=0.03) for seed in (2, 3)),
-        *(replace(KINDS[2], seed=seed) for seed in (0, 1)),
-        *(replace(KINDS[3], seed=seed, ne=ne) for seed in (0, 1) for ne in (0.0, 0.02)),
+        *(replace(SPARSE, seed=seed, ne=ne) for seed in (0, 1) for ne in (0.0, 0.02)),
+        *(replace(KINDS[3], seed=seed) for seed in (0, 1)),
+        *(replace(KINDS[4], seed=seed, ne=ne) for seed in (0, 1) for ne in (0.0, 0.02)),
         SMALL,
     ]
     for config, together in zip(configs, train_saes(h, configs, progress=False), strict=True):
@@ -81,6 +85,24 @@ def test_a_stack_trains_each_as_alone() -> None:
         assert (together.activation, together.k) == (config.activation, config.k)
         for name, tensor in alone.state_dict().items():
             torch.testing.assert_close(together.state_dict()[name], tensor, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("config", KINDS)
+def test_going_through_the_pairs_changes_nothing(config: SaeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = []
+    for few in (0.0, 1.0):
+        monkeypatch.setattr(nbkit.pairs, "FEW", few)
+        trained.append(train_sae(activations().double(), config, progress=False))
+    for name, tensor in trained[0].state_dict().items():
+        torch.testing.assert_close(trained[1].state_dict()[name], tensor, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("config", [SMALL, SPARSE])
+def test_half_precision(config: SaeConfig) -> None:
+    trained = train_sae(activations().bfloat16(), config, progress=False)
+    assert trained.w_enc.dtype == torch.bfloat16
+    plain = train_sae(activations().bfloat16().double(), config, progress=False)
+    assert (trained.w_enc.double() - plain.w_enc).norm() < 0.05 * plain.w_enc.norm()
 
 
 def test_more_autoencoders_than_a_stack_holds(monkeypatch: pytest.MonkeyPatch) -> None:
