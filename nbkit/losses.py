@@ -160,7 +160,7 @@ class _DistanceSum(torch.autograd.Function):
         toward = pairs.sums(h, h_scale)  # h / |h * w|, summed over the inputs of every latent
         c = vecdot(aw2, toward)  # summed likewise
         a_scale = a_norm2.rsqrt() * share
-        total = (pairs.n_active * share - c * a_scale).view(latents).sum(-1)
+        total: Tensor = (pairs.n_active * share - c * a_scale).view(latents).sum(-1)
         if ctx.needs_input_grad[2]:
             by_h2 = pairs.products(aw2, h).mul_(h_scale).div_(h_norm2)  # c / |h * w|^2 of every pair
             toward.addcmul_(a, (c / a_norm2)[:, None], value=-0.5)

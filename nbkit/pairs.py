@@ -79,7 +79,8 @@ class Pairs:
     def products(self, a: Float[Tensor, "latents d_in"], h: Float[Tensor, "*stack b d_in"]) -> Float[Tensor, " pairs"]:
         """For each pair the inner product of the latent's row of `a` and the input's of `h`."""
         if self.few:
-            return torch.sparse.sampled_addmm(self._pattern, a, h.flatten(0, -2).mT, beta=0.0).values()
+            chosen: Tensor = torch.sparse.sampled_addmm(self._pattern, a, h.flatten(0, -2).mT, beta=0.0).values()
+            return chosen
         return self.of(h @ a.view(*h.shape[:-2], self._d_sae, -1).mT)
 
     def sums(
