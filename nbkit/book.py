@@ -13,6 +13,7 @@ import yaml
 import nbkit
 from nbkit import assets, frontend
 from nbkit.errors import NbkitError
+from nbkit.experiments import run_experiments
 from nbkit.findings import spaces_of
 from nbkit.notebooks import Parameters, execute, parameter_names
 from nbkit.pages import make_pages
@@ -25,25 +26,28 @@ class Profile:
     name: str
     atlas: Parameters = field(default_factory=dict)
     """Arguments of `nbkit.atlas_for`; a notebook gets those that its parameters cell names."""
+    sae: Parameters = field(default_factory=dict)
+    """The same of `nbkit.experiments.run_experiments`, for the notebooks about sparse autoencoders."""
     notebooks: Mapping[str, Parameters] = field(default_factory=dict)
-    """Further parameters of single notebooks, by the stem of the file; they win over `atlas`."""
+    """Further parameters of single notebooks, by the stem of the file; they win over the others."""
 
 
 def read_profile(name: str, folder: Path) -> Profile:
     """Read `folder/<name>.yaml`.
 
     Raises:
-        NbkitError: there is no such profile, or it holds something else than `atlas` and `notebooks`.
+        NbkitError: there is no such profile, or it holds something else than `atlas`, `sae` and `notebooks`.
     """
     path = folder / f"{name}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml"))) or f"none in {folder}"
         raise NbkitError(f"There is no profile {name!r}. Choose one of: {known}.")
     content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    unknown = sorted(set(content) - {"atlas", "notebooks"})
+    keys = ("atlas", "sae", "notebooks")
+    unknown = sorted(set(content) - set(keys))
     if unknown:
-        raise NbkitError(f"{path} has the key {unknown[0]!r}; a profile has only `atlas` and `notebooks`.")
-    return Profile(name, content.get("atlas") or {}, content.get("notebooks") or {})
+        raise NbkitError(f"{path} has the key {unknown[0]!r}; a profile has only `atlas`, `sae` and `notebooks`.")
+    return Profile(name, *(content.get(key) or {} for key in keys))
 
 
 def build(
@@ -78,18 +82,20 @@ def build(
     for stem, text in kept.items():
         (staged / f"{stem}.ipynb").write_text(text, encoding="utf-8")
     frontend.collect(staged / "assets" / "offline")
-    if chosen.atlas:
-        prepare(chosen.atlas)
+    prepare(chosen)
     execute(parameters, staged)
     return make_pages(staged, root / "_config.yml", root / "_toc.yml", out)
 
 
-def prepare(parameters: Parameters) -> None:
-    """Bring the images, make the atlas and the tables that several notebooks read: with bars in the terminal, once."""
-    assets.fetch("mnist")
-    atlas = nbkit.atlas_for(**parameters)
-    for kind in spaces_of(atlas):
-        atlas.metrics(kind)
+def prepare(profile: Profile) -> None:
+    """Make what several notebooks read, each once and with bars in the terminal: the atlas, and the experiments."""
+    if profile.atlas:
+        atlas = nbkit.atlas_for(**profile.atlas)
+        for kind in spaces_of(atlas):
+            atlas.metrics(kind)
+    if profile.sae:
+        assets.fetch("mnist")
+        run_experiments(**{"seed": profile.atlas.get("seed", 0), **profile.sae})
 
 
 def parameters_of(path: Path, profile: Profile) -> dict[str, Any]:
@@ -105,7 +111,7 @@ def parameters_of(path: Path, profile: Profile) -> dict[str, Any]:
         raise NbkitError(
             f"The profile {profile.name!r} sets {unknown[0]!r} for {path.name}, whose parameters cell has no such name."
         )
-    given = {"profile": profile.name, **profile.atlas, **own}
+    given = {"profile": profile.name, **profile.atlas, **profile.sae, **own}
     return {name: value for name, value in given.items() if name in names}
 
 

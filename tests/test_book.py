@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from nbkit.book import build, parameters_of, read_profile
+from nbkit.book import Profile, build, parameters_of, read_profile
 from nbkit.errors import NbkitError
 from nbkit.notebooks import execute, parameter_names
 from tests.mini_book import write_book, write_notebook
@@ -41,10 +41,12 @@ def test_a_notebook_gets_the_parameters_that_it_names(tmp_path: Path) -> None:
     write_notebook(path, [("code", "other = 1", []), ("code", source, ["parameters"])])
     assert parameter_names(path) == {"model", "layer", "threshold"}
     (tmp_path / "quick.yaml").write_text(
-        "atlas: {model: smollm2-135m, corpus: brown, layer: 1}\nnotebooks:\n  page: {layer: 7}\n", encoding="utf-8"
+        "atlas: {model: smollm2-135m, corpus: brown, layer: 1}\nsae: {threshold: 0.2, n_seeds: 3}\n"
+        "notebooks:\n  page: {layer: 7}\n",
+        encoding="utf-8",
     )
     profile = read_profile("quick", tmp_path)
-    assert parameters_of(path, profile) == {"model": "smollm2-135m", "layer": 7}
+    assert parameters_of(path, profile) == {"model": "smollm2-135m", "layer": 7, "threshold": 0.2}
 
 
 @pytest.mark.parametrize(
@@ -100,7 +102,8 @@ def test_the_atlas_is_built_before_the_notebooks_and_warnings_are_errors(
     write_notebook(root / "book" / "index.ipynb", [("markdown", "# Start\n\n[nowhere](no-such-page.md)", [])])
     with pytest.raises(NbkitError, match="warnings are errors"):
         build("quick", root=root, out=root / "_build")
-    assert asked == [{"model": "gpt2", "layers": [0, 1]}]
+    [profile] = asked
+    assert isinstance(profile, Profile) and profile.atlas == {"model": "gpt2", "layers": [0, 1]}
     assert "no-such-page" in capfd.readouterr().err
 
 

@@ -83,7 +83,7 @@ def parameters_of(path: Path) -> dict[str, Any]:
 
 def read_profile(name: str) -> dict[str, dict[str, Any]]:
     content = yaml.safe_load((BOOK / "profiles" / f"{name}.yaml").read_text(encoding="utf-8"))
-    assert isinstance(content, dict) and set(content) <= {"atlas", "notebooks"}
+    assert isinstance(content, dict) and set(content) <= {"atlas", "sae", "notebooks"}
     return content
 
 
@@ -129,8 +129,8 @@ def test_profile_sets_only_parameters_that_exist(name: str) -> None:
     profile = read_profile(name)
     known = {path.stem: set(parameters_of(path)) for path in NOTEBOOKS}
     # the shared ones go to the notebooks that have them (nbkit.book)
-    shared = profile["atlas"]
-    assert shared and set(shared) <= set().union(*known.values())
+    for shared in (profile["atlas"], profile["sae"]):
+        assert shared and set(shared) <= set().union(*known.values())
     own = profile.get("notebooks") or {}
     assert set(own) <= set(known)
     for stem, parameters in own.items():

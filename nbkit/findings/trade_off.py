@@ -77,7 +77,13 @@ def matched_answer(differences: dict[str, pd.DataFrame]) -> Text:
         together = _together(table)
         lines = [f"- *{ACTIVATIONS[activation]}* {_line(mine)}" for activation, mine in together.items()]
         parts.append(f"{_verdict_of_all(by, together)}\n\n" + "\n".join(lines))
+    parts.append("Where there is no difference, one comparison in twenty would still seem to show one.")
     return Text("\n\n".join(parts))
+
+
+def verdicts(differences: dict[str, pd.DataFrame]) -> Text:
+    """`matched_answer` in two sentences."""
+    return Text(" ".join(_verdict_of_all(by, _together(table)) for by, table in differences.items()))
 
 
 def left_out(differences: dict[str, pd.DataFrame]) -> Text:
@@ -126,6 +132,7 @@ def _line(mine: Mapping[str, Difference]) -> str:
     own = mine["mean_distance"]
     if not np.isfinite(own.value):
         return "has no point inside the standard curve."
+    points = f"{own.n_points} point{'s' * (own.n_points != 1)}"
     told = []
     for verdict, word in ((1, "better"), (-1, "worse"), (0, "no measurable difference")):
         of = [MEASURES[m].title for m in of_kind("independent") if _verdict(m, mine[m]) == verdict]
@@ -138,7 +145,7 @@ def _line(mine: Mapping[str, Difference]) -> str:
         if m in mine
     ]
     return (
-        f"({own.n_points} points, {own.n_seeds} seeds): its own mean distance, {own.standard:.3f} in standard "
+        f"({points}, {own.n_seeds} seeds): its own mean distance, {own.standard:.3f} in standard "
         f"autoencoders, is {_phrase('mean_distance', own)}. Not optimized: {'; '.join(told)}; none of them differs by "
         f"more than {100 * change:.0f}% of its standard value. Besides: {'; '.join(prices)}."
     )
@@ -162,8 +169,7 @@ def _verdict_of_all(by: str, together: Mapping[str, Mapping[str, Difference]]) -
         said = "it depends on the measure"
     return (
         f"**More monosemantic at equal {BY[by]}? {said[0].upper()}{said[1:]}.** Of {n} comparisons on independent "
-        f"measures {better} favor the loss, {worse} speak against it and {n - better - worse} cannot tell; where "
-        f"there is no difference, one in twenty would seem to show one."
+        f"measures {better} favor the loss, {worse} speak against it and {n - better - worse} cannot tell."
     )
 
 

@@ -1,0 +1,53 @@
+"""The experiments of the book's second part, which several pages read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from nbkit.dead_latents import DeadLatents, dead_latents
+from nbkit.dying_variants import QUESTIONS
+from nbkit.paper_tables import Reproduction, Search, reproduce
+from nbkit.trade_off import Grid, sweep
+
+
+@dataclass(frozen=True, eq=False)
+class Experiments:
+    """What was found, by page."""
+
+    tables: Reproduction
+    trade_off: pd.DataFrame
+    dead: DeadLatents
+
+
+def run_experiments(
+    seed: int = 0,
+    n_seeds: int = 5,
+    n_seeds_tables: int = 10,
+    grid: Mapping[str, Any] | None = None,
+    search: Mapping[str, Any] | None = None,
+    questions: Sequence[str] = tuple(QUESTIONS),
+    progress: bool = True,
+) -> Experiments:
+    """Runs what has not been run before with these parameters; the tables are kept in the cache folder.
+
+    Args:
+        seed: the first.
+        n_seeds: seeds of the sweep and of the dead latents.
+        n_seeds_tables: seeds of Tables 2 and 3.
+        grid: fields of `nbkit.trade_off.Grid` that are not its defaults.
+        search: fields of `nbkit.paper_tables.Search` that are not its defaults.
+        questions: of `nbkit.dead_latents.dead_latents`.
+        progress: whether to show bars.
+
+    Raises:
+        NbkitError: as `reproduce`, `sweep` and `dead_latents`.
+    """
+    return Experiments(
+        reproduce(Search(**(search or {})), n_seeds_tables, seed, progress=progress),
+        sweep(Grid(**(grid or {})), n_seeds, seed, progress=progress),
+        dead_latents(n_seeds, seed, questions, progress=progress),
+    )

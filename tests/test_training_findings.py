@@ -1,0 +1,55 @@
+"""What the start page says about sparse autoencoders, and that all pages read the same experiments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import nbkit.experiments
+from nbkit import findings
+from nbkit.experiments import Experiments, run_experiments
+from nbkit.paper_tables import COLUMNS, PAPER, STANDARD, WITH_LOSS, Reproduction
+from nbkit.training import SaeConfig
+from tests.example_dead import example_dead
+from tests.example_sweep import example_sweep
+
+SETTINGS = {"far": SaeConfig(ne=1e-2), "near": SaeConfig(ne=5e-3)}
+
+
+def rows(name: str, row: str, factor: float) -> pd.DataFrame:
+    """A config whose figures all miss a row of the paper by a factor, over two seeds."""
+    return pd.DataFrame([{"name": name, "seed": seed, **(PAPER.loc[row] * factor)} for seed in (0, 1)])
+
+
+def example_tables() -> Reproduction:
+    with_loss = pd.concat([rows("far", WITH_LOSS, 3.0), rows("near", WITH_LOSS, 0.5)])
+    return Reproduction(
+        {STANDARD: SaeConfig(), **SETTINGS}, with_loss, pd.concat([rows(STANDARD, STANDARD, 1.25), with_loss])
+    )
+
+
+def test_the_start_page_has_a_line_for_each_page() -> None:
+    found = Experiments(example_tables(), example_sweep(), example_dead())
+    tables, trade_off, dead = findings.training_start_page(found).markdown.split("\n")
+    assert f"The {len(COLUMNS)} figures of the standard row miss the paper's by a factor of 1.25" in tables
+    assert "with the loss by 2.00 in the nearest of 2 settings ([Tables 2 and 3](sae-tables))" in tables
+    assert trade_off.startswith("2. **More monosemantic at equal L0? ") and "at equal MSE? " in trade_off
+    assert dead.startswith("3. **Dead latents** fall from ") and dead.endswith("See [dead latents](dead-latents).")
+
+
+def test_the_parameters_reach_each_experiment(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Any] = {}
+
+    def remember(name: str) -> Any:
+        return lambda *arguments, **options: asked.setdefault(name, (arguments, options))
+
+    for name in ("reproduce", "sweep", "dead_latents"):
+        monkeypatch.setattr(nbkit.experiments, name, remember(name))
+    run_experiments(3, 2, 4, {"k": [8]}, {"momentum": [0.5]}, ["decay"], progress=False)
+    (search, n_tables, seed), options = asked["reproduce"]
+    assert (list(search.momentum), n_tables, seed, options) == ([0.5], 4, 3, {"progress": False})
+    (grid, n_seeds, seed), _ = asked["sweep"]
+    assert (grid.k, n_seeds, seed) == ((8,), 2, 3)
+    assert asked["dead_latents"][0] == (2, 3, ["decay"])
