@@ -5,6 +5,7 @@ from nbkit.figures.dendrogram import cluster_dendrogram, rare_behaviour
 from nbkit.figures.hidden_layer import hidden_distributions, hidden_maps
 from nbkit.figures.illustration import embedding_illustration
 from nbkit.figures.latent import cluster_images, latent_up_close
+from nbkit.figures.sae_tables import course_of_the_loss, settings_tried
 from nbkit.figures.spaces import compare_embedding_spaces
 from nbkit.figures.table import table1_intervals
 from nbkit.figures.trade_off import matched_intervals, trade_off_curves
@@ -14,6 +15,7 @@ __all__ = [
     "cluster_dendrogram",
     "cluster_images",
     "compare_embedding_spaces",
+    "course_of_the_loss",
     "dead_by_variant",
     "dead_over_training",
     "embedding_illustration",
@@ -25,6 +27,7 @@ __all__ = [
     "metric_distributions",
     "polysemanticity_by_layer",
     "rare_behaviour",
+    "settings_tried",
     "table1_intervals",
     "trade_off_curves",
 ]

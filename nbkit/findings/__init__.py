@@ -10,6 +10,14 @@ from nbkit.findings.dead_latents import (
 )
 from nbkit.findings.hidden_layer import hidden_neurons, hidden_spaces_table, mlp_accuracy, what_polysemantic_means
 from nbkit.findings.latents import chosen_latents, logit_share, median_latents, what_shrinks
+from nbkit.findings.ne_search import (
+    after_the_start,
+    by_start,
+    nearest_settings,
+    stated_setting,
+    what_goes_together,
+    with_loss_row,
+)
 from nbkit.findings.neurons import (
     Behaviours,
     behaviours,
@@ -23,7 +31,17 @@ from nbkit.findings.neurons import (
     rare_behaviours,
     start_page,
 )
-from nbkit.findings.sae import mnist_provenance
+from nbkit.findings.sae import (
+    distance_controls,
+    hyperparameters,
+    least_examples,
+    mnist_provenance,
+    standard_row,
+    table_2,
+    table_3,
+    what_distances_say,
+    which_latents,
+)
 from nbkit.findings.spaces import METRICS, NAMES, embedding_spaces, paired_table, spaces_of, table1
 from nbkit.findings.text import Text
 from nbkit.findings.trade_off import (
@@ -34,13 +52,16 @@ from nbkit.findings.trade_off import (
     sweep_ranges,
     what_is_read,
 )
+from nbkit.findings.training import training_start_page
 
 __all__ = [
     "METRICS",
     "NAMES",
     "Behaviours",
     "Text",
+    "after_the_start",
     "behaviours",
+    "by_start",
     "chosen_latents",
     "compared",
     "dead_and_paper",
@@ -49,6 +70,7 @@ __all__ = [
     "dead_remedies",
     "dead_story",
     "dead_table",
+    "distance_controls",
     "embedding_spaces",
     "examples_summary",
     "extremes",
@@ -56,7 +78,9 @@ __all__ = [
     "fingerprints",
     "hidden_neurons",
     "hidden_spaces_table",
+    "hyperparameters",
     "identity",
+    "least_examples",
     "left_out",
     "logit_share",
     "matched_answer",
@@ -64,15 +88,25 @@ __all__ = [
     "median_latents",
     "mlp_accuracy",
     "mnist_provenance",
+    "nearest_settings",
     "paired_table",
     "paper_and_build",
     "provenance",
     "rare_behaviours",
     "spaces_of",
+    "standard_row",
     "start_page",
+    "stated_setting",
     "sweep_ranges",
     "table1",
+    "table_2",
+    "table_3",
+    "training_start_page",
+    "what_distances_say",
+    "what_goes_together",
     "what_is_read",
     "what_polysemantic_means",
     "what_shrinks",
+    "which_latents",
+    "with_loss_row",
 ]
