@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from nbkit import findings
@@ -64,12 +66,12 @@ def test_medians_by_the_number_of_examples() -> None:
     assert table.loc["paper"].tolist() == ["0.45", "0.21", "7"]
     assert table.loc["at least 4 examples"].tolist() == ["0.450 ± 0.000", "0.210 ± 0.000", "7.0 ± 0.0"]
     text = said(findings.which_latents(found))
-    assert text.startswith("With at least **4** examples") and "3 of them then lie" in text
+    assert text.startswith("With at least **4** examples") and text.endswith(
+        "deviation then: max dist, mean dist, size."
+    )
     found.rows[["max_distance_4", "mean_distance_4", "size_4"]] *= 2
     text = said(findings.which_latents(found))
-    assert text.startswith("With at least **5** examples") and text.endswith(
-        "0 of them then lie within its rounding or one standard deviation."
-    )
+    assert text.startswith("With at least **5** examples") and text.endswith("then: none of them.")
 
 
 def test_the_row_with_the_loss() -> None:
@@ -143,10 +145,13 @@ def test_what_cannot_be_had_together() -> None:
 
 def test_what_no_setting_reaches_alone() -> None:
     away = {"l0": 0.5, "size": 3.0}
-    text = said(findings.what_goes_together(example_tables(late=away, stated=away, latents={"l0": 0.4, "size": 4.0})))
-    assert "At most 6 of the 8" in text
+    found = example_tables(late=away, stated=away, latents={"l0": 0.4, "size": 4.0}, spread=0)
+    text = said(findings.what_goes_together(found))
+    assert text.startswith("At most 6 of the 8 figures are within a factor of 1.1 in one setting (means over 2 seeds).")
     assert "none reaches L0 (nearest: a factor of 2.00), size (nearest: a factor of 3.00)." in text
     assert text.endswith("Each two of those some setting reaches together.")
+    one_seed = replace(found, tried=found.tried[found.tried["seed"] == 0])
+    assert "in one setting (one seed)." in said(findings.what_goes_together(one_seed))
 
 
 def test_distances_with_their_controls() -> None:
@@ -179,4 +184,4 @@ def test_every_sentence_stands_for_every_search(tried: tuple[str, ...]) -> None:
 
 def test_the_provenance_names_seeds_and_versions() -> None:
     text = said(findings.mnist_provenance("quick", 3, seed=2))
-    assert "profile `quick`" in text and "seeds 2 to 4" in text and "torch" in text
+    assert "profile `quick`" in text and "one for each seed, 2 to 4" in text and "torch" in text

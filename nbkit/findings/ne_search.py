@@ -82,17 +82,19 @@ def what_goes_together(found: Reproduction) -> Text:
     """Which of the paper's figures a setting reaches alone, and which two no setting reaches together."""
     means = misses(found.tried)
     best = together(means)
+    n_seeds = found.tried["seed"].nunique()
+    over = "one seed" if n_seeds == 1 else f"means over {n_seeds} seeds"
     most = int((factors(means) <= NEAR).sum(axis=1).max())
     alone = [c for c in COLUMNS if best[c][c] <= NEAR]
     text = (
-        f"At most {most} of the {len(COLUMNS)} figures are within a factor of {NEAR:g} in one setting (means over "
-        f"{found.tried['seed'].nunique()} seeds). Alone some setting reaches {listed(alone) if alone else 'none'}"
+        f"At most {most} of the {len(COLUMNS)} figures are within a factor of {NEAR:g} in one setting ({over}). "
+        f"Alone some setting reaches {listed(alone) if alone else 'none'}"
     )
     if missed := [f"{short(c)} (nearest: a factor of {best[c][c]:.2f})" for c in COLUMNS if c not in alone]:
         text += f"; none reaches {', '.join(missed)}"
     pairs = [(a, b) for i, a in enumerate(alone) for b in alone[i + 1 :] if best[a][b] > NEAR]
     if not pairs:
-        return Text(text + ". Each two of those some setting reaches together.")
+        return Text(text + (". Each two of those some setting reaches together." if len(alone) > 1 else "."))
     told = ", ".join(f"{short(a)} with {short(b)} ({best[a][b]:.2f})" for a, b in pairs)
     return Text(text + f". Not together: {told}; in brackets the factor by which the worse of the two is missed.")
 

@@ -62,9 +62,10 @@ OF_THE_LOSS = ("ne_start", "momentum", "ne_over")
 def mnist_provenance(profile: str, n_seeds: int, seed: int = 0) -> Text:
     """What made the numbers of a page of the MNIST part."""
     libraries = ", ".join(f"{name} {version(name)}" for name in ("nbkit", "torch", "numpy", "scipy"))
+    seeds = f"seed {seed}" if n_seeds == 1 else f"one for each seed, {seed} to {seed + n_seeds - 1}"
     return Text(
-        f"*Made by profile `{profile}`: MNIST, 60,000 training and 10,000 test images; an MLP 784-64-10 for each seed; "
-        f"seeds {seed} to {seed + n_seeds - 1}; float32; {libraries}.*"
+        f"*Made by profile `{profile}`: MNIST, 60,000 training and 10,000 test images; an MLP 784-64-10, {seeds}; "
+        f"float32; {libraries}.*"
     )
 
 
@@ -134,8 +135,8 @@ def which_latents(found: Reproduction) -> Text:
     nearest = min(LEAST_EXAMPLES, key=miss)
     near = agreeing(_of_latents_with(found, nearest), paper, BY_EXAMPLES)
     return Text(
-        f"With at least **{nearest}** examples the three medians are nearest to the paper's; {len(near)} of them then "
-        f"lie within its rounding or one standard deviation" + (f" ({listed(near)})." if near else ".")
+        f"With at least **{nearest}** examples the three medians are nearest to the paper's. Within its rounding or "
+        f"one standard deviation then: {listed(near) if near else 'none of them'}."
     )
 
 
