@@ -115,8 +115,9 @@ class NeuronEmbeddingLoss(nn.Module):
         """The same for a batch whose pairs are known."""
         m = self.momentum
         average, seen = self.average.flatten(0, -2), self.seen.flatten()
-        new = (pairs.n_active.bool() & ~seen).nonzero()[:, 0]
-        if len(new):  # as if the first input had been the average before: m h + (1 - m) h = h
+        active = pairs.n_active.bool()
+        if bool((active > seen).any()):  # as if the first input had been the average before: m h + (1 - m) h = h
+            new = (active > seen).nonzero()[:, 0]
             average[new] = h.flatten(0, -2)[pairs.input[pairs.starts[new]]]
             seen[new] = True
         average.mul_((m ** pairs.n_active.to(h.dtype))[:, None])
@@ -138,7 +139,7 @@ class _DistanceSum(torch.autograd.Function):
 
     The gradient of a pair's distance with respect to w is
 
-        w / |a * w| * (c h^2 / |h * w|^2 - 2 a (h / |h * w| - a c / 2 |a * w|^2)),   c = |a * w| cos(a * w, h * w).
+        w / |a * w| * (c h^2 / |h * w|^2 - 2 a (h / |h * w| - a c / (2 |a * w|^2))),   c = |a * w| cos(a * w, h * w).
     """
 
     @staticmethod
@@ -151,24 +152,24 @@ class _DistanceSum(torch.autograd.Function):
         share: Float[Tensor, " latents"],
     ) -> Float[Tensor, "*stack"]:
         latents, a, w = average.shape[:-1], average.flatten(0, -2), w_enc.mT.contiguous().flatten(0, -2)
-        w2, h2 = w * w, h * h
-        aw2 = a * w2
         smallest = torch.finfo(h.dtype).tiny ** 0.75  # a squared norm below has no direction
-        a_norm2 = vecdot(a, aw2).clamp_min_(smallest)  # |a * w|^2 of every latent
+        w2, h2 = w * w, h * h
         h_norm2 = pairs.products(w2, h2).clamp_min_(smallest)  # |h * w|^2 of every pair
         h_scale = h_norm2.rsqrt()
-        toward = pairs.sums(h, h_scale)  # h / |h * w|, summed over the inputs of every latent
-        c = vecdot(aw2, toward)  # summed likewise
+        aw2 = w2.mul_(a)
+        a_norm2 = vecdot(a, aw2).clamp_min_(smallest)  # |a * w|^2 of every latent
         a_scale = a_norm2.rsqrt() * share
-        total: Tensor = (pairs.n_active * share - c * a_scale).view(latents).sum(-1)
+        c = pairs.products(aw2, h).mul_(h_scale)  # |a * w| times the cosine of every pair
+        sum_c = torch.zeros_like(a_norm2).index_add_(0, pairs.latent, c)
+        total: Tensor = (pairs.n_active * share - sum_c * a_scale).view(latents).sum(-1)
         if ctx.needs_input_grad[2]:
-            by_h2 = pairs.products(aw2, h).mul_(h_scale).div_(h_norm2)  # c / |h * w|^2 of every pair
-            toward.addcmul_(a, (c / a_norm2)[:, None], value=-0.5)
-            gradient = pairs.sums(h2, by_h2).addcmul_(a, toward, value=-2).mul_(w)
+            del w2, aw2  # two matrices of the weights' size at a time are enough
+            toward = pairs.sums(h, h_scale).addcmul_(a, (sum_c / a_norm2)[:, None], value=-0.5)
+            gradient = pairs.sums(h2, c.div_(h_norm2)).addcmul_(a, toward, value=-2).mul_(w)
             ctx.save_for_backward(gradient.view_as(average), a_scale.view(latents))
         return total
 
     @staticmethod
     def backward(ctx: Any, upstream: Float[Tensor, "*stack"]) -> tuple[None, None, Tensor, None, None]:
         gradient, a_scale = ctx.saved_tensors
-        return None, None, (gradient * (a_scale * upstream[..., None])[..., None]).mT, None, None
+        return None, None, gradient.mT * (a_scale * upstream[..., None])[..., None, :], None, None

@@ -41,7 +41,7 @@ class Pairs:
         else:
             self._entries = active.flatten().nonzero()[:, 0]
 
-    @property
+    @cached_property
     def few(self) -> bool:
         """Whether it is faster to go through the pairs than to compute whole matrix products."""
         able = self.z.is_cpu and self.z.dtype in (torch.float32, torch.float64)

@@ -117,10 +117,10 @@ class TrainingRun:
         Raises:
             NbkitError: the loss is not finite.
         """
+        self.optimiser.zero_grad()  # first, for less memory
         state = self.forward(self.batch())
         loss = self.loss(state)
         self._check(loss.detach())
-        self.optimiser.zero_grad()
         loss.sum().backward()
         self.before_step(state)
         self.optimiser.step()

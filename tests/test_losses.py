@@ -24,8 +24,8 @@ class PlainLoop:
     def loss(self, h: Tensor, z: Tensor, w_enc: Tensor) -> Tensor:
         total = w_enc.sum() * 0
         for i in range(len(h)):
-            for j in range(z.shape[1]):
-                if z[i, j] > 0 and j in self.average:
+            for j in (z[i] > 0).nonzero()[:, 0].tolist():
+                if j in self.average:
                     average, current = self.average[j] * w_enc[:, j], h[i] * w_enc[:, j]
                     share = 1 / int((z[:, j] > 0).sum()) if self.over == "latents" else 1
                     total = total + share * (1 - average @ current / (average.norm() * current.norm()))
@@ -34,9 +34,8 @@ class PlainLoop:
     def update(self, h: Tensor, z: Tensor) -> None:
         m = self.momentum
         for i in range(len(h)):
-            for j in range(z.shape[1]):
-                if z[i, j] > 0:
-                    self.average[j] = m * self.average[j] + (1 - m) * h[i] if j in self.average else h[i]
+            for j in (z[i] > 0).nonzero()[:, 0].tolist():
+                self.average[j] = m * self.average[j] + (1 - m) * h[i] if j in self.average else h[i]
 
 
 def batch(generator: torch.Generator, b: int, d: int, m: int, share: float) -> tuple[Tensor, Tensor, Tensor]:
