@@ -162,6 +162,16 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
         train_sae(activations(), SMALL, tmp_path, progress=False)
 
 
+def test_a_run_goes_on_with_another_number_of_threads(tmp_path: Path) -> None:
+    h, threads = torch.randn(20_000, 64, generator=torch.Generator().manual_seed(6)), torch.get_num_threads()
+    try:
+        for number in (1, 2):  # sums of so many depend on it in their last digits
+            torch.set_num_threads(number)
+            train_sae(h, replace(SMALL, batch_size=4096), tmp_path, progress=False)
+    finally:
+        torch.set_num_threads(threads)
+
+
 def test_divergence_stops_with_the_last_good_checkpoint(tmp_path: Path) -> None:
     # Adam's steps are bounded by the learning rate, so it takes a mad one to leave the finite numbers.
     config = replace(SMALL, learning_rate=1e8, checkpoint_every=1, weight_decay=0.0)
