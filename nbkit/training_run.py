@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -191,7 +192,7 @@ class TrainingRun:
     def save(self, path: Path) -> None:
         """Writes the whole state: weights, averages of Adam and of the loss, and the step, which gives the data's."""
         state = {name: tensor.contiguous() for name, tensor in self._state().items()}
-        write_tensors(state, path, {"run": self._identity(), "step": str(self.step)})
+        write_tensors(state, path, {"run": self._identity, "step": str(self.step)})
 
     def restore(self, path: Path) -> None:
         """Takes a saved state in.
@@ -204,7 +205,7 @@ class TrainingRun:
                 about = file.metadata() or {}
         except (SafetensorError, OSError) as error:
             raise NbkitError(f"{path} can't be read ({error}): delete it to train from the beginning") from error
-        if about.get("run") != self._identity():
+        if about.get("run") != self._identity:
             raise NbkitError(
                 f"{path} is the checkpoint of another config or other activations: choose another folder, or delete it"
             )
@@ -228,6 +229,7 @@ class TrainingRun:
             state |= {f"ne.{name}": tensor for name, tensor in self.embedding_loss.state_dict().items()}
         return state
 
+    @cached_property
     def _identity(self) -> str:
         rows, width = self.data.shape
         digest = sha256(self.data.cpu().contiguous().view(torch.uint8).numpy().data).hexdigest()
