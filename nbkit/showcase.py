@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pandas as pd
@@ -10,6 +11,10 @@ import pandas as pd
 from nbkit.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.neuron import Neuron
+
+
+class NothingToShow(NbkitError):  # noqa: N818 - what the reader is told
+    """An atlas holds no neuron that a rule takes."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ def typical_contrast(atlas: Atlas, layer: int | None = None, neuron: int | None 
 
 def extremes(atlas: Atlas, min_examples: int = 50, n: int = 5) -> pd.DataFrame:
     """The neurons with the most clusters and those with the smallest mean distance, if they have enough examples."""
-    enough = atlas.neurons[atlas.neurons["n_examples"] >= min(min_examples, atlas.neurons["n_examples"].max())]
+    enough = atlas.neurons[atlas.neurons["n_examples"] >= _enough(atlas, min_examples)]
     columns = ["layer", "index", "n_examples", "n_clusters", "largest_share", "mean_distance", "max_distance"]
     most = enough.nlargest(n, ["n_clusters", "mean_distance"]).assign(extreme="most clusters")
     tight = enough.nsmallest(n, "mean_distance").assign(extreme="smallest mean distance")
@@ -79,10 +84,35 @@ def extremes(atlas: Atlas, min_examples: int = 50, n: int = 5) -> pd.DataFrame:
     return table
 
 
+def featured(atlas: Atlas) -> list[Choice]:
+    """The neurons that the pages show, each once, with the first rule that chose it.
+
+    A rule that finds no neuron in a small atlas is passed over.
+    """
+    choices = []
+    for choose in (several_behaviours, rare_behaviour, embedding_contrast, typical_contrast):
+        with suppress(NothingToShow):
+            choices.append(choose(atlas))
+    table = extremes(atlas).dropna(subset="mean_distance")
+    for extreme, layer, index in zip(table["extreme"], table["layer"], table["index"], strict=True):
+        rule = f"Chosen by rule: one of the {(table['extreme'] == extreme).sum()} neurons with the {extreme}"
+        rule += f" among those with at least {_enough(atlas, 50)} examples."
+        choices.append(Choice(atlas.neuron(int(layer), int(index)), rule))
+    once: dict[tuple[int, int], Choice] = {}
+    for choice in choices:
+        once.setdefault((choice.neuron.layer, choice.neuron.index), choice)
+    return list(once.values())
+
+
 def key_words(neuron: Neuron, n: int = 6) -> str:
     """The most frequent key tokens of a neuron's examples, for a table."""
     counts = pd.Series([snippet.key_token.strip() or snippet.key_token for snippet in neuron.snippets]).value_counts()
     return ", ".join(f"{token} ({count})" for token, count in counts.head(n).items())
+
+
+def _enough(atlas: Atlas, min_examples: int) -> int:
+    """Examples that a neuron of an extreme has at least; fewer in an atlas of which none has as many."""
+    return min(min_examples, int(atlas.neurons["n_examples"].max()))
 
 
 def _outside_largest(table: pd.DataFrame) -> pd.Series:
@@ -149,4 +179,4 @@ def _choose(
         count = f"{len(scores):,} of the {len(table):,} neurons of {where} are eligible"
         passed = "passing over neurons that answer to the start of a context"
         return Choice(best, f"{how}: {rule}; of these {aim}, {passed} ({count}).")
-    raise NbkitError(f"no neuron of {atlas.path} can be shown here: scan more text, or give `layer` and `neuron`")
+    raise NothingToShow(f"no neuron of {atlas.path} can be shown here: scan more text, or give `layer` and `neuron`")

@@ -16,6 +16,7 @@ from nbkit.showcase import (
     Choice,
     embedding_contrast,
     extremes,
+    featured,
     key_words,
     rare_behaviour,
     several_behaviours,
@@ -230,6 +231,44 @@ def test_extremes_are_the_neurons_at_both_ends() -> None:
 def test_a_small_atlas_has_extremes_as_well() -> None:
     rows = [{"n_examples": 8, "mean_distance": 0.3}, {"n_examples": 7, "mean_distance": 0.1}]
     assert extremes(atlas_of(rows), min_examples=50, n=5)["index"].tolist() == [0, 0]
+
+
+def test_the_pages_neurons_are_featured_once_with_the_first_rule_that_chose_them() -> None:
+    usual: Row = {"n_clusters": 2, "mean_distance": 0.5, "largest_share": 0.75}
+    rows: list[Row] = [
+        {**SEVERAL, "silhouette": 0.9},  # several behaviours, too few examples for an extreme
+        {**RARE, "inter_cluster": 0.9, "mean_distance": 0.01},  # a rare behaviour, and the smallest mean distance
+        {**usual, "silhouette": 0.9, "mean_distance": 0.4},  # the largest gain
+        *({**usual, "silhouette": 0.4 - 0.01 * i, "mean_distance": 0.45 + 0.01 * i} for i in range(4)),
+        *({"n_clusters": 7 + i, "mean_distance": 0.6 + 0.01 * i, "largest_share": 0.9} for i in range(5)),
+        {"n_clusters": 3, "mean_distance": 0.58, "largest_share": 0.9},  # nothing
+    ]
+    choices = featured(atlas_of(rows))
+    # 0.29 is the median of the gains 0.8, 0.3, 0.29, 0.28 and 0.27 over the pre-MLP vector
+    assert [choice.neuron.index for choice in choices] == [0, 1, 2, 4, 11, 10, 9, 8, 7, 3, 5]
+    assert "4 to 8 clusters" in choices[0].rule and "two clusters, at least 50" in choices[1].rule
+    most = "Chosen by rule: one of the 5 neurons with the most clusters among those with at least 50 examples."
+    assert [choice.rule for choice in choices[4:9]] == [most] * 5
+    assert choices[-1].rule == most.replace("most clusters", "smallest mean distance")
+
+
+def test_a_rule_that_finds_no_neuron_is_passed_over() -> None:
+    empty = {"n_examples": 1, "n_clusters": np.nan, "mean_distance": np.nan, "silhouette": np.nan}
+    assert featured(atlas_of([empty, empty])) == []
+    choices = featured(atlas_of([empty, {"n_examples": 2, "n_clusters": 1, "mean_distance": 0.2}]))
+    assert [choice.neuron.index for choice in choices] == [1]
+    assert "at least 2 examples" in choices[0].rule
+
+
+def test_a_mistake_of_another_kind_is_not_passed_over() -> None:
+    atlas = atlas_of([CONTRAST])
+
+    def full(kind: str) -> None:
+        raise NbkitError(f"can't write {kind}")
+
+    object.__setattr__(atlas, "metrics", full)
+    with pytest.raises(NbkitError, match="can't write pre_mlp"):
+        featured(atlas)
 
 
 def test_key_words_are_the_most_frequent_first() -> None:
