@@ -9,7 +9,7 @@ const FIRST_EXAMPLES = 3;
 const KEY_TOKENS = 5;
 
 export class Cards {
-  /** @param explorer the state that it shows and changes (dendrogram.js) */
+  /** @param explorer the state that it shows and changes (cluster-view.js) */
   constructor(explorer) {
     this.explorer = explorer;
     this.all = false; // whether clusters after the first few are shown
@@ -53,6 +53,7 @@ export class Cards {
     ]);
     card.style.setProperty("--color", explorer.color(place));
     if (members.length > FIRST_EXAMPLES) card.append(this.makeToggle(cluster, members.length));
+    card.append(...(explorer.host.cardParts?.(cluster) ?? []));
     return card;
   }
 
@@ -113,12 +114,26 @@ export class Cards {
     return row;
   }
 
+  /** Color the tokens of all examples anew. */
+  shade() {
+    for (const [example, row] of this.rows.entries()) row.replaceChildren(...tokenElements(this.explorer.data, example));
+  }
+
   /** A cluster's examples: the medoid, then the others in corpus order. */
   members(cluster) {
     const { tree, data } = this.explorer;
     const medoid = cluster < tree.n ? cluster : data.medoids[cluster - tree.n];
     const others = leaves(tree, cluster).filter((example) => example !== medoid);
     return [medoid, ...others.sort((a, b) => a - b)];
+  }
+
+  /** The card of a cluster, laid out if it was not. */
+  find(cluster) {
+    if (!this.card(cluster)) {
+      this.all = true;
+      this.deal();
+    }
+    return this.card(cluster);
   }
 
   /** The card of a cluster, if it is shown. */
@@ -148,10 +163,7 @@ export class Cards {
 
   /** Open what hides an example, and go there. */
   reveal(example, cluster) {
-    if (!this.card(cluster)) {
-      this.all = true;
-      this.deal();
-    }
+    this.find(cluster);
     if (!this.members(cluster).slice(0, FIRST_EXAMPLES).includes(example)) this.open.add(cluster);
     this.redeal(cluster);
     this.rows[example].focus();

@@ -1,7 +1,7 @@
 // All units of a view in the order of a metric: a list of which each is a thumbnail, a number and a value.
 
 import { button, element, rove } from "./elements.js";
-import { ranking } from "./latent-data.js";
+import { ranking } from "./ranking.js";
 import { drawnCanvas, signedPixels } from "./pixel-maps.js";
 import { number } from "./snippets.js";
 

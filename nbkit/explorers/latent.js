@@ -31,7 +31,7 @@ class LatentState {
     this.curveText = element("p", { class: "nk-about" });
     this.tiles = element("dl", { class: "nk-tiles" });
     this.one = this.makeUnit();
-    this.root = element("div", { class: "nbkit-explorer nk-latent" }, [
+    this.root = element("div", { class: "nbkit-explorer nk-panel nk-latent" }, [
       this.makeTools(),
       element("div", { class: "nk-body" }, [this.list.root, this.one]),
       this.answers.root,

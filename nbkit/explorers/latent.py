@@ -42,7 +42,7 @@ class LatentExplorer(anywidget.AnyWidget):
     """
 
     _esm = module_text("latent.js")
-    _css = "".join((FOLDER / name).read_text(encoding="utf-8") for name in ("explorer.css", "latent.css"))
+    _css = "".join((FOLDER / name).read_text(encoding="utf-8") for name in ("explorer.css", "panel.css", "latent.css"))
 
     about = traitlets.Unicode().tag(sync=True)
     """Names, and where each array lies in `packed`, as JSON (see `explorer_arrays`)."""

@@ -3,8 +3,10 @@
 
 import { element } from "./elements.js";
 
-/** @typedef {{vocabulary: string[], tokens: number[][], activations: number[][], keys: number[], largest: number}} Data
- *  The examples as dendrogram.py sends them, and their largest activation. */
+/** @typedef {{vocabulary: string[], tokens: number[][], activations: number[][], keys: number[], largest: number,
+ *    shade?: "activation" | "importance", importance?: Map<number, ArrayLike<number>>}} Data
+ *  The examples as dendrogram.py sends them, and their largest activation; what colors the tokens (activation if it does
+ *  not say), and by example the importance of each token up to the key token, where that is known. */
 
 /** An activation for the eye: three significant digits. */
 export function number(value) {
@@ -21,16 +23,23 @@ export function tokenText(data, example, i) {
   return data.vocabulary[data.tokens[example][i]];
 }
 
+/** What colors the tokens of an example: the values by token (missing where they are not known) and the full color's. */
+function shades(data, example) {
+  if (data.shade === "importance") return { name: "importance", values: data.importance.get(example) ?? [], full: 1 };
+  return { name: "activation", values: data.activations[example], full: data.largest };
+}
+
 /** The tokens of one example as elements, the key token outlined. */
 export function tokenElements(data, example) {
-  return data.tokens[example].map((_, i) => {
-    const value = data.activations[example][i];
-    const share = Math.min(1, Math.max(0, value / data.largest));
+  const { name, values, full } = shades(data, example);
+  return Array.from(data.tokens[example], (_, i) => {
     const key = i === data.keys[example];
-    const text = tokenText(data, example, i);
-    const made = element(key ? "b" : "span", { class: `nk-token${key ? " nk-key" : ""}` }, [text]);
-    made.title = `activation ${number(value)}`;
-    made.style.setProperty("--activation", `${Math.round(share * 100)}%`);
+    const kind = `nk-token${key ? " nk-key" : ""}${name === "importance" ? " nk-important" : ""}`;
+    const made = element(key ? "b" : "span", { class: kind }, [tokenText(data, example, i)]);
+    if (i in values) {
+      made.title = `${name} ${number(values[i])}`;
+      made.style.setProperty("--share", `${Math.round(Math.min(1, Math.max(0, values[i] / full)) * 100)}%`);
+    }
     return made;
   });
 }
@@ -45,12 +54,13 @@ export function frequentKeys(data, examples, limit) {
   return [...counts].sort((a, b) => b[1] - a[1]).slice(0, limit);
 }
 
-/** What the colors and the outline mean. */
+/** What the colors and the outline mean, as elements. */
 export function legend(data) {
-  return element("p", { class: "nk-legend" }, [
-    "activation 0",
-    element("span", { class: "nk-scale", "aria-hidden": "true" }),
-    number(data.largest),
+  const important = data.shade === "importance";
+  return [
+    `${important ? "importance" : "activation"} 0`,
+    element("span", { class: `nk-scale${important ? " nk-important" : ""}`, "aria-hidden": "true" }),
+    important ? "1" : number(data.largest),
     element("b", { class: "nk-token nk-key" }, ["key token"]),
-  ]);
+  ];
 }

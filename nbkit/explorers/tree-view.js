@@ -10,7 +10,7 @@ const LOWEST = 0.01;
 const HIGHEST = 1;
 
 export class TreeView {
-  /** @param explorer the state that it shows and changes (dendrogram.js) */
+  /** @param explorer the state that it shows and changes (cluster-view.js) */
   constructor(explorer) {
     this.explorer = explorer;
     const { tree } = explorer;

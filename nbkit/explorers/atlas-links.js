@@ -1,0 +1,39 @@
+// What the explorer shows as the end of an address, and back. Pure functions, no page needed.
+
+/** @typedef {{layer: number, index: number, threshold: number, cluster: number | null, shade: string}} Place
+ *  An open neuron, where its tree is cut, which cluster (from 1) stands out, and what colors the tokens. */
+
+export const CUT = 0.5; // of the survey, from which features come
+
+/** "#L7N123&t=0.42&c=3&color=importance"; what is as usual is left out. */
+export function addressOf({ layer, index, threshold, cluster, shade }) {
+  const parts = [`L${layer}N${index}`];
+  if (threshold !== CUT) parts.push(`t=${threshold.toFixed(2)}`);
+  if (cluster) parts.push(`c=${cluster}`);
+  if (shade !== "activation") parts.push(`color=${shade}`);
+  return `#${parts.join("&")}`;
+}
+
+/** The place that an address names; null if it names none.
+ * @returns {Place | null} */
+export function placeIn(address) {
+  const [name, ...rest] = address.replace(/^#/, "").split("&");
+  const neuron = neuronIn(name);
+  if (!neuron) return null;
+  const given = new Map(rest.map((part) => part.split("=")));
+  const threshold = Number(given.get("t") ?? CUT);
+  const cluster = Number(given.get("c") ?? 0);
+  return {
+    ...neuron,
+    threshold: threshold > 0 && threshold <= 1 ? threshold : CUT,
+    cluster: Number.isInteger(cluster) && cluster > 0 ? cluster : null,
+    shade: given.get("color") === "importance" ? "importance" : "activation",
+  };
+}
+
+/** The neuron that a text names in any usual way: "L7 N123", "l7n123", "7 123", "7.123", "7/123".
+ * @returns {{layer: number, index: number} | null} */
+export function neuronIn(text) {
+  const found = /^\s*L?\s*(\d{1,4})\s*(?:[\s,.:/]|(?=N))\s*N?\s*(\d{1,6})\s*$/i.exec(text);
+  return found && { layer: Number(found[1]), index: Number(found[2]) };
+}

@@ -1,0 +1,102 @@
+// One field that finds a neuron by its number and features by a word or a phrase.
+
+import { button, element } from "./elements.js";
+import { neuronIn } from "./atlas-links.js";
+import { searchPhrase } from "./phrase-search.js";
+import { count } from "./snippets.js";
+
+const FIRST_HITS = 20;
+
+export class Finder {
+  /** @param explorer the state that it shows and changes (atlas.js) */
+  constructor(explorer) {
+    this.explorer = explorer;
+    this.field = element("input", { type: "search", placeholder: "L7 N123, or a word", spellcheck: false });
+    this.form = element("form", { class: "nk-find", role: "search" }, [
+      element("label", {}, ["Find ", this.field]),
+      element("button", { type: "submit", class: "nk-button" }, ["Find"]),
+    ]);
+    this.form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.find(this.field.value);
+    });
+    this.status = element("p", { role: "status" });
+    this.results = element("div");
+    this.close = button({ class: "nk-button", hidden: "" }, ["Close results"], () => this.clear());
+    const head = element("div", { class: "nk-tools" }, [this.status, this.close]);
+    this.root = element("section", { class: "nk-found", "aria-label": "What was found" }, [head, this.results]);
+  }
+
+  clear() {
+    this.status.textContent = "";
+    this.results.replaceChildren();
+    this.close.hidden = true;
+    this.field.focus();
+  }
+
+  async find(text) {
+    this.field.value = text;
+    this.results.replaceChildren();
+    this.close.hidden = true;
+    if (!text.trim()) return this.clear();
+    const named = neuronIn(text);
+    if (named) return this.openNamed(named);
+    this.status.textContent = "Searching …";
+    try {
+      const { store, overview } = this.explorer;
+      const load = (number) => store.get(`phrases-${String(number).padStart(5, "0")}`);
+      const [found, features] = await Promise.all([searchPhrase(overview.phrases, load, text), this.explorer.features()]);
+      if (this.field.value === text) this.show(found, features);
+    } catch (error) {
+      this.status.textContent = error.message;
+    }
+  }
+
+  openNamed({ layer, index }) {
+    const row = this.explorer.overview.row(layer, index);
+    if (row === undefined) {
+      this.status.textContent = `There is no L${layer} N${index} in this atlas: ${this.explorer.extent}.`;
+    } else {
+      this.status.textContent = "";
+      this.explorer.open(row, { look: true });
+    }
+  }
+
+  show({ phrase, hits, longer }, features) {
+    this.close.hidden = false;
+    const those = hits.length ? count(hits.length, "feature") : "no feature";
+    this.status.textContent = `“${phrase}”: ${those}${longer.length ? "; longer phrases below" : ""}`;
+    this.list = element("ol", { class: "nk-hits" });
+    this.rest = element("div");
+    this.deal(hits, features, FIRST_HITS);
+    const more = longer.map(([text, n]) =>
+      element("li", {}, [
+        button({ class: "nk-link" }, [element("bdi", {}, [text])], () => this.find(text)),
+        element("span", { class: "nk-times" }, [` ${count(n, "feature")}`]),
+      ]),
+    );
+    this.results.replaceChildren(this.list, this.rest, element("ul", { class: "nk-longer" }, more));
+  }
+
+  deal(hits, features, until) {
+    for (const { feature, count: times } of hits.slice(this.list.children.length, until)) {
+      const about = ` in ${times} of ${count(features.size[feature], "example")}, most often `;
+      this.list.append(
+        element("li", {}, [
+          this.explorer.featureLink(feature, features),
+          element("span", { class: "nk-times" }, [about]),
+          element("code", { class: "nk-word" }, [features.word(feature)]),
+        ]),
+      );
+    }
+    this.rest.replaceChildren();
+    const hidden = hits.length - this.list.children.length;
+    if (hidden <= 0) return;
+    const more = button({ class: "nk-button" }, [`Show ${count(hidden, "more feature")}`], () => {
+      const from = this.list.children.length;
+      this.deal(hits, features, until + 100);
+      this.list.children[from].querySelector("button").focus();
+    });
+    this.rest.append(more);
+  }
+}
