@@ -5,15 +5,11 @@ import { Features, neuronData, Overview, similarFeatures } from "./atlas-data.js
 import { addressOf, CUT, placeIn } from "./atlas-links.js";
 import { button, element } from "./elements.js";
 import { Finder } from "./finder.js";
-import { Glance } from "./glance.js";
-import { NeuronList } from "./neuron-list.js";
+import { NeuronChoice } from "./neuron-choice.js";
 import { NeuronView } from "./neuron-view.js";
-import { ranking } from "./ranking.js";
 import { Store } from "./shards.js";
 
-const ENOUGH = 10; // examples, so that chance does not lead the list
-
-/** Which neuron is open, how it is shown and which neurons are listed; tells its parts when that changes. */
+/** Which neuron is open and how it is shown; tells its parts when that changes. */
 class AtlasState {
   constructor(model, store, overview, vocabulary, linked) {
     Object.assign(this, { model, store, overview, vocabulary });
@@ -22,110 +18,31 @@ class AtlasState {
     this.place = { shade: linked?.shade ?? "activation", cluster: linked?.cluster ?? null };
     this.look = linked !== null; // who came by a link sees what it names
     this.trail = []; // the neurons that were open before
-    this.metric = overview.byName.get("n_clusters");
-    this.descending = true;
-    this.layer = null; // the only one that is listed
-    this.least = Math.min(ENOUGH, overview.max_examples);
     this.row = null;
 
     this.finder = new Finder(this);
-    this.glance = new Glance(this);
-    this.list = new NeuronList(this);
-    this.status = element("p", { class: "nk-status", role: "status" });
+    this.choice = new NeuronChoice(this);
     this.error = element("p", { class: "nk-error", role: "alert" });
     this.neuron = element("div", { class: "nk-open" });
     this.root = element("div", { class: "nbkit-explorer nk-panel nk-atlas" }, [
       element("div", { class: "nk-tools" }, [this.finder.form, ...this.makeSteps()]),
       this.finder.root,
-      this.makeFilters(),
-      element("div", { class: "nk-body" }, [this.glance.root, this.list.root]),
-      this.status,
+      this.choice.root,
       this.error,
       this.neuron,
     ]);
-    this.select();
     this.follow();
   }
 
-  // which neurons are listed
-
-  makeFilters() {
-    const option = (value, text) => element("option", { value }, [text]);
-    const metrics = element("select", {}, this.overview.metrics.map(({ name, label }) => option(name, label)));
-    metrics.value = this.metric.name;
-    metrics.addEventListener("change", () => {
-      this.metric = this.overview.byName.get(metrics.value);
-      this.select();
-    });
-    const layers = this.overview.layers.map((layer) => option(layer, `layer ${layer}`));
-    const layer = element("select", {}, [option("", "all layers"), ...layers]);
-    layer.addEventListener("change", () => {
-      this.layer = layer.value === "" ? null : Number(layer.value);
-      this.select();
-    });
-    const least = element("input", { type: "number", min: 0, max: this.overview.max_examples, value: this.least });
-    least.addEventListener("change", () => {
-      this.least = Math.max(0, Math.round(least.valueAsNumber) || 0);
-      least.value = this.least;
-      this.select();
-    });
-    this.turn = button({ class: "nk-button" }, [], () => {
-      this.descending = !this.descending;
-      this.select();
-    });
-    return element("div", { class: "nk-tools" }, [
-      element("label", {}, ["Metric ", metrics]),
-      this.turn,
-      element("label", {}, ["In ", layer]),
-      element("label", {}, ["With at least ", least, " examples"]),
-    ]);
-  }
-
-  /** List the neurons that pass the filters, in the order of the metric. */
-  select() {
-    const { values } = this.metric;
-    const examples = this.overview.values("n_examples");
-    const layers = this.layer === null ? null : this.overview.layers.indexOf(this.layer);
-    const found = [];
-    for (let row = 0; row < this.overview.n; row++) {
-      if (examples[row] < this.least || Number.isNaN(values[row])) continue;
-      if (layers !== null && Math.floor(row / this.overview.d_mlp) !== layers) continue;
-      found.push(row);
-    }
-    const shown = Float32Array.from(found, (row) => values[row]);
-    this.rows = Uint32Array.from(ranking(shown, this.descending), (place) => found[place]);
-    this.turn.textContent = this.descending ? "Largest first" : "Smallest first";
-    this.turn.setAttribute("aria-label", `${this.turn.textContent}: turn the order around`);
-    this.glance.draw(true);
-    this.list.show();
-    this.tell();
-  }
-
-  /** Say how many neurons are listed and where the open one stands. */
-  tell() {
-    const [n, all] = [this.rows.length, this.overview.n].map((value) => value.toLocaleString("en"));
-    const place = this.rows.indexOf(this.row);
-    const at = place < 0 ? "" : `; ${this.overview.name(this.row)} is number ${(place + 1).toLocaleString("en")}`;
-    const order = `${this.metric.label}, ${this.descending ? "largest" : "smallest"} first`;
-    this.status.textContent = `${n} of ${all} neurons by ${order}${this.row === null ? "" : at || "; the open one is not among them"}.`;
-  }
-
-  // which neuron is open
-
   makeSteps() {
     const step = (text, act) => button({ class: "nk-button" }, [text], act);
-    const listed = (by) => () => {
-      const { length } = this.rows;
-      if (length) this.open(this.rows[(Math.max(this.rows.indexOf(this.row), by < 0 ? 0 : -1) + by + length) % length]);
-    };
+    const listed = (by) => () => this.choice.rows.length && this.open(this.choice.neighbour(by));
     this.back = step("Back", () => this.goBack());
     this.back.disabled = true;
     return [
       step("Previous", listed(-1)),
       step("Next", listed(1)),
-      step("Random", () => {
-        if (this.rows.length) this.open(this.rows[Math.floor(Math.random() * this.rows.length)]);
-      }),
+      step("Random", () => this.choice.rows.length && this.open(this.choice.any())),
       this.back,
     ];
   }
@@ -205,9 +122,7 @@ class AtlasState {
       return;
     }
     this.row = row;
-    this.list.choose();
-    this.glance.choose();
-    this.tell();
+    this.choice.choose();
     this.error.textContent = "";
     this.root.setAttribute("aria-busy", "true");
     try {
@@ -232,7 +147,7 @@ class AtlasState {
 
   /** The neuron to begin with. */
   firstRow() {
-    return this.overview.featured[0]?.[0] ?? this.rows[0] ?? 0;
+    return this.overview.featured[0]?.[0] ?? this.choice.rows[0] ?? 0;
   }
 
   lookAt() {
@@ -340,11 +255,10 @@ async function render({ model, el }) {
   const follow = () => state.assigning || state.follow();
   const readAddress = () => state.readAddress();
   const resized = new ResizeObserver(() => {
-    state.glance.draw();
-    state.list.choose();
+    state.choice.draw();
     state.view?.draw();
   });
-  const repaint = new MutationObserver(() => state.glance.draw(true));
+  const repaint = new MutationObserver(() => state.choice.glance.draw(true));
   resized.observe(state.root);
   repaint.observe(document.documentElement, { attributeFilter: ["data-theme"] });
   repaint.observe(document.body, { attributeFilter: ["data-jp-theme-light"] });

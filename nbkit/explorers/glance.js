@@ -15,9 +15,9 @@ function spread(row, step) {
 }
 
 export class Glance {
-  /** @param explorer the state that it shows and changes (atlas.js) */
-  constructor(explorer) {
-    this.explorer = explorer;
+  /** @param choice the state that it shows and changes (neuron-choice.js) */
+  constructor(choice) {
+    this.choice = choice;
     this.canvas = element("canvas", { role: "img" });
     this.pointed = element("p", { class: "nk-about" });
     this.root = element("div", { class: "nk-glance" }, [this.canvas, this.pointed]);
@@ -25,7 +25,7 @@ export class Glance {
     this.canvas.addEventListener("pointerleave", () => this.point(null));
     this.canvas.addEventListener("click", (event) => {
       const row = this.nearest(event);
-      if (row !== null) this.explorer.open(row, { look: true });
+      if (row !== null) this.choice.open(row, { look: true });
     });
     this.point(null);
   }
@@ -35,8 +35,7 @@ export class Glance {
     const width = this.root.clientWidth;
     if (!width || (width === this.width && !again)) return;
     this.width = width;
-    const { explorer } = this;
-    const { overview, metric, rows } = explorer;
+    const { overview, metric, rows } = this.choice;
     const label = `${metric.label} of ${rows.length.toLocaleString("en")} neurons, layer by layer`;
     this.canvas.setAttribute("aria-label", `${label}; the list holds the same neurons`);
     this.place(overview, metric, rows);
@@ -112,12 +111,12 @@ export class Glance {
       const distance = (this.x[i] - x) ** 2 + (this.y[i] - y) ** 2;
       if (distance < best) [best, found] = [distance, i];
     }
-    return found === null ? null : this.explorer.rows[found];
+    return found === null ? null : this.choice.rows[found];
   }
 
   point(row) {
     this.canvas.style.cursor = row === null ? "" : "pointer";
-    const { overview, metric } = this.explorer;
+    const { overview, metric } = this.choice;
     this.pointed.textContent =
       row === null
         ? "Point at a mark to read it, click to open it."
@@ -127,9 +126,9 @@ export class Glance {
   /** Let the open neuron's mark stand out. */
   choose() {
     if (!this.drawn) return;
-    const { paper, explorer } = this;
+    const { paper, choice } = this;
     paper.putImageData(this.drawn, 0, 0);
-    const i = explorer.rows.indexOf(explorer.row);
+    const i = choice.rows.indexOf(choice.row);
     if (i < 0) return;
     paper.strokeStyle = this.color("--ink");
     paper.lineWidth = 2;

@@ -10,9 +10,9 @@ const LIST_STEPS = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10 };
 let lists = 0; // for names of elements that no other list has
 
 export class NeuronList {
-  /** @param explorer the state that it shows and changes (atlas.js) */
-  constructor(explorer) {
-    this.explorer = explorer;
+  /** @param choice the state that it shows and changes (neuron-choice.js) */
+  constructor(choice) {
+    this.choice = choice;
     this.name = `nk-neurons-${lists++}`;
     this.at = 0; // the place in the order that the keys move
     this.inside = element("div", { role: "presentation" });
@@ -23,8 +23,8 @@ export class NeuronList {
       if (row) this.go(Number(row.dataset.place));
     });
     this.root.addEventListener("keydown", (event) => {
-      const ends = { Home: 0, End: explorer.rows.length - 1 };
-      if (event.key === "Enter") this.explorer.open(this.explorer.rows[this.at], { look: true });
+      const ends = { Home: 0, End: choice.rows.length - 1 };
+      if (event.key === "Enter") this.choice.open(this.choice.rows[this.at], { look: true });
       else if (event.key in LIST_STEPS || event.key in ends) this.go(ends[event.key] ?? this.at + LIST_STEPS[event.key]);
       else return;
       consume(event);
@@ -33,19 +33,19 @@ export class NeuronList {
 
   /** Open the neuron at a place in the order. */
   go(place) {
-    const { rows } = this.explorer;
-    if (rows.length) this.explorer.open(rows[clamp(place, 0, rows.length - 1)]);
+    const { rows } = this.choice;
+    if (rows.length) this.choice.open(rows[clamp(place, 0, rows.length - 1)]);
   }
 
-  /** Show the explorer's neurons in their order. */
+  /** Show the chosen neurons in their order. */
   show() {
-    this.inside.style.height = `${this.explorer.rows.length * ROW}px`;
+    this.inside.style.height = `${this.choice.rows.length * ROW}px`;
     this.choose();
   }
 
   /** Bring the open neuron into sight, if it is in the list. */
   choose() {
-    const place = this.explorer.rows.indexOf(this.explorer.row);
+    const place = this.choice.rows.indexOf(this.choice.row);
     this.at = Math.max(place, 0);
     const { scrollTop, clientHeight } = this.root;
     const top = this.at * ROW;
@@ -56,7 +56,7 @@ export class NeuronList {
   }
 
   paint() {
-    const { rows, overview, metric, row: open } = this.explorer;
+    const { rows, overview, metric, row: open } = this.choice;
     const first = Math.max(0, Math.floor(this.root.scrollTop / ROW) - SPARE);
     const last = Math.min(rows.length, first + Math.ceil(this.root.clientHeight / ROW) + 2 * SPARE);
     const shown = [];

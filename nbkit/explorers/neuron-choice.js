@@ -1,0 +1,125 @@
+// Which neurons are listed and in which order: a metric, its direction and filters, for the plot and the list.
+
+import { button, element } from "./elements.js";
+import { Glance } from "./glance.js";
+import { NeuronList } from "./neuron-list.js";
+import { ranking } from "./ranking.js";
+
+const ENOUGH = 10; // examples, so that chance does not lead the list
+
+export class NeuronChoice {
+  /** @param explorer knows the whole model and which neuron is open (atlas.js) */
+  constructor(explorer) {
+    this.explorer = explorer;
+    this.metric = explorer.overview.byName.get("n_clusters");
+    this.descending = true;
+    this.layer = null; // the only one that is listed
+    this.least = Math.min(ENOUGH, explorer.overview.max_examples);
+    this.glance = new Glance(this);
+    this.list = new NeuronList(this);
+    this.status = element("p", { class: "nk-status", role: "status" });
+    this.root = element("section", { "aria-label": "The model at a glance" }, [
+      this.makeFilters(),
+      element("div", { class: "nk-body" }, [this.glance.root, this.list.root]),
+      this.status,
+    ]);
+    this.select();
+  }
+
+  get overview() {
+    return this.explorer.overview;
+  }
+
+  get row() {
+    return this.explorer.row;
+  }
+
+  open(row, how) {
+    this.explorer.open(row, how);
+  }
+
+  makeFilters() {
+    const option = (value, text) => element("option", { value }, [text]);
+    const metrics = element("select", {}, this.overview.metrics.map(({ name, label }) => option(name, label)));
+    metrics.value = this.metric.name;
+    metrics.addEventListener("change", () => {
+      this.metric = this.overview.byName.get(metrics.value);
+      this.select();
+    });
+    const layers = this.overview.layers.map((layer) => option(layer, `layer ${layer}`));
+    const layer = element("select", {}, [option("", "all layers"), ...layers]);
+    layer.addEventListener("change", () => {
+      this.layer = layer.value === "" ? null : Number(layer.value);
+      this.select();
+    });
+    const least = element("input", { type: "number", min: 0, max: this.overview.max_examples, value: this.least });
+    least.addEventListener("change", () => {
+      this.least = Math.max(0, Math.round(least.valueAsNumber) || 0);
+      least.value = this.least;
+      this.select();
+    });
+    this.turn = button({ class: "nk-button" }, [], () => {
+      this.descending = !this.descending;
+      this.select();
+    });
+    return element("div", { class: "nk-tools" }, [
+      element("label", {}, ["Metric ", metrics]),
+      this.turn,
+      element("label", {}, ["In ", layer]),
+      element("label", {}, ["With at least ", least, " examples"]),
+    ]);
+  }
+
+  /** List the neurons that pass the filters, in the order of the metric. */
+  select() {
+    const { values } = this.metric;
+    const examples = this.overview.values("n_examples");
+    const layers = this.layer === null ? null : this.overview.layers.indexOf(this.layer);
+    const found = [];
+    for (let row = 0; row < this.overview.n; row++) {
+      if (examples[row] < this.least || Number.isNaN(values[row])) continue;
+      if (layers !== null && Math.floor(row / this.overview.d_mlp) !== layers) continue;
+      found.push(row);
+    }
+    const shown = Float32Array.from(found, (row) => values[row]);
+    this.rows = Uint32Array.from(ranking(shown, this.descending), (place) => found[place]);
+    this.turn.textContent = this.descending ? "Largest first" : "Smallest first";
+    this.turn.setAttribute("aria-label", `${this.turn.textContent}: turn the order around`);
+    this.glance.draw(true);
+    this.list.show();
+    this.tell();
+  }
+
+  /** Say how many neurons are listed and where the open one stands. */
+  tell() {
+    const [n, all] = [this.rows.length, this.overview.n].map((value) => value.toLocaleString("en"));
+    const place = this.rows.indexOf(this.row);
+    const at = place < 0 ? "" : `; ${this.overview.name(this.row)} is number ${(place + 1).toLocaleString("en")}`;
+    const order = `${this.metric.label}, ${this.descending ? "largest" : "smallest"} first`;
+    this.status.textContent = `${n} of ${all} neurons by ${order}${this.row === null ? "" : at || "; the open one is not among them"}.`;
+  }
+
+  /** The neuron so many places further down the list; from one end to the other. */
+  neighbour(by) {
+    const { length } = this.rows;
+    const now = this.rows.indexOf(this.row);
+    return this.rows[now < 0 ? 0 : (now + by + length) % length];
+  }
+
+  /** One of those that are listed. */
+  any() {
+    return this.rows[Math.floor(Math.random() * this.rows.length)];
+  }
+
+  /** Let the open neuron stand out. */
+  choose() {
+    this.list.choose();
+    this.glance.choose();
+    this.tell();
+  }
+
+  draw() {
+    this.glance.draw();
+    this.list.choose();
+  }
+}
