@@ -3,7 +3,8 @@
 atlas.json             manifest: what was scanned and how, every other file's size; written last
 contexts.safetensors   the token contexts
 vocabulary.parquet     text of every token that occurs in them
-layer-07.safetensors   the dataset examples of a layer (see `nbkit.scan.merge_layer`) and its neurons' weights
+layer-07.safetensors   of a layer the dataset examples (see `nbkit.merge.merge_layer`), the levels of activation (see
+                       `nbkit.levels.merge_levels`) and its neurons' weights
 neurons.parquet        one row per neuron, with the metrics of the default embedding
 metrics-<kind>.parquet the metrics in another embedding space, made when first asked for
 """
@@ -21,11 +22,14 @@ import pandas as pd
 from jaxtyping import Int
 
 from nbkit.errors import NbkitError
-from nbkit.files import SCHEMA, read_table, read_tensors, write_table
+from nbkit.files import read_table, read_tensors, write_table
+from nbkit.levels import read_levels
 from nbkit.neuron import GATED_KINDS, PLAIN_KINDS, InputWeights, Neuron, donors
 from nbkit.scan import TOKENS_AFTER, TOKENS_BEFORE
 from nbkit.snippets import display_token
 
+SCHEMA = 2
+"""Version of an atlas's layout."""
 MANIFEST = "atlas.json"
 CONTEXTS = "contexts.safetensors"
 VOCABULARY = "vocabulary.parquet"
@@ -37,7 +41,7 @@ class Manifest:
     """What an atlas was made from. Two atlases with equal manifests hold the same bytes."""
 
     schema: int
-    """Version of the files' layout."""
+    """`SCHEMA` of the nbkit that made it."""
     model: str
     """The model's name, hub id or folder."""
     model_sha256: str
@@ -242,6 +246,7 @@ class _Layer:
             embedding=manifest.embedding,
             activation=manifest.activation,
             snippet_tokens=_SnippetTokens(self.atlas, columns["context"], columns["position"]),
+            levels=read_levels(tensors, index),
         )
 
     def _weights(self, index: int) -> InputWeights:

@@ -26,6 +26,7 @@ from nbkit.atlas import (
     CONTEXTS,
     MANIFEST,
     NEURONS,
+    SCHEMA,
     VOCABULARY,
     Atlas,
     Manifest,
@@ -33,8 +34,10 @@ from nbkit.atlas import (
     open_atlas,
 )
 from nbkit.errors import NbkitError
-from nbkit.files import SCHEMA, write_json, write_table, write_tensors
-from nbkit.scan import AtlasConfig, Bounds, merge_layer, scan_block
+from nbkit.files import write_json, write_table, write_tensors
+from nbkit.levels import merge_levels
+from nbkit.merge import merge_layer
+from nbkit.scan import AtlasConfig, Bounds, scan_block
 from nbkit.snippets import token_texts
 from nbkit.survey import survey
 
@@ -160,6 +163,7 @@ def _merge(
     maximum = torch.stack([block["maximum"] for block in blocks]).amax(0) if maxima is None else maxima
     for row, layer in enumerate(tqdm(config.numbers, desc="merge", unit="layer", disable=not progress)):
         merged = merge_layer(blocks, layer, maximum[row], config) | {"maximum": maximum[row].contiguous()}
+        merged |= merge_levels(blocks, layer, row)
         weights = model.neuron_weights(layer, folded=config.weights == "folded")
         merged |= {name: tensor for name, tensor in vars(weights).items() if tensor is not None}
         write_tensors(merged, folder / layer_file(layer))

@@ -17,7 +17,7 @@ from torch import Tensor
 from nbkit.errors import NbkitError
 
 SCHEMA = 1
-"""Version of the files' layout; in every file."""
+"""Version of what all these files have in common; in every file. An atlas counts the changes of its own layout."""
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from nbkit.clusters import FeatureClusters, feature_clusters
 from nbkit.embeddings import gated_gradient_embeddings, gradient_embeddings, neuron_embeddings
 from nbkit.errors import NbkitError
+from nbkit.levels import Level
 from nbkit.models import activation_function
 from nbkit.scan import TOKENS_BEFORE
 from nbkit.snippets import Snippet
@@ -75,6 +76,9 @@ class Neuron:
     """Name of the activation function."""
     snippet_tokens: Sequence[tuple[tuple[str, ...], int]]
     """For each example the display tokens of its window and the key token's index among them."""
+    levels: tuple[Level, ...] = ()
+    """Bands of the contexts' peak activations, highest first, with examples of each (see `nbkit.levels`): of all that
+    was measured, whatever the threshold and the maximum. Empty if the neuron was never positive."""
 
     def __len__(self) -> int:
         return len(self.context)

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from nbkit.assets import cache_folder
-from nbkit.atlas import MANIFEST, Atlas, open_atlas
-from nbkit.files import SCHEMA
+from nbkit.atlas import MANIFEST, SCHEMA, Atlas, open_atlas
 
 
 def atlas_for(

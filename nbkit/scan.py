@@ -12,9 +12,11 @@ final maximum: if a passes, so do those k, and a is not among the first k. So a 
 survive the second rule alone. Of those *candidates* the scan keeps the pre-MLP vector and the display window, and the
 selection at the end is exact. No block is read a second time, unless its file is lost.
 
-The scan is a map over blocks of contexts (`scan_block`) and a merge in corpus order (`merge_layer`). `Bounds` carries R
+The scan is a map over blocks of contexts (`scan_block`) and a merge in corpus order (`nbkit.merge`). `Bounds` carries R
 and the k-th largest activation from block to block. They only make a block's result smaller, never different after the
 merge, so blocks may also run anywhere, in any order, with empty bounds.
+
+The same pass finds every neuron's levels of activation (`nbkit.levels`).
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nbkit.errors import NbkitError
+from nbkit.levels import LevelCounts, LevelScan
+from nbkit.merge import rank_in_group
 
 if TYPE_CHECKING:
     from nbkit.corpora import Contexts
@@ -41,7 +45,8 @@ WINDOW = TOKENS_BEFORE + 1 + TOKENS_AFTER
 Block = dict[str, Tensor]
 """What a block of contexts gives, as named tensors: `maximum` (layers, d_mlp), and for each layer L and its candidates
 `L.neuron`, `L.context`, `L.position`, `L.activation`, `L.window` (candidates, WINDOW), `L.vector` (a row of
-`L.pre_mlp`), and `L.pre_mlp` (rows, d_model), a row once however many neurons share it."""
+`L.pre_mlp`), and `L.pre_mlp` (rows, d_model), a row once however many neurons share it. Of the levels, `L.level.count`
+(see `LevelScan.count`) and for their examples `L.level.neuron` to `L.level.window`."""
 
 
 @dataclass(frozen=True)
@@ -110,10 +115,12 @@ class AtlasConfig:
 
 
 class Bounds:
-    """What earlier blocks say about the neurons: their maximum, and the k-th largest activation of a candidate."""
+    """What earlier blocks say about the neurons: their maximum, the k-th largest activation of a candidate, and how
+    many contexts peaked at which level."""
 
     def __init__(self, n_layers: int, d_mlp: int, max_examples: int) -> None:
         self.maximum = torch.zeros(n_layers, d_mlp)
+        self.levels = LevelCounts(n_layers, d_mlp)
         self._largest = torch.full((n_layers, d_mlp, max_examples), -torch.inf)  # descending
 
     @property
@@ -123,6 +130,7 @@ class Bounds:
     def absorb(self, block: Mapping[str, Tensor], layers: Sequence[int]) -> None:
         """Takes the next block's result in."""
         self.maximum = torch.maximum(self.maximum, block["maximum"])
+        self.levels.absorb(block["maximum"], torch.stack([block[f"{layer}.level.count"] for layer in layers]))
         for row, layer in enumerate(layers):
             neuron, activation = block[f"{layer}.neuron"].long(), block[f"{layer}.activation"]
             order = neuron.argsort(stable=True)
@@ -133,14 +141,6 @@ class Bounds:
                 new[neuron, rank] = activation
                 largest = torch.cat([self._largest[row], new], dim=1)
                 self._largest[row] = largest.topk(self._largest.shape[-1], dim=1).values
-
-
-def rank_in_group(group: Tensor) -> Tensor:
-    """How many equal entries precede each entry of a sorted (n,) tensor."""
-    index = torch.arange(len(group))
-    starts = torch.ones(len(group), dtype=torch.bool)
-    starts[1:] = group[1:] != group[:-1]
-    return index - torch.where(starts, index, 0).cummax(0).values if len(group) else index
 
 
 def scan_block(
@@ -172,6 +172,8 @@ def scan_block(
     given = None if maxima is None else maxima.to(model.device)
     folds = {layer: model.norm(layer) for layer in layers} if config.weights == "folded" else {}
     found: dict[int, list[Block]] = {layer: [] for layer in layers}
+    levels = LevelScan(bounds.levels, stop - start, model.device)
+    found_levels: dict[int, list[Block]] = {layer: [] for layer in layers}
     block_maximum = torch.full_like(running, -torch.inf)
     offset = start
 
@@ -191,24 +193,27 @@ def scan_block(
             )
         block_maximum[row] = torch.maximum(block_maximum[row], peak.amax(0))
         running[row] = torch.maximum(running[row], peak.amax(0))
-        needed = (peak > 0) & (peak >= floor(row)) & (peak > kth_largest[row])
-        context, neuron = needed.nonzero(as_tuple=True)
-        trace = activations[context, :, neuron].float()  # (candidates, t)
-        activation = peak[context, neuron]
-        reaches = trace[:, first:end] == activation[:, None]
-        position = first + reaches.to(torch.uint8).argmax(1)
-        keys, vector = (context * activations.shape[1] + position).unique(return_inverse=True)
-        found[layer].append(
-            {
+
+        def at(context: Tensor, neuron: Tensor) -> Block:
+            trace = activations[context, :, neuron].float()  # (n, t)
+            activation = peak[context, neuron]
+            reaches = trace[:, first:end] == activation[:, None]
+            position = first + reaches.to(torch.uint8).argmax(1)
+            return {
                 "neuron": neuron.int().cpu(),
                 "context": (context + offset).int().cpu(),
                 "position": position.int().cpu(),
                 "activation": activation.cpu(),
                 "window": _windows(trace, position).cpu(),
-                "vector": vector.int().cpu(),
-                "pre_mlp": pre_mlp.flatten(0, 1)[keys].cpu(),
             }
-        )
+
+        found_levels[layer].append(at(*levels.take(row, offset - start, peak)))
+        needed = (peak > 0) & (peak >= floor(row)) & (peak > kth_largest[row])
+        batch = at(*needed.nonzero(as_tuple=True))
+        keys = (batch["context"].long() - offset) * activations.shape[1] + batch["position"]
+        keys, vector = keys.unique(return_inverse=True)
+        rows = pre_mlp.flatten(0, 1)[keys.to(pre_mlp.device)]
+        found[layer].append({**batch, "vector": vector.int(), "pre_mlp": rows.cpu()})
 
     with model.captured(layers, capture) as run:
         for offset in range(start, stop, config.batch_size):
@@ -221,6 +226,8 @@ def scan_block(
             if name == "pre_mlp" and norm is not None:
                 tensor = ((tensor.float() - norm.shift) / norm.scale).to(tensor.dtype)
             block[f"{layer}.{name}"] = tensor
+        of_levels = {"count": levels.count(row), **levels.joined(row, found_levels.pop(layer))}
+        block |= {f"{layer}.level.{name}": tensor for name, tensor in of_levels.items()}
     return block
 
 
@@ -242,71 +249,3 @@ def _joined(batches: list[Block], floor: Float[Tensor, " d_mlp"]) -> Block:
     joined = {name: tensor[keep].contiguous() for name, tensor in joined.items()}
     used, vector = joined["vector"].unique(return_inverse=True)
     return {**joined, "vector": vector.int(), "pre_mlp": pre_mlp[used.long()].contiguous()}
-
-
-def merge_layer(
-    blocks: Sequence[Mapping[str, Tensor]], layer: int, maximum: Float[Tensor, " d_mlp"], config: AtlasConfig
-) -> dict[str, Tensor]:
-    """The dataset examples of one layer: the merge step.
-
-    Args:
-        blocks: the results of all blocks in corpus order; only the tensors of `layer` are read from each.
-        maximum: the neurons' maximum activations over the corpus, or those given.
-
-    Returns:
-        `offsets` (d_mlp + 1,): neuron j's examples are rows offsets[j] to offsets[j + 1], in corpus order, of
-        `context`, `position`, `activation`, `window` and `vector`; the latter is a row of `pre_mlp`, in corpus order.
-    """
-    source, row, counts = _selected(blocks, layer, maximum, config)
-    merged: dict[str, Tensor] = {"offsets": torch.cat([torch.zeros(1, dtype=torch.long), counts.cumsum(0)])}
-
-    # Block by block into tensors of the final size: beside them only one block is in memory.
-    places = [(source == index).nonzero()[:, 0] for index in range(len(blocks))]
-    merged["vector"] = torch.empty(len(source), dtype=torch.int32)
-    used: list[Tensor] = []
-    n_vectors = 0
-    for place, block in zip(places, blocks, strict=True):
-        # A block's vectors lie in corpus order, so taking them block by block keeps that order.
-        of_block, vector = block[f"{layer}.vector"][row[place]].unique(return_inverse=True)
-        merged["vector"][place] = (vector + n_vectors).int()
-        n_vectors += len(of_block)
-        used.append(of_block.long())
-    for name in ("context", "position", "activation", "window"):
-        merged[name] = _filled(blocks, f"{layer}.{name}", [row[place] for place in places], places)
-    starts = np.cumsum([0, *(len(rows) for rows in used[:-1])])
-    targets = [torch.arange(len(rows)) + int(start) for rows, start in zip(used, starts, strict=True)]
-    merged["pre_mlp"] = _filled(blocks, f"{layer}.pre_mlp", used, targets)
-    return merged
-
-
-def _selected(
-    blocks: Sequence[Mapping[str, Tensor]], layer: int, maximum: Tensor, config: AtlasConfig
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The candidates that are dataset examples, by neuron and then in corpus order.
-
-    Returns:
-        (examples,) the block of each, (examples,) its row there, and (d_mlp,) how many each neuron has.
-    """
-    light = [(block[f"{layer}.neuron"], block[f"{layer}.activation"]) for block in blocks]
-    source = torch.cat([torch.full((len(neuron),), i, dtype=torch.int32) for i, (neuron, _) in enumerate(light)])
-    row = torch.cat([torch.arange(len(neuron), dtype=torch.int32) for neuron, _ in light])
-    neuron = torch.cat([neuron for neuron, _ in light])
-    activation = torch.cat([activation for _, activation in light])
-    reaches = (activation >= config.threshold * maximum[neuron.long()]).nonzero()[:, 0]
-    order = reaches[neuron[reaches].argsort(stable=True)]
-    order = order[rank_in_group(neuron[order]) < config.max_examples]
-    return source[order], row[order].long(), torch.bincount(neuron[order], minlength=len(maximum))
-
-
-def _filled(
-    blocks: Sequence[Mapping[str, Tensor]], name: str, rows: Sequence[Tensor], targets: Sequence[Tensor]
-) -> Tensor:
-    """A tensor with `rows` of the tensor `name` of each block at the places `targets`, which cover it."""
-    filled: Tensor | None = None
-    for block, of_block, target in zip(blocks, rows, targets, strict=True):
-        part = block[name]
-        if filled is None:
-            filled = part.new_empty((sum(map(len, targets)), *part.shape[1:]))
-        filled[target] = part[of_block]
-    assert filled is not None
-    return filled

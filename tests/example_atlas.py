@@ -10,8 +10,7 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from nbkit.atlas import Atlas, Manifest
-from nbkit.files import SCHEMA
+from nbkit.atlas import SCHEMA, Atlas, Manifest
 
 METRICS: dict[str, float] = {
     "n_examples": 50,

@@ -21,10 +21,10 @@ from tokenizers import Tokenizer, models
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from nbkit.atlas import CONTEXTS, MANIFEST, NEURONS, VOCABULARY, Atlas, layer_file, open_atlas
+from nbkit import files
+from nbkit.atlas import CONTEXTS, MANIFEST, NEURONS, SCHEMA, VOCABULARY, Atlas, layer_file, open_atlas
 from nbkit.build import build_atlas
 from nbkit.errors import NbkitError
-from nbkit.files import SCHEMA
 from nbkit.models import LanguageModel, activation_function
 from nbkit.neuron import donors
 from nbkit.scan import TOKENS_AFTER, TOKENS_BEFORE, AtlasConfig
@@ -74,7 +74,7 @@ def test_a_half_written_manifest_is_refused(length: int, copy: Path) -> None:
         open_atlas(copy)
 
 
-@pytest.mark.parametrize("text", ["[]", "{}", "7", "null", '"atlas"', "\x00", '{"schema": 1}', '{"name": "a package"}'])
+@pytest.mark.parametrize("text", ["[]", "{}", "7", "null", '"atlas"', "\x00", '{"schema": 2}', '{"name": "a package"}'])
 def test_a_foreign_manifest_is_refused(text: str, copy: Path) -> None:
     (copy / MANIFEST).write_text(text)
     with pytest.raises(NbkitError, match="is not an atlas's manifest"):
@@ -99,10 +99,11 @@ def test_a_manifest_that_lacks_a_field_is_refused(name: str, copy: Path) -> None
         open_atlas(copy)
 
 
-def test_another_schema_is_refused(copy: Path) -> None:
+@pytest.mark.parametrize("schema", [1, 99])
+def test_another_schema_is_refused(schema: int, copy: Path) -> None:
     values = json.loads((copy / MANIFEST).read_text())
-    (copy / MANIFEST).write_text(json.dumps(values | {"schema": 99}))
-    with pytest.raises(NbkitError, match=f"has schema 99, this nbkit reads {SCHEMA}: build it again"):
+    (copy / MANIFEST).write_text(json.dumps(values | {"schema": schema}))
+    with pytest.raises(NbkitError, match=f"has schema {schema}, this nbkit reads {SCHEMA}: build it again"):
         open_atlas(copy)
 
 
@@ -140,9 +141,9 @@ def test_every_file_is_a_known_format_with_a_schema(tiny_atlas: Callable[[str], 
     for path in tiny_atlas("llama").path.iterdir():
         if path.suffix == ".safetensors":
             with safe_open(path, framework="pt") as file:
-                assert file.metadata() == {"nbkit_schema": str(SCHEMA)}
+                assert file.metadata() == {"nbkit_schema": str(files.SCHEMA)}
         elif path.suffix == ".parquet":
-            assert pd.read_parquet(path).attrs == {"nbkit_schema": SCHEMA}
+            assert pd.read_parquet(path).attrs == {"nbkit_schema": files.SCHEMA}
         elif path.suffix == ".json":
             assert json.loads(path.read_text())["schema"] == SCHEMA
         else:

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from nbkit.corpora import Contexts
 from nbkit.errors import NbkitError
+from nbkit.levels import N_BANDS
+from nbkit.merge import merge_layer, rank_in_group
 from nbkit.models import LanguageModel, activation_function, load_model
 from nbkit.scan import (
     TOKENS_AFTER,
     TOKENS_BEFORE,
     AtlasConfig,
     Bounds,
-    merge_layer,
-    rank_in_group,
     scan_block,
 )
 from tests.tiny_models import make_model, random_contexts
@@ -206,7 +206,8 @@ def test_bounds_never_drop_what_the_selection_needs(
         index = ((part >= threshold * running) & (part > bounds.kth_largest[0, 0])).nonzero()[:, 0]
         kept += (index + start).tolist()
         neuron = torch.zeros(len(index), dtype=torch.int32)
-        bounds.absorb({"maximum": part.max().reshape(1, 1), "0.neuron": neuron, "0.activation": part[index]}, [0])
+        found = {"maximum": part.max().reshape(1, 1), "0.neuron": neuron, "0.activation": part[index]}
+        bounds.absorb({**found, "0.level.count": torch.zeros(1, N_BANDS, dtype=torch.int32)}, [0])
     needed = [i for i, value in enumerate(values) if value >= threshold * values.max()][:k]
     assert set(needed) <= set(kept)
 
