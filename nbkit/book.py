@@ -12,8 +12,10 @@ import yaml
 
 import nbkit
 from nbkit import assets, frontend
+from nbkit.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.experiments import run_experiments
+from nbkit.explorers.shard_files import put_shards, site_folder
 from nbkit.findings import spaces_of
 from nbkit.notebooks import Parameters, execute, parameter_names
 from nbkit.pages import make_pages
@@ -82,13 +84,21 @@ def build(
     for stem, text in kept.items():
         (staged / f"{stem}.ipynb").write_text(text, encoding="utf-8")
     frontend.collect(staged / "assets" / "offline")
-    prepare(chosen)
+    atlas = prepare(chosen)
     execute(parameters, staged)
-    return make_pages(staged, root / "_config.yml", root / "_toc.yml", out)
+    html = make_pages(staged, root / "_config.yml", root / "_toc.yml", out)
+    if atlas:
+        put_shards(atlas, html / site_folder(atlas))
+    return html
 
 
-def prepare(profile: Profile) -> None:
-    """Make what several notebooks read, each once and with bars in the terminal: the atlas, and the experiments."""
+def prepare(profile: Profile) -> Atlas | None:
+    """Make what several notebooks read, each once and with bars in the terminal: the atlas, and the experiments.
+
+    Returns:
+        The atlas, if the profile has one.
+    """
+    atlas = None
     if profile.atlas:
         atlas = nbkit.atlas_for(**profile.atlas)
         for kind in spaces_of(atlas):
@@ -96,6 +106,7 @@ def prepare(profile: Profile) -> None:
     if profile.sae:
         assets.fetch("mnist")
         run_experiments(**{"seed": profile.atlas.get("seed", 0), **profile.sae})
+    return atlas
 
 
 def parameters_of(path: Path, profile: Profile) -> dict[str, Any]:

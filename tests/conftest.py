@@ -53,12 +53,18 @@ def browser(chromium_path: Path) -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def mini_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The pages of the small book."""
+    from nbkit import assets
     from nbkit.book import build
-    from tests.mini_book import REPOSITORY, write_book
+    from tests.mini_book import REPOSITORY, add_atlas, write_book
 
-    root = write_book(tmp_path_factory.mktemp("mini"))
+    root = add_atlas(write_book(tmp_path_factory.mktemp("mini")))
+    frontend = assets.fetch("frontend")
+    cache = root / "cache"  # for the atlas; what the usual one holds already need not come again
+    cache.mkdir()
+    (cache / frontend.name).symlink_to(frontend)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")]))
+        patch.setenv("NBKIT_CACHE", str(cache))
         return build("quick", out=root / "_build", root=root)
 
 

@@ -7,6 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import nbformat
+import yaml
+
+from tests.hostile_text import fuse_tokens, write_corpora
+from tests.tiny_models import make_model
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -41,6 +45,17 @@ EXPLORER: list[Cell] = [
         [],
     ),
 ]
+ATLAS: list[Cell] = [
+    ("markdown", "# A model's neurons", []),
+    ("code", 'model = "a folder"\ncorpus = "a file"\nlength = 0', ["parameters"]),
+    (
+        "code",
+        "import nbkit\n"
+        "from nbkit.explorers import AtlasExplorer\n"
+        "AtlasExplorer(nbkit.atlas_for(model, corpus, length))",
+        [],
+    ),
+]
 BIBLIOGRAPHY = "@article{small, title={A small thing}, author={Writer, Some}, year={2024}, journal={Journal}}\n"
 TOC = "format: jb-book\nroot: index\nchapters:\n  - file: explorer\n  - file: references\n"
 
@@ -68,4 +83,22 @@ def write_book(root: Path) -> Path:
     (book / "profiles" / "quick.yaml").write_text("notebooks:\n  index: {model: the quick one}\n", encoding="utf-8")
     write_notebook(book / "index.ipynb", INDEX)
     write_notebook(book / "explorer.ipynb", EXPLORER)
+    return root
+
+
+def add_atlas(root: Path) -> Path:
+    """Add a page `atlas` to the small book: the atlas explorer, over a tiny model that has read hostile text.
+
+    The atlas comes into the cache folder (NBKIT_CACHE) when the book is built.
+    """
+    folder = root / "sources"
+    folder.mkdir()
+    make_model("llama", folder / "tiny-model")
+    fuse_tokens(folder / "tiny-model")
+    request = {"model": str(folder / "tiny-model"), "corpus": str(write_corpora(folder)["lines"]), "length": 32}
+    profile = root / "book" / "profiles" / "quick.yaml"
+    values = yaml.safe_load(profile.read_text(encoding="utf-8")) | {"atlas": request}
+    profile.write_text(yaml.safe_dump(values), encoding="utf-8")
+    write_notebook(root / "book" / "atlas.ipynb", ATLAS)
+    (root / "_toc.yml").write_text(TOC + "  - file: atlas\n", encoding="utf-8")
     return root

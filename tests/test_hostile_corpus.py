@@ -2,53 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
-from tokenizers import decoders
 
 import nbkit
 from nbkit import frontend
 from nbkit.notebooks import execute
 from nbkit.pages import make_pages
 from tests import page_checks as checks
+from tests.hostile_text import fuse_tokens, write_corpora
 from tests.mini_book import REPOSITORY
-from tests.tiny_models import make_tokenizer
 
 NOTEBOOK = REPOSITORY / "book" / "feature-clusters.ipynb"
-HOSTILE = (
-    "<script>hacked=1</script>",
-    "<img src=x onerror=hacked=2>",
-    "</script><script>hacked=3//",
-    "\u202egnp.exe\u202c \u2066hidden\u2069 \u200f",
-    "👩‍👩‍👧 🏳️‍🌈 مرحبا",
-    "nul\x00bell\x07escape\x1b[31m",
-    "{{ 7*7 }} $x$ `code` &lt;b&gt; {cite}`none`",
-)
 SHOWN = ("<script>", "</scr", "hacked=")
 """Pieces that the dozen characters around an early key token have room for; the tiny model knows only ASCII."""
-
-
-def write_model(tiny: Path, folder: Path) -> Path:
-    """The tiny model, with a tokenizer that puts no space between the characters that are its tokens."""
-    shutil.copytree(tiny, folder)
-    tokenizer = make_tokenizer()
-    tokenizer.backend_tokenizer.decoder = decoders.Fuse()
-    tokenizer.save_pretrained(folder)
-    return folder
-
-
-def write_corpora(folder: Path) -> dict[str, Path]:
-    """The same lines as one text, and as a document each in JSON."""
-    lines = [" ".join(HOSTILE[:2] * 3 + HOSTILE[i:] + HOSTILE[:i]) for i in range(len(HOSTILE))] * 4
-    corpora = {"text": folder / "hostile.txt", "lines": folder / "hostile.jsonl"}
-    corpora["text"].write_text("\n".join(lines), encoding="utf-8")
-    corpora["lines"].write_text("".join(json.dumps({"text": line}) + "\n" for line in lines), encoding="utf-8")
-    return corpora
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +30,8 @@ def hostile_book(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Callable
     shutil.copytree(REPOSITORY / "book", staged, ignore=shutil.ignore_patterns("*.ipynb", "profiles"))
     for name in ("index", "whole-model", "embedding-spaces"):  # the pages that this one refers to
         (staged / f"{name}.md").write_text(f"# {name}\n", encoding="utf-8")
-    model, corpora = write_model(tiny_folder("llama"), root / "model"), write_corpora(root)
+    model, corpora = Path(shutil.copytree(tiny_folder("llama"), root / "model")), write_corpora(root)
+    fuse_tokens(model)
     chapters = "".join(f"  - file: {name}\n" for name in ("references", "whole-model", "embedding-spaces", *corpora))
     (root / "_toc.yml").write_text(f"format: jb-book\nroot: index\nchapters:\n{chapters}", encoding="utf-8")
 

@@ -1,0 +1,109 @@
+"""The shards of an atlas as files, which a page loads without a server."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from joblib import delayed
+from tqdm.auto import tqdm
+
+from nbkit.atlas import Atlas
+from nbkit.errors import NbkitError
+from nbkit.explorers.atlas_shards import AtlasShards
+from nbkit.features import features_of
+from nbkit.files import write_json
+from nbkit.parallel import processes
+
+FOLDER = "shards"
+MADE_FROM = "made-from.json"
+FORMAT = 1
+"""Goes up when what a shard holds changes, so that files of an older nbkit are made again."""
+TOGETHER = 32
+"""Shards that a process makes in one go."""
+
+
+def write_shards(atlas: Atlas, progress: bool = True) -> Path:
+    """Write every shard as a file, once; made again when what they are made from has changed.
+
+    Returns:
+        The folder of the files, in the atlas's own.
+
+    Raises:
+        NbkitError: the folder can't be written.
+    """
+    folder, temporary = atlas.path / FOLDER, atlas.path / f".{FOLDER}.tmp"
+    try:
+        with FileLock(atlas.path / f".{FOLDER}.lock"):
+            features_of(atlas, progress)
+            made_from = _made_from(atlas)
+            if (folder / MADE_FROM).is_file() and json.loads((folder / MADE_FROM).read_text()) == made_from:
+                return folder
+            shutil.rmtree(temporary, ignore_errors=True)  # what a killed call has left
+            temporary.mkdir()
+            _write_all(Atlas(atlas.path, atlas.manifest), temporary, progress)
+            write_json(made_from, temporary / MADE_FROM)
+            shutil.rmtree(folder, ignore_errors=True)
+            temporary.rename(folder)
+    except OSError as error:
+        raise NbkitError(f"can't write the shards of {atlas.path} ({error}): make room, and run again") from error
+    return folder
+
+
+def site_folder(atlas: Atlas) -> str:
+    """Where a book keeps the files of an atlas, from the folder of its pages."""
+    return f"_static/atlases/{atlas.path.resolve().name}"
+
+
+def put_shards(atlas: Atlas, target: Path, progress: bool = True) -> None:
+    """Put the files of an atlas into a new folder `target`: hard links where the file system has them, else copies.
+
+    Raises:
+        NbkitError: as `write_shards`.
+    """
+    folder = write_shards(atlas, progress)
+    target.mkdir(parents=True)
+    for path in folder.glob("*.js"):
+        try:
+            os.link(path, target / path.name)
+        except OSError:
+            shutil.copyfile(path, target / path.name)
+
+
+def _write_all(atlas: Atlas, folder: Path, progress: bool) -> None:
+    names = AtlasShards(atlas).names()
+    parts = [names[start : start + TOGETHER] for start in range(0, len(names), TOGETHER)]
+    # Starting processes takes seconds, so a small atlas is faster in this one.
+    n_jobs = -1 if len(atlas.layers) * atlas.manifest.d_mlp > 10_000 else 1
+    with processes(n_jobs) as pool, tqdm(total=len(names), desc="explorer", unit="shard", disable=not progress) as bar:
+        for n_written in pool(delayed(_write)(atlas, folder, part) for part in parts):
+            bar.update(n_written)
+
+
+def _write(atlas: Atlas, folder: Path, names: Sequence[str]) -> int:
+    shards = AtlasShards(atlas)
+    for name in names:
+        layout, packed = shards.shard(name)
+        arguments = json.dumps(name), json.dumps(layout, separators=(",", ":")), json.dumps(_base64(packed))
+        (folder / f"{name}.js").write_text(f"nbkitShard({','.join(arguments)});\n", encoding="ascii")
+    return len(names)
+
+
+def _base64(packed: bytes) -> str:
+    return base64.b64encode(packed).decode("ascii")
+
+
+def _made_from(atlas: Atlas) -> dict[str, Any]:
+    """The atlas's files with their sizes and times of change, those aside that shards are not made from."""
+    paths = [path for path in sorted(atlas.path.iterdir()) if path.suffix in (".json", ".parquet", ".safetensors")]
+    states = {path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in paths}
+    return {
+        "format": FORMAT,
+        "files": {name: state for name, state in states.items() if not name.startswith("metrics")},
+    }
