@@ -18,6 +18,7 @@ class AtlasState {
     this.place = { shade: linked?.shade ?? "activation", cluster: linked?.cluster ?? null };
     this.look = linked !== null; // who came by a link sees what it names
     this.trail = []; // the neurons that were open before
+    this.written = location.hash;
     this.row = null;
 
     this.finder = new Finder(this);
@@ -32,6 +33,7 @@ class AtlasState {
       this.neuron,
     ]);
     this.follow();
+    this.first = { layer: overview.layer(this.row), index: overview.index(this.row), threshold: this.threshold };
   }
 
   makeSteps() {
@@ -114,7 +116,9 @@ class AtlasState {
 
   /** Show what the model says is open. */
   async follow() {
-    const row = this.overview.row(this.model.get("layer"), this.model.get("neuron")) ?? this.firstRow();
+    const named = this.overview.row(this.model.get("layer"), this.model.get("neuron"));
+    const row = named ?? this.firstRow();
+    if (named === undefined) this.assign({ layer: this.overview.layer(row), neuron: this.overview.index(row) });
     this.back.disabled = !this.trail.length;
     if (row === this.row) {
       this.view?.follow(this.place);
@@ -176,7 +180,7 @@ class AtlasState {
   /** Follow the address: the reader came by a link, or went back. */
   readAddress() {
     if (location.hash === this.written) return;
-    const place = placeIn(location.hash);
+    const place = location.hash === "" ? this.first : placeIn(location.hash);
     const row = place && this.overview.row(place.layer, place.index);
     if (place && row === undefined) {
       this.error.textContent = `There is no L${place.layer} N${place.index} in this atlas: ${this.extent}.`;

@@ -46,8 +46,9 @@ export class Glance {
     this.paper.scale(ratio, ratio);
     this.drawAxes(overview, metric);
     this.paper.fillStyle = this.color("--accent");
-    this.paper.globalAlpha = rows.length > 5000 ? 0.35 : 0.6;
-    for (let i = 0; i < rows.length; i++) this.paper.fillRect(this.x[i] - 1, this.y[i] - 1, 2, 2);
+    const [side, alpha] = rows.length > 5000 ? [2, 0.35] : [4, 0.6];
+    this.paper.globalAlpha = alpha;
+    for (let i = 0; i < rows.length; i++) this.paper.fillRect(this.x[i] - side / 2, this.y[i] - side / 2, side, side);
     this.paper.globalAlpha = 1;
     this.drawn = this.paper.getImageData(0, 0, this.canvas.width, this.canvas.height);
     this.choose();
@@ -60,7 +61,8 @@ export class Glance {
     const shown = rows.length ? Array.from(rows, (row) => values[row]) : [0, 1];
     const [low, high] = shown.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
     this.log = low > 0 && high / low > 30;
-    this.axis = makeAxis([low, high], this.log, HEIGHT - INSET.bottom, INSET.top);
+    this.axis = makeAxis(whole && !this.log ? [low - 0.4, high + 0.4] : [low, high], this.log, HEIGHT - INSET.bottom, INSET.top);
+    if (whole) this.axis.ticks = this.axis.ticks.filter(Number.isInteger);
     this.step = (this.width - INSET.left - INSET.right) / overview.layers.length;
     this.x = new Float32Array(rows.length);
     this.y = new Float32Array(rows.length);
