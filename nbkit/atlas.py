@@ -2,9 +2,9 @@
 
 atlas.json             manifest: what was scanned and how, every other file's size; written last
 contexts.safetensors   the token contexts
-vocabulary.parquet     text of every token that occurs in them
+vocabulary.parquet     text of every token that occurs in them, or that a neuron promotes or suppresses
 layer-07.safetensors   of a layer the dataset examples (see `nbkit.merge.merge_layer`), the levels of activation (see
-                       `nbkit.levels.merge_levels`) and its neurons' weights
+                       `nbkit.levels.merge_levels`), the logit effects (`nbkit.logits`) and its neurons' weights
 neurons.parquet        one row per neuron, with the metrics of the default embedding
 metrics-<kind>.parquet the metrics in another embedding space, made when first asked for
 """
@@ -24,6 +24,7 @@ from jaxtyping import Int
 from nbkit.errors import NbkitError
 from nbkit.files import read_table, read_tensors, write_table
 from nbkit.levels import read_levels
+from nbkit.logits import read_effects
 from nbkit.neuron import GATED_KINDS, PLAIN_KINDS, InputWeights, Neuron, donors
 from nbkit.scan import TOKENS_AFTER, TOKENS_BEFORE
 from nbkit.snippets import display_token
@@ -185,9 +186,9 @@ class Atlas:
             yield self.neuron(layer, index)
 
     def token_strings(self, ids: Iterable[int]) -> list[str]:
-        """Display strings of token ids that occur in the contexts."""
-        table = self._display_tokens
-        return [table[int(i)] for i in ids]
+        """Display strings of token ids that occur in the contexts or in a neuron's logit effects."""
+        table = self._texts
+        return [display_token(table[int(i)]) for i in ids]
 
     @lru_cache(maxsize=2)  # noqa: B019 - an atlas lives as long as its reader, and two mapped layers cost no memory
     def _layer(self, layer: int) -> _Layer:
@@ -211,9 +212,8 @@ class Atlas:
         return read_table(self.path / VOCABULARY)
 
     @cached_property
-    def _display_tokens(self) -> dict[int, str]:
-        table = self._vocabulary
-        return {int(i): display_token(text) for i, text in zip(table["id"], table["text"], strict=True)}
+    def _texts(self) -> dict[int, str]:
+        return dict(zip(self._vocabulary["id"].tolist(), self._vocabulary["text"].tolist(), strict=True))
 
     @cached_property
     def _donors(self) -> np.ndarray:
@@ -247,6 +247,7 @@ class _Layer:
             activation=manifest.activation,
             snippet_tokens=_SnippetTokens(self.atlas, columns["context"], columns["position"]),
             levels=read_levels(tensors, index),
+            logit_effects=read_effects(tensors, index),
         )
 
     def _weights(self, index: int) -> InputWeights:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 from filelock import FileLock
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from tqdm.auto import tqdm
@@ -36,6 +36,7 @@ from nbkit.atlas import (
 from nbkit.errors import NbkitError
 from nbkit.files import write_json, write_table, write_tensors
 from nbkit.levels import merge_levels
+from nbkit.logits import direct_unembedding, logit_effects
 from nbkit.merge import merge_layer
 from nbkit.scan import AtlasConfig, Bounds, scan_block
 from nbkit.snippets import token_texts
@@ -92,11 +93,11 @@ def build_atlas(
         layers = config.numbers
         given = None if table is None else table[list(layers)]
         blocks = _scan(model, contexts, folder / SCAN, config, given, progress)
-        _merge(model, blocks, folder, config, given, progress)
+        affected = _merge(model, blocks, folder, config, given, progress)
         write_tensors(
             {name: torch.from_numpy(getattr(contexts, name)) for name in ("tokens", "documents")}, folder / CONTEXTS
         )
-        ids = np.unique(contexts.tokens)
+        ids = np.union1d(contexts.tokens, affected)
         write_table(pd.DataFrame({"id": ids, "text": token_texts(model.tokenizer, ids)}), folder / VOCABULARY)
         write_table(survey(Atlas(folder, manifest), manifest.embedding, progress), folder / NEURONS)
         written = [layer_file(layer) for layer in layers] + [CONTEXTS, VOCABULARY, NEURONS]
@@ -158,17 +159,23 @@ def _merge(
     config: AtlasConfig,
     maxima: Tensor | None,
     progress: bool,
-) -> None:
-    """Writes the file of every layer."""
+) -> Int[np.ndarray, " n"]:
+    """Writes the file of every layer; gives the ids of the tokens that neurons promote or suppress."""
     maximum = torch.stack([block["maximum"] for block in blocks]).amax(0) if maxima is None else maxima
+    unembedding, affected = direct_unembedding(model), np.empty(0, dtype=np.int32)
     for row, layer in enumerate(tqdm(config.numbers, desc="merge", unit="layer", disable=not progress)):
         merged = merge_layer(blocks, layer, maximum[row], config) | {"maximum": maximum[row].contiguous()}
         merged |= merge_levels(blocks, layer, row)
         weights = model.neuron_weights(layer, folded=config.weights == "folded")
         merged |= {name: tensor for name, tensor in vars(weights).items() if tensor is not None}
+        if unembedding is not None:
+            effects = logit_effects(model, layer, unembedding)
+            affected = np.union1d(affected, torch.cat([effects["promoted_ids"], effects["suppressed_ids"]]))
+            merged |= effects
         write_tensors(merged, folder / layer_file(layer))
         del merged
         _return_freed_memory()
+    return affected
 
 
 def _return_freed_memory() -> None:

@@ -14,6 +14,7 @@ from nbkit.clusters import FeatureClusters, feature_clusters
 from nbkit.embeddings import gated_gradient_embeddings, gradient_embeddings, neuron_embeddings
 from nbkit.errors import NbkitError
 from nbkit.levels import Level
+from nbkit.logits import LogitEffects
 from nbkit.models import activation_function
 from nbkit.scan import TOKENS_BEFORE
 from nbkit.snippets import Snippet
@@ -79,6 +80,9 @@ class Neuron:
     levels: tuple[Level, ...] = ()
     """Bands of the contexts' peak activations, highest first, with examples of each (see `nbkit.levels`): of all that
     was measured, whatever the threshold and the maximum. Empty if the neuron was never positive."""
+    logit_effects: LogitEffects | None = None
+    """Tokens that the neuron promotes and suppresses (see `nbkit.logits`); None if the model has no unembedding that
+    its output goes to."""
 
     def __len__(self) -> int:
         return len(self.context)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 NEWLINE = "↵"
@@ -35,6 +36,7 @@ class Snippet:
         return f"{before}[{self.key_token}]{after}"
 
 
+@lru_cache(maxsize=2**17)  # tokens recur, and few of a large vocabulary are shown
 def display_token(text: str) -> str:
     """`text` with its invisible characters made visible.
 
