@@ -69,6 +69,17 @@ def mini_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def axe() -> Path:
+    """The script of axe-core."""
+    from nbkit import assets
+    from tests.axe import AXE
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(assets.ASSETS, AXE.name, AXE)
+        return assets.fetch(AXE.name)
+
+
+@pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Gives the folder of the tiny model of an architecture."""
     from tests.tiny_models import make_model

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response, expect
 
 EXPLORER = ".nbkit-explorer"
-DENDROGRAM, LATENTS, PARETO = ".nk-dendrogram", ".nk-latent", ".nk-pareto"
+ATLAS, DENDROGRAM, LATENTS, PARETO = ".nk-atlas", ".nk-dendrogram", ".nk-latent", ".nk-pareto"
 STATE_OF_WIDGET = re.compile(r'"_anywidget_id": "nbkit\.explorers\.\w+\.(\w+)"')
 
 

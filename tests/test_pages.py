@@ -10,9 +10,6 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, expect
 
-from nbkit import assets
-from nbkit.assets import ASSETS, Asset, Download, Source
-from nbkit.assets.prepare import unpack_packages
 from nbkit.book import build
 from nbkit.notebooks import parameter_names
 from nbkit.snippets import display_token
@@ -21,22 +18,6 @@ from tests.example_neuron import HOSTILE
 from tests.mini_book import REPOSITORY
 
 BOOKS = ("mini_book", "quick_book")  # fixtures that build a book and return the folder of its pages
-AXE = Asset(
-    name="axe-core",
-    what="axe-core, which looks for what keeps people out of a page",
-    licence="MPL-2.0",
-    downloads=(
-        Download(
-            file="axe-core-4.10.3.tgz",
-            size=563802,
-            sha256="0f2b4d7dcdf7d1219df8d1959ad68e565f51d14c3f0d88bb71cd59abeb956292",
-            sources=(Source("npm", "axe-core@4.10.3"),),
-        ),
-    ),
-    prepare=unpack_packages,
-    size=3_000_000,
-    result="axe-core/axe.min.js",
-)
 PAGE_BYTES = 150_000
 MOST_BYTES = {"DendrogramExplorer": 150_000, "LatentExplorer": 3_000_000, "ParetoExplorer": 120_000}
 """Of a page with explorers: for itself, and for each of them."""
@@ -72,14 +53,6 @@ def explorer_page(html: Path) -> str:
     name = checks.page_with(html, "DendrogramExplorer")
     assert name
     return name
-
-
-@pytest.fixture(scope="session")
-def axe() -> Path:
-    """The script of axe-core; only the tests need it, so nbkit's own catalogue does not have it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(ASSETS, AXE.name, AXE)
-        return assets.fetch(AXE.name)
 
 
 def test_pages_need_no_network_and_typeset_their_maths(browser: Browser, base: str, html: Path) -> None:

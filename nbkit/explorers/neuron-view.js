@@ -2,6 +2,7 @@
 
 import { featureNodes, SCOPES } from "./atlas-data.js";
 import { CUT } from "./atlas-links.js";
+import { fixed } from "./axis.js";
 import { barList } from "./bars.js";
 import { ClusterView } from "./cluster-view.js";
 import { button, element } from "./elements.js";
@@ -82,7 +83,7 @@ export class NeuronView {
       const all = [...effects.promoted, ...effects.suppressed].map(([, effect]) => Math.abs(effect));
       const bars = (rows, name) =>
         barList(
-          rows.map(([token, effect]) => [element("code", { class: "nk-word" }, [token]), effect, effect.toFixed(2)]),
+          rows.map(([token, effect]) => [element("code", { class: "nk-word" }, [token]), effect, fixed(effect, 2)]),
           { name, largest: Math.max(...all) },
         );
       parts.push(part("Tokens it promotes", bars(effects.promoted, "Tokens it promotes")));
