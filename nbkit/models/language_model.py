@@ -160,8 +160,10 @@ class LanguageModel:
                 parent._modules[name] = component
 
     @contextmanager
-    def captured(self, layers: Sequence[int], capture: Capture) -> Iterator[Callable[[Int[Tensor, "b t"]], None]]:
+    def captured(self, layers: Sequence[int], capture: Capture) -> Iterator[Callable[..., None]]:
         """Gives a function that runs tokens through the model and hands every layer's MLP to `capture`.
+
+        The function takes the token ids, (b, t), and by name what else the Hugging Face model shall be given.
 
         `capture(layer, pre_mlp, activations)` is called once a layer, in order, with the vectors that the neurons'
         input weights receive, (b, t, d_model), and the neurons' activations, (b, t, d_mlp). The pass ends after the
@@ -191,10 +193,10 @@ class LanguageModel:
                     mlp.out.original_component.register_forward_pre_hook(hand_over),
                 ]
 
-            def run(tokens: Int[Tensor, "b t"]) -> None:
+            def run(tokens: Int[Tensor, "b t"], **inputs: Tensor) -> None:
                 try:
                     with torch.inference_mode():
-                        self.bridge.original_model(input_ids=tokens.to(self.device).long(), use_cache=False)
+                        self.bridge.original_model(input_ids=tokens.to(self.device).long(), use_cache=False, **inputs)
                 except _StopForward:
                     pass
 
