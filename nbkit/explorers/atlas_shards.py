@@ -14,14 +14,20 @@ import pandas as pd
 from nbkit import showcase
 from nbkit.atlas import VOCABULARY, Atlas
 from nbkit.errors import NbkitError
-from nbkit.explorers.neuron_shard import Importance, Text, neuron_arrays
+from nbkit.explorers.neuron_shard import Importance, Text, neuron_arrays, rounded
 from nbkit.explorers.packing import Layout, pack
 from nbkit.features import features_of
 from nbkit.files import read_table
+from nbkit.importance import kept_importance
+from nbkit.neighbours import Neighbours, neighbours_of
+from nbkit.phrases import phrases_of
 from nbkit.snippets import display_token
 
 PER_SHARD = 16
 """Neurons in a shard."""
+COSINE_STEP = 0.005
+PHRASE_BYTES = 300_000
+"""Of the phrases and features in one shard, before they are compressed."""
 NONE = 0xFFFF
 """What stands for a metric that is undefined."""
 NAME = re.compile(r"([a-z]+)(?:-(\d{5}))?")
@@ -45,12 +51,15 @@ class AtlasShards:
 
     def __init__(self, atlas: Atlas) -> None:
         self.atlas = atlas
+        self.kinds = [atlas.manifest.embedding, "pre_mlp"]
         self.n_neurons = len(atlas.layers) * atlas.manifest.d_mlp
 
     def names(self) -> list[str]:
         """The names of all shards."""
-        numbers = range(-(-self.n_neurons // PER_SHARD))
-        return ["overview", "vocabulary", "features", *(f"neurons-{number:05d}" for number in numbers)]
+        n = -(-self.n_neurons // PER_SHARD)
+        numbered = {"neurons": n, "similar": n, "phrases": len(self._phrase_starts) - 1}
+        names = (f"{kind}-{number:05d}" for kind, count in numbered.items() for number in range(count))
+        return ["overview", "vocabulary", "features", *names]
 
     def shard(self, name: str) -> tuple[Layout, bytes]:
         """Make a shard.
@@ -66,6 +75,8 @@ class AtlasShards:
             "vocabulary": self._vocabulary,
             "features": self._features,
             "neurons": self._neurons,
+            "similar": self._similar,
+            "phrases": self._phrases,
         }
         return pack(make[kind](int(number or 0)))
 
@@ -91,18 +102,14 @@ class AtlasShards:
             "threshold": manifest.threshold,
             "max_examples": manifest.max_examples,
             "embedding": manifest.embedding,
-            "kinds": [manifest.embedding, "pre_mlp"],
+            "kinds": self.kinds,
             "length": manifest.length,
             "n_features": len(self.features),
             "metrics": sorted(described, key=lambda metric: list(table.columns).index(str(metric["name"]))),
             "featured": featured,
-            "phrases": [],
+            "phrases": self.phrases["phrase"].iloc[self._phrase_starts[:-1]].tolist(),
         }
-        largest = table["max_activation"].to_numpy(np.float64)
-        with np.errstate(divide="ignore"):
-            exponent = np.floor(np.log10(np.abs(largest), where=largest != 0, out=np.zeros_like(largest)))
-        step = 10.0 ** (exponent - 2)
-        arrays = {"json": as_text(about), "max_activation": (np.rint(largest / step) * step).astype(np.float32)}
+        arrays = {"json": as_text(about), "max_activation": rounded(table["max_activation"].to_numpy())}
         return arrays | {name: _whole(table[name], scale, shift) for name, (_, scale, shift) in METRICS.items()}
 
     def _vocabulary(self, _: int) -> dict[str, np.ndarray]:
@@ -121,10 +128,38 @@ class AtlasShards:
         neurons = [atlas.neuron(atlas.layers[row // d_mlp], row % d_mlp) for row in rows]
         return neuron_arrays(neurons, self.text, atlas.manifest.threshold, self.importance)
 
+    def _similar(self, number: int) -> dict[str, np.ndarray]:
+        starts = np.concatenate([[0], self._counts.cumsum()])
+        rows = slice(starts[number * PER_SHARD], starts[min((number + 1) * PER_SHARD, self.n_neurons)])
+        single = self.features["size"].to_numpy()[rows] == 1  # one nearest has to do: most features are of this kind
+        arrays = {}
+        for i, near in enumerate(self.neighbours):
+            feature, cosine = near.feature[rows].copy(), np.rint((near.cosine[rows] + 1) / COSINE_STEP) * COSINE_STEP
+            feature[single, :, 1:] = -1
+            cosine[feature == -1] = 0
+            arrays[f"feature_{i}"] = feature.astype(np.uint32).ravel()  # -1 becomes the largest number
+            arrays[f"cosine_{i}"] = np.rint(cosine * 10_000).astype(np.uint16).ravel()
+        return arrays
+
+    def _phrases(self, number: int) -> dict[str, np.ndarray]:
+        table = self.phrases.iloc[self._phrase_starts[number] : self._phrase_starts[number + 1]]
+        first = np.flatnonzero(table["phrase"] != table["phrase"].shift())
+        return {
+            "json": as_text({"phrases": table["phrase"].iloc[first].tolist()}),
+            "start": np.append(first, len(table)).astype(np.uint32),
+            "feature": table["feature"].to_numpy(np.uint32),
+            "count": table["count"].to_numpy(np.uint16),
+        }
+
     @cached_property
     def vocabulary(self) -> pd.DataFrame:
-        """`id` and `text` of every token of the contexts; a token's row is its place in the explorer's vocabulary."""
-        return read_table(self.atlas.path / VOCABULARY)
+        """`id` and `text` of every known token; its row is its place in the explorer's vocabulary.
+
+        The most frequent come first: many small numbers take less room.
+        """
+        table = read_table(self.atlas.path / VOCABULARY)
+        count = np.bincount(self.atlas.tokens.ravel(), minlength=int(table["id"].max()) + 1)
+        return table.iloc[np.argsort(-count[table["id"]], kind="stable")]
 
     @cached_property
     def text(self) -> Text:
@@ -140,9 +175,27 @@ class AtlasShards:
         return features_of(self.atlas, progress=False)
 
     @cached_property
+    def neighbours(self) -> list[Neighbours]:
+        """Similar features, by the default embedding and by the vector that it is made of."""
+        return [neighbours_of(self.atlas, kind, progress=False) for kind in self.kinds]
+
+    @cached_property
+    def phrases(self) -> pd.DataFrame:
+        """The index of phrases."""
+        return phrases_of(self.atlas, progress=False)
+
+    @cached_property
     def importance(self) -> Importance:
-        """Token importance, of the examples of which it is known."""
-        return {}
+        """Token importance, of the examples of which it is kept."""
+        return kept_importance(self.atlas)
+
+    @cached_property
+    def _phrase_starts(self) -> np.ndarray:
+        """The rows at which the shards of phrases begin, and how many rows there are. A phrase is in one shard."""
+        first = np.flatnonzero(self.phrases["phrase"] != self.phrases["phrase"].shift())
+        size = self.phrases["phrase"].iloc[first].str.len().to_numpy() + 6 * np.diff(first, append=len(self.phrases))
+        shard = (size.cumsum() - size) // PHRASE_BYTES
+        return np.append(first[np.flatnonzero(np.diff(shard, prepend=-1))], len(self.phrases))
 
     @cached_property
     def _counts(self) -> np.ndarray:

@@ -10,12 +10,16 @@ from jaxtyping import Float, Int
 
 from nbkit.explorers.dendrogram import node_medoids
 from nbkit.neuron import Neuron
-from nbkit.scan import TOKENS_AFTER, TOKENS_BEFORE
+from nbkit.scan import TOKENS_AFTER, TOKENS_BEFORE, WINDOW
 from nbkit.survey import CUT
 
-STEPS = 127
-"""Steps between 0 and a neuron's strongest activation, as 8 bits have them."""
+STEPS = 63
+"""Steps between 0 and a neuron's strongest activation: half of what 8 bits have takes an eighth less room."""
+WEIGHTS = 17
+"""Steps of token importance."""
 AROUND = np.arange(-TOKENS_BEFORE, TOKENS_AFTER + 1)
+NEAR = AROUND[(AROUND >= -10) & (AROUND <= 5)]
+"""What is shown around the peak of a context that is no dataset example."""
 
 Importance = Mapping[tuple[int, int, int], Float[np.ndarray, " tokens"]]
 """Of (layer, index, example) values in [0, 1] for the window's tokens up to the key token."""
@@ -35,7 +39,8 @@ def neuron_arrays(
 ) -> dict[str, np.ndarray]:
     """Return the arrays of a shard, each over all `neurons` in order.
 
-    Of the bands of activation all counts are there, and those of their examples that lie below the dataset examples.
+    All bands of activation are there with their counts. Of those that reach below the dataset examples, every second
+    one that holds any has an example from there: about one an octave.
 
     Args:
         neurons: those of the shard.
@@ -43,7 +48,7 @@ def neuron_arrays(
         threshold: share of its maximum that a neuron's dataset examples reach.
         importance: of the examples of which it is known.
     """
-    examples = [_Examples.of(n.context, n.position, n.peak, n.window, text) for n in neurons]
+    examples = [_Examples.of(n.context, n.position, n.peak, n.window, text, AROUND) for n in neurons]
     levels = [_levels(neuron, threshold, text) for neuron in neurons]
     scales = [_scale(some.windows, low.windows) for some, (_, low) in zip(examples, levels, strict=True)]
     arrays = {
@@ -57,13 +62,13 @@ def neuron_arrays(
         **_flat("level_", [low for _, low in levels], scales),
         **_importance(neurons, importance),
     }
-    effects = [getattr(neuron, "logit_effects", None) for neuron in neurons]
+    effects = [neuron.logit_effects for neuron in neurons]
     known = [effect for effect in effects if effect is not None]
     if len(known) == len(effects):
         ids = [ids for effect in known for ids in (effect.promoted_ids, effect.suppressed_ids)]
         arrays["logit_tokens"] = text.place[np.concatenate(ids)]
         values = [values for effect in known for values in (effect.promoted, effect.suppressed)]
-        arrays["logit_values"] = np.concatenate(values).astype(np.float32)
+        arrays["logit_values"] = rounded(np.concatenate(values))
     return arrays
 
 
@@ -83,19 +88,22 @@ class _Examples:
         peak: Float[np.ndarray, " n"],
         window: Float[np.ndarray, "n window"],
         text: Text,
+        around: Int[np.ndarray, " near"],
     ) -> _Examples:
+        """Examples with the tokens that lie `around` their peaks."""
         n_tokens = text.tokens.shape[1]
-        at = position[:, None] + AROUND
+        at = position[:, None] + around
         inside = (at >= 0) & (at < n_tokens)
         ids = text.tokens[context[:, None], at.clip(0, n_tokens - 1)][inside]
         columns = {
             "length": inside.sum(axis=1).astype(np.uint8),
-            "key": np.minimum(position, TOKENS_BEFORE).astype(np.uint8),
+            "key": np.minimum(position, -around[0]).astype(np.uint8),
             "context": context.astype(np.uint32),
             "position": position.astype(np.uint16),
             "peak": peak.astype(np.float32),
         }
-        return cls(columns, text.place[ids], window[inside].astype(np.float32))
+        seen = window[:, around + TOKENS_BEFORE]
+        return cls(columns, text.place[ids], seen[inside].astype(np.float32))
 
 
 def _flat(prefix: str, examples: Sequence[_Examples], scales: Sequence[float]) -> dict[str, np.ndarray]:
@@ -129,23 +137,24 @@ def _trees(neurons: Sequence[Neuron]) -> dict[str, np.ndarray]:
 
 
 def _levels(neuron: Neuron, threshold: float, text: Text) -> tuple[dict[str, np.ndarray], _Examples]:
-    """The bands of a neuron's activation, and of all bands the examples that are too weak to be dataset examples."""
-    below = threshold * neuron.max_activation
-    keep = [band.peak < below for band in neuron.levels]
-    bands = {
-        "low": np.array([band.low for band in neuron.levels], dtype=np.float32),
-        "high": np.array([band.high for band in neuron.levels], dtype=np.float32),
-        "count": np.array([band.count for band in neuron.levels], dtype=np.uint32),
-        "shown": np.array([weak.sum() for weak in keep], dtype=np.uint8),
-    }
-    empty = {"context": np.empty(0, np.int32), "position": np.empty(0, np.int32), "peak": np.empty(0, np.float32)}
+    """The bands of a neuron's activation, and some of their examples that are too weak to be dataset examples."""
+    bands = neuron.levels
+    kept: list[Int[np.ndarray, " 0..1"]] = []
+    for band in bands:
+        weak = np.flatnonzero(band.peak < threshold * neuron.max_activation)
+        kept.append(weak[: 0 if kept and len(kept[-1]) else 1])
     columns = {
-        name: np.concatenate(
-            [none, *(getattr(band, name)[weak] for band, weak in zip(neuron.levels, keep, strict=True))]
-        )
-        for name, none in (empty | {"window": np.empty((0, len(AROUND)), np.float32)}).items()
+        "low": np.array([band.low for band in bands], dtype=np.float32),
+        "high": np.array([band.high for band in bands], dtype=np.float32),
+        "count": np.array([band.count for band in bands], dtype=np.uint32),
+        "shown": np.array([len(examples) for examples in kept], dtype=np.uint8),
     }
-    return bands, _Examples.of(text=text, **columns)
+    nothing = {"context": np.empty(0, int), "position": np.empty(0, int), "peak": np.empty(0)}
+    examples = {
+        name: np.concatenate([none, *(getattr(band, name)[rows] for band, rows in zip(bands, kept, strict=True))])
+        for name, none in (nothing | {"window": np.empty((0, WINDOW))}).items()
+    }
+    return columns, _Examples.of(**examples, text=text, around=NEAR)
 
 
 def _importance(neurons: Sequence[Neuron], importance: Importance) -> dict[str, np.ndarray]:
@@ -157,12 +166,19 @@ def _importance(neurons: Sequence[Neuron], importance: Importance) -> dict[str, 
         ]
         for neuron in neurons
     ]
-    values = [np.rint(values * 255) for of_neuron in found for _, values in of_neuron]
+    values = [np.rint(values * WEIGHTS) * (255 // WEIGHTS) for of_neuron in found for _, values in of_neuron]
     return {
         "important": np.array([len(of_neuron) for of_neuron in found], dtype=np.uint16),
         "important_example": np.array([example for of_neuron in found for example, _ in of_neuron], dtype=np.uint16),
         "importance": np.concatenate([np.empty(0), *values]).astype(np.uint8),
     }
+
+
+def rounded(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Values to a part in two thousand, which is three digits: their last bits are 0 and take no room."""
+    bits = np.asarray(values, dtype=np.float32).view(np.uint32)
+    short: Float[np.ndarray, " n"] = ((bits + (1 << 12)) & ~np.uint32((1 << 13) - 1)).view(np.float32)
+    return short
 
 
 def _joined(rows: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
