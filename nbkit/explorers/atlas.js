@@ -33,6 +33,7 @@ class AtlasState {
       this.neuron,
     ]);
     this.follow();
+    if (linked && this.row !== overview.row(linked.layer, linked.index)) this.refuse(linked);
     this.first = { layer: overview.layer(this.row), index: overview.index(this.row), threshold: this.threshold };
   }
 
@@ -54,6 +55,15 @@ class AtlasState {
     const { layers, d_mlp: width } = this.overview;
     const which = layers.length > 1 && layers.at(-1) - layers[0] === layers.length - 1;
     return `it holds layers ${which ? `${layers[0]} to ${layers.at(-1)}` : layers.join(", ")}, neurons 0 to ${width - 1}`;
+  }
+
+  /** Say that an address names no neuron of this atlas. */
+  refuse({ layer, index }) {
+    this.error.textContent = this.missing(layer, index);
+  }
+
+  missing(layer, index) {
+    return `There is no L${layer} N${index} in this atlas: ${this.extent}.`;
   }
 
   get threshold() {
@@ -182,9 +192,7 @@ class AtlasState {
     if (location.hash === this.written) return;
     const place = location.hash === "" ? this.first : placeIn(location.hash);
     const row = place && this.overview.row(place.layer, place.index);
-    if (place && row === undefined) {
-      this.error.textContent = `There is no L${place.layer} N${place.index} in this atlas: ${this.extent}.`;
-    }
+    if (place && row === undefined) this.refuse(place);
     if (row === undefined || row === null) return;
     if (this.trail.at(-1)?.row === row) this.trail.pop();
     this.written = location.hash;
@@ -245,7 +253,7 @@ async function render({ model, el }) {
     const [overview, vocabulary] = await Promise.all([store.get("overview"), store.get("vocabulary")]);
     const known = new Overview(overview);
     const linked = store.live ? null : placeIn(location.hash);
-    if (linked && known.row(linked.layer, linked.index) !== undefined) {
+    if (linked) {
       model.set("layer", linked.layer);
       model.set("neuron", linked.index);
       model.set("threshold", linked.threshold);

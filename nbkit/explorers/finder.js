@@ -55,7 +55,7 @@ export class Finder {
   openNamed({ layer, index }) {
     const row = this.explorer.overview.row(layer, index);
     if (row === undefined) {
-      this.status.textContent = `There is no L${layer} N${index} in this atlas: ${this.explorer.extent}.`;
+      this.status.textContent = this.explorer.missing(layer, index);
     } else {
       this.status.textContent = "";
       this.explorer.open(row, { look: true });
