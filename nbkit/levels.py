@@ -28,7 +28,7 @@ N_BANDS = 12
 N_SHOWN = 2
 
 _BITS = 22  # a float32 without its sign: 8 bits of exponent and the first of the mantissa, then 22 more
-_FULL = -1 << N_BANDS  # as a set of bands: all that lie too low
+_ALL = (1 << N_BANDS) - 1  # as a set of bands
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +50,8 @@ class Level:
 
 
 def band(peak: Float[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
-    """Number of the band that a float32 peak lies in; -1 if it isn't positive."""
-    return torch.where(peak > 0, peak.view(torch.int32) >> _BITS, -1)
+    """Number of the band that a float32 peak lies in; 0, which is no band, if it isn't positive (or below 2^-127)."""
+    return (peak.view(torch.int32) >> _BITS).clamp(min=0)
 
 
 def low_edge(number: Int[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
@@ -63,7 +63,7 @@ class LevelCounts:
     """The number of contexts in each neuron's bands, block after block; place r of `count` is the band `top` - r."""
 
     def __init__(self, *neurons: int) -> None:
-        self.top = torch.full(neurons, -1, dtype=torch.int32)
+        self.top = torch.zeros(neurons, dtype=torch.int32)
         self.count = torch.zeros(*neurons, N_BANDS, dtype=torch.int32)
 
     def absorb(self, maximum: Float[Tensor, "*neurons"], count: Int[Tensor, "*neurons bands"]) -> None:
@@ -84,7 +84,7 @@ class LevelScan:
     """The levels of one block, pass after pass.
 
     Sets of bands are int32 whose bit r is the band r below the largest so far: `_begun` those that a context has
-    peaked in, `_full` those that need no more examples.
+    peaked in, `_open` those that need more examples.
     """
 
     def __init__(self, earlier: LevelCounts, n_contexts: int, device: torch.device) -> None:
@@ -92,8 +92,9 @@ class LevelScan:
         n_layers, d_mlp = earlier.top.shape
         self._top = earlier.top.to(device, copy=True)
         self._begun = ((earlier.count > 0) * bits).sum(-1, dtype=torch.int32).to(device)
-        self._full = ((earlier.count >= N_SHOWN) * bits).sum(-1, dtype=torch.int32).to(device) | _FULL
-        self._bands = torch.full((n_layers, n_contexts, d_mlp), -1, dtype=torch.int16, device=device)
+        self._open = ((earlier.count < N_SHOWN) * bits).sum(-1, dtype=torch.int32).to(device)
+        self._open &= ~(1 << self._top.clamp(max=31))  # number 0 is no band and takes no examples
+        self._bands = torch.zeros(n_layers, n_contexts, d_mlp, dtype=torch.int16, device=device)
 
     def take(self, row: int, start: int, peak: Float[Tensor, "b d_mlp"]) -> tuple[Tensor, Tensor]:
         """Takes the peaks of a pass over the block's contexts from `start` on.
@@ -104,29 +105,32 @@ class LevelScan:
         bands = band(peak)
         self._bands[row, start : start + len(peak)] = bands
         top = torch.maximum(self._top[row], bands.amax(0))
-        rise = (top - self._top[row]).clamp(max=31)
-        begun, full = self._begun[row] << rise, self._full[row] << rise | _FULL
+        rise = (top - self._top[row]).clamp(max=N_BANDS)
+        begun, unfilled = self._begun[row] << rise, (self._open[row] + 1 << rise) - 1 & _ALL  # higher ones are open
         below = (top - bands).clamp(max=31)
-        context, neuron = ((full >> below & 1 == 0) & (bands >= 0)).nonzero(as_tuple=True)
-        below = below[context, neuron]
-        order = (neuron * N_BANDS + below).argsort(stable=True)
-        context, neuron, below = context[order], neuron[order], below[order]
-        rank = rank_in_group(neuron * N_BANDS + below) + (begun[neuron] >> below & 1)
-        for members, number in ((begun, 0), (full, 1)):  # ranks are distinct in a band: each bit is added once
-            chosen = rank == number
-            members.index_add_(0, neuron[chosen], 1 << below[chosen])
-        self._top[row], self._begun[row], self._full[row] = top, begun, full
-        return context[rank < N_SHOWN], neuron[rank < N_SHOWN]
+        context, neuron = (unfilled >> below & 1).nonzero(as_tuple=True)
+        if len(neuron):
+            group, order = (neuron * N_BANDS + below[context, neuron]).sort(stable=True)
+            context, neuron = context[order], neuron[order]
+            bit = 1 << (group % N_BANDS).int()
+            rank = rank_in_group(group) + ((begun[neuron] & bit) != 0)
+            # Of a rank a band has one context at most, so that no bit is added twice.
+            begun.index_add_(0, neuron, bit * (rank == 0))
+            unfilled.index_add_(0, neuron, bit * (rank == N_SHOWN - 1), alpha=-1)
+            needed = rank < N_SHOWN
+            context, neuron = context[needed], neuron[needed]
+        self._top[row], self._begun[row], self._open[row] = top, begun, unfilled
+        return context, neuron
 
     def count(self, row: int) -> Int[Tensor, "d_mlp bands"]:
         """The block's contexts in each band, relative to that of the block's own maximum."""
-        bands = self._bands[row]
-        below = bands.amax(0) - bands
-        place = torch.where((bands >= 0) & (below < N_BANDS), below, N_BANDS)
-        d_mlp, width = bands.shape[1], N_BANDS + 1  # the last place is for what isn't counted
-        place = place + torch.arange(0, d_mlp * width, width, device=bands.device)
-        counted = torch.bincount(place.flatten(), minlength=d_mlp * width).view(d_mlp, width)
-        return counted[:, :N_BANDS].int().cpu()
+        top = self._bands[row].amax(0)
+        d_mlp, width = len(top), N_BANDS + 1  # the last place is for what lies lower
+        starts = torch.arange(0, d_mlp * width, width, dtype=torch.int32, device=top.device)
+        place = (top - self._bands[row]).clamp(max=N_BANDS) + starts
+        count = torch.bincount(place.flatten(), minlength=d_mlp * width).view(d_mlp, width)[:, :N_BANDS]
+        no_band = torch.arange(N_BANDS, device=top.device) >= top[:, None]
+        return count.masked_fill(no_band, 0).int().cpu()
 
     def joined(self, row: int, batches: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
         """The passes' examples together, without those that a later maximum has left too far below."""
@@ -139,7 +143,7 @@ def merge_levels(blocks: Sequence[Mapping[str, Tensor]], layer: int, row: int) -
     """The levels of one layer, the `row`-th that was scanned: the merge step.
 
     Returns:
-        `level_top` (d_mlp,), the number of the band of a neuron's largest activation, -1 if it was never positive;
+        `level_top` (d_mlp,), the number of the band of a neuron's largest activation, 0 if it was never positive;
         `level_count` (d_mlp, N_BANDS), the contexts in that band and the ones below; and neuron j's examples, from the
         highest band down, in rows level_offsets[j] to level_offsets[j + 1] of `level_context`, `level_position`,
         `level_activation` and `level_window`: N_SHOWN of each band, or as many as there are.
