@@ -66,7 +66,7 @@ def expect_address(page: Page, end: str) -> None:
 
 
 def rows_by(atlas: Atlas, column: str, least: int = 10, ascending: bool = False) -> list[tuple[int, int]]:
-    """Neurons as they are listed: the largest first or last, of those that are equal to three digits the earlier one."""
+    """Neurons as they are listed: by value, of those that are equal to three digits the earlier one."""
     table = atlas.neurons
     table = table[(table["n_examples"] >= least) & table[column].notna()]
     table = table.assign(**{column: [float(f"{value:.3g}") for value in table[column]]})

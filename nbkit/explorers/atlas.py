@@ -99,7 +99,7 @@ class AtlasExplorer(anywidget.AnyWidget):
         try:
             answer, buffers = self._shard(content) if content["kind"] == "shard" else self._importance(content)
         except NbkitError as error:
-            answer, buffers = {"error": str(error)}, []
+            answer, buffers = {"error": str(error).removesuffix(".")}, []
         except Exception as error:  # whatever it is, a browser that waits must hear of it
             answer, buffers = {"error": f"the kernel failed with {type(error).__name__}: {error}"}, []
         self.send({**content, **answer}, buffers)

@@ -204,6 +204,15 @@ class AtlasShards:
         return np.bincount(layer * self.atlas.manifest.d_mlp + self.features["index"], minlength=self.n_neurons)
 
 
+def make_parts(atlas: Atlas, progress: bool = True) -> None:
+    """Make what the shards are made from, if it is not in the atlas's folder yet; with progress bars."""
+    atlas.metrics("pre_mlp", progress)  # some of the featured neurons are chosen by it
+    features_of(atlas, progress)
+    for kind in dict.fromkeys((atlas.manifest.embedding, "pre_mlp")):
+        neighbours_of(atlas, kind, progress)
+    phrases_of(atlas, progress)
+
+
 def as_text(values: Any) -> np.ndarray:
     """JSON in UTF-8, as an array."""
     text = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

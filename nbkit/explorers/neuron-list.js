@@ -37,10 +37,12 @@ export class NeuronList {
     if (rows.length) this.choice.open(rows[clamp(place, 0, rows.length - 1)]);
   }
 
-  /** Show the chosen neurons in their order. */
+  /** Show the chosen neurons in their order, from the first on. */
   show() {
     this.inside.style.height = `${this.choice.rows.length * ROW}px`;
-    this.choose();
+    this.root.scrollTop = 0;
+    this.at = Math.max(this.choice.rows.indexOf(this.choice.row), 0);
+    this.paint();
   }
 
   /** Bring the open neuron into sight, if it is in the list. */

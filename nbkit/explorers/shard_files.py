@@ -16,8 +16,7 @@ from tqdm.auto import tqdm
 
 from nbkit.atlas import Atlas
 from nbkit.errors import NbkitError
-from nbkit.explorers.atlas_shards import AtlasShards
-from nbkit.features import features_of
+from nbkit.explorers.atlas_shards import AtlasShards, make_parts
 from nbkit.files import write_json
 from nbkit.parallel import processes
 
@@ -41,7 +40,7 @@ def write_shards(atlas: Atlas, progress: bool = True) -> Path:
     folder, temporary = atlas.path / FOLDER, atlas.path / f".{FOLDER}.tmp"
     try:
         with FileLock(atlas.path / f".{FOLDER}.lock"):
-            features_of(atlas, progress)
+            make_parts(atlas, progress)
             made_from = _made_from(atlas)
             if (folder / MADE_FROM).is_file() and json.loads((folder / MADE_FROM).read_text()) == made_from:
                 return folder
