@@ -51,7 +51,7 @@ def token_importance(
     Raises:
         NbkitError: no such neuron or example, another model than the atlas's, or a tokenizer without a mask token.
     """
-    return _importance(model, atlas, _examples(model, atlas, layer, index, examples), progress=False)
+    return _importance(model, atlas, examples_of(model, atlas, layer, index, examples), progress=False)
 
 
 def keep_importance(
@@ -74,7 +74,7 @@ def keep_importance(
     missing: list[Example] = []
     for layer, index in dict.fromkeys(neurons):
         numbers = [number for number in medoids.get((layer, index), []) if (layer, index, number) not in kept]
-        missing += _examples(model, atlas, layer, index, numbers)
+        missing += examples_of(model, atlas, layer, index, numbers)
     if missing:
         values = _importance(model, atlas, missing, progress)
         kept |= {(each.layer, each.index, each.number): value for each, value in zip(missing, values, strict=True)}
@@ -128,7 +128,7 @@ def batches(examples: Sequence[Example], layout: Layout) -> Iterator[list[int]]:
         yield batch
 
 
-def _examples(model: LanguageModel, atlas: Atlas, layer: int, index: int, numbers: Sequence[int]) -> list[Example]:
+def examples_of(model: LanguageModel, atlas: Atlas, layer: int, index: int, numbers: Sequence[int]) -> list[Example]:
     neuron = atlas.neuron(layer, index)
     begins = [getattr(model.tokenizer, name) for name in ("bos_token_id", "cls_token_id", "sep_token_id")]
     fixed = [token for token in begins if token is not None]

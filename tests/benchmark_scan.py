@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import torch
 from nbkit.assets import cache_folder
 from nbkit.atlas import MANIFEST, Atlas, open_atlas
 from nbkit.corpora import Contexts, load_contexts
+from nbkit.errors import NbkitError
 from nbkit.explorers import DendrogramExplorer
 from nbkit.files import write_tensors
 from nbkit.models import LanguageModel, load_model
@@ -120,8 +122,11 @@ def build_once(limit: int, folder: str) -> None:
 
 def largest_atlas() -> Atlas:
     """The largest finished atlas in the cache, that of the default profile if it was built; else the quick one."""
-    found = [path.parent for path in (cache_folder() / "atlases").glob(f"*/{MANIFEST}")]
-    atlases = [open_atlas(path) for path in found] or [atlas_for(limit=384, layers=[2, 5, 8])]
+    atlases = []
+    for path in (cache_folder() / "atlases").glob(f"smollm2-135m-*/{MANIFEST}"):
+        with suppress(NbkitError):  # one of an older schema
+            atlases.append(open_atlas(path.parent))
+    atlases = atlases or [atlas_for(limit=384, layers=[2, 5, 8])]
     largest = max(atlases, key=lambda atlas: len(atlas.layers) * atlas.manifest.n_contexts)
     print(f"atlas: {largest.path.name}, {len(largest.neurons):,} neurons, {largest.manifest.n_contexts:,} contexts")
     return largest

@@ -109,7 +109,7 @@ def test_neurons_of_several_layers_share_a_pass(
     examples = [
         each
         for layer, index, numbers in some(atlas, 4)
-        for each in nbkit.importance._examples(model, atlas, layer, index, numbers)
+        for each in nbkit.importance.examples_of(model, atlas, layer, index, numbers)
     ]
     for layout in (PACKED, WHOLE):
         together = activations_of(model, examples, layout)
