@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nbkit.corpora import load_contexts as load_contexts
     from nbkit.embeddings import neuron_embeddings as neuron_embeddings
     from nbkit.errors import NbkitError as NbkitError
+    from nbkit.exploring import explore as explore
     from nbkit.losses import NeuronEmbeddingLoss as NeuronEmbeddingLoss
     from nbkit.metrics import Polysemanticity as Polysemanticity
     from nbkit.metrics import polysemanticity as polysemanticity
@@ -49,6 +50,7 @@ _HOMES = {
     "build_atlas": "build",
     "cosine_distances": "clusters",
     "evaluate_sae": "report",
+    "explore": "exploring",
     "feature_clusters": "clusters",
     "load_contexts": "corpora",
     "load_model": "models",

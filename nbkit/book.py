@@ -8,15 +8,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 
 import nbkit
-from nbkit import assets, frontend
+from nbkit import assets, frontend, showcase
 from nbkit.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.experiments import run_experiments
+from nbkit.explorers.atlas_shards import make_parts
 from nbkit.explorers.shard_files import put_shards, site_folder
+from nbkit.features import features_of
 from nbkit.findings import spaces_of
+from nbkit.importance import keep_importance, kept_importance
 from nbkit.notebooks import Parameters, execute, parameter_names
 from nbkit.pages import make_pages
 
@@ -103,10 +107,25 @@ def prepare(profile: Profile) -> Atlas | None:
         atlas = nbkit.atlas_for(**profile.atlas)
         for kind in spaces_of(atlas):
             atlas.metrics(kind)
+        _prepare_explorer(atlas)
     if profile.sae:
         assets.fetch("mnist")
         run_experiments(**{"seed": profile.atlas.get("seed", 0), **profile.sae})
     return atlas
+
+
+def _prepare_explorer(atlas: Atlas) -> None:
+    """Make the atlas explorer's data but for its files: token importance is that of the featured neurons, and of all
+    neurons where there is a GPU."""
+    make_parts(atlas)
+    neurons = [(choice.neuron.layer, choice.neuron.index) for choice in showcase.featured(atlas)]
+    if torch.cuda.is_available():
+        neurons = list(zip(atlas.neurons["layer"], atlas.neurons["index"], strict=True))
+    medoids = features_of(atlas).set_index(["layer", "index"])["medoid"]
+    wanted = medoids[medoids.index.isin(neurons)].reset_index().itertuples(index=False, name=None)
+    if not kept_importance(atlas).keys() >= set(wanted):
+        model = nbkit.load_model(atlas.manifest.model, dtype=atlas.manifest.dtype)  # type: ignore[arg-type] # as read
+        keep_importance(model, atlas, neurons)
 
 
 def parameters_of(path: Path, profile: Profile) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -36,6 +36,32 @@ def explore_mnist(
     """
     views = [latent_view(HIDDEN_NAME, hidden, report_on(hidden))]
     views += [latent_view(name, hidden, report_on(hidden, sae), sae) for name, sae in saes.items()]
+    return _explorer(hidden, views, view, unit)
+
+
+def explore_report(report: SaeReport, hidden: Hidden, unit: int = 0) -> LatentExplorer:
+    """The latents of one autoencoder of the hidden layer, or the hidden neurons, by the report on them.
+
+    Args:
+        report: see `report_on`.
+        hidden: the MLP that the report is about.
+        unit: the latent or neuron to begin with.
+
+    Raises:
+        NbkitError: the report is about something else, the autoencoder is not a ReLU one, or there is no such unit.
+    """
+    sae = None if report.encoder is hidden.mlp else report.encoder
+    read = hidden.test_pixels.shape if sae is None else hidden.test.shape
+    if not (sae is None or isinstance(sae, SparseAutoencoder)) or report.shape != tuple(read):
+        raise NbkitError(
+            f"This report is not about the {hidden.test.shape[1]} hidden neurons of this MLP or an autoencoder of "
+            "them: take one of nbkit.mnist_explorer.report_on."
+        )
+    name = HIDDEN_NAME if sae is None else "Sparse autoencoder"
+    return _explorer(hidden, [latent_view(name, hidden, report, sae)], 0, unit)
+
+
+def _explorer(hidden: Hidden, views: Sequence[LatentView], view: int, unit: int) -> LatentExplorer:
     into, out = hidden.mlp.into, hidden.mlp.out
     mlp = MlpWeights(into.weight.T.numpy(), into.bias.numpy(), out.weight.T.numpy(), out.bias.numpy(), MEAN, STD)
     return LatentExplorer(views, mlp, hidden.test_pixels.numpy(), hidden.test_labels.numpy(), view, unit)

@@ -58,7 +58,8 @@ def _index(atlas: Atlas, progress: bool) -> pd.DataFrame:
     table = table[table["phrase"].str.len() <= LONGEST].astype({"feature": "int32", "count": "int32"})
     table["share"] = table["count"] ** 2 / size[table["feature"]]
     table = table.sort_values(["phrase", "share", "feature"], ascending=[True, False, True], ignore_index=True)
-    return table[["phrase", "feature", "count"]]
+    ordered: pd.DataFrame = table[["phrase", "feature", "count"]]
+    return ordered
 
 
 def _phrases(words: Words, examples: pd.DataFrame) -> list[tuple[Int[np.ndarray, " m"], Int[np.ndarray, "m parts"]]]:
@@ -111,7 +112,7 @@ def _counted(
 
 
 def _text(strings: list[str], spelling: Int[np.ndarray, " parts"]) -> str:
-    text = strings[spelling[0]]
+    text: str = strings[spelling[0]]
     for space, word in zip(spelling[1::2], spelling[2::2], strict=True):
         text += " " * int(space) + strings[word]
     return text
@@ -127,7 +128,8 @@ def _examples(atlas: Atlas, progress: bool) -> pd.DataFrame:
     with processes(n_jobs) as pool:
         tables = pool(delayed(_examples_of_layer)(atlas, layer, firsts.get(layer)) for layer in atlas.layers)
         bar = tqdm(tables, total=len(atlas.layers), desc="phrases", unit="layer", disable=not progress)
-        return pd.concat(list(bar), ignore_index=True)
+        table: pd.DataFrame = pd.concat(list(bar), ignore_index=True)
+    return table
 
 
 def _examples_of_layer(atlas: Atlas, layer: int, firsts: pd.Series) -> pd.DataFrame:

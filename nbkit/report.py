@@ -38,9 +38,15 @@ class SaeReport:
     """
     threshold: float
     """Where the trees are cut."""
+    encoder: Encoder
+    """What it is about."""
     _measured: Measured
-    _w_enc: Float[Tensor, "d_in m"]
     _test: Float[Tensor, "n_test d_in"]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n_test, d_in) of the test inputs."""
+        return tuple(self._test.shape)
 
     def examples(self, latent: int) -> Int[np.ndarray, " size"]:
         """Places of the latent's examples in the test set, in order.
@@ -66,7 +72,7 @@ class SaeReport:
         """
         rows = self._rows(latent)
         h = self._test[self._measured.examples.inputs[rows].to(self._test.device)].double().cpu()
-        return (h * self._w_enc[:, latent].double().cpu()).numpy()
+        return (h * self.encoder.w_enc[:, latent].detach().double().cpu()).numpy()
 
     def clusters(self, latent: int, threshold: float | None = None) -> FeatureClusters:
         """The examples in feature clusters, by average linkage.
@@ -89,7 +95,7 @@ class SaeReport:
         return feature_clusters(np.hstack([embeddings, apart]), self.threshold if threshold is None else threshold)
 
     def _rows(self, latent: int) -> slice:
-        m = self._w_enc.shape[1]
+        m = self.encoder.w_enc.shape[1]
         if not 0 <= latent < m:
             raise NbkitError(f"There is no latent {latent}: choose 0 to {m - 1}.")
         return self._measured.examples.of(latent)
@@ -129,7 +135,7 @@ def evaluate_sae(
     latents = pd.DataFrame(measured.latents).astype({"n_examples": int, "size": int})
     latents.insert(2, "density", latents["n_examples"] / len(test))
     latents.insert(4, "dead", latents["max_activation"] < DEAD_BELOW)
-    report = SaeReport(measured.summary, latents, threshold, measured, sae.w_enc.detach(), test)
+    report = SaeReport(measured.summary, latents, threshold, sae, measured, test)
     rows: list[dict[str, Any]] = []
     for latent, size in enumerate(latents["size"]):
         found: dict[str, Any] = {}

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-import zlib
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,32 +17,20 @@ from nbkit.errors import NbkitError
 from nbkit.explorers.atlas_shards import PER_SHARD, AtlasShards
 from nbkit.explorers.bundle import FOLDER
 from nbkit.explorers.dendrogram import node_medoids
-from nbkit.explorers.packing import Layout
 from nbkit.features import features_of
 from nbkit.models import LanguageModel
 from nbkit.neighbours import neighbours_of
 from nbkit.neuron import Neuron
 from nbkit.phrases import phrases_of
 from tests.node import run_module
+from tests.packed import opened, unpacked
 from tests.tiny_models import random_contexts
-
-
-def unpacked(layout: Layout, packed: bytes) -> dict[str, Any]:
-    """The arrays of a shard, its text read."""
-    raw = zlib.decompress(packed)
-    arrays: dict[str, Any] = {
-        name: np.frombuffer(raw, dtype=kind, offset=start, count=int(np.prod(shape))).reshape(shape)
-        for name, (kind, start, shape) in layout.items()
-    }
-    if "json" in arrays:
-        arrays["json"] = json.loads(arrays["json"].tobytes())
-    return arrays
 
 
 class Reader:
     """Takes parts of flat arrays one after another."""
 
-    def __init__(self, arrays: dict[str, Any]) -> None:
+    def __init__(self, arrays: dict[str, np.ndarray]) -> None:
         self.arrays, self.at = arrays, dict.fromkeys(arrays, 0)
 
     def take(self, name: str, n: int) -> np.ndarray:
@@ -74,7 +60,7 @@ class Reader:
 def test_a_shard_of_neurons_is_decoded_to_their_data(architecture: str, tiny_atlas: Callable[[str], Atlas]) -> None:
     atlas = tiny_atlas(architecture)
     shards = AtlasShards(atlas)
-    vocabulary = unpacked(*shards.shard("vocabulary"))["json"]["tokens"]
+    vocabulary = opened(*shards.shard("vocabulary"))[1]["tokens"]
     neurons = [neuron for layer in atlas.layers for neuron in atlas.iterate(layer)]
     names = [name for name in shards.names() if name.startswith("neurons-")]
     for name, start in zip(names, range(0, len(neurons), PER_SHARD), strict=True):
@@ -145,8 +131,7 @@ def test_an_unknown_shard_is_refused(tiny_atlas: Callable[[str], Atlas]) -> None
 
 def test_the_overview_holds_every_metric_of_every_neuron(tiny_atlas: Callable[[str], Atlas]) -> None:
     atlas = tiny_atlas("llama")
-    overview = unpacked(*AtlasShards(atlas).shard("overview"))
-    about = overview["json"]
+    overview, about = opened(*AtlasShards(atlas).shard("overview"))
     assert (about["model"], about["layers"], about["d_mlp"]) == (atlas.manifest.model, [0, 1, 2], 40)
     assert (about["kinds"], about["per_shard"]) == (["gradient", "pre_mlp"], PER_SHARD)
     assert about["n_features"] == len(features_of(atlas))
@@ -168,7 +153,7 @@ def test_features_and_the_similar_ones_are_found_by_their_numbers(tiny_atlas: Ca
     atlas = tiny_atlas("llama")
     shards, table = AtlasShards(atlas), features_of(atlas)
     known = unpacked(*shards.shard("features"))
-    vocabulary = unpacked(*shards.shard("vocabulary"))["json"]["tokens"]
+    vocabulary = opened(*shards.shard("vocabulary"))[1]["tokens"]
     assert len(known["counts"]) == len(atlas.neurons)
     rows = np.repeat(np.arange(len(atlas.neurons)), known["counts"])
     assert np.array_equal(rows, table["layer"] * atlas.manifest.d_mlp + table["index"])
@@ -193,13 +178,13 @@ def test_phrases_lie_in_order_over_all_their_shards(
     monkeypatch.setattr("nbkit.explorers.atlas_shards.PHRASE_BYTES", 300)
     atlas = tiny_atlas("gpt2")
     shards, table = AtlasShards(atlas), phrases_of(atlas)
-    parts = [unpacked(*shards.shard(name)) for name in shards.names() if name.startswith("phrases-")]
+    parts = [opened(*shards.shard(name)) for name in shards.names() if name.startswith("phrases-")]
     assert len(parts) > 3
-    assert [part["json"]["phrases"][0] for part in parts] == unpacked(*shards.shard("overview"))["json"]["phrases"]
+    assert [text["phrases"][0] for _, text in parts] == opened(*shards.shard("overview"))[1]["phrases"]
     found = [
         (phrase, int(part["feature"][row]), int(part["count"][row]))
-        for part in parts
-        for phrase, (start, stop) in zip(part["json"]["phrases"], pairwise(part["start"]), strict=True)
+        for part, text in parts
+        for phrase, (start, stop) in zip(text["phrases"], pairwise(part["start"]), strict=True)
         for row in range(start, stop)
     ]
     assert found == list(table.itertuples(index=False, name=None))
@@ -233,18 +218,16 @@ def test_importance_is_there_for_the_examples_that_have_it(
 
 def test_the_browser_opens_what_python_packs(tiny_atlas: Callable[[str], Atlas]) -> None:
     shards = AtlasShards(tiny_atlas("gpt2"))
-    for name in ("neurons-00003", "overview"):
+    for name in ("neurons-00003", "vocabulary"):
         layout, packed = shards.shard(name)
         script = (FOLDER / "packing.js").read_text(encoding="utf-8") + (
             f"const packed = Buffer.from({json.dumps(base64.b64encode(packed).decode())}, 'base64');"
             f"const arrays = await unpack({json.dumps(layout)}, packed);"
             "console.log(JSON.stringify(Object.fromEntries(Object.entries(arrays).map(([k, v]) => [k, [...v]]))));"
         )
-        opened = json.loads(run_module(script))
+        found = json.loads(run_module(script))
         for key, array in unpacked(layout, packed).items():
-            if key != "json":
-                values = [None if np.isnan(value) else value for value in array.tolist()]
-                assert opened[key] == values
+            assert found[key] == array.tolist()
 
 
 def test_an_atlas_without_examples_has_shards(tmp_path: Path, tiny_model: Callable[[str], LanguageModel]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -19,27 +18,19 @@ import nbkit.mnist_explorer
 from nbkit.errors import NbkitError
 from nbkit.explorers import LatentExplorer, LatentView, MlpWeights, activation_curve
 from nbkit.explorers.latent import PICKS, explorer_arrays
-from nbkit.explorers.packing import TYPES, Layout, pack
+from nbkit.explorers.packing import TYPES, pack
 from nbkit.hidden import Hidden
 from nbkit.mnist import MEAN, STD, Mnist, MnistMLP
 from nbkit.mnist_explorer import HIDDEN_NAME, explore_mnist, latent_view, report_on
-from nbkit.report import HIDDEN_CUT, SAE_CUT
+from nbkit.report import HIDDEN_CUT, SAE_CUT, evaluate_sae
 from nbkit.sae import SparseAutoencoder
 from tests.example_latents import DIGITS, HIDDEN, HOSTILE_NAME, LATENTS, ExampleModels, example_models
+from tests.packed import unpacked
 
 
 @pytest.fixture(scope="module")
 def models() -> ExampleModels:
     return example_models()
-
-
-def unpacked(layout: Layout, packed: bytes) -> dict[str, np.ndarray]:
-    """What `packing.js` makes of it."""
-    raw = zlib.decompress(packed)
-    return {
-        name: np.frombuffer(raw, np.dtype(kind).newbyteorder("<"), int(np.prod(shape)), start).reshape(shape)
-        for name, (kind, start, shape) in layout.items()
-    }
 
 
 @given(st.lists(st.sampled_from(TYPES).flatmap(lambda kind: arrays(kind, array_shapes(min_dims=0, min_side=0)))))
@@ -266,3 +257,23 @@ def test_autoencoders_that_the_browser_can_not_compute_are_refused(hidden: Hidde
             explore_mnist(hidden, {"Some": SparseAutoencoder(64, 20, activation, k=2)})  # type: ignore[arg-type]
     with pytest.raises(NbkitError, match="64"):
         explore_mnist(hidden, {"Some": SparseAutoencoder(32, 20)})
+
+
+def test_a_report_is_explored_with_the_hidden_layer_that_it_is_about(hidden: Hidden) -> None:
+    sae = SparseAutoencoder(64, 20, seed=1)
+    for model, unit, n in ((sae, "latent", 20), (None, "neuron", 64)):
+        explorer = nbkit.explore(report_on(hidden, model), hidden, neuron=3)
+        assert isinstance(explorer, LatentExplorer) and explorer.unit == 3
+        [view] = json.loads(explorer.about)["views"]
+        assert (view["unit"], view["n"]) == (unit, n)
+
+
+def test_a_report_is_not_explored_without_what_it_lacks(hidden: Hidden) -> None:
+    report = report_on(hidden, SparseAutoencoder(64, 20))
+    with pytest.raises(NbkitError, match=r"nbkit\.hidden\.hidden_of"):
+        nbkit.explore(report)
+    with pytest.raises(NbkitError, match="give `neuron` alone"):
+        nbkit.explore(report, hidden, layer=0)
+    elsewhere = evaluate_sae(SparseAutoencoder(8, 20), torch.rand(30, 8), torch.rand(40, 8))
+    with pytest.raises(NbkitError, match="not about the 64 hidden neurons"):
+        nbkit.explore(elsewhere, hidden)

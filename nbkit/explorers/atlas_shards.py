@@ -132,7 +132,7 @@ class AtlasShards:
         starts = np.concatenate([[0], self._counts.cumsum()])
         rows = slice(starts[number * PER_SHARD], starts[min((number + 1) * PER_SHARD, self.n_neurons)])
         single = self.features["size"].to_numpy()[rows] == 1  # one nearest has to do: most features are of this kind
-        arrays = {}
+        arrays: dict[str, np.ndarray] = {}
         for i, near in enumerate(self.neighbours):
             feature, cosine = near.feature[rows].copy(), np.rint((near.cosine[rows] + 1) / COSINE_STEP) * COSINE_STEP
             feature[single, :, 1:] = -1
@@ -165,7 +165,7 @@ class AtlasShards:
     def text(self) -> Text:
         """The contexts as places in the vocabulary."""
         ids = self.vocabulary["id"].to_numpy()
-        place = np.zeros(int(ids.max()) + 1, dtype=np.uint16 if len(ids) <= 1 << 16 else np.uint32)
+        place = np.zeros(int(ids.max()) + 1, dtype=f"uint{16 if len(ids) <= 1 << 16 else 32}")
         place[ids] = np.arange(len(ids))
         return Text(self.atlas.tokens, place)
 

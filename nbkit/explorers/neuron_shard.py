@@ -51,7 +51,7 @@ def neuron_arrays(
     examples = [_Examples.of(n.context, n.position, n.peak, n.window, text, AROUND) for n in neurons]
     levels = [_levels(neuron, threshold, text) for neuron in neurons]
     scales = [_scale(some.windows, low.windows) for some, (_, low) in zip(examples, levels, strict=True)]
-    arrays = {
+    arrays: dict[str, np.ndarray] = {
         "n": np.array([len(neuron) for neuron in neurons], dtype=np.uint16),
         "max": np.array([neuron.max_activation for neuron in neurons], dtype=np.float32),
         "scale": np.array(scales, dtype=np.float32),
@@ -143,7 +143,7 @@ def _levels(neuron: Neuron, threshold: float, text: Text) -> tuple[dict[str, np.
     for band in bands:
         weak = np.flatnonzero(band.peak < threshold * neuron.max_activation)
         kept.append(weak[: 0 if kept and len(kept[-1]) else 1])
-    columns = {
+    columns: dict[str, np.ndarray] = {
         "low": np.array([band.low for band in bands], dtype=np.float32),
         "high": np.array([band.high for band in bands], dtype=np.float32),
         "count": np.array([band.count for band in bands], dtype=np.uint32),

@@ -26,6 +26,8 @@ FORMAT = 1
 """Goes up when what a shard holds changes, so that files of an older nbkit are made again."""
 TOGETHER = 32
 """Shards that a process makes in one go."""
+ALONE = 10_000
+"""Neurons up to which one process is faster, since starting others takes seconds."""
 
 
 def write_shards(atlas: Atlas, progress: bool = True) -> Path:
@@ -78,8 +80,7 @@ def put_shards(atlas: Atlas, target: Path, progress: bool = True) -> None:
 def _write_all(atlas: Atlas, folder: Path, progress: bool) -> None:
     names = AtlasShards(atlas).names()
     parts = [names[start : start + TOGETHER] for start in range(0, len(names), TOGETHER)]
-    # Starting processes takes seconds, so a small atlas is faster in this one.
-    n_jobs = -1 if len(atlas.layers) * atlas.manifest.d_mlp > 10_000 else 1
+    n_jobs = -1 if len(atlas.layers) * atlas.manifest.d_mlp > ALONE else 1
     with processes(n_jobs) as pool, tqdm(total=len(names), desc="explorer", unit="shard", disable=not progress) as bar:
         for n_written in pool(delayed(_write)(atlas, folder, part) for part in parts):
             bar.update(n_written)
