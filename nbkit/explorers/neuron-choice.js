@@ -46,8 +46,8 @@ export class NeuronChoice {
       this.metric = this.overview.byName.get(metrics.value);
       this.select();
     });
-    const layers = this.overview.layers.map((layer) => option(layer, `layer ${layer}`));
-    const layer = element("select", {}, [option("", "all layers"), ...layers]);
+    const layers = this.overview.layers.map((layer) => option(layer, layer));
+    const layer = element("select", {}, [option("", "all"), ...layers]);
     layer.addEventListener("change", () => {
       this.layer = layer.value === "" ? null : Number(layer.value);
       this.select();
@@ -65,7 +65,7 @@ export class NeuronChoice {
     return element("div", { class: "nk-tools" }, [
       element("label", {}, ["Metric ", metrics]),
       this.turn,
-      element("label", {}, ["In ", layer]),
+      element("label", {}, ["Layer ", layer]),
       element("label", {}, ["With at least ", least, " examples"]),
     ]);
   }

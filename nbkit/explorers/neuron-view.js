@@ -30,7 +30,7 @@ export class NeuronView {
     Object.assign(this, { explorer, row, data });
     const { overview } = explorer;
     const name = `Layer ${overview.layer(row)}, neuron ${overview.index(row)}`;
-    this.title = element("h3", { class: "nk-title", tabindex: -1 }, [name]);
+    this.title = element("p", { class: "nk-title", tabindex: -1 }, [name]);
     this.said = element("p", { class: "nk-about", role: "status" });
     this.root = element("section", { class: "nk-neuron", "aria-label": name }, [
       element("div", { class: "nk-tools" }, [this.title, ...this.makeActions(), this.said]),
