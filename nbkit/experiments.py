@@ -10,6 +10,7 @@ import pandas as pd
 
 from nbkit.dead_latents import DeadLatents, dead_latents
 from nbkit.dying_variants import QUESTIONS
+from nbkit.loss_course import loss_course
 from nbkit.paper_tables import Reproduction, Search, reproduce
 from nbkit.trade_off import Grid, sweep
 
@@ -19,6 +20,8 @@ class Experiments:
     """What was found, by page."""
 
     tables: Reproduction
+    courses: pd.DataFrame
+    """Of the two settings of the loss that the page on Tables 2 and 3 follows while they train."""
     trade_off: pd.DataFrame
     dead: DeadLatents
 
@@ -44,10 +47,12 @@ def run_experiments(
         progress: whether to show bars.
 
     Raises:
-        NbkitError: as `reproduce`, `sweep` and `dead_latents`.
+        NbkitError: as `reproduce`, `loss_course`, `sweep` and `dead_latents`.
     """
+    tables = reproduce(Search(**(search or {})), n_seeds_tables, seed, progress=progress)
     return Experiments(
-        reproduce(Search(**(search or {})), n_seeds_tables, seed, progress=progress),
+        tables,
+        loss_course(tables.two_starts, seed, progress=progress),
         sweep(Grid(**(grid or {})), n_seeds, seed, progress=progress),
         dead_latents(n_seeds, seed, questions, progress=progress),
     )

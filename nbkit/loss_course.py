@@ -3,50 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pandas as pd
 
-from nbkit.errors import NbkitError
 from nbkit.evaluation import sae_metrics
 from nbkit.hidden import hidden_of
-from nbkit.results import kept_table
+from nbkit.results import Configs, kept_tables
 from nbkit.training_run import SaeConfig, TrainingRun
 
-RECIPE = 1
+RECIPE = 2
 """Counts the changes of what the kept tables hold."""
 FIGURES = ("l0", "max_distance", "mean_distance")
+EVERY = 20
+"""Steps between two measurements; the last step is measured, too."""
 
 
-def loss_course(configs: Mapping[str, SaeConfig], seed: int = 0, every: int = 20) -> pd.DataFrame:
+def loss_course(
+    configs: Mapping[str, SaeConfig], seed: int = 0, n_jobs: int = -1, progress: bool = True
+) -> pd.DataFrame:
     """Trains each config with one seed and measures it on the way.
 
     Args:
         configs: by name; those that start the loss at different steps are alike until then.
         seed: of the MLP and of the autoencoders.
-        every: steps between two measurements; the last step is measured, too.
+        n_jobs: processes, of one thread each; -1 for one a core.
+        progress: whether to show a bar.
 
     Returns:
         One row per config and measurement: `name`, `step`, and `FIGURES` as `sae_metrics` has them, of the test images.
 
     Raises:
-        NbkitError: `every` is below 1; MNIST can't be fetched; the cache folder can't be written.
+        NbkitError: MNIST can't be fetched; the cache folder can't be written.
     """
-    if every < 1:
-        raise NbkitError(f"every is {every}: it must be at least 1")
+    asked = [[replace(config, seed=seed)] for config in configs.values()]
+    found = kept_tables("loss-course", RECIPE, asked, _measured, n_jobs, progress)
+    return pd.concat([table.assign(name=name) for name, table in zip(configs, found, strict=True)], ignore_index=True)
 
-    def make() -> pd.DataFrame:
-        hidden = hidden_of(seed)
-        rows = []
-        for name, config in configs.items():
-            run = TrainingRun(hidden.train, [replace(config, seed=seed)])
-            while run.step < run.n_steps:
-                run.advance()
-                if run.step % every == 0 or run.step == run.n_steps:
-                    [sae] = run.autoencoders()
-                    measured = sae_metrics(sae, hidden.train[:1], hidden.test)  # the training images tell of the dead
-                    rows.append({"name": name, "step": run.step, **{figure: measured[figure] for figure in FIGURES}})
-        return pd.DataFrame(rows)
 
-    request = {"recipe": RECIPE, "configs": {name: asdict(c) for name, c in configs.items()}, "at": [seed, every]}
-    return kept_table("loss-course", request, make)
+def _measured(configs: Configs) -> pd.DataFrame:
+    """The rows of one autoencoder."""
+    [config] = configs
+    hidden = hidden_of(config.seed)
+    run = TrainingRun(hidden.train, configs)
+    rows = []
+    while run.step < run.n_steps:
+        run.advance()
+        if run.step % EVERY == 0 or run.step == run.n_steps:
+            [sae] = run.autoencoders()
+            measured = sae_metrics(sae, hidden.train[:1], hidden.test)  # the training images tell of the dead
+            rows.append({"step": run.step, **{figure: measured[figure] for figure in FIGURES}})
+    return pd.DataFrame(rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from nbkit.errors import NbkitError
 Parameters = Mapping[str, Any]
 TERMINAL_COLORS = re.compile(r"\x1b\[[0-9;]*m")
 AT_A_TIME = 2
+THREADS = str(max(1, (os.cpu_count() or 1) // AT_A_TIME))
+"""Of each kernel: with as many as cores, two at a time would wait for each other."""
 
 
 def parameter_names(path: Path) -> set[str]:
@@ -65,7 +68,11 @@ def _execute_one(path: Path, target: Path, parameters: Parameters) -> None:
         str(path.parent),
     ]
     done = subprocess.run(
-        [*command, "-y", yaml.safe_dump(dict(parameters))], stdin=subprocess.DEVNULL, capture_output=True, text=True
+        [*command, "-y", yaml.safe_dump(dict(parameters))],
+        env={"OMP_NUM_THREADS": THREADS, **os.environ},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
     )
     if done.returncode:
         last_words = done.stderr.strip().splitlines()[-1:] or ["papermill said nothing"]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import get_args
 
 import numpy as np
 import pandas as pd
-from joblib import delayed
-from tqdm.auto import tqdm
 
 from nbkit.controls import other_units
 from nbkit.errors import NbkitError
@@ -18,9 +16,7 @@ from nbkit.evaluation import Measured, measure, median
 from nbkit.hidden import Hidden, hidden_of
 from nbkit.latents import example_distances
 from nbkit.losses import Over
-from nbkit.mnist import mlp_for
-from nbkit.parallel import processes
-from nbkit.results import kept_table
+from nbkit.results import Configs, kept_tables
 from nbkit.sae import SparseAutoencoder
 from nbkit.trade_off import control_distances
 from nbkit.training import SaeConfig, train_saes
@@ -168,16 +164,13 @@ def rows_over_seeds(
     Returns:
         One row per config and seed: `name`, `seed`, the figures of `sae_metrics`, and those of `controls`.
     """
-    seeds = range(seed, seed + n_seeds)
     groups: dict[SaeConfig, list[str]] = {}
     for name, config in configs.items():
         groups.setdefault(replace(config, ne=0.0, l1=0.0), []).append(name)  # trained in one computation
-    jobs = [(names, number) for number in seeds for names in groups.values()]
-    with processes(n_jobs) as pool:
-        list(pool(delayed(mlp_for)(number) for number in seeds))  # or the processes would wait for the first of them
-        done = pool(delayed(_kept)([replace(configs[name], seed=number) for name in names]) for names, number in jobs)
-        bar = tqdm(done, total=len(jobs), desc="tables 2 and 3", unit="group", disable=not progress)
-        tables = [table.assign(name=names) for (names, _), table in zip(jobs, bar, strict=True)]
+    jobs = [(names, number) for number in range(seed, seed + n_seeds) for names in groups.values()]
+    asked = [[replace(configs[name], seed=number) for name in names] for names, number in jobs]
+    found = kept_tables("tables-2-and-3", RECIPE, asked, _measured, n_jobs, progress)
+    tables = [table.assign(name=names) for (names, _), table in zip(jobs, found, strict=True)]
     rows: pd.DataFrame = pd.concat(tables, ignore_index=True)
     return rows
 
@@ -240,16 +233,12 @@ def _stated(tried: pd.DataFrame, configs: Mapping[str, SaeConfig]) -> str | None
     return next((name for name in names if configs[name] == SaeConfig(ne=configs[name].ne)), None)
 
 
-def _kept(configs: Sequence[SaeConfig]) -> pd.DataFrame:
+def _measured(configs: Configs) -> pd.DataFrame:
     """The figures of autoencoders of one seed."""
-
-    def make() -> pd.DataFrame:
-        number = configs[0].seed
-        hidden = hidden_of(number)
-        rows = []
-        for sae in train_saes(hidden.train, configs, progress=False):
-            found = measure(sae, hidden.train, hidden.test, hidden.readout, hidden.test_labels)
-            rows.append({"seed": number, **found.summary, **controls(sae, hidden, found, number)})
-        return pd.DataFrame(rows)
-
-    return kept_table("tables-2-and-3", {"recipe": RECIPE, "configs": [asdict(config) for config in configs]}, make)
+    number = configs[0].seed
+    hidden = hidden_of(number)
+    rows = []
+    for sae in train_saes(hidden.train, configs, progress=False):
+        found = measure(sae, hidden.train, hidden.test, hidden.readout, hidden.test_labels)
+        rows.append({"seed": number, **found.summary, **controls(sae, hidden, found, number)})
+    return pd.DataFrame(rows)

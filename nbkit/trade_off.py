@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float, Int
-from joblib import delayed
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from nbkit.errors import NbkitError
 from nbkit.evaluation import Examples, Measured, measure
 from nbkit.hidden import Hidden, hidden_of
 from nbkit.measures import ACTIVATIONS
-from nbkit.parallel import processes
-from nbkit.results import kept_table
+from nbkit.results import Configs, kept_tables
 from nbkit.sae import Activation, SparseAutoencoder
 from nbkit.separation import two_cluster_silhouettes
 from nbkit.training import SaeConfig, train_saes
@@ -111,11 +108,10 @@ def sweep(
     grid = grid or Grid()
     if n_seeds < 1:
         raise NbkitError(f"n_seeds is {n_seeds}: it must be at least 1")
-    groups = [(activation, number) for number in range(seed, seed + n_seeds) for activation in grid.activations]
-    with processes(n_jobs) as pool:
-        done = pool(delayed(_group)(grid, *group) for group in groups)
-        bar = tqdm(done, total=len(groups), desc="sweep", unit="group", disable=not progress)
-        tables: list[pd.DataFrame] = list(bar)
+    groups = [
+        grid.configs(activation, number) for number in range(seed, seed + n_seeds) for activation in grid.activations
+    ]
+    tables = kept_tables("trade-off", RECIPE, groups, _measured, n_jobs, progress)
     return pd.concat(tables, ignore_index=True)
 
 
@@ -195,16 +191,13 @@ def _summary(latents: Mapping[str, np.ndarray], found: Measured) -> dict[str, fl
     return summary
 
 
-def _group(grid: Grid, activation: Activation, seed: int) -> pd.DataFrame:
-    configs = grid.configs(activation, seed)
-
-    def make() -> pd.DataFrame:
-        hidden = hidden_of(seed)
-        rows = []
-        for config, sae in zip(configs, train_saes(hidden.train, configs, progress=False), strict=True):
-            sparsity = config.l1 if config.k is None else config.k
-            about = {"activation": activation, "sparsity": float(sparsity), "ne": config.ne, "seed": seed}
-            rows.append({**about, **figures_of(sae, hidden, seed)})
-        return pd.DataFrame(rows)
-
-    return kept_table("trade-off", {"recipe": RECIPE, "configs": [asdict(config) for config in configs]}, make)
+def _measured(configs: Configs) -> pd.DataFrame:
+    """The rows of autoencoders of one seed."""
+    seed = configs[0].seed
+    hidden = hidden_of(seed)
+    rows = []
+    for config, sae in zip(configs, train_saes(hidden.train, configs, progress=False), strict=True):
+        sparsity = config.l1 if config.k is None else config.k
+        about = {"activation": config.activation, "sparsity": float(sparsity), "ne": config.ne, "seed": seed}
+        rows.append({**about, **figures_of(sae, hidden, seed)})
+    return pd.DataFrame(rows)

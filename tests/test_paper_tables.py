@@ -15,6 +15,7 @@ from scipy.spatial.distance import cosine
 
 import nbkit.loss_course
 import nbkit.paper_tables
+import nbkit.results
 from nbkit.controls import other_units
 from nbkit.errors import NbkitError
 from nbkit.evaluation import measure, sae_metrics
@@ -53,7 +54,7 @@ def trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[SaeCon
 
     monkeypatch.setenv("NBKIT_CACHE", str(tmp_path))
     monkeypatch.setattr(nbkit.paper_tables, "hidden_of", small_hidden)
-    monkeypatch.setattr(nbkit.paper_tables, "mlp_for", lambda _: None)
+    monkeypatch.setattr(nbkit.results, "mlp_for", lambda _: None)
     monkeypatch.setattr(nbkit.paper_tables, "train_saes", train)
     return calls
 
@@ -211,14 +212,16 @@ def test_controls_of_a_dead_autoencoder_are_undefined() -> None:
 @pytest.fixture
 def small_course(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NBKIT_CACHE", str(tmp_path))
+    monkeypatch.setattr(nbkit.results, "mlp_for", lambda _: None)
     monkeypatch.setattr(nbkit.loss_course, "hidden_of", small_hidden)
+    monkeypatch.setattr(nbkit.loss_course, "EVERY", 3)
 
 
 @pytest.mark.usefixtures("small_course")
 def test_a_course_ends_where_training_ends_and_begins_alike() -> None:
     hidden = small_hidden(2)
     early, late = (SaeConfig(ne=1.0, ne_start=start, **SMALL) for start in (3, 6))
-    course = loss_course({"early": early, "late": late}, seed=2, every=3)
+    course = loss_course({"early": early, "late": late}, seed=2, n_jobs=1, progress=False)
     assert course["step"].tolist() == [3, 6, 9] * 2  # 260 inputs in batches of 32
     by_name = {name: rows.drop(columns="name").reset_index(drop=True) for name, rows in course.groupby("name")}
     pd.testing.assert_series_equal(by_name["early"].iloc[0], by_name["late"].iloc[0])
@@ -232,10 +235,8 @@ def test_a_course_ends_where_training_ends_and_begins_alike() -> None:
 
 
 @pytest.mark.usefixtures("small_course")
-def test_a_course_is_kept_and_needs_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_course_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     config = {"a": SaeConfig(**SMALL)}
-    first = loss_course(config, every=9)
+    first = loss_course(config, n_jobs=1, progress=False)
     monkeypatch.setattr(nbkit.loss_course, "hidden_of", lambda _: pytest.fail("trained again"))
-    pd.testing.assert_frame_equal(loss_course(config, every=9), first)
-    with pytest.raises(NbkitError, match="every is 0: it must be at least 1"):
-        loss_course(config, every=0)
+    pd.testing.assert_frame_equal(loss_course(config, n_jobs=1, progress=False), first)

@@ -9,9 +9,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import nbkit.results
 from nbkit.errors import NbkitError
 from nbkit.mnist import RECIPE
-from nbkit.results import kept_table
+from nbkit.results import Configs, kept_table, kept_tables
+from nbkit.training_run import SaeConfig
 
 
 @pytest.fixture(autouse=True)
@@ -73,3 +75,24 @@ def test_a_cache_that_cannot_be_written_is_told(cache: Path) -> None:
     (cache / "results").write_text("a file where the folder should be")
     with pytest.raises(NbkitError, match=r"can't write to .*results .*: set NBKIT_CACHE to another folder"):
         kept_table("toy", {}, never)
+
+
+def test_groups_that_are_missing_are_made_and_all_come_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    mlps: list[int] = []
+    made: list[tuple[float, int]] = []
+
+    def make(configs: Configs) -> pd.DataFrame:
+        made.extend((config.l1, config.seed) for config in configs)
+        return table(configs[0].l1)
+
+    monkeypatch.setattr(nbkit.results, "mlp_for", mlps.append)
+    groups = [[SaeConfig(l1=l1, seed=seed)] for l1 in (1.0, 2.0) for seed in (3, 4)]
+    kept_tables("toy", 1, groups[1:2], make, n_jobs=1, progress=False)
+    assert mlps == [4] and made == [(1.0, 4)]
+    found = kept_tables("toy", 1, groups, make, n_jobs=1, progress=False)
+    assert made == [(1.0, 4), (1.0, 3), (2.0, 3), (2.0, 4)] and mlps == [4, 3, 4]
+    assert [mine["mse"][0] for mine in found] == [1.0, 1.0, 2.0, 2.0]
+    monkeypatch.setattr(nbkit.results, "processes", lambda _: pytest.fail("started for nothing"))
+    for mine, before in zip(kept_tables("toy", 1, groups, make, progress=False), found, strict=True):
+        pd.testing.assert_frame_equal(mine, before)
+    kept_tables("toy", 2, [], make)

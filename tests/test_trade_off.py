@@ -13,6 +13,7 @@ import pytest
 import torch
 from scipy.spatial.distance import cosine
 
+import nbkit.results
 import nbkit.trade_off
 from nbkit.errors import NbkitError
 from nbkit.evaluation import measure, sae_metrics
@@ -45,6 +46,7 @@ def trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[SaeCon
         return train_saes(data, [replace(config, d_sae=24) for config in configs], progress=progress)
 
     monkeypatch.setenv("NBKIT_CACHE", str(tmp_path))
+    monkeypatch.setattr(nbkit.results, "mlp_for", lambda _: None)
     monkeypatch.setattr(nbkit.trade_off, "hidden_of", small_hidden)
     monkeypatch.setattr(nbkit.trade_off, "train_saes", train)
     return calls

@@ -14,6 +14,7 @@ from nbkit.paper_tables import COLUMNS, PAPER, STANDARD, WITH_LOSS, Reproduction
 from nbkit.training import SaeConfig
 from tests.example_dead import example_dead
 from tests.example_sweep import example_sweep
+from tests.example_tables import example_course
 
 SETTINGS = {"far": SaeConfig(ne=1e-2), "near": SaeConfig(ne=5e-3)}
 
@@ -31,7 +32,7 @@ def example_tables() -> Reproduction:
 
 
 def test_the_start_page_has_a_line_for_each_page() -> None:
-    found = Experiments(example_tables(), example_sweep(), example_dead())
+    found = Experiments(example_tables(), example_course(), example_sweep(), example_dead())
     tables, trade_off, dead = findings.training_start_page(found).markdown.split("\n")
     assert f"The {len(COLUMNS)} figures of the standard row miss the paper's by a factor of 1.25" in tables
     assert "with the loss by 2.00 in the nearest of 2 settings ([Tables 2 and 3](sae-tables))" in tables
@@ -43,13 +44,18 @@ def test_the_parameters_reach_each_experiment(monkeypatch: pytest.MonkeyPatch) -
     asked: dict[str, Any] = {}
 
     def remember(name: str) -> Any:
-        return lambda *arguments, **options: asked.setdefault(name, (arguments, options))
+        def call(*arguments: Any, **options: Any) -> Reproduction:
+            asked[name] = arguments, options
+            return example_tables()
 
-    for name in ("reproduce", "sweep", "dead_latents"):
+        return call
+
+    for name in ("reproduce", "loss_course", "sweep", "dead_latents"):
         monkeypatch.setattr(nbkit.experiments, name, remember(name))
     run_experiments(3, 2, 4, {"k": [8]}, {"momentum": [0.5]}, ["decay"], progress=False)
     (search, n_tables, seed), options = asked["reproduce"]
     assert (list(search.momentum), n_tables, seed, options) == ([0.5], 4, 3, {"progress": False})
+    assert asked["loss_course"] == ((example_tables().two_starts, 3), {"progress": False})
     (grid, n_seeds, seed), _ = asked["sweep"]
     assert (grid.k, n_seeds, seed) == ((8,), 2, 3)
     assert asked["dead_latents"][0] == (2, 3, ["decay"])
