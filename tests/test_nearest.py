@@ -55,7 +55,15 @@ def product(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.usefixtures("product")
 @pytest.mark.parametrize(
     ("n", "d", "n_layers", "noise"),
-    [(400, 24, 3, 0.1), (400, 24, 3, 3.0), (300, 5, 1, 0.5), (120, 3, 12, 0.5), (30, 2, 9, 1.0), (1, 4, 1, 1.0)],
+    [
+        (400, 24, 3, 0.1),
+        (400, 24, 3, 3.0),
+        (300, 5, 1, 0.5),
+        (120, 3, 12, 0.5),
+        (30, 2, 9, 1.0),
+        (1, 4, 1, 1.0),
+        (0, 4, 1, 1.0),
+    ],
 )
 def test_equals_full_rows_of_similarities(n: int, d: int, n_layers: int, noise: float) -> None:
     rows = random_rows(n, d, n_layers, seed=n, noise=noise)
