@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from scipy.stats import t
+from scipy.special import stdtrit
 
 from nbkit.errors import NbkitError
 
@@ -101,7 +101,7 @@ def mean_interval(values: Float[np.ndarray, " n"]) -> tuple[float, float, float]
     mean = float(np.mean(values))
     if len(values) < 2:
         return mean, float("nan"), float("nan")
-    half = float(t.ppf(0.5 + LEVEL / 2, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5)
+    half = float(stdtrit(len(values) - 1, 0.5 + LEVEL / 2) * np.std(values, ddof=1) / len(values) ** 0.5)
     return mean, mean - half, mean + half
 
 

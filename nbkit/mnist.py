@@ -166,4 +166,4 @@ def _read_set(folder: Path, name: str, n: int) -> tuple[Tensor, Tensor]:
             f"{folder} holds {name} images of shape {tuple(images.shape)} and labels of shape {tuple(labels.shape)}, "
             f"not {n:,} images of 28 x 28 and their digits: delete that folder and fetch MNIST again"
         )
-    return (images.flatten(1).float() / 255 - MEAN) / STD, labels.long()
+    return images.flatten(1).float().div_(255).sub_(MEAN).div_(STD), labels.long()

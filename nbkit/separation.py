@@ -6,10 +6,11 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from scipy.cluster.hierarchy import linkage
-from scipy.spatial.distance import pdist, squareform
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from nbkit.errors import NbkitError
+from nbkit.latents import GROUP
 
 EXAMPLES = 10
 """Examples of a latent that are clustered; as many for each, since silhouettes depend on their number."""
@@ -51,50 +52,47 @@ def two_cluster_silhouettes(
     if n_examples < 3:
         raise NbkitError(f"n_examples is {n_examples}: two clusters need at least 3 examples.")
     found = np.full(m, np.nan)
-    for latent in np.flatnonzero(offsets.diff().numpy() >= n_examples):
-        start = int(offsets[latent])
-        chosen = vectors[inputs[start : start + n_examples]].double()
+    large = torch.from_numpy(np.flatnonzero(offsets.diff().numpy() >= n_examples))
+    n_latents = max(1, GROUP // (n_examples * max(n_examples, d)))
+    first, second = np.triu_indices(n_examples, 1)
+    for start in range(0, len(large), n_latents):
+        latents = large[start : start + n_latents]
+        embedded = vectors[inputs[offsets[latents, None] + torch.arange(n_examples)]].double()
         if weights is not None:
-            chosen = chosen * weights[:, latent].double()
-        found[latent] = two_cluster_silhouette(_distances(chosen.numpy()))
+            embedded *= weights.T[latents, None].double()
+        unit = normalize(embedded, dim=2, eps=torch.finfo(torch.float64).tiny)
+        # half the squared distance of unit vectors is their cosine distance, and exact for tiny ones
+        distances = torch.cdist(unit, unit, compute_mode="donot_use_mm_for_euclid_dist").square() / 2
+        found[latents.numpy()] = silhouettes(distances[:, first, second].numpy())
     return found
 
 
-def two_cluster_silhouette(condensed: Float[np.ndarray, " pairs"]) -> float:
+def silhouettes(condensed: Float[np.ndarray, "m pairs"]) -> Float[np.ndarray, " m"]:
     """The mean silhouette of the two clusters into which average linkage divides points; 0 if all coincide.
 
     Args:
-        condensed: the distances of at least three points, as SciPy's `pdist` orders them.
+        condensed: for each set of at least three points their distances, as SciPy's `pdist` orders them.
     """
-    if not condensed.any():
-        return 0.0
-    tree = linkage(condensed, "average")
-    n = len(tree) + 1
-    second = np.isin(np.arange(n), _leaves(tree, int(tree[-1, 1])))
-    distances = squareform(condensed, checks=False)
-    sums = np.stack([distances[:, ~second].sum(1), distances[:, second].sum(1)])
-    sizes = np.array([n - second.sum(), second.sum()])
-    own = second.astype(int)
-    inside = sums[own, np.arange(n)] / np.maximum(sizes[own] - 1, 1)
-    across = sums[1 - own, np.arange(n)] / sizes[1 - own]
+    m = len(condensed)
+    trees = np.stack([linkage(distances, "average") for distances in condensed])  # (m, n - 1, 4)
+    n = trees.shape[1] + 1
+    children = trees[:, :, :2].astype(int)
+    below = np.zeros((m, 2 * n - 1), dtype=bool)  # whether a node lies below the second branch
+    every = np.arange(m)
+    below[every, children[:, -1, 1]] = True
+    for merge in reversed(range(n - 2)):
+        below[every[:, None], children[:, merge]] |= below[:, n + merge, None]
+    second = below[:, :n]
+
+    distances = np.zeros((m, n, n))
+    distances[:, *np.triu_indices(n, 1)] = condensed
+    distances += distances.transpose(0, 2, 1)
+    members = np.stack([~second, second], axis=2)  # (m, n, 2)
+    sums, sizes = distances @ members, members.sum(1, keepdims=True)
+    inside, across = (np.where(which, sums[:, :, 1], sums[:, :, 0]) for which in (second, ~second))
+    own, others = (np.where(which, sizes[:, :, 1], sizes[:, :, 0]) for which in (second, ~second))
+    inside, across = inside / np.maximum(own - 1, 1), across / others
     larger = np.maximum(inside, across)
-    scores = np.where((sizes[own] > 1) & (larger > 0), (across - inside) / np.where(larger > 0, larger, 1), 0.0)
-    return float(scores.mean())
-
-
-def _distances(embedded: Float[np.ndarray, "n d_in"]) -> Float[np.ndarray, " pairs"]:
-    """Cosine distances as half the squared distance of unit vectors, which keeps tiny ones exact."""
-    unit: Tensor = torch.nn.functional.normalize(torch.from_numpy(embedded), dim=1, eps=np.finfo(np.float64).tiny)
-    condensed: np.ndarray = pdist(unit.numpy(), "sqeuclidean") / 2
-    return condensed
-
-
-def _leaves(tree: Float[np.ndarray, "merges 4"], node: int) -> list[int]:
-    n, found, pending = len(tree) + 1, [], [node]
-    while pending:
-        node = pending.pop()
-        if node < n:
-            found.append(node)
-        else:
-            pending += [int(child) for child in tree[node - n, :2]]
-    return found
+    scores = np.where((own > 1) & (larger > 0), (across - inside) / np.where(larger > 0, larger, 1), 0.0)
+    means: Float[np.ndarray, " m"] = scores.mean(1)
+    return means

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binom
+from scipy.special import bdtrc
 
 from nbkit.atlas import Atlas
 from nbkit.errors import NbkitError
@@ -107,7 +107,7 @@ def summarize(values: pd.Series, seed: int) -> pd.DataFrame:
     means = [present[rng.integers(n, size=n)].mean() for _ in range(RESAMPLES)]
     among = np.arange(1, n + 1) / n
     ranks = [
-        np.searchsorted(binom.sf(middle, n, among), tail)
+        np.searchsorted(bdtrc(middle, n, among), tail)
         for middle, tail in zip(((n - 1) // 2, n // 2), TAILS, strict=True)
     ]
     intervals = {"mean": np.quantile(means, TAILS), "median": present[ranks]}

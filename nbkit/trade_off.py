@@ -163,12 +163,12 @@ def control_distances(
     where fewer than two are left.
     """
     chosen = torch.randperm(len(test), generator=torch.Generator().manual_seed(seed))[:CONTROL_INPUTS]
-    embedded = test[chosen].double()[:, None, :] * sae.w_enc.T.double()  # (inputs, m, d_in)
-    lengths = embedded.norm(dim=2)
-    unit = embedded / lengths.clamp_min(torch.finfo(torch.float64).tiny)[:, :, None]
+    h, w = test[chosen].double(), sae.w_enc.double()
+    lengths = (h.square() @ w.square()).sqrt()  # of h * w, for every input and latent
+    sums = w.T * ((1 / lengths).where(lengths > 0, 0).T @ h)  # of the unit vectors
     n = (lengths > 0).sum(0)
     pairs = (n * (n - 1)).double()
-    cosine = (unit.sum(0).square().sum(1) - n) / pairs
+    cosine = (sums.square().sum(1) - n) / pairs
     distances: np.ndarray = (1 - cosine).clamp(0, 2).where(n >= 2, torch.nan).numpy()
     return distances
 

@@ -11,17 +11,21 @@ from sklearn.metrics import silhouette_score
 from torch import Tensor
 
 from nbkit.errors import NbkitError
-from nbkit.separation import two_cluster_silhouette, two_cluster_silhouettes
+from nbkit.separation import silhouettes, two_cluster_silhouettes
 
 
 def offsets(*sizes: int) -> Tensor:
     return torch.tensor([0, *sizes]).cumsum(0)
 
 
+def silhouette(condensed: np.ndarray) -> float:
+    return float(silhouettes(condensed[None])[0])
+
+
 def test_known_answer() -> None:
     points = np.array([[0.0], [1.0], [10.0]])  # {0, 1} against {10}, which is alone and counts 0
     scores = [(10 - 1) / 10, (9 - 1) / 9, 0]
-    assert two_cluster_silhouette(pdist(points)) == pytest.approx(np.mean(scores))
+    assert silhouette(pdist(points)) == pytest.approx(np.mean(scores))
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -30,11 +34,17 @@ def test_agrees_with_scipy_and_scikit_learn(seed: int) -> None:
     condensed = pdist(rng.normal(size=(int(rng.integers(3, 30)), 4)) + 3 * rng.integers(0, 2, size=1))
     labels = fcluster(linkage(condensed, "average"), 2, "maxclust")
     expected = silhouette_score(squareform(condensed), labels, metric="precomputed")
-    assert two_cluster_silhouette(condensed) == pytest.approx(expected)
+    assert silhouette(condensed) == pytest.approx(expected)
+
+
+def test_each_set_of_points_has_its_own_tree() -> None:
+    rng = np.random.default_rng(0)
+    sets = np.stack([pdist(rng.normal(size=(10, 3))) for _ in range(20)])
+    assert silhouettes(sets) == pytest.approx([silhouette(condensed) for condensed in sets], abs=1e-12)
 
 
 def test_points_that_coincide_are_no_two_groups() -> None:
-    assert two_cluster_silhouette(np.zeros(6)) == 0
+    assert silhouette(np.zeros(6)) == 0
 
 
 def test_each_latent_has_its_own_first_examples_and_weights() -> None:
@@ -45,9 +55,9 @@ def test_each_latent_has_its_own_first_examples_and_weights() -> None:
     assert np.isnan(found[1])
     for latent, chosen in ((0, inputs[:5]), (2, inputs[14:19])):
         embedded = (vectors[chosen].double() * weights[:, latent].double()).numpy()
-        assert found[latent] == pytest.approx(two_cluster_silhouette(pdist(embedded, "cosine")))
+        assert found[latent] == pytest.approx(silhouette(pdist(embedded, "cosine")))
     plain = two_cluster_silhouettes(vectors, offsets(12, 2, 7), inputs, n_examples=5)
-    assert plain[0] == pytest.approx(two_cluster_silhouette(pdist(vectors[inputs[:5]].double().numpy(), "cosine")))
+    assert plain[0] == pytest.approx(silhouette(pdist(vectors[inputs[:5]].double().numpy(), "cosine")))
 
 
 def test_a_tiny_spread_is_as_good_as_a_large_one() -> None:
