@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
 import pytest
 
-from nbkit.book import Profile, build, parameters_of, read_profile
+import nbkit
+from nbkit.book import Profile, build, parameters_of, prepare, read_profile
 from nbkit.errors import NbkitError
+from nbkit.explorers.atlas_shards import AtlasShards
+from nbkit.features import features_of
+from nbkit.importance import kept_importance
 from nbkit.notebooks import execute, parameter_names
+from nbkit.showcase import featured
+from tests.hostile_text import fuse_tokens, write_corpora
 from tests.mini_book import write_book, write_notebook
 
 
@@ -134,3 +142,42 @@ def test_a_page_carries_its_parameters_in_one_folded_cell(tmp_path: Path) -> Non
     assert parameters.source == "a = 1\nb = 2\n\n# set by the profile\nb = 5"
     assert parameters.metadata.tags == ["parameters", "hide-input"]
     assert result.outputs[0].data["text/plain"] == "6"
+
+
+def test_an_atlas_is_made_ready_for_its_explorer_once(
+    tmp_path: Path, tiny_folder: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NBKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)  # with a GPU it would be all neurons
+    model = tmp_path / "model"
+    shutil.copytree(tiny_folder("llama"), model)
+    fuse_tokens(model)
+    corpus = write_corpora(tmp_path)["lines"]
+    profile = Profile("small", atlas={"model": str(model), "corpus": str(corpus), "length": 32})
+    atlas = prepare(profile)
+    assert atlas is not None
+    shown = {(choice.neuron.layer, choice.neuron.index) for choice in featured(atlas)}
+    places = features_of(atlas)[["layer", "index", "medoid"]].itertuples(index=False, name=None)
+    assert kept_importance(atlas).keys() == {place for place in places if place[:2] in shown}
+
+    def opened(*_: object, **__: object) -> None:
+        raise AssertionError("the model was opened")
+
+    monkeypatch.setattr(nbkit.models, "load_model", opened)
+    monkeypatch.setattr("nbkit.models.opening.load_model", opened)
+    again = prepare(profile)
+    assert again is not None and again.path == atlas.path
+    (atlas.path / "importance.safetensors").unlink()
+    with pytest.raises(AssertionError, match="the model was opened"):
+        prepare(profile)
+
+
+def test_a_book_holds_its_atlas_as_harmless_files(mini_book: Path) -> None:
+    [folder] = (mini_book / "_static" / "atlases").iterdir()
+    [kept] = (mini_book.parents[1] / "cache" / "atlases").iterdir()
+    assert folder.name == kept.name
+    assert {path.stem for path in folder.iterdir()} == set(AtlasShards(nbkit.open_atlas(kept)).names())
+    for path in folder.iterdir():
+        text = path.read_text(encoding="ascii")
+        assert "<" not in text and text.count("\n") == 1
+    assert f"_static/atlases/{folder.name}/" in (mini_book / "atlas.html").read_text(encoding="utf-8")
