@@ -7,6 +7,9 @@ layer-07.safetensors   of a layer the dataset examples (see `nbkit.merge.merge_l
                        `nbkit.levels.merge_levels`), the logit effects (`nbkit.logits`) and its neurons' weights
 neurons.parquet        one row per neuron, with the metrics of the default embedding
 metrics-<kind>.parquet the metrics in another embedding space, made when first asked for
+
+For the explorer, made when first asked for: features.parquet, neighbours-<kind>.safetensors, importance.safetensors,
+phrases.parquet, and shards/ (the modules of these names, and `nbkit.explorers.shard_files`).
 """
 
 from __future__ import annotations
