@@ -5,10 +5,10 @@ importance is the share of the activation at the key token that is lost with it,
 largest of the window and clipped to [0, 1]; all are 0 if no replacement lowers the activation.
 
 - The text before the window stays as it is. So the original activation is the atlas's, and is checked to be.
-- The *mask token* is the tokenizer's own if it has one, else the unknown, the padding or the end token, whichever comes
-  first: it takes the place of a token and is none of the text. (Leaving the token out would move all others.) For GPT-2
-  and SmolLM2 it is <|endoftext|>, which these models take for a break in the text: some of an importance may be that of
-  an unbroken sentence.
+- The *mask token* is the tokenizer's own if it has one, else an underscore, the blank of a cloze test. (Leaving the
+  token out would move all others.) <|endoftext|>, at hand in most tokenizers, won't do, since a model takes it for a
+  break in the text wherever it stands: in layers 5 and 8 of SmolLM2 it moves the activation by 13% in the median where it
+  replaces a token 8 or more before the key token, a blank, a comma, a newline or <|im_end|> by 2%.
 - A token that begins a context ([CLS] and [SEP] as well) is never replaced: its importance is 0.
 """
 
@@ -49,7 +49,7 @@ def token_importance(
         For each of them (key + 1,) values in [0, 1]: the tokens of its window up to and including the key token.
 
     Raises:
-        NbkitError: no such neuron or example, another model than the atlas's, or a tokenizer without a mask token.
+        NbkitError: no such neuron or example, or another model than the atlas's.
     """
     return _importance(model, atlas, examples_of(model, atlas, layer, index, examples), progress=False)
 
@@ -99,16 +99,11 @@ def kept_importance(atlas: Atlas) -> dict[tuple[int, int, int], Float[np.ndarray
 
 
 def mask_token(model: LanguageModel) -> int:
-    """Id of the token that takes a replaced token's place.
-
-    Raises:
-        NbkitError: if the tokenizer has none that could.
-    """
-    for name in ("mask_token_id", "unk_token_id", "pad_token_id", "eos_token_id"):
-        token = getattr(model.tokenizer, name)
-        if token is not None:
-            return int(token)
-    raise NbkitError(f"the tokenizer of {model.name!r} has no mask, unknown, padding or end token to replace others by")
+    """Id of the token that takes a replaced token's place."""
+    tokenizer = model.tokenizer
+    if tokenizer.mask_token_id is not None:
+        return int(tokenizer.mask_token_id)
+    return int(tokenizer.encode(" _", add_special_tokens=False)[-1])  # with its space, where the tokenizer joins them
 
 
 def batches(examples: Sequence[Example], layout: Layout) -> Iterator[list[int]]:
