@@ -7,7 +7,7 @@ largest of the window and clipped to [0, 1]; all are 0 if no replacement lowers 
 - The text before the window stays as it is. So the original activation is the atlas's, and is checked to be.
 - The *mask token* is the tokenizer's own if it has one, else an underscore, the blank of a cloze test. (Leaving the
   token out would move all others.) <|endoftext|>, at hand in most tokenizers, won't do, since a model takes it for a
-  break in the text wherever it stands: in layers 5 and 8 of SmolLM2 it moves the activation by 13% in the median where it
+  break in the text wherever it stands: in layers 5 and 8 of SmolLM2 it moves the activation by 13% in the median if it
   replaces a token 8 or more before the key token, a blank, a comma, a newline or <|im_end|> by 2%.
 - A token that begins a context ([CLS] and [SEP] as well) is never replaced: its importance is 0.
 """
