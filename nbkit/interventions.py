@@ -184,7 +184,7 @@ class InterventionRun(TrainingRun):
             self._resample(state)
         self.lengths.append(_length(w))
 
-    def highest(self, batch_size: int = 8192) -> Float[Tensor, "n_saes d_sae"]:
+    def highest(self, batch_size: int = 1024) -> Float[Tensor, "n_saes d_sae"]:
         """The highest activation of each latent on its activations."""
         with torch.inference_mode():
             return torch.stack(
