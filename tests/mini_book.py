@@ -46,14 +46,14 @@ EXPLORER: list[Cell] = [
     ),
 ]
 ATLAS: list[Cell] = [
-    ("markdown", "# A model's neurons", []),
+    ("markdown", "# A model's neurons\n\n## All of them", []),  # a wide cell needs a page with sections
     ("code", 'model = "a folder"\ncorpus = "a file"\nlength = 0', ["parameters"]),
     (
         "code",
         "import nbkit\n"
         "from nbkit.explorers import AtlasExplorer\n"
         "AtlasExplorer(nbkit.atlas_for(model, corpus, length))",
-        [],
+        ["full-width"],
     ),
 ]
 BIBLIOGRAPHY = "@article{small, title={A small thing}, author={Writer, Some}, year={2024}, journal={Journal}}\n"
