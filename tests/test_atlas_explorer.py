@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Callable
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from playwright.sync_api import Browser
 
 import nbkit
 from nbkit.atlas import Atlas
@@ -17,11 +18,14 @@ from nbkit.build import build_atlas
 from nbkit.errors import NbkitError
 from nbkit.explorers import AtlasExplorer
 from nbkit.explorers.atlas_shards import AtlasShards
-from nbkit.explorers.shard_files import put_shards, write_shards
+from nbkit.explorers.bundle import FOLDER
+from nbkit.explorers.shard_files import as_characters, put_shards, write_shards
 from nbkit.features import FEATURES
 from nbkit.importance import IMPORTANCE, keep_importance, token_importance
 from nbkit.models import LanguageModel
 from nbkit.phrases import PHRASES
+from tests import page_checks as checks
+from tests.node import run_module
 from tests.tiny_models import random_contexts
 
 
@@ -142,14 +146,44 @@ def test_a_file_holds_its_shard_and_nothing_that_a_page_could_take_for_markup(ow
     shards = AtlasShards(own_atlas)
     assert {f"{name}.js" for name in shards.names()} | {"made-from.json"} == files.keys()
     for name in shards.names():
-        text = files[f"{name}.js"].decode("ascii")
+        text = files[f"{name}.js"].decode("utf-16")
         assert text.startswith("nbkitShard(") and text.endswith(");\n") and text.count("\n") == 1 and "<" not in text
-        given, layout, packed = json.loads(f"[{text.removeprefix('nbkitShard(').removesuffix(');' + chr(10))}]")
-        assert given == name
-        assert (layout, packed) == (
-            json.loads(json.dumps(shards.shard(name)[0])),
-            base64.b64encode(shards.shard(name)[1]).decode(),
-        )
+        given, layout, length, characters = json.loads(f"[{text[len('nbkitShard(') : -len(');~')]}]")
+        made_layout, packed = shards.shard(name)
+        assert (given, layout, length) == (name, json.loads(json.dumps(made_layout)), len(packed))
+        assert characters == as_characters(packed)
+        assert all(0x3400 <= ord(char) < 0x3400 + (1 << 15) for char in characters)
+
+
+def test_the_browser_reads_the_bytes_that_a_file_holds() -> None:
+    rng = np.random.default_rng(0)
+    parts = [rng.bytes(n) for n in (*range(40), 1000)] + [bytes(15), b"\xff" * 15]
+    script = (FOLDER / "packing.js").read_text(encoding="utf-8") + (
+        f"const parts = {json.dumps([[len(part), as_characters(part)] for part in parts])};"
+        "console.log(JSON.stringify(parts.map(([length, text]) => [...bytesOf(text, length)])));"
+    )
+    assert json.loads(run_module(script)) == [list(part) for part in parts]
+    assert len(as_characters(bytes(15))) == 8
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "iso-8859-1", None])
+def test_a_browser_reads_the_files_whatever_their_server_says(
+    browser: Browser, own_atlas: Atlas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, charset: str | None
+) -> None:
+    site = tmp_path / "site"
+    put_shards(own_atlas, site, progress=False)
+    page_text = """<!doctype html><meta charset="utf-8"><script>
+        const got = []; const nbkitShard = (...all) => got.push(all)</script><script src="overview.js"></script>"""
+    (site / "page.html").write_text(page_text, encoding="utf-8")
+    kind = "text/javascript" + (f"; charset={charset}" if charset else "")
+    monkeypatch.setitem(SimpleHTTPRequestHandler.extensions_map, ".js", kind)
+    with checks.served(site) as address:
+        page = browser.new_page()
+        page.goto((address if charset else site.as_uri() + "/") + "page.html")
+        [[name, _, length, characters]] = page.evaluate("got")
+        page.close()
+    _, packed = AtlasShards(own_atlas).shard("overview")
+    assert (name, length, characters) == ("overview", len(packed), as_characters(packed))
 
 
 def test_files_are_made_once_and_again_when_what_they_are_made_from_has_changed(

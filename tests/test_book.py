@@ -178,6 +178,6 @@ def test_a_book_holds_its_atlas_as_harmless_files(mini_book: Path) -> None:
     assert folder.name == kept.name
     assert {path.stem for path in folder.iterdir()} == set(AtlasShards(nbkit.open_atlas(kept)).names())
     for path in folder.iterdir():
-        text = path.read_text(encoding="ascii")
+        text = path.read_text(encoding="utf-16")
         assert "<" not in text and text.count("\n") == 1
     assert f"_static/atlases/{folder.name}/" in (mini_book / "atlas.html").read_text(encoding="utf-8")

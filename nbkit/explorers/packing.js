@@ -9,6 +9,19 @@ const TYPES = {
   float32: Float32Array,
 };
 
+const [BITS, FIRST] = [15, 0x3400]; // of shard_files.py
+
+/** The bytes that a text holds, 15 bits in each of its characters. */
+export function bytesOf(text, length) {
+  const bytes = new Uint8Array(length);
+  let [bits, known, at] = [0, 0, 0];
+  for (let i = 0; at < length; i++) {
+    bits = (bits << BITS) | (text.charCodeAt(i) - FIRST);
+    for (known += BITS; known >= 8 && at < length; known -= 8) bytes[at++] = bits >> (known - 8);
+  }
+  return bytes;
+}
+
 /** The arrays by name. `layout` says of each its type, its first byte and its shape; `packed` is the zlib stream. */
 export async function unpack(layout, packed) {
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from nbkit.errors import NbkitError
 
 TYPES = ("uint8", "int8", "uint16", "uint32", "int32", "float32")
 """What both sides know; little-endian."""
+OWN_CODES = 1500
+"""Bytes from which an array is worth Huffman codes of its own."""
 ALIGNMENT = 4  # a typed array of the browser starts at a multiple of its element's size
 
 Layout = dict[str, tuple[str, int, list[int]]]
@@ -36,4 +38,15 @@ def pack(arrays: Mapping[str, np.ndarray]) -> tuple[Layout, bytes]:
         raw = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes()
         parts.append(raw + bytes(-len(raw) % ALIGNMENT))
         offset += len(parts[-1])
-    return layout, zlib.compress(b"".join(parts), level=6)
+    strategies = (zlib.Z_DEFAULT_STRATEGY, zlib.Z_FILTERED)  # the one for text, the other for numbers
+    return layout, min((_compressed(parts, strategy) for strategy in strategies), key=len)
+
+
+def _compressed(parts: Sequence[bytes], strategy: int) -> bytes:
+    stream = zlib.compressobj(level=9, memLevel=9, strategy=strategy)
+    packed = []
+    for part in parts:
+        packed.append(stream.compress(part))
+        if len(part) >= OWN_CODES:
+            packed.append(stream.flush(zlib.Z_BLOCK))
+    return b"".join([*packed, stream.flush()])

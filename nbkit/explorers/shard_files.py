@@ -1,8 +1,12 @@
-"""The shards of an atlas as files, which a page loads without a server."""
+"""The shards of an atlas as files, which a page loads without a server.
+
+A file is a script, since a page that was opened as a file may run scripts and read nothing. It is in UTF-16, and every
+character of its data carries 15 bits, where base64 in ASCII carries 6 bits a byte: a fifth less on the disk. The mark
+that the file begins with tells a browser so whatever the server says.
+"""
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import shutil
@@ -10,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from filelock import FileLock
 from joblib import delayed
 from tqdm.auto import tqdm
@@ -22,8 +27,12 @@ from nbkit.parallel import processes
 
 FOLDER = "shards"
 MADE_FROM = "made-from.json"
-FORMAT = 1
+FORMAT = 2
 """Goes up when what a shard holds changes, so that files of an older nbkit are made again."""
+BITS = 15
+FIRST = 0x3400
+"""The character that stands for 0. None of the 32,768 from here on (Chinese, Yi, Korean …) ends a string or a line or
+is half of a pair."""
 TOGETHER = 32
 """Shards that a process makes in one go."""
 ALONE = 10_000
@@ -90,13 +99,18 @@ def _write(atlas: Atlas, folder: Path, names: Sequence[str]) -> int:
     shards = AtlasShards(atlas)
     for name in names:
         layout, packed = shards.shard(name)
-        arguments = json.dumps(name), json.dumps(layout, separators=(",", ":")), json.dumps(_base64(packed))
-        (folder / f"{name}.js").write_text(f"nbkitShard({','.join(arguments)});\n", encoding="ascii")
+        arguments = json.dumps(name), json.dumps(layout, separators=(",", ":")), str(len(packed)), as_characters(packed)
+        text = 'nbkitShard({},{},{},"{}");\n'.format(*arguments)
+        (folder / f"{name}.js").write_text(text, encoding="utf-16")
     return len(names)
 
 
-def _base64(packed: bytes) -> str:
-    return base64.b64encode(packed).decode("ascii")
+def as_characters(packed: bytes) -> str:
+    """The text that `bytesOf` of packing.js reads."""
+    bits = np.unpackbits(np.frombuffer(packed, dtype=np.uint8))
+    groups = np.pad(bits, (0, -len(bits) % BITS)).reshape(-1, BITS)
+    numbers = groups @ (1 << np.arange(BITS)[::-1]) + FIRST
+    return numbers.astype("<u2").tobytes().decode("utf-16-le")
 
 
 def _made_from(atlas: Atlas) -> dict[str, Any]:
