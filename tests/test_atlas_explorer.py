@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable
 from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
@@ -141,6 +142,12 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
+def arguments_in(script: str) -> list[Any]:
+    """What the script of a file calls `nbkitShard` with."""
+    arguments: list[Any] = json.loads(f"[{script.removeprefix('nbkitShard(').removesuffix(');' + chr(10))}]")
+    return arguments
+
+
 def test_a_file_holds_its_shard_and_nothing_that_a_page_could_take_for_markup(own_atlas: Atlas) -> None:
     files = contents(write_shards(own_atlas, progress=False))
     shards = AtlasShards(own_atlas)
@@ -148,11 +155,12 @@ def test_a_file_holds_its_shard_and_nothing_that_a_page_could_take_for_markup(ow
     for name in shards.names():
         text = files[f"{name}.js"].decode("utf-16")
         assert text.startswith("nbkitShard(") and text.endswith(");\n") and text.count("\n") == 1 and "<" not in text
-        given, layout, length, characters = json.loads(f"[{text[len('nbkitShard(') : -len(');~')]}]")
-        made_layout, packed = shards.shard(name)
-        assert (given, layout, length) == (name, json.loads(json.dumps(made_layout)), len(packed))
-        assert characters == as_characters(packed)
+        given, (n_head, n_packed), characters = arguments_in(text)
         assert all(0x3400 <= ord(char) < 0x3400 + (1 << 15) for char in characters)
+        layout, packed = shards.shard(name)
+        head = zlib.compress(json.dumps(layout, separators=(",", ":")).encode(), level=9)
+        assert (given, n_head, n_packed) == (name, len(head), len(packed))
+        assert characters == as_characters(head + packed)
 
 
 def test_the_browser_reads_the_bytes_that_a_file_holds() -> None:
@@ -164,6 +172,16 @@ def test_the_browser_reads_the_bytes_that_a_file_holds() -> None:
     )
     assert json.loads(run_module(script)) == [list(part) for part in parts]
     assert len(as_characters(bytes(15))) == 8
+
+
+def test_the_browser_opens_a_file_s_arrays(tiny_atlas: Callable[[str], Atlas]) -> None:
+    layout, packed = AtlasShards(tiny_atlas("gpt2")).shard("neurons-00001")
+    head = zlib.compress(json.dumps(layout).encode())
+    script = (FOLDER / "packing.js").read_text(encoding="utf-8") + (
+        f"const found = await fromText([{len(head)}, {len(packed)}], {json.dumps(as_characters(head + packed))});"
+        "console.log(JSON.stringify([found.layout, [...found.packed]]));"
+    )
+    assert json.loads(run_module(script)) == [json.loads(json.dumps(layout)), list(packed)]
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "iso-8859-1", None])
@@ -180,10 +198,9 @@ def test_a_browser_reads_the_files_whatever_their_server_says(
     with checks.served(site) as address:
         page = browser.new_page()
         page.goto((address if charset else site.as_uri() + "/") + "page.html")
-        [[name, _, length, characters]] = page.evaluate("got")
+        got = page.evaluate("got")
         page.close()
-    _, packed = AtlasShards(own_atlas).shard("overview")
-    assert (name, length, characters) == ("overview", len(packed), as_characters(packed))
+    assert got == [arguments_in((site / "overview.js").read_text(encoding="utf-16"))]
 
 
 def test_files_are_made_once_and_again_when_what_they_are_made_from_has_changed(

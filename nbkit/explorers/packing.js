@@ -22,10 +22,22 @@ export function bytesOf(text, length) {
   return bytes;
 }
 
+async function inflate(packed) {
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Response(stream).arrayBuffer();
+}
+
+/** The layout of some arrays and their zlib stream, from a file's text: the layout comes first, in a stream of its own.
+ * @param lengths bytes of both */
+export async function fromText([head, body], text) {
+  const bytes = bytesOf(text, head + body);
+  const layout = JSON.parse(new TextDecoder().decode(await inflate(bytes.subarray(0, head))));
+  return { layout, packed: bytes.subarray(head) };
+}
+
 /** The arrays by name. `layout` says of each its type, its first byte and its shape; `packed` is the zlib stream. */
 export async function unpack(layout, packed) {
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-  const buffer = await new Response(stream).arrayBuffer();
+  const buffer = await inflate(packed);
   return Object.fromEntries(
     Object.entries(layout).map(([name, [type, start, shape]]) => {
       const length = shape.reduce((product, n) => product * n, 1);

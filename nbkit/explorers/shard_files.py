@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from nbkit.parallel import processes
 
 FOLDER = "shards"
 MADE_FROM = "made-from.json"
-FORMAT = 2
+FORMAT = 3
 """Goes up when what a shard holds changes, so that files of an older nbkit are made again."""
 BITS = 15
 FIRST = 0x3400
@@ -99,14 +100,14 @@ def _write(atlas: Atlas, folder: Path, names: Sequence[str]) -> int:
     shards = AtlasShards(atlas)
     for name in names:
         layout, packed = shards.shard(name)
-        arguments = json.dumps(name), json.dumps(layout, separators=(",", ":")), str(len(packed)), as_characters(packed)
-        text = 'nbkitShard({},{},{},"{}");\n'.format(*arguments)
+        head = zlib.compress(json.dumps(layout, separators=(",", ":")).encode(), level=9)
+        text = f'nbkitShard("{name}",[{len(head)},{len(packed)}],"{as_characters(head + packed)}");\n'
         (folder / f"{name}.js").write_text(text, encoding="utf-16")
     return len(names)
 
 
 def as_characters(packed: bytes) -> str:
-    """The text that `bytesOf` of packing.js reads."""
+    """The text that `bytesOf` of packing.js reads as these bytes."""
     bits = np.unpackbits(np.frombuffer(packed, dtype=np.uint8))
     groups = np.pad(bits, (0, -len(bits) % BITS)).reshape(-1, BITS)
     numbers = groups @ (1 << np.arange(BITS)[::-1]) + FIRST

@@ -2,7 +2,7 @@
 //
 // A file is a script, since a page opened as a file may load scripts but not read files. It calls `nbkitShard`.
 
-import { bytesOf, unpack } from "./packing.js";
+import { fromText, unpack } from "./packing.js";
 
 const KEPT = 60; // shards in memory: some thousand neurons
 const PATIENCE = 60_000; // ms until a kernel counts as gone
@@ -16,7 +16,7 @@ const delivered = new Map(); // by the address of the script, what it brought
 
 function fromScript(folder, name) {
   const source = new URL(`${bookRoot()}${folder}${name}.js`, document.baseURI).href;
-  window.nbkitShard = (_, layout, length, text) => delivered.set(document.currentScript.src, { layout, length, text });
+  window.nbkitShard = (_, ...data) => delivered.set(document.currentScript.src, data);
   return new Promise((resolve, reject) => {
     const script = document.createElement("script");
     script.src = source;
@@ -24,7 +24,7 @@ function fromScript(folder, name) {
     script.onload = () => {
       const found = delivered.get(source);
       delivered.delete(source);
-      if (found) resolve({ layout: found.layout, packed: bytesOf(found.text, found.length) });
+      if (found) resolve(fromText(...found));
       else reject(new Error("its file is damaged"));
     };
     document.head.append(script);
