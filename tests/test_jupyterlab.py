@@ -8,33 +8,37 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
+from nbkit.atlas import Atlas
 from tests.example_latents import HOSTILE_NAME
 from tests.mini_book import REPOSITORY, write_notebook
-from tests.page_checks import DENDROGRAM, LATENTS
+from tests.page_checks import ATLAS, DENDROGRAM, LATENTS
 
 TOKEN = "for-the-test"
 PATIENCE = 90_000  # ms; half a minute is what all of it takes on a busy machine
-SHOW = (
-    "from nbkit.explorers import DendrogramExplorer\n"
-    "from tests.example_latents import example_models\n"
-    "from tests.example_neuron import example_neuron\n"
-    "explorer, latents = DendrogramExplorer(example_neuron(30)), example_models().explorer()\n"
-    "display(explorer, latents)"
-)
-READ = "f'Python reads {explorer.threshold}, {latents.view}, {latents.unit}'"
-SET = "latents.unit = 7"
+SHOW = """
+import nbkit
+from nbkit.explorers import DendrogramExplorer
+from tests.example_latents import example_models
+from tests.example_neuron import example_neuron
+explorer, latents = DendrogramExplorer(example_neuron(30)), example_models().explorer()
+atlas = nbkit.explore(nbkit.open_atlas({atlas!r}), nbkit.load_model({model!r}, dtype="float32"), layer=1, neuron=3)
+display(explorer, latents, atlas)
+""".strip()
+READ = "f'Python reads {explorer.threshold}, {latents.view}, {latents.unit}, {atlas.layer}, {atlas.neuron}'"
+SET = "latents.unit, atlas.neuron = 7, 5"
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[str]:
+def lab(tmp_path: Path, tiny_atlas: Callable[[str], Atlas], tiny_folder: Callable[[str], Path]) -> Iterator[str]:
     """The address of a JupyterLab over a folder with one notebook."""
-    write_notebook(tmp_path / "notes.ipynb", [("code", source, []) for source in (SHOW, READ, SET)])
+    show = SHOW.format(atlas=str(tiny_atlas("llama").path), model=str(tiny_folder("llama")))
+    write_notebook(tmp_path / "notes.ipynb", [("code", source, []) for source in (show, READ, SET)])
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -83,7 +87,7 @@ def test_the_explorers_work_in_jupyterlab(browser: Browser, lab: str) -> None:
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Run All Cells", exact=True).click()
 
-    view, latents = page.locator(DENDROGRAM), page.locator(LATENTS)
+    view, latents, atlas = page.locator(DENDROGRAM).first, page.locator(LATENTS), page.locator(ATLAS)
     slider = view.get_by_role("slider")
     expect(slider).to_have_attribute("aria-valuenow", "0.5", timeout=PATIENCE)
     before = view.get_by_role("status").inner_text()
@@ -98,11 +102,26 @@ def test_the_explorers_work_in_jupyterlab(browser: Browser, lab: str) -> None:
     number = latents.get_by_role("spinbutton", name="Latent")
     expect(number).to_have_value("2")  # after latent 1, the first that has something to show
 
+    title = atlas.locator(".nk-neuron .nk-title")
+    expect(title).to_have_text("Layer 1, neuron 5")  # set from Python
+    atlas.get_by_role("searchbox").fill("L2 N7")
+    atlas.get_by_role("searchbox").press("Enter")
+    expect(title).to_have_text("Layer 2, neuron 7")
+    atlas.get_by_role("slider").press("PageDown")
+    atlas.get_by_label("Color tokens by").select_option("importance")
+    rows = atlas.locator(".nk-card .nk-snippet")
+    expect(rows.first.locator(".nk-token[title^=importance]").first).to_be_attached()
+    weighed = rows.filter(has=page.locator(".nk-token[title^=importance]"))
+    expect(weighed).to_have_count(rows.count())  # computed by the kernel for all of them
+    atlas.locator(".nk-similar summary").first.click()
+    expect(atlas.locator(".nk-similar .nk-link").first).to_be_visible()
+
     cells = page.locator(".jp-CodeCell .cm-content")
     cells.filter(has_text="Python reads").click()
     page.keyboard.press("Control+Enter")
-    expect(page.get_by_text("Python reads 0.61, 1, 2")).to_be_visible(timeout=PATIENCE)
-    cells.filter(has_text="latents.unit = 7").click()
+    expect(page.get_by_text("Python reads 0.61, 1, 2, 2, 7")).to_be_visible(timeout=PATIENCE)
+    cells.filter(has_text="latents.unit, atlas.neuron").click()
     page.keyboard.press("Control+Enter")
     expect(number).to_have_value("7", timeout=PATIENCE)
+    expect(title).to_have_text("Layer 2, neuron 5")
     context.close()

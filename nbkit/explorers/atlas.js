@@ -25,7 +25,8 @@ class AtlasState {
     this.choice = new NeuronChoice(this);
     this.error = element("p", { class: "nk-error", role: "alert" });
     this.neuron = element("div", { class: "nk-open" });
-    this.root = element("div", { class: "nbkit-explorer nk-panel nk-atlas" }, [
+    // JupyterLab's own keys, as Enter and the arrows, are not meant here
+    this.root = element("div", { class: "nbkit-explorer nk-panel nk-atlas", "data-lm-suppress-shortcuts": true }, [
       element("div", { class: "nk-tools" }, [this.finder.form, ...this.makeSteps()]),
       this.finder.root,
       this.choice.root,

@@ -1,6 +1,6 @@
 // One field that finds a neuron by its number and features by a word or a phrase.
 
-import { button, element } from "./elements.js";
+import { button, consume, element } from "./elements.js";
 import { neuronIn } from "./atlas-links.js";
 import { searchPhrase } from "./phrase-search.js";
 import { count } from "./snippets.js";
@@ -12,13 +12,15 @@ export class Finder {
   constructor(explorer) {
     this.explorer = explorer;
     this.field = element("input", { type: "search", placeholder: "L7 N123, or a word", spellcheck: false });
-    this.form = element("form", { class: "nk-find", role: "search" }, [
+    const find = () => this.find(this.field.value);
+    this.form = element("div", { class: "nk-find", role: "search" }, [
       element("label", {}, ["Find ", this.field]),
-      element("button", { type: "submit", class: "nk-button" }, ["Find"]),
+      button({ class: "nk-button" }, ["Find"], find),
     ]);
-    this.form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.find(this.field.value);
+    this.field.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter") return;
+      consume(event); // a form would do the same, but JupyterLab keeps it from being sent
+      find();
     });
     this.status = element("p", { role: "status" });
     this.results = element("div");
