@@ -71,6 +71,7 @@ class NeuronEmbeddingLoss(nn.Module):
         stack = () if n_saes is None else (n_saes,)
         self.register_buffer("average", torch.zeros(*stack, d_sae, d_in))
         self.register_buffer("seen", torch.zeros(*stack, d_sae, dtype=torch.bool))
+        self._table = torch.empty(0)
 
     def forward(
         self, h: Float[Tensor, "b d_in"], z: Float[Tensor, "b d_sae"], w_enc: Float[Tensor, "d_in d_sae"]
@@ -113,15 +114,22 @@ class NeuronEmbeddingLoss(nn.Module):
     @torch.no_grad()
     def update_from_pairs(self, h: Float[Tensor, "b d_in"], pairs: Pairs) -> None:
         """The same for a batch whose pairs are known."""
-        m = self.momentum
+        powers = self._powers(h)
         average, seen = self.average.flatten(0, -2), self.seen.flatten()
         active = pairs.n_active.bool()
         if bool((active > seen).any()):  # as if the first input had been the average before: m h + (1 - m) h = h
             new = (active > seen).nonzero()[:, 0]
             average[new] = h.flatten(0, -2)[pairs.input[pairs.starts[new]]]
             seen[new] = True
-        average.mul_((m ** pairs.n_active.to(h.dtype))[:, None])
-        average.add_(pairs.sums(h, m ** pairs.later.to(h.dtype)), alpha=1 - m)
+        average.mul_(powers.take(pairs.n_active)[:, None])
+        average.add_(pairs.sums(h, powers.take(pairs.later)), alpha=1 - self.momentum)
+
+    def _powers(self, h: Float[Tensor, "*stack b d_in"]) -> Float[Tensor, " b+1"]:
+        """Those of the momentum, up to a batch's size: computing them for each pair would take as long as its sums."""
+        n = h.shape[-2] + 1
+        if len(self._table) < n or (self._table.dtype, self._table.device) != (h.dtype, h.device):
+            self._table = self.momentum ** torch.arange(n, dtype=h.dtype, device=h.device)
+        return self._table
 
     def _check(self, h: Tensor, z: Tensor, w_enc: Tensor | None = None) -> None:
         *stack, d_sae, d_in = self.average.shape
@@ -159,12 +167,13 @@ class _DistanceSum(torch.autograd.Function):
         aw2 = w2.mul_(a)
         a_norm2 = vecdot(a, aw2).clamp_min_(smallest)  # |a * w|^2 of every latent
         a_scale = a_norm2.rsqrt() * share
-        c = pairs.products(aw2, h).mul_(h_scale)  # |a * w| times the cosine of every pair
-        sum_c = torch.zeros_like(a_norm2).index_add_(0, pairs.latent, c)
+        toward = pairs.sums(h, h_scale)
+        sum_c = vecdot(aw2, toward)  # over a latent's pairs; c, |a * w| times the cosine of a pair, is below
         total: Tensor = (pairs.n_active * share - sum_c * a_scale).view(latents).sum(-1)
         if ctx.needs_input_grad[2]:
+            c = pairs.products(aw2, h).mul_(h_scale)
             del w2, aw2  # two matrices of the weights' size at a time are enough
-            toward = pairs.sums(h, h_scale).addcmul_(a, (sum_c / a_norm2)[:, None], value=-0.5)
+            toward.addcmul_(a, (sum_c / a_norm2)[:, None], value=-0.5)
             gradient = pairs.sums(h2, c.div_(h_norm2)).addcmul_(a, toward, value=-2).mul_(w)
             ctx.save_for_backward(gradient.view_as(average), a_scale.view(latents))
         return total

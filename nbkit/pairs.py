@@ -65,12 +65,13 @@ class Pairs:
     @cached_property
     def n_active(self) -> Int[Tensor, " latents"]:
         """How many inputs activate each latent."""
-        return self.starts.diff()
+        return self.starts[1:] - self.starts[:-1]
 
     @property
     def later(self) -> Int[Tensor, " pairs"]:
         """How many later inputs activate the latent of a pair."""
-        return self.starts[1:][self.latent] - torch.arange(1, len(self.latent) + 1, device=self.latent.device)
+        places = torch.arange(1, len(self.latent) + 1, device=self.latent.device)
+        return self.starts[1:].take(self.latent).sub_(places)  # half the time of an index
 
     def of(self, table: Float[Tensor, "*stack b d_sae"]) -> Float[Tensor, " pairs"]:
         """The entry of each pair."""

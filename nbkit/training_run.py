@@ -150,7 +150,7 @@ class TrainingRun:
         loss: Tensor = state.error.square().mean((-2, -1)) + self.l1 * state.z.sum((-2, -1))
         if self.embedding_loss is not None:
             if self.step >= self.config.ne_start:
-                loss = loss + self.ne * self.embedding_term(state.h, state.pairs)
+                loss = torch.addcmul(loss, self.ne, self.embedding_term(state.h, state.pairs))
             self.embedding_loss.update_from_pairs(state.h, state.pairs)
         return loss
 
