@@ -36,7 +36,7 @@ def explore_mnist(
     """
     views = [latent_view(HIDDEN_NAME, hidden, report_on(hidden))]
     views += [latent_view(name, hidden, report_on(hidden, sae), sae) for name, sae in saes.items()]
-    return _explorer(hidden, views, view, unit)
+    return explore_views(hidden, views, view, unit)
 
 
 def explore_report(report: SaeReport, hidden: Hidden, unit: int = 0) -> LatentExplorer:
@@ -58,10 +58,21 @@ def explore_report(report: SaeReport, hidden: Hidden, unit: int = 0) -> LatentEx
             "them: take one of nbkit.mnist_explorer.report_on."
         )
     name = HIDDEN_NAME if sae is None else "Sparse autoencoder"
-    return _explorer(hidden, [latent_view(name, hidden, report, sae)], 0, unit)
+    return explore_views(hidden, [latent_view(name, hidden, report, sae)], 0, unit)
 
 
-def _explorer(hidden: Hidden, views: Sequence[LatentView], view: int, unit: int) -> LatentExplorer:
+def explore_views(hidden: Hidden, views: Sequence[LatentView], view: int = 0, unit: int = 0) -> LatentExplorer:
+    """The same where the views are at hand.
+
+    Args:
+        hidden: the MLP that they are about.
+        views: see `latent_view`; that of the hidden layer can be among them.
+        view: the one to begin with.
+        unit: of it, the neuron or latent to begin with.
+
+    Raises:
+        NbkitError: a view or unit does not exist.
+    """
     into, out = hidden.mlp.into, hidden.mlp.out
     mlp = MlpWeights(into.weight.T.numpy(), into.bias.numpy(), out.weight.T.numpy(), out.bias.numpy(), MEAN, STD)
     return LatentExplorer(views, mlp, hidden.test_pixels.numpy(), hidden.test_labels.numpy(), view, unit)
