@@ -95,7 +95,8 @@ return results;
 
 def test_search_finds_what_a_look_at_every_phrase_finds() -> None:
     rng = random.Random(0)
-    cases, indices = [], []
+    cases: list[dict[str, Any]] = []
+    indices: list[Index] = []
     for _ in range(300):
         index, shards = random_index(rng)
         shards = shards[:3]  # as many as a search reads for longer phrases

@@ -234,7 +234,7 @@ def test_importance_colors_the_tokens_of_which_it_is_known(browser: Browser, min
 
 def test_similar_features_lead_to_their_neurons(browser: Browser, mini_book: Path, atlas: Atlas) -> None:
     features = features_of(atlas, progress=False)
-    number = int(features["size"].idxmax())
+    number = int(features["size"].to_numpy().argmax())
     row = features.loc[number]
     with opened(browser, mini_book, f"#L{row['layer']}N{row['index']}") as view:
         similar = view.locator(".nk-card").nth(int(row["place"])).locator(".nk-similar")
@@ -257,7 +257,7 @@ def test_similar_features_lead_to_their_neurons(browser: Browser, mini_book: Pat
 
 def test_a_word_is_found_and_leads_to_its_features(browser: Browser, mini_book: Path, atlas: Atlas) -> None:
     features = features_of(atlas, progress=False)
-    largest = features.loc[features["size"].idxmax()]
+    largest = features.loc[int(features["size"].to_numpy().argmax())]
     word = atlas.token_strings([int(largest["key_id"])])[0].strip()
     with opened(browser, mini_book) as view:
         find(view, word)
