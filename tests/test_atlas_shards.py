@@ -7,16 +7,19 @@ import json
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 
 from nbkit.atlas import Atlas
 from nbkit.build import build_atlas
+from nbkit.clusters import FeatureClusters
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas_shards import PER_SHARD, AtlasShards
 from nbkit.explorers.bundle import FOLDER
 from nbkit.explorers.dendrogram import node_medoids
+from nbkit.explorers.neuron_shard import _trees
 from nbkit.features import features_of
 from nbkit.models import LanguageModel
 from nbkit.neighbours import neighbours_of
@@ -228,6 +231,26 @@ def test_the_browser_opens_what_python_packs(tiny_atlas: Callable[[str], Atlas])
         found = json.loads(run_module(script))
         for key, array in unpacked(layout, packed).items():
             assert found[key] == array.tolist()
+
+
+def test_a_merge_just_above_the_cut_stays_above_it() -> None:
+    class Close:
+        """A neuron with two examples."""
+
+        def __init__(self, height: float) -> None:
+            tree = np.array([[0, 1, height, 2]])
+            self.tree = FeatureClusters(np.zeros(2, dtype=int), tree, np.full((2, 2), height), 0.5, "average")
+
+        def __len__(self) -> int:
+            return 2
+
+        def clusters(self, threshold: float) -> FeatureClusters:
+            return self.tree.cut(threshold)
+
+    for height in (0.5 - 1e-12, 0.5, 0.5 + 1e-12, 0.7):
+        [rounded] = _trees([cast(Neuron, Close(height))])["heights"]
+        assert (rounded <= 0.5) == (height <= 0.5)
+        assert abs(rounded - height) < 1e-7
 
 
 def test_an_atlas_without_examples_has_shards(tmp_path: Path, tiny_model: Callable[[str], LanguageModel]) -> None:

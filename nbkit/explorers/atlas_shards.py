@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -26,11 +25,11 @@ from nbkit.snippets import display_token
 PER_SHARD = 16
 """Neurons in a shard."""
 COSINE_STEP = 0.005
+"""To which similarities are rounded."""
 PHRASE_BYTES = 300_000
 """Of the phrases and features in one shard, before they are compressed."""
 NONE = 0xFFFF
 """What stands for a metric that is undefined."""
-NAME = re.compile(r"([a-z]+)(?:-(\d{5}))?")
 
 METRICS: dict[str, tuple[str, float, float]] = {
     "n_examples": ("examples", 1, 0),

@@ -34,7 +34,7 @@ BITS = 15
 FIRST = 0x3400
 """The character that stands for 0. None of the 32,768 from here on (Chinese, Yi, Korean …) ends a string or a line or
 is half of a pair."""
-TOGETHER = 32
+TOGETHER = 128
 """Shards that a process makes in one go."""
 ALONE = 10_000
 """Neurons up to which one process is faster, since starting others takes seconds."""
@@ -58,10 +58,13 @@ def write_shards(atlas: Atlas, progress: bool = True) -> Path:
                 return folder
             shutil.rmtree(temporary, ignore_errors=True)  # what a killed call has left
             temporary.mkdir()
-            _write_all(Atlas(atlas.path, atlas.manifest), temporary, progress)
-            write_json(made_from, temporary / MADE_FROM)
-            shutil.rmtree(folder, ignore_errors=True)
-            temporary.rename(folder)
+            try:
+                _write_all(Atlas(atlas.path, atlas.manifest), temporary, progress)
+                write_json(made_from, temporary / MADE_FROM)
+                shutil.rmtree(folder, ignore_errors=True)
+                temporary.rename(folder)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         raise NbkitError(f"can't write the shards of {atlas.path} ({error}): make room, and run again") from error
     return folder
