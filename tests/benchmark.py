@@ -5,13 +5,14 @@ turn.
 """
 
 from nbkit.models import load_model
-from tests import benchmark_atlas, benchmark_sae, benchmark_scan
+from tests import benchmark_atlas, benchmark_explorer, benchmark_sae, benchmark_scan
 
 
 def main() -> None:
     model = load_model("smollm2-135m")
     benchmark_scan.main(model)
     benchmark_atlas.main(model)
+    benchmark_explorer.main()
     benchmark_sae.main(model)
 
 

@@ -9,6 +9,8 @@ import { NeuronChoice } from "./neuron-choice.js";
 import { NeuronView } from "./neuron-view.js";
 import { Store } from "./shards.js";
 
+const REST = 200; // ms without another cut until the address follows
+
 /** Which neuron is open and how it is shown; tells its parts when that changes. */
 class AtlasState {
   constructor(model, store, overview, vocabulary, linked) {
@@ -101,7 +103,8 @@ class AtlasState {
     this.place.cluster = null;
     this.assign({ threshold });
     this.view?.follow(this.place);
-    this.write(false);
+    clearTimeout(this.pending); // a change of the address takes longer than the cut, and browsers limit their number
+    this.pending = setTimeout(() => this.write(false), REST);
   }
 
   /** Change the model, all at once for those who follow it. */
@@ -175,6 +178,7 @@ class AtlasState {
   // the address
 
   write(entry) {
+    clearTimeout(this.pending);
     if (!this.linked) return;
     const address = this.address();
     if (address === location.hash) return;
