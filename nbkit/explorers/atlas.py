@@ -13,6 +13,7 @@ from nbkit.errors import NbkitError
 from nbkit.explorers.atlas_shards import AtlasShards
 from nbkit.explorers.bundle import FOLDER, module_text
 from nbkit.explorers.shard_files import site_folder
+from nbkit.explorers.threshold import Threshold
 
 if TYPE_CHECKING:
     from nbkit.models import LanguageModel
@@ -37,7 +38,7 @@ class AtlasExplorer(anywidget.AnyWidget):
     layer = traitlets.Int(NOTHING).tag(sync=True)
     neuron = traitlets.Int(NOTHING).tag(sync=True)
     """The neuron that is open; -1: none yet."""
-    threshold = traitlets.Float(0.5).tag(sync=True)
+    threshold = Threshold(0.5).tag(sync=True)
     """The distance at which the tree is cut."""
     live_importance = traitlets.Bool(False).tag(sync=True)
     """Whether token importance can be computed for any example: the model is at hand."""
@@ -83,13 +84,6 @@ class AtlasExplorer(anywidget.AnyWidget):
             return value
         is_layer = proposal["trait"].name == "layer"
         self._atlas.neuron(value if is_layer else self._atlas.layers[0], 0 if is_layer else value)  # refuses
-        return value
-
-    @traitlets.validate("threshold")
-    def _check_threshold(self, proposal: dict[str, Any]) -> float:
-        value = float(proposal["value"])
-        if not 0.0 < value <= 1.0:
-            raise NbkitError(f"A threshold of {value} is no distance to cut at: choose one in (0, 1].")
         return value
 
     def _answer(self, _: Any, content: Any, __: Any) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import anywidget
 import numpy as np
 import traitlets
 
 from nbkit.clusters import FeatureClusters
-from nbkit.errors import NbkitError
 from nbkit.explorers.bundle import FOLDER, module_text
+from nbkit.explorers.threshold import Threshold
 from nbkit.snippets import Snippet, display_token
 
 
@@ -40,7 +40,7 @@ class DendrogramExplorer(anywidget.AnyWidget):
 
     data = traitlets.Unicode().tag(sync=True)
     """The tree and the examples as JSON (see `explorer_data`)."""
-    threshold = traitlets.Float(0.5).tag(sync=True)
+    threshold = Threshold(0.5).tag(sync=True)
     """The distance at which the tree is cut."""
 
     def __init__(self, neuron: HasExamples, threshold: float = 0.5) -> None:
@@ -50,13 +50,6 @@ class DendrogramExplorer(anywidget.AnyWidget):
             NbkitError: the threshold is outside (0, 1] or the neuron has no examples.
         """
         super().__init__(data=explorer_data(neuron, threshold), threshold=threshold)
-
-    @traitlets.validate("threshold")
-    def _check_threshold(self, proposal: dict[str, Any]) -> float:
-        value = float(proposal["value"])
-        if not 0.0 < value <= 1.0:
-            raise NbkitError(f"A threshold of {value} is no distance to cut at: choose one in (0, 1].")
-        return value
 
 
 def explorer_data(neuron: HasExamples, threshold: float = 0.5) -> str:
