@@ -19,16 +19,21 @@ def evaluate(module: str, script: str, data: object) -> Any:
 
 
 PLACES = [
-    {"layer": 7, "index": 123, "threshold": 0.5, "cluster": None, "shade": "activation"},
-    {"layer": 0, "index": 0, "threshold": 0.42, "cluster": None, "shade": "activation"},
-    {"layer": 29, "index": 1535, "threshold": 1, "cluster": 12, "shade": "importance"},
-    {"layer": 3, "index": 7, "threshold": 0.01, "cluster": 1, "shade": "activation"},
+    {"layer": 7, "index": 123, "threshold": 0.5, "cluster": None, "shade": "activation", "kind": 0},
+    {"layer": 0, "index": 0, "threshold": 0.42, "cluster": None, "shade": "activation", "kind": 0},
+    {"layer": 29, "index": 1535, "threshold": 1, "cluster": 12, "shade": "importance", "kind": 1},
+    {"layer": 3, "index": 7, "threshold": 0.01, "cluster": 1, "shade": "activation", "kind": 0},
 ]
 
 
 def test_an_address_names_its_place() -> None:
     addresses = evaluate("atlas-links.js", "return data.map(addressOf);", PLACES)
-    assert addresses == ["#L7N123", "#L0N0&t=0.42", "#L29N1535&t=1.00&c=12&color=importance", "#L3N7&t=0.01&c=1"]
+    assert addresses == [
+        "#L7N123",
+        "#L0N0&t=0.42",
+        "#L29N1535&t=1.00&c=12&color=importance&by=pre_mlp",
+        "#L3N7&t=0.01&c=1",
+    ]
     assert evaluate("atlas-links.js", "return data.map(placeIn);", addresses) == PLACES
 
 
@@ -46,7 +51,18 @@ def test_what_an_address_cannot_mean_is_as_usual(address: str) -> None:
 
 
 def test_a_neuron_is_named_in_any_usual_way() -> None:
-    names = ["L7 N123", "l7n123", "7 123", "7.123", "7/123", " L7, N123 ", "7:123", "L7N123"]
+    names = [
+        "L7 N123",
+        "l7n123",
+        "7 123",
+        "7.123",
+        "7/123",
+        " L7, N123 ",
+        "7:123",
+        "L7N123",
+        "Layer 7, neuron 123",
+        "layer 7 neuron 123",
+    ]
     for found in evaluate("atlas-links.js", "return data.map(neuronIn);", names):
         assert found == {"layer": 7, "index": 123}
     words = ["", "said", "7", "L7", "1984", "7 up", "in 1960", "7123", "L7 N123 N4"]

@@ -230,6 +230,7 @@ def test_importance_colors_the_tokens_of_which_it_is_known(browser: Browser, min
         values = [float(str(title).split()[1]) for title in known.evaluate_all("all => all.map((e) => e.title)")]
         assert max(values) == 1 and min(values) >= 0
         expect(view.locator(".nk-legend")).to_contain_text("importance 0")
+        expect(view.get_by_text("Token importance: It is known here for")).to_be_visible()
 
 
 def test_similar_features_lead_to_their_neurons(browser: Browser, mini_book: Path, atlas: Atlas) -> None:
@@ -245,6 +246,7 @@ def test_similar_features_lead_to_their_neurons(browser: Browser, mini_book: Pat
             names = [features.loc[int(f)] for scope in found for f in scope if f >= 0]
             texts = [f"L{n['layer']} N{n['index']} · cluster {n['place'] + 1}" for n in names]
             expect(similar.get_by_role("button")).to_have_text(texts)
+        expect(view.page).to_have_url(re.compile(r"&by=pre_mlp$"))
         similar.get_by_role("button").last.click()
         last = names[-1]
         expect_open(view, int(last["layer"]), int(last["index"]))
@@ -274,7 +276,7 @@ def test_a_word_is_found_and_leads_to_its_features(browser: Browser, mini_book: 
         results.get_by_role("button", name="Close results").click()
         expect(results).to_be_hidden()
         find(view, "no such phrase anywhere")
-        expect(results.get_by_role("status")).to_contain_text("no feature")
+        expect(results.get_by_role("status")).to_contain_text("no feature has it")
 
 
 def test_text_link_and_file_can_be_taken_away(browser: Browser, mini_book: Path, atlas: Atlas) -> None:

@@ -1,16 +1,18 @@
 // What the explorer shows as the end of an address, and back. Pure functions, no page needed.
 
-/** @typedef {{layer: number, index: number, threshold: number, cluster: number | null, shade: string}} Place
- *  An open neuron, where its tree is cut, which cluster (from 1) stands out, and what colors the tokens. */
+/** @typedef {{layer: number, index: number, threshold: number, cluster: number | null, shade: string, kind: number}} Place
+ *  An open neuron, where its tree is cut, which cluster (from 1) stands out, what colors the tokens, and by which kind of
+ *  embedding features are similar (0 the atlas's own, 1 the pre-MLP vector). */
 
 export const CUT = 0.5; // of the survey, from which features come
 
-/** "#L7N123&t=0.42&c=3&color=importance"; what is as usual is left out. */
-export function addressOf({ layer, index, threshold, cluster, shade }) {
+/** "#L7N123&t=0.42&c=3&color=importance&by=pre_mlp"; what is as usual is left out. */
+export function addressOf({ layer, index, threshold, cluster, shade, kind }) {
   const parts = [`L${layer}N${index}`];
   if (threshold !== CUT) parts.push(`t=${threshold.toFixed(2)}`);
   if (cluster) parts.push(`c=${cluster}`);
   if (shade !== "activation") parts.push(`color=${shade}`);
+  if (kind) parts.push("by=pre_mlp");
   return `#${parts.join("&")}`;
 }
 
@@ -28,12 +30,13 @@ export function placeIn(address) {
     threshold: threshold > 0 && threshold <= 1 ? threshold : CUT,
     cluster: Number.isInteger(cluster) && cluster > 0 ? cluster : null,
     shade: given.get("color") === "importance" ? "importance" : "activation",
+    kind: given.get("by") === "pre_mlp" ? 1 : 0,
   };
 }
 
-/** The neuron that a text names in any usual way: "L7 N123", "l7n123", "7 123", "7.123", "7/123".
+/** The neuron that a text names in any usual way: "L7 N123", "l7n123", "7 123", "7/123", "Layer 7, neuron 123".
  * @returns {{layer: number, index: number} | null} */
 export function neuronIn(text) {
-  const found = /^\s*L?\s*(\d{1,4})\s*(?:[\s,.:/]|(?=N))\s*N?\s*(\d{1,6})\s*$/i.exec(text);
+  const found = /^\s*(?:layer|L)?\s*(\d{1,4})\s*(?:[\s,.:/]|(?=N))\s*(?:neuron|N)?\s*(\d{1,6})\s*$/i.exec(text);
   return found && { layer: Number(found[1]), index: Number(found[2]) };
 }

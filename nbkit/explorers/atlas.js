@@ -16,8 +16,7 @@ class AtlasState {
   constructor(model, store, overview, vocabulary, linked) {
     Object.assign(this, { model, store, overview, vocabulary });
     this.linked = !store.live; // in a book the address follows; JupyterLab's address is its own
-    this.kind = 0; // by which embedding features are similar
-    this.place = { shade: linked?.shade ?? "activation", cluster: linked?.cluster ?? null };
+    this.place = { shade: linked?.shade ?? "activation", cluster: linked?.cluster ?? null, kind: linked?.kind ?? 0 };
     this.look = linked !== null; // who came by a link sees what it names
     this.trail = []; // the neurons that were open before
     this.written = location.hash;
@@ -91,8 +90,8 @@ class AtlasState {
   }
 
   /** Show a neuron and write it to the model and, with a new entry in the history or not, to the address. */
-  show(row, { threshold, cluster = null, shade = this.place.shade, look = false, entry = false }) {
-    this.place = { cluster, shade };
+  show(row, { threshold, cluster = null, shade = this.place.shade, kind = this.place.kind, look = false, entry = false }) {
+    this.place = { cluster, shade, kind };
     this.look = look;
     this.assign({ layer: this.overview.layer(row), neuron: this.overview.index(row), threshold });
     this.write(entry);
@@ -120,6 +119,12 @@ class AtlasState {
     this.write(false);
     this.view?.follow(this.place);
     if (shade === "importance") this.weigh();
+  }
+
+  likenBy(kind) {
+    this.place.kind = kind;
+    this.write(false);
+    this.view?.follow(this.place);
   }
 
   chose(number) {
@@ -221,7 +226,7 @@ class AtlasState {
     const name = `similar-${this.overview.shardOf(row)}`;
     const [shard, features] = await Promise.all([this.store.get(name), this.features()]);
     const first = features.starts[row - (row % this.overview.per_shard)];
-    return [similarFeatures(shard, this.kind, features.starts[row] + place - first), features];
+    return [similarFeatures(shard, this.place.kind, features.starts[row] + place - first), features];
   }
 
   /** A link to a feature of another neuron. */
@@ -243,6 +248,7 @@ class AtlasState {
       examples.forEach((example, i) => view.data.importance.set(example, values[i]));
       view.said.textContent = "";
       view.clusters.shade();
+      view.remark();
     } catch (error) {
       view.said.textContent = `Token importance: ${error.message}.`;
     }

@@ -66,7 +66,7 @@ export class Finder {
 
   show({ phrase, hits, longer }, features) {
     this.close.hidden = false;
-    const those = hits.length ? count(hits.length, "feature") : "no feature";
+    const those = hits.length ? count(hits.length, "feature") : "no feature has it at its key token";
     this.status.textContent = `“${phrase}”: ${those}${longer.length ? "; longer phrases below" : ""}`;
     this.list = element("ol", { class: "nk-hits" });
     this.rest = element("div");

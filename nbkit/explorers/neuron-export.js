@@ -1,5 +1,6 @@
 // A neuron as text to paste and as a file to keep.
 
+import { CUT } from "./atlas-links.js";
 import { number, tokenText } from "./snippets.js";
 
 function textOf(data, example) {
@@ -42,6 +43,7 @@ export function neuronAsJson({ explorer, row, data, clusters }) {
     layer: overview.layer(row),
     neuron: overview.index(row),
     metrics: Object.fromEntries(overview.metrics.map(({ name, values }) => [name, values[row]])), // NaN becomes null
+    metrics_at: CUT,
     threshold: explorer.threshold,
     examples: described(data).map((example, i) => ({ cluster: labels[i] + 1, ...example, importance: importance(i) })),
     tree: { pairs: data.pairs, heights: data.heights },

@@ -8,7 +8,7 @@ import { ClusterView } from "./cluster-view.js";
 import { button, element } from "./elements.js";
 import { levelBars, levelExamples } from "./levels.js";
 import { copyText, neuronAsJson, neuronAsText, saveFile } from "./neuron-export.js";
-import { number } from "./snippets.js";
+import { count, number } from "./snippets.js";
 
 const NO_EXAMPLES = "No context of this corpus activates the neuron enough: it has no examples and no clusters.";
 
@@ -55,18 +55,25 @@ export class NeuronView {
     ];
   }
 
-  /** Why the pages show this neuron, if they do. */
+  /** Why the pages show this neuron, if they do, and whether its key tokens stand without a sentence before them. */
   makeReason() {
-    const reasons = this.explorer.overview.featured.filter(([row]) => row === this.row);
-    return reasons.map(([, sentence]) => element("p", { class: "nk-about" }, [`On another page: ${sentence}`]));
+    const { data, explorer, row } = this;
+    const reasons = explorer.overview.featured.filter(([shown]) => shown === row);
+    const first = data.positions.filter((position) => position <= 1).length;
+    return [
+      ...reasons.map(([, sentence]) => `On another page: ${sentence}`),
+      ...(first > data.n / 10 ? [`${first} of its ${count(data.n, "example")} begin their context: it may answer to that.`] : []),
+    ].map((text) => element("p", { class: "nk-about" }, [text]));
   }
 
   makeTiles() {
-    const tiles = this.explorer.overview.metrics.map(({ label, values }) => {
+    const { metrics, max_examples: most } = this.explorer.overview;
+    const tiles = metrics.map(({ name, label, values }) => {
       const value = values[this.row];
+      const all = name === "n_examples" && value === most ? "first " : ""; // more are not kept
       return element("div", {}, [
         element("dt", {}, [label]),
-        element("dd", {}, [Number.isNaN(value) ? "–" : number(value)]),
+        element("dd", {}, [Number.isNaN(value) ? "–" : all + number(value)]),
       ]);
     });
     return element("dl", { class: "nk-tiles" }, tiles);
@@ -96,11 +103,13 @@ export class NeuronView {
     const { data } = this;
     this.features = featureNodes(data, CUT);
     this.clusters = new ClusterView(data, this.makeHost());
+    this.remarks = element("p", { class: "nk-about", role: "status" });
     this.shadeChoice = this.makeShadeChoice();
     this.kindChoice = this.makeKindChoice();
     const lower = levelExamples(data.levels, data.max);
     return [
       element("div", { class: "nk-tools" }, [this.shadeChoice, this.kindChoice]),
+      this.remarks,
       element("div", { class: "nk-dendrogram" }, this.clusters.parts),
       ...(lower.length ? [folded("Text at lower activation", lower)] : []),
     ];
@@ -133,11 +142,7 @@ export class NeuronView {
       element("option", { value: 0 }, [`neuron embedding (${own})`]),
       element("option", { value: 1 }, [received === "pre_mlp" ? "pre-MLP vector" : received]),
     ]);
-    choice.value = this.explorer.kind;
-    choice.addEventListener("change", () => {
-      this.explorer.kind = Number(choice.value);
-      for (const open of this.root.querySelectorAll(".nk-similar[open]")) open.dispatchEvent(new Event("toggle"));
-    });
+    choice.addEventListener("change", () => this.explorer.likenBy(Number(choice.value)));
     return element("label", {}, ["Similar features by ", choice]);
   }
 
@@ -166,15 +171,29 @@ export class NeuronView {
       element("li", {}, [
         this.explorer.featureLink(feature, features),
         element("code", { class: "nk-word" }, [features.word(feature)]),
-        element("span", { class: "nk-value", title: "cosine similarity" }, [cosine.toFixed(2)]),
+        element("span", { class: "nk-value" }, [cosine.toFixed(2)]),
       ]),
     );
     const list = rows.length ? element("ul", {}, rows) : element("p", {}, ["none"]);
-    return element("div", {}, [element("p", { class: "nk-part" }, [scope]), list]);
+    const title = `${scope}, with cosine similarity`;
+    return element("div", {}, [element("p", { class: "nk-part" }, [title]), list]);
   }
 
-  /** Show the threshold, the colors and the cluster that the explorer has. */
-  follow({ shade, cluster }) {
+  /** Say what the reader may miss: importance that is not known, similar features of another cut. */
+  remark() {
+    const { data, explorer } = this;
+    const known = data.importance.size;
+    const kept = known ? `It is known here for ${count(known, "example")} of ${data.n}` : "It is not known for this neuron";
+    const importance = `${kept}: a page keeps it for the central examples of the neurons that other pages show.`;
+    const similar = `Similar features belong to the clusters at ${CUT.toFixed(2)}.`;
+    this.remarks.textContent = [
+      ...(data.shade === "importance" && known < data.n ? [`Token importance: ${importance}`] : []),
+      ...(explorer.threshold === CUT ? [] : [similar]),
+    ].join(" ");
+  }
+
+  /** Show the threshold, the colors, the cluster and the kind of likeness that the explorer has. */
+  follow({ shade, cluster, kind }) {
     if (!this.data.n) return;
     this.clusters.regroup();
     this.shadeChoice.querySelector("select").value = shade;
@@ -182,6 +201,12 @@ export class NeuronView {
       this.data.shade = shade;
       this.clusters.shade();
     }
+    if (this.kind !== kind) {
+      this.kind = kind;
+      this.kindChoice.querySelector("select").value = kind;
+      for (const open of this.root.querySelectorAll(".nk-similar[open]")) open.dispatchEvent(new Event("toggle"));
+    }
+    this.remark();
     const node = this.clusters.clusters[cluster - 1] ?? null;
     if (node !== this.clusters.chosen) this.clusters.choose(node);
   }
