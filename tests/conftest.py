@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -99,7 +101,8 @@ def tiny_model(tiny_folder: Callable[[str], Path]) -> Callable[[str], LanguageMo
 def tiny_atlas(
     tmp_path_factory: pytest.TempPathFactory, tiny_model: Callable[[str], LanguageModel]
 ) -> Callable[[str], Atlas]:
-    """Gives an atlas of the tiny model of an architecture over random text: tests must not change its files."""
+    """Gives an atlas of the tiny model of an architecture over random text: tests must not change its files, only let
+    more be made from it."""
     from nbkit.build import build_atlas
     from tests.tiny_models import random_contexts
 
@@ -108,3 +111,18 @@ def tiny_atlas(
         return build_atlas(tiny_model(architecture), contexts, tmp_path_factory.mktemp("atlas"), progress=False)
 
     return cache(build)
+
+
+@pytest.fixture
+def own_atlas(tiny_atlas: Callable[[str], Atlas], tmp_path: Path) -> Callable[[str], Atlas]:
+    """Gives a test its own copy of a tiny atlas, without what other tests have let be made from it."""
+    from nbkit.atlas import MANIFEST, open_atlas
+
+    def copy(architecture: str) -> Atlas:
+        source, target = tiny_atlas(architecture).path, tmp_path / architecture
+        target.mkdir()
+        for name in (MANIFEST, *json.loads((source / MANIFEST).read_text())["files"]):
+            shutil.copyfile(source / name, target / name)
+        return open_atlas(target)
+
+    return copy

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,8 +24,8 @@ from tests.tiny_models import D_MLP, N_LAYERS, random_contexts
 
 
 @pytest.fixture
-def atlas(tiny_atlas: Callable[[str], Atlas], tmp_path: Path) -> Atlas:
-    return open_atlas(shutil.copytree(tiny_atlas("llama").path, tmp_path / "llama"))
+def atlas(own_atlas: Callable[[str], Atlas]) -> Atlas:
+    return own_atlas("llama")
 
 
 def slow_rows(atlas: Atlas) -> Iterator[tuple[int, ...]]:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-import shutil
 from collections.abc import Callable
 from dataclasses import astuple, replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from nbkit import findings
-from nbkit.atlas import Atlas, Manifest, open_atlas
+from nbkit.atlas import Atlas, Manifest
 from nbkit.errors import NbkitError
 from nbkit.spaces import MEASURES, compare_spaces
 from tests.example_atlas import GATED, MANIFEST, example_atlas
@@ -24,9 +22,9 @@ MANIFESTS = {"plain": MANIFEST, "gated": GATED}
 
 
 @pytest.fixture
-def atlas(tiny_atlas: Callable[[str], Atlas], tmp_path: Path) -> Callable[[str], Atlas]:
+def atlas(own_atlas: Callable[[str], Atlas]) -> Callable[[str], Atlas]:
     """Copies of atlases, into which tables of metrics may be written."""
-    return lambda architecture: open_atlas(shutil.copytree(tiny_atlas(architecture).path, tmp_path / architecture))
+    return own_atlas
 
 
 def compared(manifest: Manifest) -> Atlas:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,9 +15,9 @@ from nbkit.neighbours import neighbours_of
 
 
 @pytest.fixture
-def atlas(tiny_atlas: Callable[[str], Atlas], tmp_path: Path) -> Callable[[str], Atlas]:
+def atlas(own_atlas: Callable[[str], Atlas]) -> Callable[[str], Atlas]:
     """Copies of atlases, into which neighbours may be written."""
-    return lambda architecture: open_atlas(shutil.copytree(tiny_atlas(architecture).path, tmp_path / architecture))
+    return own_atlas
 
 
 @pytest.mark.parametrize(("architecture", "kind"), [("llama", "gradient"), ("llama", "pre_mlp"), ("gpt2", "input")])
