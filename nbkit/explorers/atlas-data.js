@@ -2,7 +2,7 @@
 
 import { cut, makeTree } from "./tree.js";
 
-export const NEIGHBOURS = 4; // similar features of each scope
+const NEIGHBOURS = 4; // similar features of each scope
 export const SCOPES = ["in the same layer", "in other layers"];
 const NONE = 0xffffffff;
 const EFFECTS = 10; // tokens that are promoted, and as many that are suppressed
