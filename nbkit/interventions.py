@@ -137,21 +137,20 @@ class InterventionRun(TrainingRun):
             loss = loss + self.what.auxiliary * auxiliary_loss(state, self.weights["w_dec"], silent)
         return loss
 
-    def embedding_term(self, h: Float[Tensor, "*stack b d_in"], pairs: Pairs) -> Float[Tensor, "*stack"]:
-        what, w = self.what, self.weights["w_enc"]
-        assert self.embedding_loss is not None
-        if what.ne_on == "all" and what.ne_gradient == "own":
-            return super().embedding_term(h, pairs)
-        loss = self.embedding_loss
+    def embedding_gradient(self, state: Pass) -> tuple[Float[Tensor, "*stack"], Float[Tensor, "*stack d_in d_sae"]]:
+        loss, what = self.embedding_loss, self.what
+        assert loss is not None
         if what.ne_gradient == "shuffled":
             loss = deepcopy(loss)
             loss.average, loss.seen = loss.average.roll(1, -2), loss.seen & loss.seen.roll(1, -1)
-        (gradient,) = torch.autograd.grad(loss.of_pairs(h, pairs, w).sum(), w)
-        gradient = self._changed(gradient, h, pairs) * self._chosen()[..., None, :]
+        value, gradient = loss.value_and_gradient(state.h, state.pairs, self.weights["w_enc"])
+        if what.ne_on == "all" and what.ne_gradient == "own":
+            return value, gradient
+        gradient = self._changed(gradient, state.h, state.pairs) * self._chosen()[..., None, :]
         if what.ne_gradient == "denominator":
             self._unmoving = self.ne[..., None, None] * gradient
-            return torch.zeros_like(self.ne)
-        return (gradient * w).sum((-2, -1))  # its gradient, not its value, is what counts
+            gradient = torch.zeros_like(gradient)
+        return value, gradient
 
     @torch.no_grad()
     def before_step(self, state: Pass) -> None:

@@ -89,17 +89,40 @@ class NeuronEmbeddingLoss(nn.Module):
             NbkitError: the shapes don't fit.
         """
         self._check(h, z, w_enc)
-        return self.of_pairs(h, Pairs(z), w_enc)
+        total: Tensor = _DistanceSum.apply(w_enc, self, h, Pairs(z))  # type: ignore[no-untyped-call]
+        return total
 
-    def of_pairs(
+    @torch.no_grad()
+    def value_and_gradient(
         self, h: Float[Tensor, "b d_in"], pairs: Pairs, w_enc: Float[Tensor, "d_in d_sae"]
-    ) -> Float[Tensor, ""]:
-        """The same for a batch whose pairs are known."""
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, "d_in d_sae"]]:
+        """The same for a batch whose pairs are known, with its gradient by hand: nothing of a batch's size is kept.
+
+        The gradient of a pair's distance with respect to w is
+
+            w / |a * w| * (c h^2 / |h * w|^2 - 2 a (h / |h * w| - a c / (2 |a * w|^2))),
+
+            c = |a * w| cos(a * w, h * w).
+        """
+        latents, a, w = self.average.shape[:-1], self.average.flatten(0, -2), w_enc.mT.contiguous().flatten(0, -2)
         share = self.seen.flatten()  # the weight of a latent's pairs
         if self.over == "latents":
             share = share / pairs.n_active.clamp_min(1).to(h.dtype)
-        total: Tensor = _DistanceSum.apply(h, pairs, w_enc, self.average, share)  # type: ignore[no-untyped-call]
-        return total
+        smallest = torch.finfo(h.dtype).tiny ** 0.75  # a squared norm below has no direction
+        w2, h2 = w * w, h * h
+        h_norm2 = pairs.products(w2, h2).clamp_min_(smallest)  # |h * w|^2 of every pair
+        h_scale = h_norm2.rsqrt()
+        aw2 = w2.mul_(a)
+        a_norm2 = vecdot(a, aw2).clamp_min_(smallest)  # |a * w|^2 of every latent
+        a_scale = a_norm2.rsqrt() * share
+        toward = pairs.sums(h, h_scale)
+        sum_c = vecdot(aw2, toward)  # over a latent's pairs; c, |a * w| times the cosine of a pair, is below
+        total = (pairs.n_active * share).addcmul(sum_c, a_scale, value=-1).view(latents).sum(-1)
+        c = pairs.products(aw2, h).mul_(h_scale)
+        del w2, aw2  # two matrices of the weights' size at a time are enough
+        toward.addcmul_(a, (sum_c / a_norm2)[:, None], value=-0.5)
+        gradient = pairs.sums(h2, c.div_(h_norm2)).addcmul_(a, toward, value=-2).mul_(w).mul_(a_scale[:, None])
+        return total, gradient.view_as(self.average).mT
 
     @torch.no_grad()
     def update(self, h: Float[Tensor, "b d_in"], z: Float[Tensor, "b d_sae"]) -> None:
@@ -117,12 +140,12 @@ class NeuronEmbeddingLoss(nn.Module):
         powers = self._powers(h)
         average, seen = self.average.flatten(0, -2), self.seen.flatten()
         active = pairs.n_active.bool()
-        if bool((active > seen).any()):  # as if the first input had been the average before: m h + (1 - m) h = h
+        if not torch.equal(active | seen, seen):  # as if the first input had been the average: m h + (1 - m) h = h
             new = (active > seen).nonzero()[:, 0]
             average[new] = h.flatten(0, -2)[pairs.input[pairs.starts[new]]]
             seen[new] = True
-        average.mul_(powers.take(pairs.n_active)[:, None])
-        average.add_(pairs.sums(h, powers.take(pairs.later)), alpha=1 - self.momentum)
+        new_part = pairs.sums(h, powers.take(pairs.later).mul_(1 - self.momentum))
+        torch.addcmul(new_part, average, powers.take(pairs.n_active)[:, None], out=average)
 
     def _powers(self, h: Float[Tensor, "*stack b d_in"]) -> Float[Tensor, " b+1"]:
         """Those of the momentum, up to a batch's size: computing them for each pair would take as long as its sums."""
@@ -143,42 +166,15 @@ class NeuronEmbeddingLoss(nn.Module):
 
 
 class _DistanceSum(torch.autograd.Function):
-    """Equation 4 with its gradient by hand: nothing of a batch's size is kept for it.
-
-    The gradient of a pair's distance with respect to w is
-
-        w / |a * w| * (c h^2 / |h * w|^2 - 2 a (h / |h * w| - a c / (2 |a * w|^2))),   c = |a * w| cos(a * w, h * w).
-    """
+    """Equation 4, which knows its gradient already when it is computed."""
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        h: Float[Tensor, "*stack b d_in"],
-        pairs: Pairs,
-        w_enc: Float[Tensor, "*stack d_in d_sae"],
-        average: Float[Tensor, "*stack d_sae d_in"],
-        share: Float[Tensor, " latents"],
-    ) -> Float[Tensor, "*stack"]:
-        latents, a, w = average.shape[:-1], average.flatten(0, -2), w_enc.mT.contiguous().flatten(0, -2)
-        smallest = torch.finfo(h.dtype).tiny ** 0.75  # a squared norm below has no direction
-        w2, h2 = w * w, h * h
-        h_norm2 = pairs.products(w2, h2).clamp_min_(smallest)  # |h * w|^2 of every pair
-        h_scale = h_norm2.rsqrt()
-        aw2 = w2.mul_(a)
-        a_norm2 = vecdot(a, aw2).clamp_min_(smallest)  # |a * w|^2 of every latent
-        a_scale = a_norm2.rsqrt() * share
-        toward = pairs.sums(h, h_scale)
-        sum_c = vecdot(aw2, toward)  # over a latent's pairs; c, |a * w| times the cosine of a pair, is below
-        total: Tensor = (pairs.n_active * share - sum_c * a_scale).view(latents).sum(-1)
-        if ctx.needs_input_grad[2]:
-            c = pairs.products(aw2, h).mul_(h_scale)
-            del w2, aw2  # two matrices of the weights' size at a time are enough
-            toward.addcmul_(a, (sum_c / a_norm2)[:, None], value=-0.5)
-            gradient = pairs.sums(h2, c.div_(h_norm2)).addcmul_(a, toward, value=-2).mul_(w)
-            ctx.save_for_backward(gradient.view_as(average), a_scale.view(latents))
+    def forward(ctx: Any, w_enc: Tensor, loss: NeuronEmbeddingLoss, h: Tensor, pairs: Pairs) -> Tensor:
+        total, gradient = loss.value_and_gradient(h, pairs, w_enc)
+        ctx.save_for_backward(gradient)
         return total
 
     @staticmethod
-    def backward(ctx: Any, upstream: Float[Tensor, "*stack"]) -> tuple[None, None, Tensor, None, None]:
-        gradient, a_scale = ctx.saved_tensors
-        return None, None, gradient.mT * (a_scale * upstream[..., None])[..., None, :], None, None
+    def backward(ctx: Any, upstream: Float[Tensor, "*stack"]) -> tuple[Tensor, None, None, None]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * upstream[..., None, None], None, None, None

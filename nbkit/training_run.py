@@ -122,8 +122,8 @@ class TrainingRun:
         self.optimiser.zero_grad()  # first, for less memory
         state = self.forward(self.batch())
         loss = self.loss(state)
-        self._check(loss.detach())
         loss.sum().backward()
+        self._check(self.with_embedding_loss(loss.detach(), state))
         self.before_step(state)
         self.optimiser.step()
         self.after_step(state)
@@ -146,18 +146,29 @@ class TrainingRun:
         return Pass(h, pre, z, error, pairs)
 
     def loss(self, state: Pass) -> Float[Tensor, "*stack"]:
-        """Equation 5; updates the averages of equation 6."""
+        """Equation 5 without the neuron-embedding loss."""
         loss: Tensor = state.error.square().mean((-2, -1)) + self.l1 * state.z.sum((-2, -1))
-        if self.embedding_loss is not None:
-            if self.step >= self.config.ne_start:
-                loss = torch.addcmul(loss, self.ne, self.embedding_term(state.h, state.pairs))
-            self.embedding_loss.update_from_pairs(state.h, state.pairs)
         return loss
 
-    def embedding_term(self, h: Float[Tensor, "*stack b d_in"], pairs: Pairs) -> Float[Tensor, "*stack"]:
-        """The neuron-embedding loss, unweighted."""
+    @torch.no_grad()
+    def with_embedding_loss(self, loss: Float[Tensor, "*stack"], state: Pass) -> Float[Tensor, "*stack"]:
+        """Equation 5, given the rest of it, whose gradient is known; adds the gradient of the neuron-embedding loss to
+        it and updates the averages of equation 6. By hand: autograd would take another tenth of a small step."""
+        if self.embedding_loss is None:
+            return loss
+        if self.step >= self.config.ne_start:
+            value, gradient = self.embedding_gradient(state)
+            loss = torch.addcmul(loss, self.ne, value)
+            whole = self.weights["w_enc"].grad
+            assert whole is not None
+            whole.addcmul_(gradient, self.ne[..., None, None])
+        self.embedding_loss.update_from_pairs(state.h, state.pairs)
+        return loss
+
+    def embedding_gradient(self, state: Pass) -> tuple[Float[Tensor, "*stack"], Float[Tensor, "*stack d_in d_sae"]]:
+        """The neuron-embedding loss and its gradient, unweighted."""
         assert self.embedding_loss is not None
-        return self.embedding_loss.of_pairs(h, pairs, self.weights["w_enc"])
+        return self.embedding_loss.value_and_gradient(state.h, state.pairs, self.weights["w_enc"])
 
     def before_step(self, state: Pass) -> None:
         """What precedes a step of the optimiser, the gradients being known: nothing."""

@@ -1,4 +1,4 @@
-"""Speed and memory as ratios of one run: `make bench`, about 15 minutes on two idle cores.
+"""Speed and memory as ratios of one run: `make bench`, about 12 minutes on two idle cores.
 
 Absolute times are printed for orientation; what counts are the ratios, both sides of which are measured in this run, in
 turn.

@@ -26,7 +26,8 @@ from nbkit.scan import AtlasConfig, Bounds, scan_block
 from nbkit.showcase import several_behaviours
 from nbkit.survey import survey
 
-BLOCKS = 5
+BLOCKS = 10
+"""Of the 79 of the default profile: the first ones, which cost most, since little is ruled out yet."""
 MEMORY_CONTEXTS = (1_000, 10_000)
 
 

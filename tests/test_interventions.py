@@ -13,7 +13,6 @@ from torch.nn.functional import cosine_similarity
 import nbkit.interventions
 from nbkit.errors import NbkitError
 from nbkit.interventions import Intervention, InterventionRun
-from nbkit.pairs import Pairs
 from nbkit.sae import SparseAutoencoder
 from nbkit.training_run import PARAMETERS, SaeConfig, TrainingRun
 
@@ -254,11 +253,10 @@ def gradient_of(what: Intervention) -> tuple[Tensor, Tensor, Tensor]:
     run = InterventionRun([activations()], [CONFIG], what)
     while run.step < START:
         run.advance()
-    h = run.batch()
-    z = run.forward(h).z
-    w = run.weights["w_enc"]
-    (gradient,) = torch.autograd.grad(run.embedding_term(h, Pairs(z)).sum(), w)
-    return gradient, w.detach(), h.T @ (z > 0).double()
+    with torch.no_grad():
+        state = run.forward(run.batch())
+        _, gradient = run.embedding_gradient(state)
+    return gradient, run.weights["w_enc"].detach(), state.h.T @ (state.z > 0).double()
 
 
 @pytest.mark.parametrize("kind", ["own", "shuffled", "reversed", "level", "reversed_level", "noise"])
@@ -283,9 +281,9 @@ def test_noise_is_drawn_anew_at_every_step() -> None:
     )
     while run.step < START:
         run.advance()
-    h = run.batch()
-    pairs = Pairs(run.forward(h).z)
-    first, second = (torch.autograd.grad(run.embedding_term(h, pairs).sum(), run.weights["w_enc"])[0] for _ in range(2))
+    with torch.no_grad():
+        state = run.forward(run.batch())
+        first, second = (run.embedding_gradient(state)[1] for _ in range(2))
     both = (first.norm(dim=-2) > 0) & (second.norm(dim=-2) > 0)
     assert (torch.cosine_similarity(first, second, dim=-2)[both] < 0.99).all()
 

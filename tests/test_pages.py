@@ -26,13 +26,15 @@ MOST_BYTES = {
     "ParetoExplorer": 120_000,
 }
 """Of a page with explorers: for itself, and for each of them."""
+SCREENSHOTS = REPOSITORY / "_build/screenshots"
+"""Of every kind of explorer, narrow and wide, light and dark: for a person to look at after the tests."""
 Scheme = Literal["light", "dark"]
 
 
 @pytest.fixture(scope="session")
 def quick_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The pages of the real book, executed at the profile for tests."""
-    return build("quick", out=tmp_path_factory.mktemp("quick"), root=REPOSITORY)
+    return build("quick", out=tmp_path_factory.mktemp("quick") / "_build", root=REPOSITORY)
 
 
 @pytest.fixture(scope="session", params=BOOKS)
@@ -119,6 +121,8 @@ def test_explorers_fit_and_are_accessible(browser: Browser, html: Path, axe: Pat
             assert set(schemes) == {scheme}
             checks.check_fits_the_width(seen.page)
             checks.check_accessible(seen.page, axe)
+            picture = SCREENSHOTS / f"{html.parents[1].name}-{name.removesuffix('.html')}-{width}-{scheme}.png"
+            seen.page.screenshot(path=picture, full_page=True)
 
 
 def test_a_page_weighs_no_more_than_its_explorers_may(html: Path) -> None:
