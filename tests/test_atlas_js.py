@@ -27,7 +27,7 @@ PLACES = [
 
 
 def test_an_address_names_its_place() -> None:
-    addresses = evaluate("atlas-links.js", "return data.map(addressOf);", PLACES)
+    addresses = evaluate("atlas-links.js", "return data.map((place) => addressOf(place));", PLACES)
     assert addresses == [
         "#L7N123",
         "#L0N0&t=0.42",
@@ -35,6 +35,19 @@ def test_an_address_names_its_place() -> None:
         "#L3N7&t=0.01&c=1",
     ]
     assert evaluate("atlas-links.js", "return data.map(placeIn);", addresses) == PLACES
+
+
+def test_an_address_keeps_what_was_asked() -> None:
+    asked = {"metric": "max_distance", "order": "smallest", "layer": "0", "least": "20", "find": "R&D = 100% a+b <b>"}
+    address = evaluate(
+        "atlas-links.js", "return addressOf(data.place, data.asked);", {"place": PLACES[2], "asked": asked}
+    )
+    assert address.startswith("#L29N1535&t=1.00&c=12&color=importance&by=pre_mlp&metric=max_distance&order=smallest")
+    assert " " not in address and "<" not in address
+    assert evaluate("atlas-links.js", "return [askedIn(data), placeIn(data)];", address) == [asked, PLACES[2]]
+    odd = ["", "#", "#L7N123", "#L7N123&metric=&find", "#L7N123&other=1"]
+    assert evaluate("atlas-links.js", "return data.map(askedIn);", odd) == [{}] * len(odd)
+    assert evaluate("atlas-links.js", "return askedIn(data);", "#L7N123&find=100%") == {"find": "100%"}
 
 
 @pytest.mark.parametrize("address", ["", "#", "#further-reading", "#L7", "#N7", "#L7N", "#LxN3", "#L-1N3", "#L7N12x"])

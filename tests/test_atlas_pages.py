@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -217,6 +218,39 @@ def test_a_link_opens_what_it_names(browser: Browser, mini_book: Path, atlas: At
         expect_address(view.page, end.replace("c=2", "c=1"))
         view.get_by_label("Color tokens by").select_option("activation")
         expect_address(view.page, f"#L{layer}N{index}&t=0.30&c=1")
+
+
+def test_a_link_keeps_what_was_listed_and_searched(browser: Browser, mini_book: Path, atlas: Atlas) -> None:
+    features = features_of(atlas, progress=False)
+    largest = features.loc[int(features["size"].to_numpy().argmax())]
+    word = atlas.token_strings([int(largest["key_id"])])[0].strip().lower()
+    layer, index = rows_by(atlas, "n_clusters")[0]
+    with opened(browser, mini_book, f"#L{layer}N{index}") as view:
+        view.get_by_label("Metric").select_option("n_examples")
+        view.get_by_role("button", name="Largest first").click()
+        view.get_by_role("combobox", name="Layer").select_option(str(layer))
+        view.get_by_label("With at least").fill("7")
+        view.get_by_label("With at least").press("Tab")
+        find(view, word)
+        hits = view.locator(".nk-hits .nk-link")
+        expect(hits.first).to_be_visible()
+        end = f"#L{layer}N{index}&metric=n_examples&order=smallest&layer={layer}&least=7&find={quote(word)}"
+        expect_address(view.page, end)
+        first, found = listed(view)[:5], hits.all_inner_texts()
+    with opened(browser, mini_book, end) as view:
+        expect_open(view, layer, index)
+        expect(view.get_by_label("Metric")).to_have_value("n_examples")
+        expect(view.get_by_role("combobox", name="Layer")).to_have_value(str(layer))
+        expect(view.get_by_label("With at least")).to_have_value("7")
+        expect(view.get_by_role("searchbox")).to_have_value(word)
+        expect(view.locator(".nk-hits .nk-link")).to_have_text(found)
+        assert listed(view)[:5] == first
+        view.locator(".nk-hits .nk-link").first.click()
+        view.get_by_role("button", name="Close results").click()
+        expect(view.page).to_have_url(re.compile("least=7$"))
+        view.page.go_back()
+        expect_open(view, layer, index)
+        expect(view.locator(".nk-hits .nk-link")).to_have_text(found)
 
 
 def test_importance_colors_the_tokens_of_which_it_is_known(browser: Browser, mini_book: Path) -> None:

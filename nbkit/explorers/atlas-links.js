@@ -6,14 +6,25 @@
 
 export const CUT = 0.5; // of the survey, from which features come
 
-/** "#L7N123&t=0.42&c=3&color=importance&by=pre_mlp"; what is as usual is left out. */
-export function addressOf({ layer, index, threshold, cluster, shade, kind }) {
+const ASKED = ["metric", "order", "layer", "least", "find"];
+
+/** "#L7N123&t=0.42&c=3&color=importance&by=pre_mlp&metric=max_distance&find=in%20love"; what is as usual is left out.
+ * @param {Place} place
+ * @param {Object<string, string>} asked how neurons are listed (neuron-choice.js) and what was searched (finder.js) */
+export function addressOf({ layer, index, threshold, cluster, shade, kind }, asked = {}) {
   const parts = [`L${layer}N${index}`];
   if (threshold !== CUT) parts.push(`t=${threshold.toFixed(2)}`);
   if (cluster) parts.push(`c=${cluster}`);
   if (shade !== "activation") parts.push(`color=${shade}`);
   if (kind) parts.push("by=pre_mlp");
+  for (const name of ASKED) if (name in asked) parts.push(`${name}=${encodeURIComponent(asked[name])}`);
   return `#${parts.join("&")}`;
+}
+
+/** What an address asks for beside its place, as texts. */
+export function askedIn(address) {
+  const given = new URLSearchParams(address.replace(/^#/, ""));
+  return Object.fromEntries(ASKED.filter((name) => given.get(name)).map((name) => [name, given.get(name)]));
 }
 
 /** The place that an address names; null if it names none.

@@ -2,7 +2,7 @@
 // Served together with its imports as one module (bundle.py); atlas.py says what the data are.
 
 import { Features, neuronData, Overview, similarFeatures } from "./atlas-data.js";
-import { addressOf, CUT, placeIn } from "./atlas-links.js";
+import { addressOf, askedIn, CUT, placeIn } from "./atlas-links.js";
 import { button, element } from "./elements.js";
 import { Finder } from "./finder.js";
 import { NeuronChoice } from "./neuron-choice.js";
@@ -34,6 +34,7 @@ class AtlasState {
       this.error,
       this.neuron,
     ]);
+    if (linked) this.take(location.hash);
     this.follow();
     if (linked && this.row !== overview.row(linked.layer, linked.index)) this.refuse(linked);
     this.first = { layer: overview.layer(this.row), index: overview.index(this.row), threshold: this.threshold };
@@ -194,7 +195,8 @@ class AtlasState {
 
   address() {
     const [layer, index] = [this.model.get("layer"), this.model.get("neuron")];
-    return addressOf({ layer, index, threshold: this.threshold, ...this.place });
+    const asked = { ...this.choice.asked, ...this.finder.asked };
+    return addressOf({ layer, index, threshold: this.threshold, ...this.place }, asked);
   }
 
   /** Follow the address: the reader came by a link, or went back. */
@@ -206,7 +208,15 @@ class AtlasState {
     if (row === undefined || row === null) return;
     if (this.trail.at(-1)?.row === row) this.trail.pop();
     this.written = location.hash;
+    this.take(location.hash);
     this.show(row, { ...place });
+  }
+
+  /** List and search what an address asks for. */
+  take(address) {
+    const asked = askedIn(address);
+    this.choice.take(asked);
+    this.finder.take(asked);
   }
 
   linkText() {

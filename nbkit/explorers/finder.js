@@ -11,6 +11,7 @@ export class Finder {
   /** @param explorer the state that it shows and changes (atlas.js) */
   constructor(explorer) {
     this.explorer = explorer;
+    this.sought = ""; // the words whose features are shown
     this.field = element("input", { type: "search", placeholder: "L7 N123, or a word", spellcheck: false });
     const find = () => this.find(this.field.value);
     this.form = element("div", { class: "nk-find", role: "search" }, [
@@ -24,33 +25,52 @@ export class Finder {
     });
     this.status = element("p", { role: "status" });
     this.results = element("div");
-    this.close = button({ class: "nk-button", hidden: "" }, ["Close results"], () => this.clear());
+    this.close = button({ class: "nk-button", hidden: "" }, ["Close results"], () => {
+      this.seek("");
+      this.field.focus();
+    });
     const head = element("div", { class: "nk-tools" }, [this.status, this.close]);
     this.root = element("section", { class: "nk-found", "aria-label": "What was found" }, [head, this.results]);
   }
 
-  clear() {
-    this.status.textContent = "";
-    this.results.replaceChildren();
-    this.close.hidden = true;
-    this.field.focus();
+  /** What was searched, as the address has it. */
+  get asked() {
+    return this.sought ? { find: this.sought } : {};
   }
 
-  async find(text) {
+  /** Search what an address asks for. */
+  take({ find = "" }) {
+    if (find === this.sought) return;
+    this.field.value = find;
+    this.search(find);
+  }
+
+  find(text) {
+    const named = neuronIn(text);
+    this.seek(named ? "" : text.trim());
     this.field.value = text;
+    if (named) this.openNamed(named);
+  }
+
+  /** The reader seeks other words, or none. */
+  seek(text) {
+    this.search(text);
+    this.explorer.write(false);
+  }
+
+  async search(text) {
+    this.sought = text;
     this.results.replaceChildren();
     this.close.hidden = true;
-    if (!text.trim()) return this.clear();
-    const named = neuronIn(text);
-    if (named) return this.openNamed(named);
-    this.status.textContent = "Searching …";
+    this.status.textContent = text ? "Searching …" : "";
+    if (!text) return;
     try {
       const { store, overview } = this.explorer;
       const load = (number) => store.get(`phrases-${String(number).padStart(5, "0")}`);
       const [found, features] = await Promise.all([searchPhrase(overview.phrases, load, text), this.explorer.features()]);
-      if (this.field.value === text) this.show(found, features);
+      if (this.sought === text) this.show(found, features);
     } catch (error) {
-      this.status.textContent = error.message;
+      if (this.sought === text) this.status.textContent = error.message;
     }
   }
 

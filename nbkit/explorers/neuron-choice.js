@@ -11,10 +11,7 @@ export class NeuronChoice {
   /** @param explorer knows the whole model and which neuron is open (atlas.js) */
   constructor(explorer) {
     this.explorer = explorer;
-    this.metric = explorer.overview.byName.get("n_clusters");
-    this.descending = true;
-    this.layer = null; // the only one that is listed
-    this.least = Math.min(ENOUGH, explorer.overview.max_examples);
+    this.usual = { metric: "n_clusters", order: "largest", layer: "", least: String(Math.min(ENOUGH, explorer.overview.max_examples)) };
     this.glance = new Glance(this);
     this.list = new NeuronList(this);
     this.status = element("p", { class: "nk-status", role: "status" });
@@ -23,7 +20,36 @@ export class NeuronChoice {
       element("div", { class: "nk-body" }, [this.glance.root, this.list.root]),
       this.status,
     ]);
+    this.take({});
+  }
+
+  /** List as is asked for: the name of a `metric`, the `order` (largest or smallest first), the only `layer`, and the
+   * `least` number of examples; what is not, as usual. */
+  take(asked) {
+    const { overview, usual } = this;
+    const wanted = { ...usual, ...asked };
+    this.metric = overview.byName.get(wanted.metric) ?? overview.byName.get(usual.metric);
+    this.descending = wanted.order !== "smallest";
+    this.layer = overview.layers.find((layer) => String(layer) === wanted.layer) ?? null;
+    this.least = Math.max(0, Math.round(Number(wanted.least)) || 0);
     this.select();
+  }
+
+  /** What differs from how neurons are usually listed. */
+  get asked() {
+    const now = {
+      metric: this.metric.name,
+      order: this.descending ? "largest" : "smallest",
+      layer: String(this.layer ?? ""),
+      least: String(this.least),
+    };
+    return Object.fromEntries(Object.entries(now).filter(([name, value]) => value !== this.usual[name]));
+  }
+
+  /** The reader asks for something else. */
+  ask(asked) {
+    this.take({ ...this.asked, ...asked });
+    this.explorer.write(false);
   }
 
   get overview() {
@@ -40,30 +66,20 @@ export class NeuronChoice {
 
   makeFilters() {
     const option = (value, text) => element("option", { value }, [text]);
-    const metrics = element("select", {}, this.overview.metrics.map(({ name, label }) => option(name, label)));
-    metrics.value = this.metric.name;
-    metrics.addEventListener("change", () => {
-      this.metric = this.overview.byName.get(metrics.value);
-      this.select();
-    });
+    const metrics = this.overview.metrics.map(({ name, label }) => option(name, label));
     const layers = this.overview.layers.map((layer) => option(layer, layer));
-    const layer = element("select", {}, [option("", "all"), ...layers]);
-    layer.addEventListener("change", () => {
-      this.layer = layer.value === "" ? null : Number(layer.value);
-      this.select();
-    });
-    const least = element("input", { type: "number", min: 0, max: this.overview.max_examples, value: this.least });
-    least.addEventListener("change", () => {
-      this.least = Math.max(0, Math.round(least.valueAsNumber) || 0);
-      least.value = this.least;
-      this.select();
-    });
-    this.turn = button({ class: "nk-button" }, [], () => {
-      this.descending = !this.descending;
-      this.select();
-    });
+    this.fields = {
+      metric: element("select", {}, metrics),
+      layer: element("select", {}, [option("", "all"), ...layers]),
+      least: element("input", { type: "number", min: 0, max: this.overview.max_examples }),
+    };
+    for (const [name, field] of Object.entries(this.fields)) {
+      field.addEventListener("change", () => this.ask({ [name]: field.value }));
+    }
+    this.turn = button({ class: "nk-button" }, [], () => this.ask({ order: this.descending ? "smallest" : "largest" }));
+    const { metric, layer, least } = this.fields;
     return element("div", { class: "nk-tools" }, [
-      element("label", {}, ["Metric ", metrics]),
+      element("label", {}, ["Metric ", metric]),
       this.turn,
       element("label", {}, ["Layer ", layer]),
       element("label", {}, ["With at least ", least, " examples"]),
@@ -83,6 +99,9 @@ export class NeuronChoice {
     }
     const shown = Float32Array.from(found, (row) => values[row]);
     this.rows = Uint32Array.from(ranking(shown, this.descending), (place) => found[place]);
+    this.fields.metric.value = this.metric.name;
+    this.fields.layer.value = this.layer ?? "";
+    this.fields.least.value = this.least;
     this.turn.textContent = this.descending ? "Largest first" : "Smallest first";
     this.turn.setAttribute("aria-label", `${this.turn.textContent}: turn the order around`);
     this.glance.draw(true);
