@@ -122,7 +122,7 @@ def test_explorers_fit_and_are_accessible(browser: Browser, html: Path, axe: Pat
             checks.check_fits_the_width(seen.page)
             checks.check_accessible(seen.page, axe)
             picture = SCREENSHOTS / f"{html.parents[1].name}-{name.removesuffix('.html')}-{width}-{scheme}.png"
-            seen.page.screenshot(path=picture, full_page=True)
+            seen.page.screenshot(path=picture, full_page=True, style="* { content-visibility: visible !important }")
 
 
 def test_a_page_weighs_no_more_than_its_explorers_may(html: Path) -> None:
