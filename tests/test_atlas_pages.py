@@ -32,10 +32,20 @@ def atlas(mini_book: Path) -> Atlas:
     return open_atlas(mini_book.parents[1] / "cache" / "atlases" / site.name)
 
 
+@pytest.fixture(scope="module", params=["file", "http"])
+def base(request: pytest.FixtureRequest, mini_book: Path) -> Iterator[str]:
+    """The address of the small book, as files and over http."""
+    if request.param == "file":
+        yield mini_book.as_uri() + "/"
+        return
+    with checks.served(mini_book) as address:
+        yield address
+
+
 @contextmanager
 def opened(
     browser: Browser,
-    book: Path,
+    base: str,
     end: str = "",
     *,
     width: int = 1280,
@@ -43,7 +53,7 @@ def opened(
     faulty: bool = False,
 ) -> Iterator[Locator]:
     """The explorer of the page, with something in it; nothing may have gone wrong there in the end."""
-    with checks.visit(browser, book.as_uri() + "/", PAGE + end, width=width, scheme=scheme) as seen:
+    with checks.visit(browser, base, PAGE + end, width=width, scheme=scheme) as seen:
         view = seen.page.locator(checks.ATLAS)
         expect(view.locator(".nk-neuron, .nk-error:not(:empty)").first).to_be_visible()
         yield view
@@ -81,8 +91,8 @@ def listed(view: Locator) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in re.findall(r"L(\d+) N(\d+)", "\n".join(names.all_inner_texts()))]
 
 
-def test_a_neuron_is_open_at_once_and_shows_its_metrics(browser: Browser, mini_book: Path, atlas: Atlas) -> None:
-    with opened(browser, mini_book) as view:
+def test_a_neuron_is_open_at_once_and_shows_its_metrics(browser: Browser, base: str, atlas: Atlas) -> None:
+    with opened(browser, base) as view:
         found = re.fullmatch(r"Layer (\d+), neuron (\d+)", view.locator(".nk-neuron .nk-title").inner_text())
         assert found
         neuron = atlas.neuron(int(found[1]), int(found[2]))
@@ -100,8 +110,8 @@ def test_a_neuron_is_open_at_once_and_shows_its_metrics(browser: Browser, mini_b
         assert "#" not in view.page.url  # an address is left alone until the reader goes somewhere
 
 
-def test_a_neuron_is_found_by_number_and_the_browser_goes_back(browser: Browser, mini_book: Path) -> None:
-    with opened(browser, mini_book) as view:
+def test_a_neuron_is_found_by_number_and_the_browser_goes_back(browser: Browser, base: str) -> None:
+    with opened(browser, base) as view:
         first = view.locator(".nk-neuron .nk-title").inner_text()
         back = view.get_by_role("button", name="Back")
         expect(back).to_be_disabled()
@@ -120,17 +130,17 @@ def test_a_neuron_is_found_by_number_and_the_browser_goes_back(browser: Browser,
         expect_open(view, 2, 5)
 
 
-def test_a_neuron_that_is_not_there_is_told(browser: Browser, mini_book: Path) -> None:
-    with opened(browser, mini_book) as view:
+def test_a_neuron_that_is_not_there_is_told(browser: Browser, base: str) -> None:
+    with opened(browser, base) as view:
         find(view, "L9 N3")
         expect(view.locator(".nk-found").get_by_role("status")).to_contain_text("There is no L9 N3 in this atlas")
-    with opened(browser, mini_book, "#L0N4000") as view:
+    with opened(browser, base, "#L0N4000") as view:
         expect(view.get_by_role("alert")).to_contain_text("There is no L0 N4000 in this atlas: it holds layers 0 to 2")
         expect(view.locator(".nk-neuron")).to_be_visible()
 
 
-def test_neurons_are_sorted_and_filtered(browser: Browser, mini_book: Path, atlas: Atlas) -> None:
-    with opened(browser, mini_book) as view:
+def test_neurons_are_sorted_and_filtered(browser: Browser, base: str, atlas: Atlas) -> None:
+    with opened(browser, base) as view:
         assert listed(view)[:5] == rows_by(atlas, "n_clusters")[:5]
         view.get_by_label("Metric").select_option("max_activation")
         assert listed(view)[:5] == rows_by(atlas, "max_activation")[:5]
@@ -144,9 +154,9 @@ def test_neurons_are_sorted_and_filtered(browser: Browser, mini_book: Path, atla
         expect(view.locator(".nk-status").first).to_contain_text("120 of 120 neurons by maximum activation")
 
 
-def test_the_list_and_the_buttons_walk_in_its_order(browser: Browser, mini_book: Path, atlas: Atlas) -> None:
+def test_the_list_and_the_buttons_walk_in_its_order(browser: Browser, base: str, atlas: Atlas) -> None:
     order = rows_by(atlas, "n_clusters")
-    with opened(browser, mini_book) as view:
+    with opened(browser, base) as view:
         options = view.get_by_role("listbox", name="Neurons")
         options.focus()
         options.press("Home")
@@ -167,8 +177,8 @@ def test_the_list_and_the_buttons_walk_in_its_order(browser: Browser, mini_book:
         expect_open(view, *order[len(order) // 2])
 
 
-def test_a_mark_of_the_plot_opens_its_neuron(browser: Browser, mini_book: Path, atlas: Atlas) -> None:
-    with opened(browser, mini_book) as view:
+def test_a_mark_of_the_plot_opens_its_neuron(browser: Browser, base: str, atlas: Atlas) -> None:
+    with opened(browser, base) as view:
         canvas = view.locator(".nk-glance canvas")
         box = canvas.bounding_box()
         assert box
@@ -186,10 +196,10 @@ def test_a_mark_of_the_plot_opens_its_neuron(browser: Browser, mini_book: Path, 
         expect(view.locator(".nk-neuron .nk-title")).to_be_focused()
 
 
-def test_the_cut_moves_regroups_and_is_in_the_address(browser: Browser, mini_book: Path, atlas: Atlas) -> None:
+def test_the_cut_moves_regroups_and_is_in_the_address(browser: Browser, base: str, atlas: Atlas) -> None:
     layer, index = rows_by(atlas, "n_clusters")[0]
     neuron = atlas.neuron(layer, index)
-    with opened(browser, mini_book, f"#L{layer}N{index}&t=0.20") as view:
+    with opened(browser, base, f"#L{layer}N{index}&t=0.20") as view:
         cards = view.locator(".nk-card")
         more = view.get_by_role("button", name="more cluster")
         for key, threshold in (("Home", 0.01), ("End", 1.0), ("PageDown", 0.9), ("ArrowDown", 0.89)):
@@ -205,10 +215,10 @@ def test_the_cut_moves_regroups_and_is_in_the_address(browser: Browser, mini_boo
             expect(cards.first).to_contain_text(f"{size} example")
 
 
-def test_a_link_opens_what_it_names(browser: Browser, mini_book: Path, atlas: Atlas) -> None:
+def test_a_link_opens_what_it_names(browser: Browser, base: str, atlas: Atlas) -> None:
     layer, index = next(row for row in rows_by(atlas, "n_clusters") if atlas.neuron(*row).clusters(0.3).n_clusters > 1)
     end = f"#L{layer}N{index}&t=0.30&c=2&color=importance"
-    with opened(browser, mini_book, end) as view:
+    with opened(browser, base, end) as view:
         expect_open(view, layer, index)
         expect(view.get_by_role("slider")).to_have_attribute("aria-valuenow", "0.3")
         expect(view.get_by_label("Color tokens by")).to_have_value("importance")
@@ -220,12 +230,12 @@ def test_a_link_opens_what_it_names(browser: Browser, mini_book: Path, atlas: At
         expect_address(view.page, f"#L{layer}N{index}&t=0.30&c=1")
 
 
-def test_a_link_keeps_what_was_listed_and_searched(browser: Browser, mini_book: Path, atlas: Atlas) -> None:
+def test_a_link_keeps_what_was_listed_and_searched(browser: Browser, base: str, atlas: Atlas) -> None:
     features = features_of(atlas, progress=False)
     largest = features.loc[int(features["size"].to_numpy().argmax())]
     word = atlas.token_strings([int(largest["key_id"])])[0].strip().lower()
     layer, index = rows_by(atlas, "n_clusters")[0]
-    with opened(browser, mini_book, f"#L{layer}N{index}") as view:
+    with opened(browser, base, f"#L{layer}N{index}") as view:
         view.get_by_label("Metric").select_option("n_examples")
         view.get_by_role("button", name="Largest first").click()
         view.get_by_role("combobox", name="Layer").select_option(str(layer))
@@ -237,7 +247,7 @@ def test_a_link_keeps_what_was_listed_and_searched(browser: Browser, mini_book: 
         end = f"#L{layer}N{index}&metric=n_examples&order=smallest&layer={layer}&least=7&find={quote(word)}"
         expect_address(view.page, end)
         first, found = listed(view)[:5], hits.all_inner_texts()
-    with opened(browser, mini_book, end) as view:
+    with opened(browser, base, end) as view:
         expect_open(view, layer, index)
         expect(view.get_by_label("Metric")).to_have_value("n_examples")
         expect(view.get_by_role("combobox", name="Layer")).to_have_value(str(layer))
@@ -253,8 +263,8 @@ def test_a_link_keeps_what_was_listed_and_searched(browser: Browser, mini_book: 
         expect(view.locator(".nk-hits .nk-link")).to_have_text(found)
 
 
-def test_importance_colors_the_tokens_of_which_it_is_known(browser: Browser, mini_book: Path) -> None:
-    with opened(browser, mini_book) as view:  # a neuron that the pages show, whose medoids have it
+def test_importance_colors_the_tokens_of_which_it_is_known(browser: Browser, base: str) -> None:
+    with opened(browser, base) as view:  # a neuron that the pages show, whose medoids have it
         view.get_by_label("Color tokens by").select_option("importance")
         medoid = view.locator(".nk-card").first.locator(".nk-snippet").first
         known = medoid.locator(".nk-token[title^=importance]")
@@ -267,11 +277,11 @@ def test_importance_colors_the_tokens_of_which_it_is_known(browser: Browser, min
         expect(view.get_by_text("Token importance: It is known here for")).to_be_visible()
 
 
-def test_similar_features_lead_to_their_neurons(browser: Browser, mini_book: Path, atlas: Atlas) -> None:
+def test_similar_features_lead_to_their_neurons(browser: Browser, base: str, atlas: Atlas) -> None:
     features = features_of(atlas, progress=False)
     number = int(features["size"].to_numpy().argmax())
     row = features.loc[number]
-    with opened(browser, mini_book, f"#L{row['layer']}N{row['index']}") as view:
+    with opened(browser, base, f"#L{row['layer']}N{row['index']}") as view:
         similar = view.locator(".nk-card").nth(int(row["place"])).locator(".nk-similar")
         similar.locator("summary").click()
         for kind, choice in ((atlas.manifest.embedding, "0"), ("pre_mlp", "1")):
@@ -291,11 +301,11 @@ def test_similar_features_lead_to_their_neurons(browser: Browser, mini_book: Pat
         expect_open(view, int(row["layer"]), int(row["index"]))
 
 
-def test_a_word_is_found_and_leads_to_its_features(browser: Browser, mini_book: Path, atlas: Atlas) -> None:
+def test_a_word_is_found_and_leads_to_its_features(browser: Browser, base: str, atlas: Atlas) -> None:
     features = features_of(atlas, progress=False)
     largest = features.loc[int(features["size"].to_numpy().argmax())]
     word = atlas.token_strings([int(largest["key_id"])])[0].strip()
-    with opened(browser, mini_book) as view:
+    with opened(browser, base) as view:
         find(view, word)
         results = view.get_by_role("region", name="What was found")
         expect(results.get_by_role("status")).to_contain_text(f"“{word.lower()}”: ")
@@ -313,10 +323,10 @@ def test_a_word_is_found_and_leads_to_its_features(browser: Browser, mini_book: 
         expect(results.get_by_role("status")).to_contain_text("no feature has it")
 
 
-def test_text_link_and_file_can_be_taken_away(browser: Browser, mini_book: Path, atlas: Atlas) -> None:
+def test_text_link_and_file_can_be_taken_away(browser: Browser, base: str, atlas: Atlas) -> None:
     layer, index = rows_by(atlas, "n_clusters")[0]
     neuron = atlas.neuron(layer, index)
-    with opened(browser, mini_book, f"#L{layer}N{index}") as view:
+    with opened(browser, base, f"#L{layer}N{index}") as view:
         page = view.page
         page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
         view.get_by_role("button", name="Copy link").click()
@@ -337,10 +347,10 @@ def test_text_link_and_file_can_be_taken_away(browser: Browser, mini_book: Path,
             assert np.allclose(example["activations"], snippet.activations, atol=neuron.window.max() / 127)
 
 
-def test_weaker_examples_unfold(browser: Browser, mini_book: Path, atlas: Atlas) -> None:
+def test_weaker_examples_unfold(browser: Browser, base: str, atlas: Atlas) -> None:
     layer, index = rows_by(atlas, "n_clusters")[0]
     neuron = atlas.neuron(layer, index)
-    with opened(browser, mini_book, f"#L{layer}N{index}") as view:
+    with opened(browser, base, f"#L{layer}N{index}") as view:
         view.get_by_text("Text at lower activation").click()
         shown = 0
         for band in view.locator(".nk-band").all():
@@ -365,7 +375,7 @@ def test_a_missing_or_damaged_part_is_told_and_the_rest_works(
         (site / f"{name}.js").unlink()
         if text is not None:
             (site / f"{name}.js").write_text(text, encoding="utf-8")
-    with opened(browser, book, "#L0N1", faulty=True) as view:
+    with opened(browser, book.as_uri() + "/", "#L0N1", faulty=True) as view:
         find(view, "L0 N20")
         expect(view.get_by_role("alert")).to_contain_text("“neurons-00001”, cannot be read: its file is damaged")
         find(view, "L2 N5")
@@ -379,12 +389,12 @@ def test_a_missing_or_damaged_part_is_told_and_the_rest_works(
         similar.locator("summary").click()
         expect(similar).to_contain_text("cannot be read")
     (site / "overview.js").unlink()
-    with opened(browser, book, faulty=True) as view:
+    with opened(browser, book.as_uri() + "/", faulty=True) as view:
         expect(view.get_by_role("alert")).to_contain_text("“overview”, cannot be read: its file is missing")
 
 
-def test_hostile_text_is_text(browser: Browser, mini_book: Path, atlas: Atlas) -> None:
-    with opened(browser, mini_book) as view:
+def test_hostile_text_is_text(browser: Browser, base: str, atlas: Atlas) -> None:
+    with opened(browser, base) as view:
         seen = ""
         for layer, index in rows_by(atlas, "n_clusters")[:12]:
             find(view, f"L{layer} N{index}")
@@ -396,8 +406,8 @@ def test_hostile_text_is_text(browser: Browser, mini_book: Path, atlas: Atlas) -
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_it_fits_any_width(browser: Browser, mini_book: Path, width: int) -> None:
-    with opened(browser, mini_book, width=width) as view:
+def test_it_fits_any_width(browser: Browser, base: str, width: int) -> None:
+    with opened(browser, base, width=width) as view:
         view.locator(".nk-similar summary").first.click()
         find(view, "a")
         expect(view.locator(".nk-hits")).to_be_visible()
