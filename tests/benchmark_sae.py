@@ -9,7 +9,7 @@ product takes 2 b L0 d_in. Only the encoder's must be whole, so with s = L0 / d_
 
 Bytes: Adam passes 14 times over a matrix of d_in x d_sae, the products and gradients of a standard step 7 times. A
 single kernel of the NE loss would pass 5 times over one (read weights and average, write the average, add to the
-gradient); PyTorch's operators make it 34. At 576 x 4,608 those passes are the NE loss's price. At 64 x 512 it is the 60
+gradient); PyTorch's operators make it 32. At 576 x 4,608 those passes are the NE loss's price. At 64 x 512 it is the 45
 calls of operators, at 5 to 10 microseconds each.
 
 Memory: the NE loss keeps one matrix of that size, its averages, and has two more at a time.
