@@ -34,6 +34,16 @@ def served(folder: Path) -> Iterator[str]:
         server.shutdown()
 
 
+@contextmanager
+def reached(folder: Path, by: Literal["http", "file"]) -> Iterator[str]:
+    """The address of `folder`, ending in a slash, over http or as files."""
+    if by == "file":
+        yield folder.as_uri() + "/"
+    else:
+        with served(folder) as address:
+            yield address
+
+
 @dataclass
 class Visit:
     """An open page and what its visit brought to light."""

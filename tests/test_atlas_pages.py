@@ -35,10 +35,7 @@ def atlas(mini_book: Path) -> Atlas:
 @pytest.fixture(scope="module", params=["file", "http"])
 def base(request: pytest.FixtureRequest, mini_book: Path) -> Iterator[str]:
     """The address of the small book, as files and over http."""
-    if request.param == "file":
-        yield mini_book.as_uri() + "/"
-        return
-    with checks.served(mini_book) as address:
+    with checks.reached(mini_book, request.param) as address:
         yield address
 
 
@@ -261,6 +258,9 @@ def test_a_link_keeps_what_was_listed_and_searched(browser: Browser, base: str, 
         view.page.go_back()
         expect_open(view, layer, index)
         expect(view.locator(".nk-hits .nk-link")).to_have_text(found)
+        view.page.go_forward()
+        expect(view.locator(".nk-hits")).to_be_hidden()
+        expect(view.page).to_have_url(re.compile("least=7$"))
 
 
 def test_importance_colors_the_tokens_of_which_it_is_known(browser: Browser, base: str) -> None:

@@ -47,10 +47,7 @@ def html(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture(scope="session", params=["http", "file"])
 def base(request: pytest.FixtureRequest, html: Path) -> Iterator[str]:
     """The book's address, over http and as files."""
-    if request.param == "file":
-        yield html.as_uri() + "/"
-        return
-    with checks.served(html) as address:
+    with checks.reached(html, request.param) as address:
         yield address
 
 
