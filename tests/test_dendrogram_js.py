@@ -110,12 +110,12 @@ def test_numbers_words_and_key_tokens() -> None:
         + """
     const data = { vocabulary: [" a", " b", "c"], tokens: [[0, 1], [1, 2], [2, 0], [0, 0]], keys: [0, 1, 1, 1] };
     console.log(JSON.stringify([
-      number(12.3456), number(0), number(-0.012345), number(7), count(1, "cluster"), count(2, "cluster"),
+      number(12.3456), number(0), number(-0.012345), number(7), number(7013), count(1, "cluster"), count(2, "cluster"),
       tokenText(data, 1, 0), frequentKeys(data, [0, 1, 2, 3], 5), frequentKeys(data, [0, 1, 2, 3], 1),
     ]));"""
     )
     assert json.loads(run_module(script)) == [
-        *["12.3", "0", "-0.0123", "7", "1 cluster", "2 clusters", " b"],
+        *["12.3", "0", "-0.0123", "7", "7013", "1 cluster", "2 clusters", " b"],
         *[[[" a", 3], ["c", 1]], [[" a", 3]]],
     ]
 

@@ -8,9 +8,9 @@ import { element } from "./elements.js";
  *  The examples as dendrogram.py sends them, and their largest activation; what colors the tokens (activation if it does
  *  not say), and by example the importance of each token up to the key token, where that is known. */
 
-/** An activation for the eye: three significant digits. */
+/** A figure for the eye: three significant digits, but counts are whole. */
 export function number(value) {
-  return String(Number(value.toPrecision(3)));
+  return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(3)));
 }
 
 /** "1 example", "2 examples". */
