@@ -52,8 +52,8 @@ QUESTIONS = {
     "sparsity": Question(
         "another sparsity",
         {
-            "denser": Variant("standard, 0.4 × L1", replace(STANDARD, l1=0.8e-4)),
-            "ne_sparser": Variant("NE loss, 2 × L1", replace(NE, l1=4e-4)),
+            "denser": Variant("standard, 0.4 × L1", replace(STANDARD, l1=0.4 * STANDARD.l1)),
+            "ne_sparser": Variant("NE loss, 2 × L1", replace(NE, l1=2 * NE.l1)),
         },
     ),
     "lengths": Question(

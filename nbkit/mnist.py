@@ -13,7 +13,7 @@ import torch
 from filelock import FileLock
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, dropout
 from tqdm.auto import tqdm
 
 from nbkit import assets
@@ -23,10 +23,18 @@ from nbkit.files import read_tensors, write_tensors
 MEAN, STD = 0.1307, 0.3081
 """Of the pixels of the training images, which inputs are normalised by."""
 PIXELS, HIDDEN, CLASSES = 784, 64, 10
-RECIPE = {"learning_rate": 1.5e-3, "falls_by": 0.1, "weight_decay": 1e-2, "batch_size": 256, "epochs": 3}
-"""Adam with L2 decay, whose learning rate falls by a factor after each epoch. Over seeds 0 to 9 the test accuracy is
-94.05 ± 0.15%; the paper, which doesn't tell its recipe, has 94.0%. Of about 120 recipes that were tried this one was
-chosen, since the L1 and the MSE of a standard autoencoder agree with the paper's, too; see `nbkit.paper_tables`."""
+RECIPE = {
+    "learning_rate": 0.12,
+    "falls_by": 0.5,
+    "weight_decay": 5e-3,
+    "dropout": 0.04,
+    "batch_size": 64,
+    "epochs": 3,
+}
+"""Adadelta with L2 decay, whose learning rate falls by a factor after each epoch, and dropout of hidden activations. The
+paper, which doesn't tell its recipe, has 94.0% test accuracy, and so has this one. It was chosen by hand, together with
+the defaults of `SaeConfig`, among more than a thousand pairs of recipes for the MLP and for the autoencoder: with it all
+figures of a standard autoencoder agree with the paper's; see `nbkit.paper_tables`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,19 +125,21 @@ def train_mlp(mnist: Mnist, seed: int = 0, progress: bool = True) -> MnistMLP:
         progress: whether to show a bar.
     """
     mlp = MnistMLP(seed)
-    optimiser = torch.optim.Adam(
-        mlp.parameters(), lr=RECIPE["learning_rate"], weight_decay=RECIPE["weight_decay"], fused=True
+    optimiser = torch.optim.Adadelta(
+        mlp.parameters(), lr=RECIPE["learning_rate"], weight_decay=RECIPE["weight_decay"], foreach=True
     )
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimiser, RECIPE["falls_by"])
-    generator = torch.Generator().manual_seed(seed)
     images, labels = mnist.train_images, mnist.train_labels
-    for _ in tqdm(range(int(RECIPE["epochs"])), desc="MLP", unit="epoch", disable=not progress):
-        for places in torch.randperm(len(images), generator=generator).split(int(RECIPE["batch_size"])):
-            loss = cross_entropy(mlp(images[places]), labels[places])
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-        schedule.step()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for _ in tqdm(range(int(RECIPE["epochs"])), desc="MLP", unit="epoch", disable=not progress):
+            for places in torch.randperm(len(images)).split(int(RECIPE["batch_size"])):
+                hidden = dropout(mlp.hidden(images[places]), RECIPE["dropout"])
+                loss = cross_entropy(mlp.readout(hidden), labels[places])
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+            schedule.step()
     return mlp.eval().requires_grad_(False)
 
 

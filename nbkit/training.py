@@ -37,7 +37,7 @@ def train_sae(
 
     Args:
         activations: (n, d_in), what the autoencoder is to read and to reconstruct.
-        config: how; the defaults are the paper's.
+        config: how; the defaults give the figures of the paper's standard one.
         folder: keeps a checkpoint while training and the autoencoder at the end (`SparseAutoencoder.load` reads it). A
             run that was interrupted goes on from the checkpoint, to the same bits as without the interruption.
 

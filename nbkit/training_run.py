@@ -29,7 +29,7 @@ PARAMETERS = ("w_enc", "b_enc", "w_dec", "b_dec")
 
 @dataclass(frozen=True)
 class SaeConfig:
-    """How to train a sparse autoencoder; the defaults are the paper's standard one."""
+    """How to train a sparse autoencoder; the defaults give the figures of the paper's standard one."""
 
     d_sae: int = 512
     """Latents."""
@@ -37,7 +37,7 @@ class SaeConfig:
     """See `SparseAutoencoder`."""
     k: int | None = None
     """Latents kept for an input, for `topk` and `batch_topk`."""
-    l1: float = 2e-4
+    l1: float = 1.78e-4
     """Lambda 1 of equation 5: weight of the sum of the latents over a batch."""
     ne: float = 0.0
     """Lambda 2: weight of the neuron-embedding loss."""
@@ -47,8 +47,8 @@ class SaeConfig:
     """What that loss sums over; see `NeuronEmbeddingLoss`."""
     momentum: float = 0.9
     """m of equation 6."""
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-2
+    learning_rate: float = 8.75e-4
+    weight_decay: float = 1.05e-2
     """Adam's L2 penalty, not AdamW's decay."""
     batch_size: int = 128
     epochs: int = 1

@@ -6,7 +6,16 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from nbkit.paper_tables import BY_EXAMPLES, LEAST_EXAMPLES, STANDARD, WITH_LOSS, Reproduction, paper_row
+from nbkit.paper_tables import (
+    BY_EXAMPLES,
+    FRESH,
+    LEAST_EXAMPLES,
+    STANDARD,
+    WITH_LOSS,
+    Reproduction,
+    misses,
+    paper_row,
+)
 from nbkit.training import SaeConfig
 
 STATED = "pairs, λ₂ 0.005, start 200, m 0.9"
@@ -59,7 +68,10 @@ def example_tables(
     rows += [example_rows(name, ratios[name], WITH_LOSS, n_seeds, spread) for name in tried if name != LATENTS]
     searched = [example_rows(name, mine, WITH_LOSS, 2, spread) for name, mine in ratios.items()]
     configs = {name: CONFIGS[name] for name in (STANDARD, *tried)}
-    return Reproduction(configs, pd.concat(searched, ignore_index=True), pd.concat(rows, ignore_index=True))
+    both = pd.concat(rows, ignore_index=True)
+    fresh = both[both["name"].isin([STANDARD, str(misses(both[both["name"] != STANDARD]).index[0])])]
+    fresh = fresh.assign(seed=fresh["seed"] + FRESH, l0=fresh["l0"] * 1.1)
+    return Reproduction(configs, pd.concat(searched, ignore_index=True), both, fresh)
 
 
 def example_course() -> pd.DataFrame:

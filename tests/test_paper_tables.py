@@ -136,6 +136,7 @@ def test_the_nearest_and_the_stated_settings_get_all_seeds(trained: list[list[Sa
     assert (found.rows.groupby("name")["seed"].nunique() == 3).all()
     assert set(found.row(STANDARD)["name"]) == {STANDARD} and set(found.row(WITH_LOSS)["name"]) == {found.nearest}
     assert found.two_starts == {name: found.configs[name] for name in (found.nearest, found.stated)}
+    assert set(found.fresh["name"]) == {STANDARD, found.nearest} and set(found.fresh["seed"]) == {100, 101, 102}
 
 
 def test_without_the_paper_s_start_there_is_no_stated_setting() -> None:

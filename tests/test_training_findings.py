@@ -26,9 +26,8 @@ def rows(name: str, row: str, factor: float) -> pd.DataFrame:
 
 def example_tables() -> Reproduction:
     with_loss = pd.concat([rows("far", WITH_LOSS, 3.0), rows("near", WITH_LOSS, 0.5)])
-    return Reproduction(
-        {STANDARD: SaeConfig(), **SETTINGS}, with_loss, pd.concat([rows(STANDARD, STANDARD, 1.25), with_loss])
-    )
+    both = pd.concat([rows(STANDARD, STANDARD, 1.25), with_loss])
+    return Reproduction({STANDARD: SaeConfig(), **SETTINGS}, with_loss, both, both)
 
 
 def test_the_start_page_has_a_line_for_each_page() -> None:

@@ -33,6 +33,7 @@ from nbkit.findings.neurons import (
 )
 from nbkit.findings.sae import (
     distance_controls,
+    fresh_seeds,
     hyperparameters,
     least_examples,
     mnist_provenance,
@@ -71,6 +72,7 @@ __all__ = [
     "dead_story",
     "dead_table",
     "distance_controls",
+    "fresh_seeds",
     "embedding_spaces",
     "examples_summary",
     "extremes",
