@@ -125,7 +125,7 @@ def test_training_is_adadelta_with_l2_decay_and_dropout(few: Mnist) -> None:
                     square.mul_(0.9).add_(0.1 * gradient**2)
                     change = (step + 1e-6).sqrt() / (square + 1e-6).sqrt() * gradient
                     step.mul_(0.9).add_(0.1 * change**2)
-                    weight -= rate * change
+                    weight.sub_(rate * change)
     torch.testing.assert_close(weights(train_mlp(few, 4, progress=False)), weights(mlp), atol=1e-5, rtol=0)
 
 

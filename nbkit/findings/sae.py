@@ -11,7 +11,16 @@ import pandas as pd
 
 from nbkit.findings.text import Text
 from nbkit.mnist import RECIPE
-from nbkit.paper_tables import BY_EXAMPLES, COLUMNS, LEAST_EXAMPLES, STANDARD, WITH_LOSS, Reproduction, misses, paper_row
+from nbkit.paper_tables import (
+    BY_EXAMPLES,
+    COLUMNS,
+    LEAST_EXAMPLES,
+    STANDARD,
+    WITH_LOSS,
+    Reproduction,
+    misses,
+    paper_row,
+)
 
 TABLE_2, TABLE_3 = COLUMNS[:4], COLUMNS[4:]
 
