@@ -52,7 +52,7 @@ QUESTIONS = {
     "sparsity": Question(
         "another sparsity",
         {
-            "denser": Variant("standard, 0.4 × L1", replace(STANDARD, l1=0.4 * STANDARD.l1)),
+            "denser": Variant("standard, 0.3 × L1", replace(STANDARD, l1=0.3 * STANDARD.l1)),
             "ne_sparser": Variant("NE loss, 2 × L1", replace(NE, l1=2 * NE.l1)),
         },
     ),
