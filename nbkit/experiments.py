@@ -11,8 +11,9 @@ import pandas as pd
 from nbkit.dead_latents import DeadLatents, dead_latents
 from nbkit.dying_variants import QUESTIONS
 from nbkit.loss_course import loss_course
+from nbkit.losses import Gradient
 from nbkit.paper_tables import Reproduction, Search, reproduce
-from nbkit.trade_off import Grid, sweep
+from nbkit.trade_off import Grid, other_gradients, sweep
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +24,8 @@ class Experiments:
     courses: pd.DataFrame
     """Of the two settings of the loss that the page on Tables 2 and 3 follows while they train."""
     trade_off: pd.DataFrame
+    gradients: dict[Gradient, pd.DataFrame]
+    """The same with other gradients of the loss."""
     dead: DeadLatents
 
 
@@ -47,12 +50,13 @@ def run_experiments(
         progress: whether to show bars.
 
     Raises:
-        NbkitError: as `reproduce`, `loss_course`, `sweep` and `dead_latents`.
+        NbkitError: as `reproduce`, `loss_course`, `sweep`, `other_gradients` and `dead_latents`.
     """
     tables = reproduce(Search(**(search or {})), n_seeds_tables, seed, progress=progress)
     return Experiments(
         tables,
         loss_course(tables.two_starts, seed, progress=progress),
         sweep(Grid(**(grid or {})), n_seeds, seed, progress=progress),
+        other_gradients(Grid(**(grid or {})), n_seeds, seed, progress=progress),
         dead_latents(n_seeds, seed, questions, progress=progress),
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from torch import Tensor
 from nbkit.errors import NbkitError
 from nbkit.evaluation import Examples, Measured, measure
 from nbkit.hidden import Hidden, hidden_of
+from nbkit.losses import Gradient
 from nbkit.measures import ACTIVATIONS
 from nbkit.results import Configs, kept_tables
 from nbkit.sae import Activation, SparseAutoencoder
@@ -25,6 +27,8 @@ RECIPE = 3
 
 CONTROL_INPUTS = 100
 """Test inputs, drawn at random, whose distances in a latent's space are the control."""
+OTHERS: dict[Gradient, float] = {"average": 2e-2, "opposite": 3e-3}
+"""Lambda 2 of the gradients that stand beside the whole one."""
 OF_LATENTS = (
     "max_distance",
     "mean_distance",
@@ -48,20 +52,24 @@ class Grid:
     gradient to zero in about a hundred steps.
     """
 
-    l1: Sequence[float] = (1e-5, 2.5e-5, 5e-5, 1e-4, 2e-4, 4e-4, 8e-4)
+    l1: Sequence[float] = (1e-5, 2.5e-5, 5e-5, 1e-4, SaeConfig.l1, 4e-4, 8e-4)
     """Lambda 1 of the standard ReLU autoencoders: the curve that the others are held against."""
     k: Sequence[int] = (4, 8, 16, 32)
     """Latents kept for an input by the standard TopK and BatchTopK autoencoders."""
     ne: Sequence[float] = (3e-3, 1e-2)
     """Lambda 2, the weight of the neuron-embedding loss."""
-    ne_l1: Sequence[float] = (1e-4, 2e-4, 4e-4)
+    ne_l1: Sequence[float] = (1e-4, SaeConfig.l1, 4e-4)
     """Lambda 1 of the ReLU autoencoders with that loss."""
     ne_k: Sequence[int] = (8, 16)
     """k of the TopK and BatchTopK autoencoders with it."""
     activations: Sequence[Activation] = ("relu", "topk", "batch_topk")
+    gradient: Gradient = "whole"
+    """What those with the loss feel of it; see `NeuronEmbeddingLoss`."""
 
     def __post_init__(self) -> None:
-        for field in fields(self):
+        if self.gradient not in get_args(Gradient):
+            raise NbkitError(f"There is no gradient {self.gradient!r}: choose one of {', '.join(get_args(Gradient))}.")
+        for field in fields(self)[:-1]:
             values = tuple(getattr(self, field.name))
             object.__setattr__(self, field.name, values)
             if len(set(values)) < len(values) or not values:
@@ -78,10 +86,11 @@ class Grid:
         points = [(0.0, sparsity) for sparsity in standard]
         points += [(ne, sparsity) for ne in self.ne for sparsity in others]
         if relu:
-            return [SaeConfig(l1=l1, ne=ne, seed=seed) for ne, l1 in points]
-        return [
-            SaeConfig(activation=activation, k=int(k), l1=0.0, weight_decay=0.0, ne=ne, seed=seed) for ne, k in points
-        ]
+            configs = [SaeConfig(l1=l1, ne=ne, seed=seed) for ne, l1 in points]
+        else:
+            base = SaeConfig(activation=activation, l1=0.0, weight_decay=0.0, seed=seed)
+            configs = [replace(base, k=int(k), ne=ne) for ne, k in points]
+        return [replace(config, ne_gradient=self.gradient) if config.ne else config for config in configs]
 
 
 def sweep(
@@ -89,8 +98,9 @@ def sweep(
 ) -> pd.DataFrame:
     """Trains and measures the autoencoders of a grid with `n_seeds` seeds.
 
-    A seed makes the MLP, the weights of the autoencoder and the order of the images. The table of each activation and
-    seed is kept in the cache folder when it is finished, so an interrupted sweep goes on where it was.
+    A seed makes the MLP, the weights of the autoencoder and the order of the images. The tables of each activation and
+    seed, without the loss and with it, are kept in the cache folder when they are finished, so an interrupted sweep
+    goes on where it was, and another gradient finds the standard autoencoders trained.
 
     Args:
         grid: what is trained.
@@ -108,11 +118,28 @@ def sweep(
     grid = grid or Grid()
     if n_seeds < 1:
         raise NbkitError(f"n_seeds is {n_seeds}: it must be at least 1")
-    groups = [
-        grid.configs(activation, number) for number in range(seed, seed + n_seeds) for activation in grid.activations
-    ]
+    groups = []
+    for number in range(seed, seed + n_seeds):
+        for activation in grid.activations:
+            configs = grid.configs(activation, number)
+            groups += [[c for c in configs if not c.ne], [c for c in configs if c.ne]]
     tables = kept_tables("trade-off", RECIPE, groups, _measured, n_jobs, progress)
     return pd.concat(tables, ignore_index=True)
+
+
+def other_gradients(
+    grid: Grid | None = None, n_seeds: int = 5, seed: int = 0, n_jobs: int = -1, progress: bool = True
+) -> dict[Gradient, pd.DataFrame]:
+    """`sweep` with the other gradients of the loss: of the grid's first two activations, at one lambda 2 each.
+
+    Arguments and errors are those of `sweep`; lambda 2 is in `OTHERS`.
+    """
+    grid = grid or Grid()
+    found: dict[Gradient, pd.DataFrame] = {}
+    for gradient, ne in OTHERS.items():
+        mine = replace(grid, gradient=gradient, ne=(ne,), activations=grid.activations[:2])
+        found[gradient] = sweep(mine, n_seeds, seed, n_jobs, progress)
+    return found
 
 
 def figures_of(sae: SparseAutoencoder, hidden: Hidden, seed: int = 0) -> dict[str, float]:

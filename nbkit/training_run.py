@@ -18,7 +18,7 @@ from torch.nn.functional import embedding
 
 from nbkit.errors import NbkitError
 from nbkit.files import read_tensors, write_tensors
-from nbkit.losses import NeuronEmbeddingLoss, Over
+from nbkit.losses import Gradient, NeuronEmbeddingLoss, Over
 from nbkit.pairs import Pairs
 from nbkit.sae import Activation, SparseAutoencoder, activate, affine, pre_activations
 from nbkit.sparse_pass import SparsePass
@@ -45,6 +45,8 @@ class SaeConfig:
     """Steps without that loss at the beginning."""
     ne_over: Over = "pairs"
     """What that loss sums over; see `NeuronEmbeddingLoss`."""
+    ne_gradient: Gradient = "whole"
+    """What the weights feel of it; see there."""
     momentum: float = 0.9
     """m of equation 6."""
     learning_rate: float = 8.75e-4
@@ -107,7 +109,8 @@ class TrainingRun:
         self.embedding_loss: NeuronEmbeddingLoss | None = None
         if self.config.ne > 0:
             n_saes = len(self.configs) if self.stacked else None
-            loss = NeuronEmbeddingLoss(d_in, self.config.d_sae, self.config.momentum, self.config.ne_over, n_saes)
+            c = self.config
+            loss = NeuronEmbeddingLoss(d_in, c.d_sae, c.momentum, c.ne_over, c.ne_gradient, n_saes)
             self.embedding_loss = loss.to(data)
         self.step = 0
         self.steps_an_epoch = -(-len(data) // self.config.batch_size)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from nbkit.errors import NbkitError
-from nbkit.losses import NeuronEmbeddingLoss, Over
+from nbkit.losses import Gradient, NeuronEmbeddingLoss, Over
 
 EXACT = 1e-10
 
@@ -17,8 +17,8 @@ EXACT = 1e-10
 class PlainLoop:
     """Equations 4 and 6 as the paper writes them: a lookup from latents to averages, one pair after the other."""
 
-    def __init__(self, momentum: float, over: str) -> None:
-        self.momentum, self.over = momentum, over
+    def __init__(self, momentum: float, over: str, gradient: str = "whole") -> None:
+        self.momentum, self.over, self.gradient = momentum, over, gradient
         self.average: dict[int, Tensor] = {}
 
     def loss(self, h: Tensor, z: Tensor, w_enc: Tensor) -> Tensor:
@@ -27,6 +27,8 @@ class PlainLoop:
             for j in (z[i] > 0).nonzero()[:, 0].tolist():
                 if j in self.average:
                     average, current = self.average[j] * w_enc[:, j], h[i] * w_enc[:, j]
+                    if self.gradient == "average":
+                        current = current.detach()
                     share = 1 / int((z[:, j] > 0).sum()) if self.over == "latents" else 1
                     total = total + share * (1 - average @ current / (average.norm() * current.norm()))
         return total
@@ -53,19 +55,21 @@ def batch(generator: torch.Generator, b: int, d: int, m: int, share: float) -> t
     share=st.sampled_from([0.05, 0.3, 1.0]),
     momentum=st.sampled_from([0.0, 0.5, 0.9, 0.99]),
     over=st.sampled_from(["pairs", "latents"]),
+    gradient_of=st.sampled_from(["whole", "average", "opposite"]),
 )
 def test_value_gradient_and_state_are_those_of_the_loop(
-    seed: int, b: int, d: int, m: int, share: float, momentum: float, over: Over
+    seed: int, b: int, d: int, m: int, share: float, momentum: float, over: Over, gradient_of: Gradient
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
-    fast, slow = NeuronEmbeddingLoss(d, m, momentum, over).double(), PlainLoop(momentum, over)
+    fast = NeuronEmbeddingLoss(d, m, momentum, over, gradient_of).double()
+    slow, sign = PlainLoop(momentum, over, gradient_of), -1 if gradient_of == "opposite" else 1
     for _ in range(8):
         h, z, w = batch(generator, b, d, m, share)
         value, expected = fast(h, z, w), slow.loss(h, z, w)
         assert abs(value.item() - expected.item()) < EXACT
         (gradient,) = torch.autograd.grad(value, w)
         (expected_gradient,) = torch.autograd.grad(expected, w)
-        assert (gradient - expected_gradient).abs().max() < EXACT * (1 + expected_gradient.abs().max())
+        assert (gradient - sign * expected_gradient).abs().max() < EXACT * (1 + expected_gradient.abs().max())
         fast.update(h, z)
         slow.update(h, z)
         assert set(slow.average) == set(fast.seen.nonzero()[:, 0].tolist())
@@ -194,3 +198,5 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         NeuronEmbeddingLoss(0, 4)
     with pytest.raises(NbkitError, match="There is no sum over 'inputs': choose one of pairs, latents"):
         NeuronEmbeddingLoss(3, 4, over="inputs")  # type: ignore[arg-type]
+    with pytest.raises(NbkitError, match="There is no gradient 'half': choose one of whole, average, opposite"):
+        NeuronEmbeddingLoss(3, 4, gradient="half")  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ from nbkit.hidden import Hidden
 from nbkit.measures import MEASURES
 from nbkit.mnist import MnistMLP
 from nbkit.sae import SparseAutoencoder
-from nbkit.trade_off import OF_LATENTS, Grid, control_distances, figures_of, same_class, sweep
+from nbkit.trade_off import OF_LATENTS, OTHERS, Grid, control_distances, figures_of, other_gradients, same_class, sweep
 from nbkit.training import SaeConfig, train_saes
 
 SMALL = Grid(l1=[1e-4, 4e-4], k=[2, 4], ne=[1e-2], ne_l1=[2e-4], ne_k=[2], activations=["relu", "topk"])
@@ -73,6 +73,7 @@ def test_the_default_grid_stands_on_the_paper() -> None:
         ({"k": [4, 4]}, "each once"),
         ({"ne": [0.0]}, "above 0"),
         ({"activations": ["gelu"]}, "gelu"),
+        ({"gradient": "half"}, "There is no gradient 'half': choose one of whole, average, opposite"),
         ({"ne_l1": [-1.0]}, "l1 is -1"),
     ],
 )
@@ -110,12 +111,28 @@ def test_what_is_finished_is_kept(trained: list[list[SaeConfig]], monkeypatch: p
             sweep(SMALL, n_seeds=2, n_jobs=1)
     assert len(trained) == 3
     table = sweep(SMALL, n_seeds=2, n_jobs=1)
-    assert [(calls[0].activation, calls[0].seed) for calls in trained[3:]] == [("relu", 1), ("topk", 1)]
+    left = [(calls[0].activation, calls[0].seed, calls[0].ne > 0) for calls in trained[3:]]
+    assert left == [(kind, seed, ne) for kind, seed in (("topk", 0), ("relu", 1), ("topk", 1)) for ne in (False, True)]
     again = sweep(SMALL, n_seeds=2, n_jobs=1)
-    assert len(trained) == 5
+    assert len(trained) == 9
     pd.testing.assert_frame_equal(table, again)
-    sweep(replace(SMALL, activations=["topk"], ne=[2e-2]), n_seeds=1, n_jobs=1)  # another request
-    assert len(trained) == 6
+    sweep(replace(SMALL, activations=["topk"], ne=[2e-2]), n_seeds=1, n_jobs=1)  # the standard ones are there
+    assert len(trained) == 10 and {config.ne for config in trained[-1]} == {2e-2}
+
+
+def test_other_gradients_share_the_standard_autoencoders(trained: list[list[SaeConfig]]) -> None:
+    table = sweep(SMALL, n_seeds=1, n_jobs=1)
+    n = len(trained)
+    found = other_gradients(SMALL, n_seeds=1, n_jobs=1)
+    assert [{(c.ne_gradient, c.ne) for c in calls} for calls in trained[n:]] == [
+        {("average", 2e-2)},
+        {("average", 2e-2)},
+        {("opposite", 3e-3)},
+        {("opposite", 3e-3)},
+    ]
+    for name, mine in found.items():
+        pd.testing.assert_frame_equal(mine[mine["ne"] == 0], table[table["ne"] == 0])
+        assert set(mine["ne"]) == {0, OTHERS[name]}
 
 
 def small_sae(m: int = 12) -> SparseAutoencoder:

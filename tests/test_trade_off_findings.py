@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from nbkit import figures, findings
 from nbkit.errors import NbkitError
+from nbkit.losses import Gradient
 from nbkit.measures import MEASURES, of_kind
 from tests.example_sweep import example_sweep
 from tests.test_figures import drawn
@@ -140,3 +142,32 @@ def test_every_kind_of_measure_is_there() -> None:
     assert of_kind("own", "independent") == [
         *("max_distance", "mean_distance", "purity", "same_digit", "monosemanticity", "silhouette")
     ]
+
+
+def gradients(opposite: dict[str, float]) -> dict[Gradient, dict[str, pd.DataFrame]]:
+    sweeps: dict[Gradient, pd.DataFrame] = {
+        "whole": example_sweep(BETTER, noise=1e-3),
+        "average": example_sweep(BETTER | {"purity": -0.1}, noise=1e-3),
+        "opposite": example_sweep(opposite, noise=1e-3),
+    }
+    relu = sweeps["average"]["activation"] == "relu"
+    sweeps["average"] = sweeps["average"][relu]
+    return {gradient: findings.compared(sweep) for gradient, sweep in sweeps.items()}
+
+
+def test_gradients_are_counted_over_the_activations_that_all_have() -> None:
+    table = findings.by_gradient(gradients(WORSE))
+    assert [gradient for gradient, _ in table.index] == ["whole", "through the average alone", "opposite (control)"]
+    assert {activation for _, activation in table.index} == {"ReLU"}
+    for by in ("L0", "MSE"):
+        assert table[f"at equal {by}: better, worse"].tolist() == ["4, 0", "3, 1", "0, 4"]
+    text = findings.what_gradients_say(gradients(WORSE)).markdown
+    assert "**The opposite loss** is better in 0 and worse in 4 of 4 comparisons at equal L0, and better in 0" in text
+    assert "**The gradient through the average alone** is better in 3 and worse in 1 of 4" in text
+    assert "no evidence" not in text
+
+
+def test_an_opposite_loss_that_is_favored_takes_the_verdict_away() -> None:
+    text = findings.what_gradients_say(gradients(BETTER)).markdown
+    for by in ("L0", "MSE"):
+        assert f"a comparison at equal {by} is no evidence for the loss." in text

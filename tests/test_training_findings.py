@@ -31,11 +31,14 @@ def example_tables() -> Reproduction:
 
 
 def test_the_start_page_has_a_line_for_each_page() -> None:
-    found = Experiments(example_tables(), example_course(), example_sweep(), example_dead())
+    found = Experiments(
+        example_tables(), example_course(), example_sweep(), {"average": example_sweep()}, example_dead()
+    )
     tables, trade_off, dead = findings.training_start_page(found).markdown.split("\n")
     assert f"The {len(COLUMNS)} figures of the standard row miss the paper's by a factor of 1.25" in tables
     assert "with the loss by 2.00 in the nearest of 2 settings ([Tables 2 and 3](sae-tables))" in tables
     assert trade_off.startswith("2. **More monosemantic at equal L0? ") and "at equal MSE? " in trade_off
+    assert "With the gradient through the average alone: **More monosemantic at equal MSE? " in trade_off
     assert dead.startswith("3. **Dead latents** fall from ") and dead.endswith("See [dead latents](dead-latents).")
 
 
@@ -49,7 +52,7 @@ def test_the_parameters_reach_each_experiment(monkeypatch: pytest.MonkeyPatch) -
 
         return call
 
-    for name in ("reproduce", "loss_course", "sweep", "dead_latents"):
+    for name in ("reproduce", "loss_course", "sweep", "other_gradients", "dead_latents"):
         monkeypatch.setattr(nbkit.experiments, name, remember(name))
     run_experiments(3, 2, 4, {"k": [8]}, {"momentum": [0.5]}, ["decay"], progress=False)
     (search, n_tables, seed), options = asked["reproduce"]
@@ -57,4 +60,5 @@ def test_the_parameters_reach_each_experiment(monkeypatch: pytest.MonkeyPatch) -
     assert asked["loss_course"] == ((example_tables().two_starts, 3), {"progress": False})
     (grid, n_seeds, seed), _ = asked["sweep"]
     assert (grid.k, n_seeds, seed) == ((8,), 2, 3)
+    assert asked["other_gradients"] == asked["sweep"]
     assert asked["dead_latents"][0] == (2, 3, ["decay"])

@@ -46,11 +46,13 @@ from nbkit.findings.sae import (
 from nbkit.findings.spaces import METRICS, NAMES, embedding_spaces, paired_table, spaces_of, table1
 from nbkit.findings.text import Text
 from nbkit.findings.trade_off import (
+    by_gradient,
     compared,
     left_out,
     matched_answer,
     matched_table,
     sweep_ranges,
+    what_gradients_say,
     what_is_read,
 )
 from nbkit.findings.training import training_start_page
@@ -62,6 +64,7 @@ __all__ = [
     "Text",
     "after_the_start",
     "behaviours",
+    "by_gradient",
     "by_start",
     "chosen_latents",
     "compared",
@@ -106,6 +109,7 @@ __all__ = [
     "training_start_page",
     "what_distances_say",
     "what_goes_together",
+    "what_gradients_say",
     "what_is_read",
     "what_polysemantic_means",
     "what_shrinks",

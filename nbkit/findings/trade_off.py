@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from nbkit.findings.text import Text
+from nbkit.losses import Gradient
 from nbkit.matched import matched_differences
 from nbkit.measures import ACTIVATIONS, MEASURES, of_kind
 
@@ -19,6 +20,12 @@ PRICE = ("mse", "l0", "accuracy_loss", "dead")
 MOSTLY = 2
 """How many times more comparisons speak for than against, or against than for, in a "mostly"."""
 UNDEFINED = "–"
+GRADIENTS: dict[Gradient, str] = {
+    "whole": "whole",
+    "average": "through the average alone",
+    "opposite": "opposite (control)",
+}
+"""What the weights feel of the loss, as it is written."""
 
 
 class Difference(NamedTuple):
@@ -86,6 +93,55 @@ def verdicts(differences: dict[str, pd.DataFrame]) -> Text:
     return Text(" ".join(_verdict_of_all(by, _together(table)) for by, table in differences.items()))
 
 
+def by_gradient(compared_by: Mapping[Gradient, dict[str, pd.DataFrame]]) -> pd.DataFrame:
+    """How many independent measures are better and worse for each gradient and activation, and what that costs.
+
+    Args:
+        compared_by: `compared` of the sweep with each gradient.
+    """
+    rows = {}
+    for gradient, together in _shared(compared_by).items():
+        for activation in together["l0"]:
+            cells: dict[str, str] = {}
+            for by, other in (("l0", "mse"), ("mse", "l0")):
+                mine = together[by][activation]
+                better, worse, _ = _counted([mine])
+                cells |= {
+                    f"at equal {BY[by]}: better, worse": f"{better}, {worse}",
+                    f"… mean distance ({BY[by]})": _cell("mean_distance", mine["mean_distance"]),
+                    f"… {MEASURES[other].title}": _cell(other, mine[other]),
+                }
+            rows[GRADIENTS[gradient], ACTIVATIONS[activation]] = cells
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def what_gradients_say(compared_by: Mapping[Gradient, dict[str, pd.DataFrame]]) -> Text:
+    """What the opposite loss says about each comparison, and whether half of the gradient is better."""
+    counted = {
+        (gradient, by): _counted(mine.values())
+        for gradient, together in _shared(compared_by).items()
+        for by, mine in together.items()
+    }
+
+    def said(gradient: Gradient, by: str) -> str:
+        better, worse, n = counted[gradient, by]
+        return f"better in {better} and worse in {worse} of {n} comparisons at equal {BY[by]}"
+
+    lines = [f"- **The opposite loss** is {said('opposite', 'l0')}, and {said('opposite', 'mse')}."]
+    for by in BY:
+        better, worse, _ = counted["opposite", by]
+        if better > worse:
+            lines[0] += (
+                f" It drives the examples of a latent apart, and is favored all the same: a comparison at equal "
+                f"{BY[by]} is no evidence for the loss."
+            )
+    lines.append(
+        f"- **The gradient through the average alone** is {said('average', 'l0')}, and {said('average', 'mse')}; the "
+        f"whole gradient is {said('whole', 'l0')}, and {said('whole', 'mse')}."
+    )
+    return Text("\n".join(lines))
+
+
 def left_out(differences: dict[str, pd.DataFrame]) -> Text:
     """How many points lay beyond the standard curves, and how far these can be wrong."""
     sentences = []
@@ -127,6 +183,18 @@ def _together(table: pd.DataFrame) -> dict[str, dict[str, Difference]]:
     return found
 
 
+def _shared(
+    compared_by: Mapping[Gradient, dict[str, pd.DataFrame]],
+) -> dict[Gradient, dict[str, dict[str, dict[str, Difference]]]]:
+    """`_together` for each gradient and what is equal, of the activations that all gradients have."""
+    found = {g: {by: _together(table) for by, table in tables.items()} for g, tables in compared_by.items()}
+    shared = set.intersection(*(set(together["l0"]) for together in found.values()))
+    return {
+        g: {by: {name: of for name, of in mine.items() if name in shared} for by, mine in together.items()}
+        for g, together in found.items()
+    }
+
+
 def _line(mine: Mapping[str, Difference]) -> str:
     """One activation: the loss's own distance, then the other measures by verdict, and what they cost."""
     own = mine["mean_distance"]
@@ -153,8 +221,7 @@ def _line(mine: Mapping[str, Difference]) -> str:
 
 def _verdict_of_all(by: str, together: Mapping[str, Mapping[str, Difference]]) -> str:
     """How many of the intervals of independent measures favor the loss, and how many speak against it."""
-    verdicts = [_verdict(metric, mine[metric]) for mine in together.values() for metric in of_kind("independent")]
-    better, worse, n = verdicts.count(1), verdicts.count(-1), len(verdicts)
+    better, worse, n = _counted(together.values())
     if not better and not worse:
         said = "no measurable difference"
     elif not worse:
@@ -171,6 +238,12 @@ def _verdict_of_all(by: str, together: Mapping[str, Mapping[str, Difference]]) -
         f"**More monosemantic at equal {BY[by]}? {said[0].upper()}{said[1:]}.** Of {n} comparisons on independent "
         f"measures {better} favor the loss, {worse} speak against it and {n - better - worse} cannot tell."
     )
+
+
+def _counted(together: Iterable[Mapping[str, Difference]]) -> tuple[int, int, int]:
+    """How many comparisons on independent measures are better and worse, and how many there are."""
+    verdicts = [_verdict(metric, mine[metric]) for mine in together for metric in of_kind("independent")]
+    return verdicts.count(1), verdicts.count(-1), len(verdicts)
 
 
 def _verdict(metric: str, d: Difference) -> int:

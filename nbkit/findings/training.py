@@ -20,7 +20,9 @@ def training_start_page(found: Experiments) -> Text:
         f"**Tables 2 and 3.** The {len(COLUMNS)} figures of the standard row miss the paper's by a factor of "
         f"{factor[STANDARD]:.2f} on average, those of the row with the loss by {factor[WITH_LOSS]:.2f} in the nearest "
         f"of {tables.tried['name'].nunique()} settings ([Tables 2 and 3](sae-tables)).",
-        f"{verdicts(compared(found.trade_off)).markdown} See [what the loss buys](trade-off).",
+        f"{verdicts(compared(found.trade_off)).markdown} With the gradient through the average alone: "
+        f"{verdicts({'mse': compared(found.gradients['average'])['mse']}).markdown} See "
+        f"[what the loss buys](trade-off), where the opposite loss is the control.",
         f"**Dead latents** fall from {saved}. {carriers} See [dead latents](dead-latents).",
     )
     return Text("\n".join(f"{number}. {said}" for number, said in enumerate(lines, start=1)))
