@@ -71,7 +71,7 @@ class Size:
 
 
 def main(model: LanguageModel) -> None:
-    paper = Size("64 x 512, batch 128", hidden_of(0).train, SaeConfig(epochs=100), 5e-3, 10, 450, 40, 10)
+    paper = Size("64 x 512, batch 128", hidden_of(0).train, SaeConfig(epochs=100), 3e-3, 10, 450, 40, 10)
     large = SaeConfig(d_sae=4608, batch_size=1024, l1=1e-6, ne_start=0, epochs=100)
     wide = Size("576 x 4,608, batch 1,024", pre_mlp_vectors(model), large, 1e-6, 32, 150, 8, 2)
     memory(wide)
