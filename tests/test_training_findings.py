@@ -10,6 +10,7 @@ import pytest
 import nbkit.experiments
 from nbkit import findings
 from nbkit.experiments import Experiments, run_experiments
+from nbkit.losses import Gradient
 from nbkit.paper_tables import COLUMNS, PAPER, STANDARD, WITH_LOSS, Reproduction
 from nbkit.training import SaeConfig
 from tests.example_dead import example_dead
@@ -31,13 +32,14 @@ def example_tables() -> Reproduction:
 
 
 def test_the_start_page_has_a_line_for_each_page() -> None:
-    found = Experiments(
-        example_tables(), example_course(), example_sweep(), {"average": example_sweep()}, example_dead()
-    )
+    sweep = example_sweep()
+    others: dict[Gradient, pd.DataFrame] = {"average": sweep, "opposite": sweep}
+    found = Experiments(example_tables(), example_course(), sweep, others, example_dead())
     tables, trade_off, dead = findings.training_start_page(found).markdown.split("\n")
     assert f"The {len(COLUMNS)} figures of the standard row miss the paper's by a factor of 1.25" in tables
     assert "with the loss by 2.00 in the nearest of 2 settings ([Tables 2 and 3](sae-tables))" in tables
     assert trade_off.startswith("2. **More monosemantic at equal L0? ") and "at equal MSE? " in trade_off
+    assert "**The opposite loss** is better in" in trade_off
     assert "With the gradient through the average alone: **More monosemantic at equal MSE? " in trade_off
     assert dead.startswith("3. **Dead latents** fall from ") and dead.endswith("See [dead latents](dead-latents).")
 

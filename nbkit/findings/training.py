@@ -6,7 +6,7 @@ from nbkit.experiments import Experiments
 from nbkit.findings.dead_latents import dead_answer
 from nbkit.findings.intervals import percent
 from nbkit.findings.text import Text
-from nbkit.findings.trade_off import compared, verdicts
+from nbkit.findings.trade_off import compared, verdicts, what_gradients_say
 from nbkit.paper_tables import COLUMNS, STANDARD, WITH_LOSS, misses
 
 
@@ -14,15 +14,17 @@ def training_start_page(found: Experiments) -> Text:
     """The key findings about sparse autoencoders, each with the page that holds it."""
     tables, dead = found.tables, found.dead
     factor = {row: float(misses(tables.row(row), row)["factor"].iloc[0]) for row in (STANDARD, WITH_LOSS)}
+    sweeps = {"whole": found.trade_off, **found.gradients}
+    differences = {gradient: compared(sweep) for gradient, sweep in sweeps.items()}
+    [control, _] = what_gradients_say(differences).markdown.split("\n")
     [carriers, *_] = dead_answer(dead).markdown.split("\n")
     saved = f"{percent(dead.values('standard'))} to {percent(dead.values('ne'))}"
     lines = (
         f"**Tables 2 and 3.** The {len(COLUMNS)} figures of the standard row miss the paper's by a factor of "
         f"{factor[STANDARD]:.2f} on average, those of the row with the loss by {factor[WITH_LOSS]:.2f} in the nearest "
         f"of {tables.tried['name'].nunique()} settings ([Tables 2 and 3](sae-tables)).",
-        f"{verdicts(compared(found.trade_off)).markdown} With the gradient through the average alone: "
-        f"{verdicts({'mse': compared(found.gradients['average'])['mse']}).markdown} See "
-        f"[what the loss buys](trade-off), where the opposite loss is the control.",
+        f"{verdicts(differences['whole']).markdown} {control.removeprefix('- ')} With the gradient through the average "
+        f"alone: {verdicts({'mse': differences['average']['mse']}).markdown} See [what the loss buys](trade-off).",
         f"**Dead latents** fall from {saved}. {carriers} See [dead latents](dead-latents).",
     )
     return Text("\n".join(f"{number}. {said}" for number, said in enumerate(lines, start=1)))
