@@ -48,6 +48,7 @@ from nbkit.findings.text import Text
 from nbkit.findings.trade_off import (
     by_gradient,
     compared,
+    compared_gradients,
     left_out,
     matched_answer,
     matched_table,
@@ -68,6 +69,7 @@ __all__ = [
     "by_start",
     "chosen_latents",
     "compared",
+    "compared_gradients",
     "dead_and_paper",
     "dead_answer",
     "dead_fates",

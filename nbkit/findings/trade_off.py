@@ -93,6 +93,14 @@ def verdicts(differences: dict[str, pd.DataFrame]) -> Text:
     return Text(" ".join(_verdict_of_all(by, _together(table)) for by, table in differences.items()))
 
 
+def compared_gradients(
+    table: pd.DataFrame, others: Mapping[Gradient, pd.DataFrame]
+) -> dict[Gradient, dict[str, pd.DataFrame]]:
+    """`compared` of the sweep with the whole gradient and of those with others."""
+    sweeps: dict[Gradient, pd.DataFrame] = {"whole": table, **others}
+    return {gradient: compared(sweep) for gradient, sweep in sweeps.items()}
+
+
 def by_gradient(compared_by: Mapping[Gradient, dict[str, pd.DataFrame]]) -> pd.DataFrame:
     """How many independent measures are better and worse for each gradient and activation, and what that costs.
 

@@ -6,7 +6,7 @@ from nbkit.experiments import Experiments
 from nbkit.findings.dead_latents import dead_answer
 from nbkit.findings.intervals import percent
 from nbkit.findings.text import Text
-from nbkit.findings.trade_off import compared, verdicts, what_gradients_say
+from nbkit.findings.trade_off import compared_gradients, verdicts, what_gradients_say
 from nbkit.paper_tables import COLUMNS, STANDARD, WITH_LOSS, misses
 
 
@@ -14,8 +14,7 @@ def training_start_page(found: Experiments) -> Text:
     """The key findings about sparse autoencoders, each with the page that holds it."""
     tables, dead = found.tables, found.dead
     factor = {row: float(misses(tables.row(row), row)["factor"].iloc[0]) for row in (STANDARD, WITH_LOSS)}
-    sweeps = {"whole": found.trade_off, **found.gradients}
-    differences = {gradient: compared(sweep) for gradient, sweep in sweeps.items()}
+    differences = compared_gradients(found.trade_off, found.gradients)
     [control, _] = what_gradients_say(differences).markdown.split("\n")
     [carriers, *_] = dead_answer(dead).markdown.split("\n")
     saved = f"{percent(dead.values('standard'))} to {percent(dead.values('ne'))}"
