@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nbkit.clusters import FeatureClusters as FeatureClusters
     from nbkit.clusters import cosine_distances as cosine_distances
     from nbkit.clusters import feature_clusters as feature_clusters
+    from nbkit.config import AtlasConfig as AtlasConfig
     from nbkit.corpora import Contexts as Contexts
     from nbkit.corpora import load_contexts as load_contexts
     from nbkit.embeddings import neuron_embeddings as neuron_embeddings
@@ -28,9 +29,8 @@ if TYPE_CHECKING:
     from nbkit.report import evaluate_sae as evaluate_sae
     from nbkit.request import atlas_for as atlas_for
     from nbkit.sae import SparseAutoencoder as SparseAutoencoder
-    from nbkit.scan import AtlasConfig as AtlasConfig
-    from nbkit.training import SaeConfig as SaeConfig
     from nbkit.training import train_sae as train_sae
+    from nbkit.training_config import SaeConfig as SaeConfig
 
 # Imported when first used: torch, transformers and pandas take seconds, and `nbkit --help` needs none of them.
 _HOMES = {
@@ -43,7 +43,7 @@ _HOMES = {
     "Neuron": "neuron",
     "NeuronEmbeddingLoss": "losses",
     "Polysemanticity": "metrics",
-    "SaeConfig": "training",
+    "SaeConfig": "training_config",
     "SaeReport": "report",
     "SparseAutoencoder": "sae",
     "atlas_for": "request",

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -25,79 +25,13 @@ import pandas as pd
 from jaxtyping import Int
 
 from nbkit.errors import NbkitError
-from nbkit.files import read_table, read_tensors, write_table
+from nbkit.files import read_or_make, read_table, read_tensors
 from nbkit.levels import read_levels
 from nbkit.logits import read_effects
+from nbkit.manifest import CONTEXTS, MANIFEST, NEURONS, SCHEMA, VOCABULARY, Manifest, layer_file
 from nbkit.neuron import GATED_KINDS, PLAIN_KINDS, InputWeights, Neuron, donors
-from nbkit.scan import TOKENS_AFTER, TOKENS_BEFORE
-from nbkit.snippets import display_token
-
-SCHEMA = 2
-"""Version of an atlas's layout."""
-MANIFEST = "atlas.json"
-CONTEXTS = "contexts.safetensors"
-VOCABULARY = "vocabulary.parquet"
-NEURONS = "neurons.parquet"
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What an atlas was made from. Two atlases with equal manifests hold the same bytes."""
-
-    schema: int
-    """`SCHEMA` of the nbkit that made it."""
-    model: str
-    """The model's name, hub id or folder."""
-    model_sha256: str
-    """Of its weights."""
-    corpus: str
-    contexts_sha256: str
-    """Of the token contexts."""
-    n_contexts: int
-    length: int
-    """Tokens in a context."""
-    layers: tuple[int, ...]
-    n_layers: int
-    """Layers of the model."""
-    d_model: int
-    d_mlp: int
-    gated: bool
-    activation: str
-    """Name of the MLP's activation function."""
-    threshold: float
-    max_examples: int
-    weights: str
-    """`native`, or `folded` with the layer norm."""
-    embedding: str
-    """Default kind of embedding."""
-    batch_size: int
-    block_size: int
-    seed: int
-    maxima_sha256: str | None
-    """Of the given table of maximum activations; None if the scan measured them."""
-    dtype: str
-    device: str
-    """`cpu` or `cuda`."""
-    versions: dict[str, str]
-    """Of the libraries that compute the numbers."""
-
-    @classmethod
-    def from_json(cls, values: dict[str, object]) -> Manifest:
-        """Raises TypeError if a field is missing."""
-        known = {field.name: values[field.name] for field in fields(cls) if field.name in values}
-        if "layers" in known:
-            known["layers"] = tuple(known["layers"])  # type: ignore[arg-type]
-        return cls(**known)  # type: ignore[arg-type]
-
-    def differences(self, other: Manifest) -> list[str]:
-        """Names of the fields in which two manifests differ."""
-        mine, theirs = asdict(self), asdict(other)
-        return [name for name in mine if mine[name] != theirs[name]]
-
-
-def layer_file(layer: int) -> str:
-    """Name of the file of a layer."""
-    return f"layer-{layer:02d}.safetensors"
+from nbkit.snippets import TOKENS_AFTER, TOKENS_BEFORE, display_token
+from nbkit.survey import survey
 
 
 def open_atlas(path: str | Path) -> Atlas:
@@ -137,9 +71,18 @@ class Atlas:
     path: Path
     manifest: Manifest
 
+    def __reduce__(self) -> tuple[type[Atlas], tuple[Path, Manifest]]:
+        """To travel light to another process: without what has been read."""
+        return Atlas, (self.path, self.manifest)
+
     @property
     def layers(self) -> tuple[int, ...]:
         return self.manifest.layers
+
+    @property
+    def n_neurons(self) -> int:
+        """Neurons of all layers that were scanned."""
+        return len(self.layers) * self.manifest.d_mlp
 
     @cached_property
     def neurons(self) -> pd.DataFrame:
@@ -164,12 +107,7 @@ class Atlas:
             )
         if kind == self.manifest.embedding:
             return self.neurons
-        path = self.path / f"metrics-{kind}.parquet"
-        if not path.is_file():
-            from nbkit.survey import survey
-
-            write_table(survey(self, kind, progress=progress), path)
-        return read_table(path)
+        return read_or_make(self.path / f"metrics-{kind}.parquet", lambda: survey(self, kind, progress))
 
     def neuron(self, layer: int, index: int) -> Neuron:
         """The neuron `index` of `layer`.

@@ -22,23 +22,15 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from nbkit.atlas import (
-    CONTEXTS,
-    MANIFEST,
-    NEURONS,
-    SCHEMA,
-    VOCABULARY,
-    Atlas,
-    Manifest,
-    layer_file,
-    open_atlas,
-)
+from nbkit.atlas import Atlas, open_atlas
+from nbkit.config import AtlasConfig
 from nbkit.errors import NbkitError
 from nbkit.files import write_json, write_table, write_tensors
 from nbkit.levels import merge_levels
 from nbkit.logits import direct_unembedding, logit_effects
+from nbkit.manifest import CONTEXTS, MANIFEST, NEURONS, SCHEMA, VOCABULARY, Manifest, layer_file
 from nbkit.merge import merge_layer
-from nbkit.scan import AtlasConfig, Bounds, scan_block
+from nbkit.scan import Bounds, scan_block
 from nbkit.snippets import token_texts
 from nbkit.survey import survey
 

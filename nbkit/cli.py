@@ -62,9 +62,9 @@ def atlas(
 ) -> None:
     """Scan a corpus for the dataset examples of every MLP neuron and cluster them."""
     from nbkit.build import build_atlas
+    from nbkit.config import AtlasConfig
     from nbkit.corpora import load_contexts
     from nbkit.models import load_model
-    from nbkit.scan import AtlasConfig
 
     config = AtlasConfig(
         layers=parse_layers(layers),

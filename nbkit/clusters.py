@@ -195,3 +195,15 @@ def _check_rows(largest: Float[np.ndarray, " n"]) -> None:
         raise NbkitError(
             f"Row {zero.argmax()} of the embeddings is all zeros and has no direction to compare: leave it out."
         )
+
+
+def node_medoids(clusters: FeatureClusters) -> list[int]:
+    """Return the medoid of every merge of the tree: whatever the cut, its clusters are nodes of the tree."""
+    n = len(clusters.labels)
+    members = [np.array([example]) for example in range(n)]
+    medoids = []
+    for left, right in clusters.linkage[:, :2].astype(int):
+        joined = np.sort(np.concatenate([members[left], members[right]]))  # of equals, the first example
+        members.append(joined)
+        medoids.append(int(joined[clusters.distances[np.ix_(joined, joined)].sum(axis=1).argmin()]))
+    return medoids

@@ -1,16 +1,11 @@
-"""Controls for distances of MNIST latents: other inputs, and the weights of another latent."""
+"""Controls for distances: the weights of another unit, random inputs, the strongest inputs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-import torch
 from jaxtyping import Float, Int
-from torch import Tensor
 
 from nbkit.errors import NbkitError
-from nbkit.latents import Examples
 
 
 def other_units(m: int, seed: int = 0) -> Int[np.ndarray, " m"]:
@@ -37,11 +32,3 @@ def strongest_inputs(activations: Float[np.ndarray, " n_inputs"], size: int = 10
     """Places of the inputs that activate a unit most, in order; fewer if fewer activate it, the first of equals."""
     order = np.argsort(-activations, kind="stable")[:size]
     return np.sort(order[activations[order] > 0])
-
-
-def as_examples(places: Sequence[Int[np.ndarray, " size"]]) -> Examples:
-    """Inputs of each unit as `nbkit.latents.example_distances` reads them; the activations are not known (NaN)."""
-    offsets = torch.tensor([0, *np.cumsum([len(row) for row in places])])
-    inputs = torch.from_numpy(np.concatenate([np.empty(0, dtype=np.int64), *places]))
-    unknown: Tensor = torch.full((len(inputs),), torch.nan)
-    return Examples(offsets, inputs, unknown)

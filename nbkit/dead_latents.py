@@ -22,7 +22,7 @@ from nbkit.hidden import Hidden, hidden_of
 from nbkit.interventions import RARE, Intervention, InterventionRun
 from nbkit.parallel import processes
 from nbkit.results import kept_table
-from nbkit.training_run import SaeConfig
+from nbkit.training_config import SaeConfig
 
 RECIPE = 2
 """Counts the changes of what the kept table holds."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from nbkit.interventions import Intervention
-from nbkit.training_run import SaeConfig
+from nbkit.training_config import SaeConfig
 
 STANDARD = SaeConfig()
 NE = replace(STANDARD, ne=5e-3)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from joblib import delayed
-from tqdm.auto import tqdm
 
 from nbkit.atlas import Atlas
-from nbkit.files import read_table, write_table
-from nbkit.parallel import processes
+from nbkit.files import read_or_make
+from nbkit.parallel import gather
 from nbkit.survey import CUT
 
 FEATURES = "features.parquet"
@@ -30,21 +28,14 @@ def features_of(atlas: Atlas, progress: bool = True) -> pd.DataFrame:
     Raises:
         NbkitError: if the table can't be written.
     """
-    path = atlas.path / FEATURES
-    if not path.is_file():
-        write_table(_find(atlas, progress), path)
-    return read_table(path)
+    return read_or_make(atlas.path / FEATURES, lambda: _find(atlas, progress))
 
 
 def _find(atlas: Atlas, progress: bool) -> pd.DataFrame:
-    atlas = Atlas(atlas.path, atlas.manifest)  # without what this one has read, to travel light to the processes
-    # Starting processes takes seconds, so a small atlas is faster in this one.
-    n_jobs = -1 if len(atlas.layers) * atlas.manifest.d_mlp > 10_000 else 1
-    with processes(n_jobs) as pool:
-        tables = pool(delayed(_features_of_layer)(atlas, layer) for layer in atlas.layers)
-        bar = tqdm(tables, total=len(atlas.layers), desc="features", unit="layer", disable=not progress)
-        table: pd.DataFrame = pd.concat(list(bar), ignore_index=True)
-    return table
+    tasks = [(atlas, layer) for layer in atlas.layers]
+    return pd.concat(
+        gather(_features_of_layer, tasks, atlas.n_neurons, "features", "layer", progress), ignore_index=True
+    )
 
 
 def _features_of_layer(atlas: Atlas, layer: int) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -44,6 +44,17 @@ def read_table(path: Path) -> pd.DataFrame:
     except (ValueError, OSError) as error:  # PyArrow's errors are both
         reason = str(error).splitlines()[0]
         raise NbkitError(f"{path} can't be read ({reason}): delete its folder and make it again") from error
+
+
+def read_or_make(path: Path, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """The table at `path`; made and kept there if it is asked for for the first time.
+
+    Raises:
+        NbkitError: if the file is not whole, or can't be written.
+    """
+    if not path.is_file():
+        write_table(make(), path)
+    return read_table(path)
 
 
 def write_tensors(tensors: dict[str, Tensor], path: Path, about: dict[str, str] | None = None) -> None:

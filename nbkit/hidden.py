@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nbkit.mnist import MnistMLP, load_mnist, mlp_for, pixels
+from nbkit.images import MEAN, STD, load_mnist, pixels
+from nbkit.mnist import MnistMLP, mlp_for
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +23,12 @@ class Hidden:
     test_labels: Int[Tensor, " n_test"]
     test_pixels: Float[Tensor, "n_test 784"]
     """The test images, in [0, 1]."""
+
+    @property
+    def test_images(self) -> Float[Tensor, "n_test 784"]:
+        """The test images as the MLP reads them."""
+        images: Tensor = (self.test_pixels - MEAN) / STD
+        return images
 
     def readout(self, hidden: Float[Tensor, "b 64"]) -> Float[Tensor, "b 10"]:
         """The logits that the rest of the MLP makes of the hidden layer."""

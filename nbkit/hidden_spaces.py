@@ -12,9 +12,8 @@ from nbkit.clusters import FeatureClusters, feature_clusters
 from nbkit.controls import other_units, random_inputs, strongest_inputs
 from nbkit.explorers.latent_view import LatentView
 from nbkit.hidden import Hidden
+from nbkit.images import CLASSES
 from nbkit.metrics import adjusted_rand_index, polysemanticity_from_distances
-from nbkit.mnist import CLASSES
-from nbkit.reading import normalised
 from nbkit.report import HIDDEN_CUT
 
 IMAGES = ("examples", "random", "strongest")
@@ -45,7 +44,7 @@ def compare_hidden_spaces(
     Raises:
         NbkitError: the threshold is no distance.
     """
-    images = normalised(hidden).double().numpy()
+    images = hidden.test_images.double().numpy()
     labels, activations = hidden.test_labels.numpy(), hidden.test.numpy()
     w_in = hidden.mlp.w_enc.double().numpy()
     other = other_units(w_in.shape[1], seed)
@@ -77,7 +76,7 @@ def strongest_images(hidden: Hidden, view: LatentView, threshold: float = HIDDEN
     Raises:
         NbkitError: the threshold is no distance.
     """
-    images, labels = normalised(hidden).double(), hidden.test_labels.numpy()
+    images, labels = hidden.test_images.double(), hidden.test_labels.numpy()
     examples = [strongest_inputs(activations) for activations in hidden.test.numpy().T]
     clusters: list[Int[np.ndarray, " size"]] = []
     rows: list[dict[str, float]] = []

@@ -29,7 +29,7 @@ from nbkit.features import features_of
 from nbkit.files import read_tensors, write_tensors
 from nbkit.models import LanguageModel
 from nbkit.models.language_model import ROUNDING
-from nbkit.scan import TOKENS_BEFORE
+from nbkit.snippets import TOKENS_BEFORE
 from nbkit.variants import PACKED, WHOLE, Example, Layout
 
 IMPORTANCE = "importance.safetensors"

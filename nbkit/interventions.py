@@ -15,7 +15,8 @@ from nbkit.errors import NbkitError
 from nbkit.evaluation import DEAD_BELOW
 from nbkit.pairs import Pairs
 from nbkit.remedies import auxiliary_loss, resample
-from nbkit.training_run import Pass, SaeConfig, TrainingRun
+from nbkit.training_config import SaeConfig
+from nbkit.training_run import Pass, TrainingRun
 
 RARE = 0.01
 """A latent is rare while it is active on a smaller share of the inputs."""

@@ -10,7 +10,6 @@ import pandas as pd
 
 from nbkit.errors import NbkitError
 from nbkit.explorers.latent_view import LatentView
-from nbkit.reading import logit_ranges
 
 ENOUGH = 10
 """Examples that a latent needs to be ranked by its mean distance: of two or three, distances say little."""
@@ -63,7 +62,7 @@ def broad_single_cluster(view: LatentView, latent: int | None = None) -> LatentC
         f"one feature cluster and at least {ENOUGH} examples": lambda t: (t["n_clusters"] == 1) & _ranked(t),
     }
     aim = "the one that can move the logits furthest: its largest activation times the range of its logit effects"
-    return _choose(view, latent, rules, aim, logit_ranges(view))
+    return _choose(view, latent, rules, aim, view.logit_ranges)
 
 
 def clear_clusters(view: LatentView) -> LatentChoice:

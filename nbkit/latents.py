@@ -8,8 +8,10 @@ inputs x latents x d_in is ever made; float64 throughout.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -27,6 +29,13 @@ class Examples:
     inputs: Int[Tensor, " rows"]
     """Places in the test set, in order."""
     activations: Float[Tensor, " rows"]
+
+    @classmethod
+    def of_places(cls, places: Sequence[Int[np.ndarray, " size"]]) -> Examples:
+        """Given inputs of each latent as its examples; the activations are not known (NaN)."""
+        offsets = torch.tensor([0, *np.cumsum([len(row) for row in places])])
+        inputs = torch.from_numpy(np.concatenate([np.empty(0, dtype=np.int64), *places]))
+        return cls(offsets, inputs, torch.full((len(inputs),), torch.nan))
 
     def of(self, latent: int) -> slice:
         """The rows of one latent."""
@@ -158,3 +167,28 @@ def participation(weights: Float[Tensor, "d_in m"]) -> Float[Tensor, " m"]:
     squares = (squares / squares.abs().amax(0)).square()
     found: Tensor = squares.sum(0).square() / squares.square().sum(0)
     return found
+
+
+CONTROL_INPUTS = 100
+"""Test inputs, drawn at random, whose distances in a latent's space are the control."""
+
+
+@torch.inference_mode()
+def control_distances(
+    w_enc: Float[Tensor, "d_in m"], test: Float[Tensor, "n_test d_in"], seed: int = 0
+) -> Float[np.ndarray, " m"]:
+    """The mean cosine distance of random test inputs embedded with each latent's weights, whether they activate it.
+
+    It tells what a latent's mean distance is worth: a latent that reads a single input has parallel embeddings, and
+    all distances are 0 whatever activates it. Inputs whose embedding is zero have no direction and don't count; NaN
+    where fewer than two are left.
+    """
+    chosen = torch.randperm(len(test), generator=torch.Generator().manual_seed(seed))[:CONTROL_INPUTS]
+    h, w = test[chosen].double(), w_enc.double()
+    lengths = (h.square() @ w.square()).sqrt()  # of h * w, for every input and latent
+    sums = w.T * ((1 / lengths).where(lengths > 0, 0).T @ h)  # of the unit vectors
+    n = (lengths > 0).sum(0)
+    pairs = (n * (n - 1)).double()
+    cosine = (sums.square().sum(1) - n) / pairs
+    distances: np.ndarray = (1 - cosine).clamp(0, 2).where(n >= 2, torch.nan).numpy()
+    return distances

@@ -22,7 +22,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nbkit.merge import candidates, filled, rank_in_group
+from nbkit.candidates import candidates, filled, rank_in_group
 
 N_BANDS = 12
 N_SHOWN = 2

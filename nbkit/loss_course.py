@@ -10,7 +10,8 @@ import pandas as pd
 from nbkit.evaluation import sae_metrics
 from nbkit.hidden import hidden_of
 from nbkit.results import Configs, kept_tables
-from nbkit.training_run import SaeConfig, TrainingRun
+from nbkit.training_config import SaeConfig
+from nbkit.training_run import TrainingRun
 
 RECIPE = 2
 """Counts the changes of what the kept tables hold."""

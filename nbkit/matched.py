@@ -6,14 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
-from scipy.special import stdtrit
 
 from nbkit.errors import NbkitError
+from nbkit.intervals import mean_interval
 
 CELL = ["activation", "ne", "sparsity"]
 """What the autoencoders of one point of the grid, one a seed, have in common."""
-LEVEL = 0.95
 
 
 def matched_points(table: pd.DataFrame, by: str, metrics: Sequence[str]) -> pd.DataFrame:
@@ -94,15 +92,6 @@ def matched_differences(table: pd.DataFrame, by: str, metrics: Sequence[str]) ->
                     }
                 )
     return pd.DataFrame(rows)
-
-
-def mean_interval(values: Float[np.ndarray, " n"]) -> tuple[float, float, float]:
-    """The mean and its 95% Student interval; NaN bounds for a single value."""
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return mean, float("nan"), float("nan")
-    half = float(stdtrit(len(values) - 1, 0.5 + LEVEL / 2) * np.std(values, ddof=1) / len(values) ** 0.5)
-    return mean, mean - half, mean + half
 
 
 def _inside(curve: np.ndarray, at: np.ndarray) -> np.ndarray:

@@ -10,8 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nbkit.candidates import candidates, filled, rank_in_group
+
 if TYPE_CHECKING:
-    from nbkit.scan import AtlasConfig
+    from nbkit.config import AtlasConfig
 
 
 def merge_layer(
@@ -62,33 +64,3 @@ def _selected(
     order = reaches[neuron[reaches].argsort(stable=True)]
     order = order[rank_in_group(neuron[order]) < config.max_examples]
     return source[order], row[order].long(), torch.bincount(neuron[order], minlength=len(maximum))
-
-
-def candidates(blocks: Sequence[Mapping[str, Tensor]], prefix: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """All candidates of the blocks, in order: the block of each, its row there, its neuron, and its activation."""
-    light = [(block[f"{prefix}.neuron"], block[f"{prefix}.activation"]) for block in blocks]
-    source = torch.cat([torch.full((len(neuron),), i, dtype=torch.int32) for i, (neuron, _) in enumerate(light)])
-    row = torch.cat([torch.arange(len(neuron), dtype=torch.int32) for neuron, _ in light])
-    return source, row, torch.cat([neuron for neuron, _ in light]), torch.cat([activation for _, activation in light])
-
-
-def filled(
-    blocks: Sequence[Mapping[str, Tensor]], name: str, rows: Sequence[Tensor], targets: Sequence[Tensor]
-) -> Tensor:
-    """A tensor with `rows` of the tensor `name` of each block at the places `targets`, which cover it."""
-    filled: Tensor | None = None
-    for block, of_block, target in zip(blocks, rows, targets, strict=True):
-        part = block[name]
-        if filled is None:
-            filled = part.new_empty((sum(map(len, targets)), *part.shape[1:]))
-        filled[target] = part[of_block]
-    assert filled is not None
-    return filled
-
-
-def rank_in_group(group: Tensor) -> Tensor:
-    """How many equal entries precede each entry of a sorted (n,) tensor."""
-    index = torch.arange(len(group), device=group.device)
-    starts = torch.ones(len(group), dtype=torch.bool, device=group.device)
-    starts[1:] = group[1:] != group[:-1]
-    return index - torch.where(starts, index, 0).cummax(0).values if len(group) else index

@@ -16,8 +16,7 @@ from nbkit.errors import NbkitError
 from nbkit.levels import Level
 from nbkit.logits import LogitEffects
 from nbkit.models import activation_function
-from nbkit.scan import TOKENS_BEFORE
-from nbkit.snippets import Snippet
+from nbkit.snippets import TOKENS_BEFORE, Snippet
 
 PLAIN_KINDS = ("input", "gradient", "pre_mlp", "shuffled")
 GATED_KINDS = ("gate", "up", "gradient", "pre_mlp", "shuffled")

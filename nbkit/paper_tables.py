@@ -14,12 +14,12 @@ from nbkit.controls import other_units
 from nbkit.errors import NbkitError
 from nbkit.evaluation import Measured, measure, median
 from nbkit.hidden import Hidden, hidden_of
-from nbkit.latents import example_distances
+from nbkit.latents import control_distances, example_distances
 from nbkit.losses import Over
 from nbkit.results import Configs, kept_tables
 from nbkit.sae import SparseAutoencoder
-from nbkit.trade_off import control_distances
-from nbkit.training import SaeConfig, train_saes
+from nbkit.training import train_saes
+from nbkit.training_config import SaeConfig
 
 RECIPE = 3
 """Counts the changes of what the kept tables hold."""
@@ -199,7 +199,7 @@ def controls(sae: SparseAutoencoder, hidden: Hidden, found: Measured, seed: int 
         weights[:, living] = weights[:, living[other_units(len(living), seed)]]
         distances = example_distances(hidden.test, weights, found.examples)
         figures = {name: median(column.numpy()) for name, column in zip(figures, distances, strict=True)}
-    figures["mean_random"] = median(control_distances(sae, hidden.test, seed)[living])
+    figures["mean_random"] = median(control_distances(sae.w_enc, hidden.test, seed)[living])
     for least in LEAST_EXAMPLES:
         figures |= {f"{name}_{least}": median(found.latents[name][size >= least]) for name in BY_EXAMPLES}
     return figures

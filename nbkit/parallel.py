@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
-from joblib import Parallel, parallel_config
+from joblib import Parallel, delayed, parallel_config
+from tqdm.auto import tqdm
+
+FEW = 10_000
+"""Neurons up to which one process is faster, since starting others takes seconds."""
 
 
 @contextmanager
@@ -24,3 +29,20 @@ def processes(n_jobs: int) -> Iterator[Parallel]:
         # joblib replaces a process whose memory has grown, as by the images that it keeps; no job is lost
         warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
         yield pool
+
+
+def gather(
+    function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], n_neurons: int, desc: str, unit: str, progress: bool
+) -> list[Any]:
+    """What a function gives for each task, in order: in this process, or in one a core where that is worth it.
+
+    Args:
+        function: one that another process finds by its name.
+        tasks: its arguments.
+        n_neurons: that all tasks together are about.
+        desc, unit: of the progress bar.
+        progress: whether to show it.
+    """
+    with processes(-1 if n_neurons > FEW else 1) as pool:
+        done = pool(delayed(function)(*task) for task in tasks)
+        return list(tqdm(done, total=len(tasks), desc=desc, unit=unit, disable=not progress))

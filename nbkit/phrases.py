@@ -10,13 +10,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from jaxtyping import Int
-from joblib import delayed
-from tqdm.auto import tqdm
 
 from nbkit.atlas import Atlas
 from nbkit.features import features_of
-from nbkit.files import read_table, write_table
-from nbkit.parallel import processes
+from nbkit.files import read_or_make
+from nbkit.parallel import gather
 from nbkit.survey import CUT
 from nbkit.words import Words, words_of
 
@@ -40,10 +38,7 @@ def phrases_of(atlas: Atlas, progress: bool = True) -> pd.DataFrame:
     Raises:
         NbkitError: if the table can't be written.
     """
-    path = atlas.path / PHRASES
-    if not path.is_file():
-        write_table(_index(atlas, progress), path)
-    return read_table(path)
+    return read_or_make(atlas.path / PHRASES, lambda: _index(atlas, progress))
 
 
 def _index(atlas: Atlas, progress: bool) -> pd.DataFrame:
@@ -122,14 +117,10 @@ def _examples(atlas: Atlas, progress: bool) -> pd.DataFrame:
     """Every dataset example of the atlas with its feature: `feature`, `context`, `position`, `key_id`."""
     features = features_of(atlas, progress)
     firsts = features[features["place"] == 0].reset_index(names="feature").set_index(["layer", "index"])["feature"]
-    atlas = Atlas(atlas.path, atlas.manifest)  # without what this one has read, to travel light to the processes
-    # Starting processes takes seconds, so a small atlas is faster in this one.
-    n_jobs = -1 if len(atlas.layers) * atlas.manifest.d_mlp > 10_000 else 1
-    with processes(n_jobs) as pool:
-        tables = pool(delayed(_examples_of_layer)(atlas, layer, firsts.get(layer)) for layer in atlas.layers)
-        bar = tqdm(tables, total=len(atlas.layers), desc="phrases", unit="layer", disable=not progress)
-        table: pd.DataFrame = pd.concat(list(bar), ignore_index=True)
-    return table
+    tasks = [(atlas, layer, firsts.get(layer)) for layer in atlas.layers]
+    return pd.concat(
+        gather(_examples_of_layer, tasks, atlas.n_neurons, "phrases", "layer", progress), ignore_index=True
+    )
 
 
 def _examples_of_layer(atlas: Atlas, layer: int, firsts: pd.Series) -> pd.DataFrame:

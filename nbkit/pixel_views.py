@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float, Int
 
 from nbkit.errors import NbkitError
-from nbkit.mnist import HIDDEN, STD, MnistMLP
+from nbkit.images import HIDDEN, STD
+from nbkit.mnist import MnistMLP
 from nbkit.sae import SparseAutoencoder
 
 

@@ -8,14 +8,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float
 
-from nbkit.controls import as_examples, other_units, random_inputs
+from nbkit.controls import other_units, random_inputs
 from nbkit.errors import NbkitError
 from nbkit.explorers.latent_view import LatentView
 from nbkit.hidden import Hidden
-from nbkit.latents import example_distances
-from nbkit.mnist import MEAN, STD
+from nbkit.latents import Examples, example_distances
 
 N_CONTROL = 100
 """Inputs of a control: as many as a latent has examples, at most."""
@@ -35,7 +33,7 @@ def what_latents_read(hidden: Hidden, view: LatentView, seed: int = 0) -> pd.Dat
         inputs: `own`, that of the report; `shuffled`, its examples with the weights of another latent; with its own
         weights, `random`, 100 test images drawn at random, and `neuron_on`, the first 100 for which its `neuron` is on;
         `pixels`, its examples as images, each pixel weighted by the latent's activation map, and `random_pixels`, the
-        same of the random images. And `logits`, see `logit_ranges`.
+        same of the random images. And `logits`, see `LatentView.logit_ranges`.
 
     Raises:
         NbkitError: the view is that of the hidden layer, whose neurons read pixels.
@@ -45,13 +43,13 @@ def what_latents_read(hidden: Hidden, view: LatentView, seed: int = 0) -> pd.Dat
     w_enc, _ = view.encoder
     m = w_enc.shape[1]
     scaled = np.square(w_enc * hidden.train.std(0, correction=0).numpy()[:, None])
-    examples = as_examples(view.examples)
-    random = as_examples([random_inputs(len(hidden.test), N_CONTROL, seed)] * m)
+    examples = Examples.of_places(view.examples)
+    random = Examples.of_places([random_inputs(len(hidden.test), N_CONTROL, seed)] * m)
     strongest = scaled.argmax(axis=0)
-    neuron_on = as_examples([np.flatnonzero(hidden.test[:, neuron] > 0)[:N_CONTROL] for neuron in strongest])
+    neuron_on = Examples.of_places([np.flatnonzero(hidden.test[:, neuron] > 0)[:N_CONTROL] for neuron in strongest])
     weights = torch.from_numpy(w_enc)
     shuffled = weights[:, torch.from_numpy(other_units(m, seed))]
-    images, maps = normalised(hidden), torch.from_numpy(view.activation_maps.T)
+    images, maps = hidden.test_images, torch.from_numpy(view.activation_maps.T)
     columns = {
         "own": example_distances(hidden.test, weights, examples)[1],
         "shuffled": example_distances(hidden.test, shuffled, examples)[1],
@@ -63,17 +61,4 @@ def what_latents_read(hidden: Hidden, view: LatentView, seed: int = 0) -> pd.Dat
     table = pd.DataFrame({name: column.numpy() for name, column in columns.items()})
     table.insert(0, "neuron", strongest)
     table.insert(1, "share", scaled.max(axis=0) / scaled.sum(axis=0))
-    return table.assign(logits=logit_ranges(view))
-
-
-def logit_ranges(view: LatentView) -> pd.Series[float]:
-    """How far each unit can move one logit against another: its largest activation in training times the range of its
-    logit effects."""
-    reach: pd.Series[float] = view.metrics["max_activation"] * np.ptp(view.logit_effects, axis=1)
-    return reach
-
-
-def normalised(hidden: Hidden) -> Float[torch.Tensor, "n_test 784"]:
-    """The test images as the MLP reads them."""
-    images: torch.Tensor = (hidden.test_pixels - MEAN) / STD
-    return images
+    return table.assign(logits=view.logit_ranges)

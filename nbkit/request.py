@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from nbkit.assets import cache_folder
-from nbkit.atlas import MANIFEST, SCHEMA, Atlas, open_atlas
+from nbkit.atlas import Atlas, open_atlas
+from nbkit.manifest import MANIFEST, SCHEMA
 
 
 def atlas_for(
@@ -56,9 +57,9 @@ def atlas_for(
         return open_atlas(folder)
 
     from nbkit.build import build_atlas
+    from nbkit.config import AtlasConfig
     from nbkit.corpora import load_contexts
     from nbkit.models import load_model
-    from nbkit.scan import AtlasConfig
 
     config = AtlasConfig(layers=layers, seed=seed)
     language_model = load_model(model, dtype=dtype, device=device)  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ from nbkit.errors import NbkitError
 from nbkit.files import SCHEMA, read_table, write_table
 from nbkit.mnist import RECIPE, mlp_for
 from nbkit.parallel import processes
-from nbkit.training_run import SaeConfig
+from nbkit.training_config import SaeConfig
 
 Configs = Sequence[SaeConfig]
 

@@ -22,96 +22,29 @@ The same pass finds every neuron's levels of activation (`nbkit.levels`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nbkit.candidates import rank_in_group
+from nbkit.config import AtlasConfig
 from nbkit.errors import NbkitError
 from nbkit.levels import LevelCounts, LevelScan
-from nbkit.merge import rank_in_group
+from nbkit.snippets import TOKENS_AFTER, TOKENS_BEFORE
 
 if TYPE_CHECKING:
     from nbkit.corpora import Contexts
     from nbkit.models import LanguageModel
 
-TOKENS_BEFORE = 20
-TOKENS_AFTER = 10
-WINDOW = TOKENS_BEFORE + 1 + TOKENS_AFTER
 
 Block = dict[str, Tensor]
 """What a block of contexts gives, as named tensors: `maximum` (layers, d_mlp), and for each layer L and its candidates
 `L.neuron`, `L.context`, `L.position`, `L.activation`, `L.window` (candidates, WINDOW), `L.vector` (a row of
 `L.pre_mlp`), and `L.pre_mlp` (rows, d_model), a row once however many neurons share it. Of the levels, `L.level.count`
 (see `LevelScan.count`) and for their examples `L.level.neuron` to `L.level.window`."""
-
-
-@dataclass(frozen=True)
-class AtlasConfig:
-    """What to scan for. Part of an atlas's identity."""
-
-    layers: Literal["all"] | Sequence[int] = "all"
-    """Layers whose MLP neurons are scanned, 0-based."""
-    threshold: float = 0.75
-    """Share of the neuron's maximum activation that a dataset example reaches, in (0, 1]."""
-    max_examples: int = 100
-    """Dataset examples kept for each neuron: the first in corpus order."""
-    weights: Literal["native", "folded"] = "native"
-    """`native`: the MLP's input and weights as the model has them; `folded`: the layer norm folded into the weights."""
-    embedding: Literal["auto", "input", "gate", "up", "gradient"] = "auto"
-    """Neuron embedding of the metrics: `auto` is `input` for a plain MLP and `gradient` for a gated one."""
-    batch_size: int = 16
-    """Contexts in a forward pass. Rounding depends on it, so it is part of the identity."""
-    block_size: int = 128
-    """Contexts after which the state is safe on disk."""
-    seed: int = 0
-    """Seed of the shuffled-weights control."""
-
-    def __post_init__(self) -> None:
-        if not 0 < self.threshold <= 1:
-            raise NbkitError(f"threshold is {self.threshold}: it is a share of the maximum activation, in (0, 1]")
-        for name in ("max_examples", "batch_size", "block_size"):
-            if getattr(self, name) < 1:
-                raise NbkitError(f"{name} is {getattr(self, name)}: it must be at least 1")
-        for name, choices in (
-            ("weights", ("native", "folded")),
-            ("embedding", ("auto", "input", "gate", "up", "gradient")),
-        ):
-            if getattr(self, name) not in choices:
-                raise NbkitError(f"{name} is {getattr(self, name)!r}: choose one of {', '.join(choices)}")
-        if self.layers != "all":
-            if isinstance(self.layers, str) or not self.layers:
-                raise NbkitError(f"layers is {self.layers!r}: give 'all' or layer numbers")
-            object.__setattr__(self, "layers", tuple(sorted({int(layer) for layer in self.layers})))
-
-    @property
-    def numbers(self) -> tuple[int, ...]:
-        """The layers of a resolved config."""
-        assert self.layers != "all"
-        return tuple(int(layer) for layer in self.layers)
-
-    def resolved(self, model: LanguageModel) -> AtlasConfig:
-        """The same with `all` and `auto` replaced by what they mean for `model`.
-
-        Raises:
-            NbkitError: a layer or an embedding that the model doesn't have.
-        """
-        layers = tuple(range(model.n_layers)) if self.layers == "all" else self.numbers
-        for layer in layers:
-            if not 0 <= layer < model.n_layers:
-                raise NbkitError(f"model {model.name!r} has no layer {layer}: its layers are 0 to {model.n_layers - 1}")
-        embedding = self.embedding
-        if embedding == "auto":
-            embedding = "gradient" if model.gated else "input"
-        if (embedding in ("gate", "up") and not model.gated) or (embedding == "input" and model.gated):
-            kinds = "gate, up, gradient" if model.gated else "input, gradient"
-            raise NbkitError(
-                f"embedding {embedding!r} is not defined for the neurons of {model.name!r}: choose {kinds}"
-            )
-        return replace(self, layers=layers, embedding=embedding)
 
 
 class Bounds:

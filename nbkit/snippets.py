@@ -6,7 +6,10 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    pass
 
 NEWLINE = "↵"
 TAB = "→"
@@ -83,3 +86,12 @@ def token_texts(tokenizer: Any, ids: Iterable[int]) -> list[str]:
     options = {"clean_up_tokenization_spaces": False, "skip_special_tokens": False}
     start = len(tokenizer.decode([anchor], **options))
     return [text[start:] for text in tokenizer.batch_decode([[anchor, int(i)] for i in ids], **options)]
+
+
+TOKENS_BEFORE = 20
+
+
+TOKENS_AFTER = 10
+
+
+WINDOW = TOKENS_BEFORE + 1 + TOKENS_AFTER

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.special import bdtrc
 
 from nbkit.atlas import Atlas
 from nbkit.errors import NbkitError
+from nbkit.intervals import summarize
 
 MEASURES = (
     "intra_cluster",
@@ -22,8 +22,6 @@ MEASURES = (
 )
 """Columns of a survey that are compared between spaces."""
 
-RESAMPLES = 300
-TAILS = (0.025, 0.975)
 COLUMNS = ("statistic", "value", "low", "high", "n")
 
 
@@ -89,30 +87,3 @@ def paired_differences(atlas: Atlas, kind: str, other: str, min_examples: int = 
         share = summarize((difference > 0).astype(float), seed).iloc[:1].assign(statistic="share")
         parts.append(pd.concat([summarize(difference, seed), share]).assign(metric=metric))
     return pd.concat(parts, ignore_index=True)[["metric", *COLUMNS]]
-
-
-def summarize(values: pd.Series, seed: int) -> pd.DataFrame:
-    """Mean and median of the values that are not NaN, with 95% percentile bootstrap intervals.
-
-    The median's needs no draws: of n values drawn with replacement, those among the r smallest are binomial(n, r / n),
-    so the chance that the middle of a resample is one of them is known. For even n the lower bound is the lower
-    middle's and the upper bound the upper middle's, which is a little wider than the interval of their mean.
-    """
-    present = np.sort(values.dropna().to_numpy(dtype=np.float64))
-    n = len(present)
-    if not n:
-        nothing = {"value": np.nan, "low": np.nan, "high": np.nan, "n": 0}
-        return pd.DataFrame([{"statistic": name, **nothing} for name in ("mean", "median")])
-    rng = np.random.default_rng(seed)
-    means = [present[rng.integers(n, size=n)].mean() for _ in range(RESAMPLES)]
-    among = np.arange(1, n + 1) / n
-    ranks = [
-        np.searchsorted(bdtrc(middle, n, among), tail)
-        for middle, tail in zip(((n - 1) // 2, n // 2), TAILS, strict=True)
-    ]
-    intervals = {"mean": np.quantile(means, TAILS), "median": present[ranks]}
-    rows = [
-        {"statistic": name, "value": float(value), "low": float(low), "high": float(high), "n": n}
-        for (name, (low, high)), value in zip(intervals.items(), (present.mean(), np.median(present)), strict=True)
-    ]
-    return pd.DataFrame(rows)

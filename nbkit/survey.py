@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
-from tqdm.auto import tqdm
 
-from nbkit.atlas import Atlas
 from nbkit.clusters import feature_clusters
+from nbkit.manifest import Manifest
 from nbkit.metrics import Polysemanticity, adjusted_rand_index, polysemanticity_from_distances
 from nbkit.neuron import Neuron
+from nbkit.parallel import gather
 
 CUT = 0.5
 """Distance at which the tables cut the trees (section 3.2)."""
@@ -20,7 +20,21 @@ CUT = 0.5
 EXTRA = ("token_agreement", "silhouette_matched", "token_agreement_matched")
 
 
-def survey(atlas: Atlas, kind: str, progress: bool = True) -> pd.DataFrame:
+class Neurons(Protocol):
+    """What a table of metrics is made from: an `Atlas`."""
+
+    @property
+    def manifest(self) -> Manifest: ...
+    @property
+    def n_neurons(self) -> int: ...
+    @property
+    def neurons(self) -> pd.DataFrame: ...
+    @property
+    def words(self) -> np.ndarray: ...
+    def iterate(self, layer: int) -> Iterator[Neuron]: ...
+
+
+def survey(atlas: Neurons, kind: str, progress: bool = True) -> pd.DataFrame:
     """Metrics of all neurons in the space of one kind of embedding.
 
     Average linkage, cut at 0.5. Beside `Polysemanticity`'s columns:
@@ -35,20 +49,15 @@ def survey(atlas: Atlas, kind: str, progress: bool = True) -> pd.DataFrame:
     """
     default = atlas.manifest.embedding
     reference = None if kind == default else atlas.neurons.set_index(["layer", "index"])["n_clusters"]
-    atlas = Atlas(atlas.path, atlas.manifest)  # without what this one has read, to travel light to the processes
-    tasks = (
-        delayed(_survey_layer)(atlas, layer, kind, None if reference is None else reference.loc[layer].to_numpy())
-        for layer in atlas.layers
-    )
-    # Starting processes takes seconds, so a small atlas is faster in this one.
-    n_jobs = -1 if len(atlas.layers) * atlas.manifest.d_mlp > 10_000 else 1
-    tables = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
-    bar = tqdm(tables, total=len(atlas.layers), desc=f"metrics ({kind})", unit="layer", disable=not progress)
-    table: pd.DataFrame = pd.concat(list(bar), ignore_index=True)
-    return table
+    tasks = [
+        (atlas, layer, kind, None if reference is None else reference.loc[layer].to_numpy())
+        for layer in atlas.manifest.layers
+    ]
+    tables = gather(_survey_layer, tasks, atlas.n_neurons, f"metrics ({kind})", "layer", progress)
+    return pd.concat(tables, ignore_index=True)
 
 
-def _survey_layer(atlas: Atlas, layer: int, kind: str, n_clusters: np.ndarray | None) -> pd.DataFrame:
+def _survey_layer(atlas: Neurons, layer: int, kind: str, n_clusters: np.ndarray | None) -> pd.DataFrame:
     words = atlas.words
     rows: list[dict[str, Any]] = []
     for neuron in atlas.iterate(layer):

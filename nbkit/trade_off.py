@@ -15,18 +15,18 @@ from torch import Tensor
 from nbkit.errors import NbkitError
 from nbkit.evaluation import Examples, Measured, measure
 from nbkit.hidden import Hidden, hidden_of
+from nbkit.latents import control_distances
 from nbkit.losses import Gradient
 from nbkit.measures import ACTIVATIONS
 from nbkit.results import Configs, kept_tables
 from nbkit.sae import Activation, SparseAutoencoder
 from nbkit.separation import two_cluster_silhouettes
-from nbkit.training import SaeConfig, train_saes
+from nbkit.training import train_saes
+from nbkit.training_config import SaeConfig
 
 RECIPE = 3
 """Counts the changes of what the kept tables hold."""
 
-CONTROL_INPUTS = 100
-"""Test inputs, drawn at random, whose distances in a latent's space are the control."""
 OTHERS: dict[Gradient, float] = {"average": 2e-2, "opposite": 3e-3}
 """Lambda 2 of the gradients that stand beside the whole one."""
 OF_LATENTS = (
@@ -159,7 +159,7 @@ def figures_of(sae: SparseAutoencoder, hidden: Hidden, seed: int = 0) -> dict[st
     latents = {
         **found.latents,
         "same_digit": same_class(examples, hidden.test_labels),
-        "control_distance": control_distances(sae, hidden.test, seed),
+        "control_distance": control_distances(sae.w_enc, hidden.test, seed),
         "silhouette": two_cluster_silhouettes(hidden.test_pixels, offsets, inputs),
         "embedding_silhouette": two_cluster_silhouettes(hidden.test, offsets, inputs, w_enc),
     }
@@ -177,27 +177,6 @@ def same_class(examples: Examples, labels: Int[Tensor, " n_test"]) -> Float[np.n
     n = examples.sizes.double()
     pairs: np.ndarray = ((cells * (cells - 1)).sum(1) / (n * (n - 1))).where(n >= 2, torch.nan).numpy()
     return pairs
-
-
-@torch.inference_mode()
-def control_distances(
-    sae: SparseAutoencoder, test: Float[Tensor, "n_test d_in"], seed: int = 0
-) -> Float[np.ndarray, " m"]:
-    """The mean cosine distance of random test inputs embedded with each latent's weights, whether they activate it.
-
-    It tells what a latent's mean distance is worth: a latent that reads a single input has parallel embeddings, and
-    all distances are 0 whatever activates it. Inputs whose embedding is zero have no direction and don't count; NaN
-    where fewer than two are left.
-    """
-    chosen = torch.randperm(len(test), generator=torch.Generator().manual_seed(seed))[:CONTROL_INPUTS]
-    h, w = test[chosen].double(), sae.w_enc.double()
-    lengths = (h.square() @ w.square()).sqrt()  # of h * w, for every input and latent
-    sums = w.T * ((1 / lengths).where(lengths > 0, 0).T @ h)  # of the unit vectors
-    n = (lengths > 0).sum(0)
-    pairs = (n * (n - 1)).double()
-    cosine = (sums.square().sum(1) - n) / pairs
-    distances: np.ndarray = (1 - cosine).clamp(0, 2).where(n >= 2, torch.nan).numpy()
-    return distances
 
 
 def _summary(latents: Mapping[str, np.ndarray], found: Measured) -> dict[str, float]:

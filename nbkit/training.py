@@ -18,9 +18,8 @@ from tqdm.auto import tqdm
 
 from nbkit.errors import NbkitError
 from nbkit.sae import SparseAutoencoder
-from nbkit.training_run import SaeConfig, TrainingRun
-
-__all__ = ["SaeConfig", "train_sae", "train_saes"]
+from nbkit.training_config import SaeConfig
+from nbkit.training_run import TrainingRun
 
 CHECKPOINT = "checkpoint.safetensors"
 STACK = 16

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int
 
-from nbkit.atlas import VOCABULARY, Atlas
+from nbkit.atlas import Atlas
 from nbkit.files import read_table
+from nbkit.manifest import VOCABULARY
 from nbkit.snippets import display_token
 
 SPACE = re.compile(r"[\s\x85\ufeff]+")

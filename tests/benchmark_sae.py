@@ -42,7 +42,8 @@ from nbkit.hidden import hidden_of
 from nbkit.losses import NeuronEmbeddingLoss
 from nbkit.models import LanguageModel, load_model
 from nbkit.training import STACK
-from nbkit.training_run import SaeConfig, TrainingRun
+from nbkit.training_config import SaeConfig
+from nbkit.training_run import TrainingRun
 from tests.test_losses import PlainLoop
 
 LAYER = 6

@@ -15,14 +15,16 @@ import numpy as np
 import torch
 
 from nbkit.assets import cache_folder
-from nbkit.atlas import MANIFEST, Atlas, open_atlas
+from nbkit.atlas import Atlas, open_atlas
+from nbkit.config import AtlasConfig
 from nbkit.corpora import Contexts, load_contexts
 from nbkit.errors import NbkitError
 from nbkit.explorers import DendrogramExplorer
 from nbkit.files import write_tensors
+from nbkit.manifest import MANIFEST
 from nbkit.models import LanguageModel, load_model
 from nbkit.request import atlas_for
-from nbkit.scan import AtlasConfig, Bounds, scan_block
+from nbkit.scan import Bounds, scan_block
 from nbkit.showcase import several_behaviours
 from nbkit.survey import survey
 

@@ -116,7 +116,8 @@ def tiny_atlas(
 @pytest.fixture
 def own_atlas(tiny_atlas: Callable[[str], Atlas], tmp_path: Path) -> Callable[[str], Atlas]:
     """Gives a test its own copy of a tiny atlas, without what other tests have let be made from it."""
-    from nbkit.atlas import MANIFEST, open_atlas
+    from nbkit.atlas import open_atlas
+    from nbkit.manifest import MANIFEST
 
     def copy(architecture: str) -> Atlas:
         source, target = tiny_atlas(architecture).path, tmp_path / architecture

@@ -10,7 +10,8 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from nbkit.atlas import SCHEMA, Atlas, Manifest
+from nbkit.atlas import Atlas
+from nbkit.manifest import SCHEMA, Manifest
 
 METRICS: dict[str, float] = {
     "n_examples": 50,

@@ -6,8 +6,9 @@ import torch
 
 from nbkit.explorers.latent_view import LatentView
 from nbkit.hidden import Hidden
-from nbkit.mnist import MEAN, STD, MnistMLP
-from nbkit.mnist_explorer import latent_view
+from nbkit.images import MEAN, STD
+from nbkit.mnist import MnistMLP
+from nbkit.mnist_reports import latent_view
 from nbkit.report import SaeReport, evaluate_sae
 from nbkit.sae import SparseAutoencoder
 

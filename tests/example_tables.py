@@ -16,7 +16,7 @@ from nbkit.paper_tables import (
     misses,
     paper_row,
 )
-from nbkit.training import SaeConfig
+from nbkit.training_config import SaeConfig
 
 STATED = "pairs, λ₂ 0.005, start 200, m 0.9"
 LATE = "pairs, λ₂ 0.008, start 380, m 0.5"

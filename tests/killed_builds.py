@@ -18,8 +18,8 @@ import torch
 import nbkit.build
 import nbkit.files
 from nbkit.atlas import Atlas
+from nbkit.config import AtlasConfig
 from nbkit.models import LanguageModel, load_model
-from nbkit.scan import AtlasConfig
 from tests.tiny_models import random_contexts
 
 KILLED = "killed"

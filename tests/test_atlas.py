@@ -22,12 +22,14 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from nbkit import files
-from nbkit.atlas import CONTEXTS, MANIFEST, NEURONS, SCHEMA, VOCABULARY, Atlas, layer_file, open_atlas
+from nbkit.atlas import Atlas, open_atlas
 from nbkit.build import build_atlas
+from nbkit.config import AtlasConfig
 from nbkit.errors import NbkitError
+from nbkit.manifest import CONTEXTS, MANIFEST, NEURONS, SCHEMA, VOCABULARY, layer_file
 from nbkit.models import LanguageModel, activation_function
 from nbkit.neuron import donors
-from nbkit.scan import TOKENS_AFTER, TOKENS_BEFORE, AtlasConfig
+from nbkit.snippets import TOKENS_AFTER, TOKENS_BEFORE
 from tests.tiny_models import D_MLP, D_MODEL, N_LAYERS, SPECIAL, random_contexts
 from tests.tiny_models import VOCABULARY as WORDS
 

@@ -247,7 +247,7 @@ def test_files_are_whole_or_not_there(own_atlas: Atlas, monkeypatch: pytest.Monk
 def test_many_processes_write_what_one_does(own_atlas: Atlas, monkeypatch: pytest.MonkeyPatch) -> None:
     alone = contents(write_shards(own_atlas, progress=False))
     (own_atlas.path / PHRASES).touch()
-    monkeypatch.setattr("nbkit.explorers.shard_files.ALONE", 0)
+    monkeypatch.setattr("nbkit.parallel.FEW", 0)
     monkeypatch.setattr("nbkit.explorers.shard_files.TOGETHER", 5)
     together = contents(write_shards(own_atlas, progress=False))
     assert {name: text for name, text in alone.items() if name.endswith(".js")} == {

@@ -14,11 +14,10 @@ import pytest
 
 from nbkit.atlas import Atlas
 from nbkit.build import build_atlas
-from nbkit.clusters import FeatureClusters
+from nbkit.clusters import FeatureClusters, node_medoids
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas_shards import PER_SHARD, AtlasShards
 from nbkit.explorers.bundle import FOLDER
-from nbkit.explorers.dendrogram import node_medoids
 from nbkit.explorers.neuron_shard import _trees
 from nbkit.features import features_of
 from nbkit.models import LanguageModel

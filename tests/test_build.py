@@ -22,12 +22,14 @@ from safetensors import SafetensorError
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from nbkit.atlas import MANIFEST, Atlas, Manifest, open_atlas
+from nbkit.atlas import Atlas, open_atlas
 from nbkit.build import IDENTITY, LOCK, SCAN, build_atlas
+from nbkit.config import AtlasConfig
 from nbkit.corpora import Contexts
 from nbkit.errors import NbkitError
+from nbkit.manifest import MANIFEST, Manifest
 from nbkit.models import LanguageModel
-from nbkit.scan import AtlasConfig, scan_block
+from nbkit.scan import scan_block
 from tests import killed_builds
 from tests.tiny_models import D_MLP, N_LAYERS, random_contexts
 

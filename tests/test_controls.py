@@ -8,8 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbkit.controls import as_examples, other_units, random_inputs, strongest_inputs
+from nbkit.controls import other_units, random_inputs, strongest_inputs
 from nbkit.errors import NbkitError
+from nbkit.latents import Examples
 
 
 @given(st.integers(2, 200), st.integers(0, 10_000))
@@ -47,7 +48,7 @@ def test_strongest_inputs_by_hand() -> None:
 
 def test_places_as_examples() -> None:
     places = [np.array([4, 7]), np.array([], dtype=int), np.array([0, 1, 2])]
-    examples = as_examples(places)
+    examples = Examples.of_places(places)
     for unit, expected in enumerate(places):
         np.testing.assert_array_equal(examples.inputs[examples.of(unit)], expected)
     assert examples.sizes.tolist() == [2, 0, 3]

@@ -18,7 +18,8 @@ from nbkit.errors import NbkitError
 from nbkit.evaluation import DEAD_BELOW, sae_metrics
 from nbkit.hidden import Hidden
 from nbkit.interventions import InterventionRun
-from nbkit.training import SaeConfig, train_sae
+from nbkit.training import train_sae
+from nbkit.training_config import SaeConfig
 from tests.example_dead import example_dead
 from tests.test_trade_off import small_hidden
 

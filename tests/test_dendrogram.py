@@ -8,11 +8,11 @@ import re
 import numpy as np
 import pytest
 
-from nbkit.clusters import feature_clusters
+from nbkit.clusters import feature_clusters, node_medoids
 from nbkit.errors import NbkitError
 from nbkit.explorers import DendrogramExplorer
 from nbkit.explorers.bundle import FOLDER
-from nbkit.explorers.dendrogram import explorer_data, node_medoids
+from nbkit.explorers.dendrogram import explorer_data
 from nbkit.palette import ALONE, CLUSTER_COLORS, HEAT, INK, QUIET
 from tests.example_neuron import HOSTILE, example_neuron
 

@@ -19,7 +19,8 @@ from nbkit.evaluation import Measured, measure, median, sae_metrics
 from nbkit.hidden import hidden_of
 from nbkit.mnist import MnistMLP
 from nbkit.sae import SparseAutoencoder
-from nbkit.training import SaeConfig, train_sae
+from nbkit.training import train_sae
+from nbkit.training_config import SaeConfig
 
 N_TRAIN, N, D, M = 30, 50, 6, 16
 

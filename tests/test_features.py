@@ -16,10 +16,10 @@ import pytest
 from nbkit.atlas import Atlas, open_atlas
 from nbkit.build import build_atlas
 from nbkit.clusters import cosine_distances
+from nbkit.config import AtlasConfig
 from nbkit.errors import NbkitError
 from nbkit.features import features_of
 from nbkit.models import LanguageModel
-from nbkit.scan import AtlasConfig
 from tests.tiny_models import D_MLP, N_LAYERS, random_contexts
 
 
@@ -90,5 +90,5 @@ def test_a_layer_travels_light_to_another_process(atlas: Atlas, monkeypatch: pyt
         assert len(packed) < 3_000
         return pickle.loads(packed)
 
-    monkeypatch.setattr("nbkit.features.processes", pool)
+    monkeypatch.setattr("nbkit.parallel.processes", pool)
     assert [tuple(row) for row in features_of(atlas, progress=False).to_numpy().tolist()] == list(slow_rows(atlas))

@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 from nbkit import findings
-from nbkit.atlas import Atlas, Manifest
+from nbkit.atlas import Atlas
 from nbkit.errors import NbkitError
+from nbkit.manifest import Manifest
 from nbkit.spaces import MEASURES, compare_spaces
 from tests.example_atlas import GATED, MANIFEST, example_atlas
 from tests.test_faithfulness import random_neuron

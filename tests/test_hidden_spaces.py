@@ -13,7 +13,7 @@ from nbkit.errors import NbkitError
 from nbkit.explorers.latent_view import LatentView
 from nbkit.hidden import Hidden
 from nbkit.hidden_spaces import IMAGES, WEIGHTS, compare_hidden_spaces, strongest_images
-from nbkit.mnist import MEAN, STD
+from nbkit.images import MEAN, STD
 from tests.example_hidden import example_hidden, hidden_view
 
 HIDDEN: Hidden = example_hidden(120)

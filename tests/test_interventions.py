@@ -14,7 +14,8 @@ import nbkit.interventions
 from nbkit.errors import NbkitError
 from nbkit.interventions import Intervention, InterventionRun
 from nbkit.sae import SparseAutoencoder
-from nbkit.training_run import PARAMETERS, SaeConfig, TrainingRun
+from nbkit.training_config import SaeConfig
+from nbkit.training_run import PARAMETERS, TrainingRun
 
 Run = TypeVar("Run", bound=TrainingRun)
 

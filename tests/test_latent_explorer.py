@@ -14,14 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-import nbkit.mnist_explorer
+import nbkit.mnist_reports
 from nbkit.errors import NbkitError
 from nbkit.explorers import LatentExplorer, LatentView, MlpWeights, activation_curve
 from nbkit.explorers.latent import PICKS, explorer_arrays
 from nbkit.explorers.packing import TYPES, pack
+from nbkit.exploring import explore_views
 from nbkit.hidden import Hidden
-from nbkit.mnist import MEAN, STD, Mnist, MnistMLP
-from nbkit.mnist_explorer import HIDDEN_NAME, explore_mnist, latent_view, report_on
+from nbkit.images import MEAN, STD, Mnist
+from nbkit.mnist import MnistMLP
+from nbkit.mnist_reports import HIDDEN_NAME, latent_view, report_on
 from nbkit.report import HIDDEN_CUT, SAE_CUT, evaluate_sae
 from nbkit.sae import SparseAutoencoder
 from tests.example_latents import DIGITS, HIDDEN, HOSTILE_NAME, LATENTS, ExampleModels, example_models
@@ -196,7 +198,7 @@ def test_an_mlp_that_does_not_fit_together_is_refused() -> None:
         MlpWeights(np.zeros((784, 3)), np.zeros(3), np.zeros((4, 10)), np.zeros(10))
 
 
-# explore_mnist, with few images that are made up
+# the views of MNIST models, with few images that are made up
 
 
 @pytest.fixture
@@ -206,13 +208,15 @@ def hidden(monkeypatch: pytest.MonkeyPatch) -> Hidden:
     mlp = MnistMLP(0).requires_grad_(False)
     labels = torch.randint(10, (40,), generator=generator)
     mnist = Mnist((train - MEAN) / STD, torch.zeros(150, dtype=torch.long), (test - MEAN) / STD, labels)
-    monkeypatch.setattr(nbkit.mnist_explorer, "load_mnist", lambda: mnist)
+    monkeypatch.setattr(nbkit.mnist_reports, "load_mnist", lambda: mnist)
     return Hidden(mlp, mlp.hidden(mnist.train_images), mlp.hidden(mnist.test_images), labels, test)
 
 
 def test_all_neurons_and_latents_of_mnist_models_can_be_explored(hidden: Hidden) -> None:
     saes = {"One": SparseAutoencoder(64, 20, seed=1), "Two": SparseAutoencoder(64, 30, seed=2)}
-    explorer = explore_mnist(hidden, saes, view=2, unit=29)
+    views = [latent_view(HIDDEN_NAME, hidden, report_on(hidden))]
+    views += [latent_view(name, hidden, report_on(hidden, sae), sae) for name, sae in saes.items()]
+    explorer = explore_views(hidden, views, view=2, unit=29)
     about = json.loads(explorer.about)
     assert [(view["name"], view["unit"], view["n"]) for view in about["views"]] == [
         (HIDDEN_NAME, "neuron", 64),
@@ -254,9 +258,10 @@ def test_a_latent_that_nothing_activates_can_be_explored(hidden: Hidden) -> None
 def test_autoencoders_that_the_browser_can_not_compute_are_refused(hidden: Hidden) -> None:
     for activation in ("topk", "batch_topk"):
         with pytest.raises(NbkitError, match=f"'Some' is a {activation} autoencoder"):
-            explore_mnist(hidden, {"Some": SparseAutoencoder(64, 20, activation, k=2)})  # type: ignore[arg-type]
+            sae = SparseAutoencoder(64, 20, activation, k=2)  # type: ignore[arg-type]
+            latent_view("Some", hidden, report_on(hidden, sae), sae)
     with pytest.raises(NbkitError, match="64"):
-        explore_mnist(hidden, {"Some": SparseAutoencoder(32, 20)})
+        report_on(hidden, SparseAutoencoder(32, 20))
 
 
 def test_a_report_is_explored_with_the_hidden_layer_that_it_is_about(hidden: Hidden) -> None:

@@ -16,10 +16,11 @@ from nbkit.explorers import LatentExplorer, LatentView, MlpWeights, activation_c
 from nbkit.explorers.bundle import module_text
 from nbkit.explorers.packing import TYPES, pack
 from nbkit.hidden import Hidden, hidden_of
-from nbkit.mnist_explorer import latent_view, report_on
+from nbkit.mnist_reports import latent_view, report_on
 from nbkit.report import SaeReport
 from nbkit.sae import SparseAutoencoder
-from nbkit.training import SaeConfig, train_sae
+from nbkit.training import train_sae
+from nbkit.training_config import SaeConfig
 from tests.node import run_module
 
 N_CASES = 50

@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from nbkit.build import build_atlas
+from nbkit.config import AtlasConfig
 from nbkit.corpora import Contexts
 from nbkit.levels import N_BANDS, N_SHOWN, Level, LevelCounts, LevelScan, band, low_edge, merge_levels, read_levels
 from nbkit.models import LanguageModel
-from nbkit.scan import TOKENS_AFTER, TOKENS_BEFORE, WINDOW, AtlasConfig, Bounds, scan_block
+from nbkit.scan import Bounds, scan_block
+from nbkit.snippets import TOKENS_AFTER, TOKENS_BEFORE, WINDOW
 from tests.tiny_models import D_MLP, N_LAYERS, random_contexts
 
 ARCHITECTURES = ("gpt2", "bert", "llama")

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from nbkit import logits
 from nbkit.build import build_atlas
+from nbkit.config import AtlasConfig
 from nbkit.logits import N_TOKENS, direct_unembedding, logit_effects, read_effects
 from nbkit.models import LanguageModel, load_model
-from nbkit.scan import AtlasConfig
 from tests.test_models import fresh_network
 from tests.tiny_models import D_MLP, VOCABULARY, random_contexts
 

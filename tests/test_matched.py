@@ -8,7 +8,8 @@ import pytest
 from scipy.stats import ttest_1samp
 
 from nbkit.errors import NbkitError
-from nbkit.matched import matched_differences, matched_points, mean_interval
+from nbkit.intervals import mean_interval
+from nbkit.matched import matched_differences, matched_points
 from tests.example_sweep import example_sweep
 
 

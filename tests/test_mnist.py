@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from nbkit.errors import NbkitError
-from nbkit.mnist import RECIPE, Mnist, MnistMLP, accuracy, load_mnist, mlp_for, pixels, read_idx, train_mlp
+from nbkit.images import Mnist, load_mnist, pixels, read_idx
+from nbkit.mnist import RECIPE, MnistMLP, accuracy, mlp_for, train_mlp
 
 
 @pytest.fixture(scope="module")

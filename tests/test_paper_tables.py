@@ -19,6 +19,7 @@ import nbkit.results
 from nbkit.controls import other_units
 from nbkit.errors import NbkitError
 from nbkit.evaluation import measure, sae_metrics
+from nbkit.latents import control_distances
 from nbkit.loss_course import loss_course
 from nbkit.paper_tables import (
     COLUMNS,
@@ -35,8 +36,8 @@ from nbkit.paper_tables import (
     together,
 )
 from nbkit.sae import SparseAutoencoder
-from nbkit.trade_off import control_distances
-from nbkit.training import SaeConfig, train_sae, train_saes
+from nbkit.training import train_sae, train_saes
+from nbkit.training_config import SaeConfig
 from tests.example_tables import LATE, STATED, example_tables
 from tests.test_trade_off import small_hidden, small_sae
 
@@ -196,7 +197,7 @@ def test_controls_against_plain_loops() -> None:
         mean.append(np.mean(distances))
     assert figures["max_other"] == pytest.approx(np.median(largest))
     assert figures["mean_other"] == pytest.approx(np.median(mean))
-    assert figures["mean_random"] == pytest.approx(np.median(control_distances(sae, hidden.test, 5)[living]))
+    assert figures["mean_random"] == pytest.approx(np.median(control_distances(sae.w_enc, hidden.test, 5)[living]))
     assert figures["mean_distance_2"] == pytest.approx(found.summary["mean_distance"])
     assert figures["size_5"] == pytest.approx(np.median(sizes[sizes >= 5]))
     assert figures["max_distance_4"] == pytest.approx(np.median(found.latents["max_distance"][sizes >= 4]))

@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nbkit.atlas import VOCABULARY, Atlas
+from nbkit.atlas import Atlas
 from nbkit.build import build_atlas
 from nbkit.features import features_of
 from nbkit.files import write_table
+from nbkit.manifest import VOCABULARY
 from nbkit.models import LanguageModel
 from nbkit.phrases import PHRASES, phrases_of
 from nbkit.words import Words, normalized, words_of

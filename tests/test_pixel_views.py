@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from nbkit.errors import NbkitError
-from nbkit.mnist import MEAN, STD, MnistMLP
+from nbkit.images import MEAN, STD
+from nbkit.mnist import MnistMLP
 from nbkit.pixel_views import activation_maps, average_examples, importance_maps, logit_effects
 from nbkit.sae import SparseAutoencoder, pre_activations
 

@@ -8,8 +8,8 @@ import pytest
 
 from nbkit.controls import other_units, random_inputs
 from nbkit.errors import NbkitError
-from nbkit.mnist import MEAN, STD
-from nbkit.reading import logit_ranges, normalised, what_latents_read
+from nbkit.images import MEAN, STD
+from nbkit.reading import what_latents_read
 from tests.example_hidden import example_hidden, example_sae, hidden_view, sae_view
 
 
@@ -67,7 +67,7 @@ def test_a_latent_that_reads_one_neuron_has_no_distances_whatever_activates_it()
 def test_the_pixels_of_such_a_latent_are_those_of_its_neuron() -> None:
     hidden = example_hidden()
     latent, neuron = sae_view(hidden, example_sae()), hidden_view(hidden)
-    images = normalised(hidden).double().numpy()[latent.examples[1]]
+    images = hidden.test_images.double().numpy()[latent.examples[1]]
     own = mean_distance(images * neuron.activation_maps[3])
     assert what_latents_read(hidden, latent)["pixels"][1] == pytest.approx(own, rel=1e-5)
 
@@ -86,12 +86,12 @@ def test_logit_ranges_by_hand() -> None:
     view.logit_effects[0, [2, 5]] = -1, 3
     view.logit_effects[1, 0] = 9
     view.logit_effects[2] = 4  # all logits alike: nothing changes
-    assert logit_ranges(view).tolist() == [8, 0, 0]
+    assert view.logit_ranges.tolist() == [8, 0, 0]
 
 
 def test_images_are_normalised_as_the_mlp_reads_them() -> None:
     hidden = example_hidden()
-    np.testing.assert_allclose(hidden.mlp.hidden(normalised(hidden)), hidden.test, atol=1e-6)
+    np.testing.assert_allclose(hidden.mlp.hidden(hidden.test_images), hidden.test, atol=1e-6)
 
 
 def test_hidden_neurons_read_no_hidden_neurons() -> None:

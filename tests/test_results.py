@@ -13,7 +13,7 @@ import nbkit.results
 from nbkit.errors import NbkitError
 from nbkit.mnist import RECIPE
 from nbkit.results import Configs, kept_table, kept_tables
-from nbkit.training_run import SaeConfig
+from nbkit.training_config import SaeConfig
 
 
 @pytest.fixture(autouse=True)

@@ -12,18 +12,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nbkit.candidates import rank_in_group
+from nbkit.config import AtlasConfig
 from nbkit.corpora import Contexts
 from nbkit.errors import NbkitError
 from nbkit.levels import N_BANDS
-from nbkit.merge import merge_layer, rank_in_group
+from nbkit.merge import merge_layer
 from nbkit.models import LanguageModel, activation_function, load_model
-from nbkit.scan import (
-    TOKENS_AFTER,
-    TOKENS_BEFORE,
-    AtlasConfig,
-    Bounds,
-    scan_block,
-)
+from nbkit.scan import Bounds, scan_block
+from nbkit.snippets import TOKENS_AFTER, TOKENS_BEFORE
 from tests.tiny_models import make_model, random_contexts
 
 ARCHITECTURES = ("gpt2", "bert", "llama")

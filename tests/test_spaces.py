@@ -14,7 +14,8 @@ import scipy.stats
 
 from nbkit.atlas import Atlas, open_atlas
 from nbkit.errors import NbkitError
-from nbkit.spaces import MEASURES, compare_spaces, paired_differences, summarize
+from nbkit.intervals import summarize
+from nbkit.spaces import MEASURES, compare_spaces, paired_differences
 from tests.example_atlas import GATED, example_atlas
 from tests.tiny_models import D_MLP, N_LAYERS
 

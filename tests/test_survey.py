@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import pickle
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,11 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 from nbkit.atlas import Atlas, open_atlas
 from nbkit.build import build_atlas
 from nbkit.clusters import cosine_distances
+from nbkit.config import AtlasConfig
 from nbkit.errors import NbkitError
 from nbkit.metrics import Polysemanticity, polysemanticity
 from nbkit.models import LanguageModel
 from nbkit.neuron import GATED_KINDS, PLAIN_KINDS
-from nbkit.scan import AtlasConfig
 from nbkit.survey import EXTRA, survey
 from tests.tiny_models import D_MLP, N_LAYERS, random_contexts
 
@@ -110,7 +111,7 @@ def test_a_table_is_made_once(atlas: Callable[[str], Atlas], monkeypatch: pytest
     def again(*_: object, **__: object) -> pd.DataFrame:
         raise AssertionError("the table was made again")
 
-    monkeypatch.setattr("nbkit.survey.survey", again)
+    monkeypatch.setattr("nbkit.atlas.survey", again)
     pd.testing.assert_frame_equal(open_atlas(opened.path).metrics("shuffled"), first)
     pd.testing.assert_frame_equal(opened.metrics("input"), opened.neurons)  # the default's own is in the atlas
     assert sorted(found.name for found in opened.path.glob("metrics-*")) == ["metrics-shuffled.parquet"]
@@ -132,19 +133,17 @@ def test_a_layer_travels_light_to_another_process(
     in_this_one = survey(opened, "gate", progress=False)
     _ = opened.words, opened.neuron(0, 0)  # what has been read must not hinder an atlas's way to another process
 
-    def parallel(n_jobs: int, return_as: str) -> Any:
+    @contextmanager
+    def pool(n_jobs: int) -> Iterator[Any]:
         assert n_jobs == 1  # this atlas is not worth another process
+        yield lambda tasks: (run(*arguments) for run, arguments, _ in map(parcel, tasks))
 
-        def run(tasks: Iterable[Any]) -> Iterator[Any]:
-            for task in tasks:
-                parcel = pickle.dumps(task)
-                assert len(parcel) < 3_000
-                function, arguments, options = pickle.loads(parcel)
-                yield function(*arguments, **options)
+    def parcel(task: Any) -> Any:
+        packed = pickle.dumps(task)
+        assert len(packed) < 3_000
+        return pickle.loads(packed)
 
-        return run
-
-    monkeypatch.setattr("nbkit.survey.Parallel", parallel)
+    monkeypatch.setattr("nbkit.parallel.processes", pool)
     pd.testing.assert_frame_equal(survey(opened, "gate", progress=False), in_this_one)
 
 

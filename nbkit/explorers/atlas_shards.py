@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 
 from nbkit import showcase
-from nbkit.atlas import VOCABULARY, Atlas
+from nbkit.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.explorers.neuron_shard import Importance, Text, neuron_arrays, rounded
 from nbkit.explorers.packing import Layout, pack
 from nbkit.features import features_of
 from nbkit.files import read_table
 from nbkit.importance import kept_importance
+from nbkit.manifest import VOCABULARY
 from nbkit.neighbours import Neighbours, neighbours_of
 from nbkit.phrases import phrases_of
 from nbkit.snippets import display_token

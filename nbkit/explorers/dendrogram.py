@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import anywidget
-import numpy as np
 import traitlets
 
-from nbkit.clusters import FeatureClusters
+from nbkit.clusters import FeatureClusters, node_medoids
 from nbkit.explorers.bundle import FOLDER, module_text
 from nbkit.explorers.threshold import Threshold
 from nbkit.snippets import Snippet, display_token
@@ -78,15 +77,3 @@ def explorer_data(neuron: HasExamples, threshold: float = 0.5) -> str:
         "positions": [s.position for s in snippets],
     }
     return json.dumps(payload, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-
-
-def node_medoids(clusters: FeatureClusters) -> list[int]:
-    """Return the medoid of every merge of the tree: whatever the cut, its clusters are nodes of the tree."""
-    n = len(clusters.labels)
-    members = [np.array([example]) for example in range(n)]
-    medoids = []
-    for left, right in clusters.linkage[:, :2].astype(int):
-        joined = np.sort(np.concatenate([members[left], members[right]]))  # of equals, the first example
-        members.append(joined)
-        medoids.append(int(joined[clusters.distances[np.ix_(joined, joined)].sum(axis=1).argmin()]))
-    return medoids

@@ -80,6 +80,13 @@ class LatentView:
             check_shape(f"the encoder's weights of {where}", w, (w.shape[0], n))
             check_shape(f"the encoder's bias of {where}", b, (n,))
 
+    @property
+    def logit_ranges(self) -> pd.Series[float]:
+        """How far each unit can move one logit against another: its largest activation in training times the range of
+        its logit effects."""
+        reach: pd.Series[float] = self.metrics["max_activation"] * np.ptp(self.logit_effects, axis=1)
+        return reach
+
 
 def activation_curve(activations: Float[np.ndarray, "n_inputs n"], points: int = 41) -> Float[np.ndarray, "n points"]:
     """The cumulative activation curve of each of n units.

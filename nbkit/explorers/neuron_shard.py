@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from nbkit.explorers.dendrogram import node_medoids
+from nbkit.clusters import node_medoids
 from nbkit.neuron import Neuron
-from nbkit.scan import TOKENS_AFTER, TOKENS_BEFORE, WINDOW
+from nbkit.snippets import TOKENS_AFTER, TOKENS_BEFORE, WINDOW
 from nbkit.survey import CUT
 
 STEPS = 63

@@ -11,7 +11,8 @@ import traitlets
 
 from nbkit.errors import NbkitError
 from nbkit.explorers.bundle import FOLDER, module_text
-from nbkit.matched import CELL, mean_interval
+from nbkit.intervals import mean_interval
+from nbkit.matched import CELL
 from nbkit.measures import ACTIVATIONS, MEASURES
 
 LOGARITHMIC = ("mse", "l0", "max_distance", "mean_distance", "relative_distance")

@@ -17,14 +17,12 @@ from typing import Any
 
 import numpy as np
 from filelock import FileLock
-from joblib import delayed
-from tqdm.auto import tqdm
 
 from nbkit.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas_shards import AtlasShards, make_parts
 from nbkit.files import write_json
-from nbkit.parallel import processes
+from nbkit.parallel import gather
 
 FOLDER = "shards"
 MADE_FROM = "made-from.json"
@@ -36,8 +34,6 @@ FIRST = 0x3400
 is half of a pair."""
 TOGETHER = 128
 """Shards that a process makes in one go."""
-ALONE = 10_000
-"""Neurons up to which one process is faster, since starting others takes seconds."""
 
 
 def write_shards(atlas: Atlas, progress: bool = True) -> Path:
@@ -59,7 +55,7 @@ def write_shards(atlas: Atlas, progress: bool = True) -> Path:
             shutil.rmtree(temporary, ignore_errors=True)  # what a killed call has left
             temporary.mkdir()
             try:
-                _write_all(Atlas(atlas.path, atlas.manifest), temporary, progress)
+                _write_all(atlas, temporary, progress)
                 write_json(made_from, temporary / MADE_FROM)
                 shutil.rmtree(folder, ignore_errors=True)
                 temporary.rename(folder)
@@ -93,20 +89,16 @@ def put_shards(atlas: Atlas, target: Path, progress: bool = True) -> None:
 def _write_all(atlas: Atlas, folder: Path, progress: bool) -> None:
     names = AtlasShards(atlas).names()
     parts = [names[start : start + TOGETHER] for start in range(0, len(names), TOGETHER)]
-    n_jobs = -1 if len(atlas.layers) * atlas.manifest.d_mlp > ALONE else 1
-    with processes(n_jobs) as pool, tqdm(total=len(names), desc="explorer", unit="shard", disable=not progress) as bar:
-        for n_written in pool(delayed(_write)(atlas, folder, part) for part in parts):
-            bar.update(n_written)
+    gather(_write, [(atlas, folder, part) for part in parts], atlas.n_neurons, "explorer", "part", progress)
 
 
-def _write(atlas: Atlas, folder: Path, names: Sequence[str]) -> int:
+def _write(atlas: Atlas, folder: Path, names: Sequence[str]) -> None:
     shards = AtlasShards(atlas)
     for name in names:
         layout, packed = shards.shard(name)
         head = zlib.compress(json.dumps(layout, separators=(",", ":")).encode(), level=9)
         text = f'nbkitShard("{name}",[{len(head)},{len(packed)}],"{as_characters(head + packed)}");\n'
         (folder / f"{name}.js").write_text(text, encoding="utf-16")
-    return len(names)
 
 
 def as_characters(packed: bytes) -> str:

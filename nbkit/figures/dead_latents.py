@@ -6,7 +6,7 @@ from matplotlib.lines import Line2D
 from nbkit.dead_latents import DeadLatents
 from nbkit.dying_variants import NE, VARIANTS
 from nbkit.figures.style import WIDTH, BookFigure, styled
-from nbkit.matched import mean_interval
+from nbkit.intervals import mean_interval
 from nbkit.palette import CLUSTER_COLORS, INK, QUIET
 
 COUNTED = {

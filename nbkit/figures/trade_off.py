@@ -11,7 +11,7 @@ from matplotlib.ticker import LogLocator
 
 from nbkit.errors import NbkitError
 from nbkit.figures.style import WIDTH, BookFigure, styled
-from nbkit.matched import mean_interval
+from nbkit.intervals import mean_interval
 from nbkit.measures import ACTIVATIONS, MEASURES
 from nbkit.palette import CLUSTER_COLORS, INK
 

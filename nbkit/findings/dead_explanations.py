@@ -10,7 +10,7 @@ import numpy as np
 from nbkit.dead_latents import DeadLatents
 from nbkit.dying_variants import STANDARD
 from nbkit.findings.intervals import Values, interval, of_latents, percent
-from nbkit.matched import mean_interval
+from nbkit.intervals import mean_interval
 
 VERDICTS = {
     "all": "all or nearly all of it",

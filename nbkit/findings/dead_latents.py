@@ -8,7 +8,7 @@ from nbkit.dead_latents import DeadLatents
 from nbkit.findings.dead_explanations import EXPLANATIONS, VERDICTS, carried, dead, price, sign_is_of_activations
 from nbkit.findings.intervals import interval, of_latents, percent
 from nbkit.findings.text import Text
-from nbkit.matched import mean_interval
+from nbkit.intervals import mean_interval
 from nbkit.paper_tables import PAPER
 
 CHAIN = {

@@ -9,8 +9,9 @@ from nbkit.explorers.latent_view import LatentView
 from nbkit.findings.spaces import phrase
 from nbkit.findings.text import Text
 from nbkit.hidden_spaces import IMAGES, WEIGHTS
-from nbkit.mnist import RECIPE, accuracy, load_mnist, mlp_for
-from nbkit.spaces import summarize
+from nbkit.images import load_mnist
+from nbkit.intervals import summarize
+from nbkit.mnist import RECIPE, accuracy, mlp_for
 
 PAPER_ACCURACY = 94.0
 IMAGE_NAMES = {"examples": "its first examples", "random": "random images", "strongest": "its strongest images"}

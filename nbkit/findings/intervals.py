@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from nbkit.matched import mean_interval
+from nbkit.intervals import mean_interval
 
 Values = Float[np.ndarray, " n_seeds"]
 

@@ -7,7 +7,7 @@ import pandas as pd
 from nbkit.findings.sae import agreeing, listed, printed, short, spread
 from nbkit.findings.text import Text
 from nbkit.paper_tables import COLUMNS, STANDARD, WITH_LOSS, Reproduction, factors, misses, paper_row, together
-from nbkit.training import SaeConfig
+from nbkit.training_config import SaeConfig
 
 NEAR = 1.1
 """The factor by which a figure may miss the paper's and still count as reached."""

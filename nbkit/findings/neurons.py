@@ -14,11 +14,12 @@ from nbkit.findings.spaces import (
     phrase,
 )
 from nbkit.findings.text import Text
+from nbkit.intervals import summarize
 from nbkit.models import activation_function
 from nbkit.neuron import Neuron
 from nbkit.showcase import extremes as extreme_neurons
 from nbkit.showcase import key_words
-from nbkit.spaces import compare_spaces, has_examples, paired_differences, summarize
+from nbkit.spaces import compare_spaces, has_examples, paired_differences
 
 ENOUGH = 20
 """Examples that a neuron needs to count in statements about how behaviours are distributed."""

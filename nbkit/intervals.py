@@ -1,0 +1,52 @@
+"""Intervals: Student's over a few seeds, the bootstrap's over many neurons."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from scipy.special import bdtrc, stdtrit
+
+LEVEL = 0.95
+
+
+def mean_interval(values: Float[np.ndarray, " n"]) -> tuple[float, float, float]:
+    """The mean and its 95% Student interval; NaN bounds for a single value."""
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return mean, float("nan"), float("nan")
+    half = float(stdtrit(len(values) - 1, 0.5 + LEVEL / 2) * np.std(values, ddof=1) / len(values) ** 0.5)
+    return mean, mean - half, mean + half
+
+
+RESAMPLES = 300
+
+
+TAILS = (0.025, 0.975)
+
+
+def summarize(values: pd.Series, seed: int) -> pd.DataFrame:
+    """Mean and median of the values that are not NaN, with 95% percentile bootstrap intervals.
+
+    The median's needs no draws: of n values drawn with replacement, those among the r smallest are binomial(n, r / n),
+    so the chance that the middle of a resample is one of them is known. For even n the lower bound is the lower
+    middle's and the upper bound the upper middle's, which is a little wider than the interval of their mean.
+    """
+    present = np.sort(values.dropna().to_numpy(dtype=np.float64))
+    n = len(present)
+    if not n:
+        nothing = {"value": np.nan, "low": np.nan, "high": np.nan, "n": 0}
+        return pd.DataFrame([{"statistic": name, **nothing} for name in ("mean", "median")])
+    rng = np.random.default_rng(seed)
+    means = [present[rng.integers(n, size=n)].mean() for _ in range(RESAMPLES)]
+    among = np.arange(1, n + 1) / n
+    ranks = [
+        np.searchsorted(bdtrc(middle, n, among), tail)
+        for middle, tail in zip(((n - 1) // 2, n // 2), TAILS, strict=True)
+    ]
+    intervals = {"mean": np.quantile(means, TAILS), "median": present[ranks]}
+    rows = [
+        {"statistic": name, "value": float(value), "low": float(low), "high": float(high), "n": n}
+        for (name, (low, high)), value in zip(intervals.items(), (present.mean(), np.median(present)), strict=True)
+    ]
+    return pd.DataFrame(rows)
