@@ -61,8 +61,8 @@ def atlas(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
 ) -> None:
     """Scan a corpus for the dataset examples of every MLP neuron and cluster them."""
-    from nbkit.build import build_atlas
-    from nbkit.config import AtlasConfig
+    from nbkit.atlas.build import build_atlas
+    from nbkit.atlas.config import AtlasConfig
     from nbkit.corpora import load_contexts
     from nbkit.models import load_model
 
@@ -87,9 +87,9 @@ def book(
     profile: Annotated[str, typer.Option(help="quick, default or paper: a file in book/profiles.")] = "default",
 ) -> None:
     """Execute the notebooks and build the pages into _build/html."""
-    from nbkit import book as pages
+    from nbkit.book.build import build
 
-    typer.echo(f"Open {pages.build(profile) / 'index.html'}")
+    typer.echo(f"Open {build(profile) / 'index.html'}")
 
 
 def parse_layers(text: str) -> Literal["all"] | tuple[int, ...]:

@@ -14,10 +14,10 @@ import hypothesis
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.chromium import find_or_install_chromium
+from tests.browser.chromium import find_or_install_chromium
 
 if TYPE_CHECKING:
-    from nbkit.atlas import Atlas
+    from nbkit.atlas.atlas import Atlas
     from nbkit.models import LanguageModel
 
 # The same cases in every run, and none fails for the time it takes on a busy machine.
@@ -56,8 +56,8 @@ def browser(chromium_path: Path) -> Iterator[Browser]:
 def mini_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The pages of the small book."""
     from nbkit import assets
-    from nbkit.book import build
-    from tests.mini_book import REPOSITORY, add_atlas, write_book
+    from nbkit.book.build import build
+    from tests.examples.mini_book import REPOSITORY, add_atlas, write_book
 
     root = add_atlas(write_book(tmp_path_factory.mktemp("mini")))
     frontend = assets.fetch("frontend")
@@ -74,7 +74,7 @@ def mini_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def axe() -> Path:
     """The script of axe-core."""
     from nbkit import assets
-    from tests.axe import AXE
+    from tests.browser.axe import AXE
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(assets.ASSETS, AXE.name, AXE)
@@ -84,7 +84,7 @@ def axe() -> Path:
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Gives the folder of the tiny model of an architecture."""
-    from tests.tiny_models import make_model
+    from tests.examples.tiny_models import make_model
 
     return cache(lambda architecture: make_model(architecture, tmp_path_factory.mktemp("models") / architecture))
 
@@ -103,8 +103,8 @@ def tiny_atlas(
 ) -> Callable[[str], Atlas]:
     """Gives an atlas of the tiny model of an architecture over random text: tests must not change its files, only let
     more be made from it."""
-    from nbkit.build import build_atlas
-    from tests.tiny_models import random_contexts
+    from nbkit.atlas.build import build_atlas
+    from tests.examples.tiny_models import random_contexts
 
     def build(architecture: str) -> Atlas:
         contexts = random_contexts(40, 32, last_special=architecture == "bert")
@@ -116,8 +116,8 @@ def tiny_atlas(
 @pytest.fixture
 def own_atlas(tiny_atlas: Callable[[str], Atlas], tmp_path: Path) -> Callable[[str], Atlas]:
     """Gives a test its own copy of a tiny atlas, without what other tests have let be made from it."""
-    from nbkit.atlas import open_atlas
-    from nbkit.manifest import MANIFEST
+    from nbkit.atlas.atlas import open_atlas
+    from nbkit.atlas.manifest import MANIFEST
 
     def copy(architecture: str) -> Atlas:
         source, target = tiny_atlas(architecture).path, tmp_path / architecture

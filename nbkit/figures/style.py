@@ -10,10 +10,10 @@ import matplotlib.style
 import numpy as np
 from matplotlib.figure import Figure
 
-from nbkit.clusters import FeatureClusters
-from nbkit.snippets import Snippet
+from nbkit.atlas.snippets import Snippet
+from nbkit.method.clusters import FeatureClusters
 
-STYLE = Path(__file__).parent.parent / "nbkit.mplstyle"
+STYLE = Path(__file__).with_name("book.mplstyle")
 WIDTH = 7.0  # inches
 
 P = ParamSpec("P")

@@ -8,8 +8,8 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ft2font import FT2Font, LoadFlags
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
-from nbkit.palette import HEAT, INK
-from nbkit.snippets import Snippet, display_token
+from nbkit.atlas.snippets import Snippet, display_token
+from nbkit.figures.palette import HEAT, INK
 
 FONT = "DejaVu Sans"
 MISSING = "□"

@@ -5,8 +5,8 @@ from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
-from nbkit.clusters import FeatureClusters
-from nbkit.palette import QUIET
+from nbkit.figures.palette import QUIET
+from nbkit.method.clusters import FeatureClusters
 
 
 def leaf_order(clusters: FeatureClusters) -> Int[np.ndarray, " n"]:

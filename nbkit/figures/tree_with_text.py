@@ -9,12 +9,12 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nbkit.clusters import FeatureClusters
+from nbkit.atlas.snippets import Snippet
+from nbkit.figures.palette import INK, QUIET
 from nbkit.figures.style import WIDTH, BookFigure
 from nbkit.figures.text import draw_snippet
 from nbkit.figures.tree import draw_tree, leaf_order
-from nbkit.palette import INK, QUIET
-from nbkit.snippets import Snippet
+from nbkit.method.clusters import FeatureClusters
 
 # All lengths are in points.
 PAGE = WIDTH * 72

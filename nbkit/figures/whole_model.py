@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from nbkit.errors import NbkitError
+from nbkit.figures.palette import CLUSTER_COLORS, QUIET
 from nbkit.figures.style import WIDTH, BookFigure, set_heading, styled
-from nbkit.palette import CLUSTER_COLORS, QUIET
 
 BLUE, ORANGE = CLUSTER_COLORS[:2]
 RARE = 0.9  # a cluster with this share is the common behaviour of the neuron

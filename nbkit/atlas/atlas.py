@@ -1,0 +1,223 @@
+"""What a scan leaves on disk, and how it is read back, layer by layer.
+
+atlas.json             manifest: what was scanned and how, every other file's size; written last
+contexts.safetensors   the token contexts
+vocabulary.parquet     text of every token that occurs in them, or that a neuron promotes or suppresses
+layer-07.safetensors   of a layer the dataset examples (see `merge_layer`), the levels of activation (see
+                       `merge_levels`), the logit effects (`nbkit.models.logits`) and its neurons' weights
+neurons.parquet        one row per neuron, with the metrics of the default embedding
+metrics-<kind>.parquet the metrics in another embedding space, made when first asked for
+
+For the explorer, made when first asked for: features.parquet, neighbours-<kind>.safetensors, importance.safetensors,
+phrases.parquet, and shards/ (the modules of these names, and `nbkit.explorers.atlas.shard_files`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Int
+
+from nbkit.atlas.levels import read_levels
+from nbkit.atlas.manifest import CONTEXTS, MANIFEST, NEURONS, SCHEMA, VOCABULARY, Manifest, layer_file
+from nbkit.atlas.neuron import GATED_KINDS, PLAIN_KINDS, InputWeights, Neuron, donors
+from nbkit.atlas.neuron_table import survey
+from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE, display_token
+from nbkit.errors import NbkitError
+from nbkit.files import read_or_make, read_table, read_tensors
+from nbkit.models.logits import read_effects
+
+
+def open_atlas(path: str | Path) -> Atlas:
+    """Opens an atlas that `build_atlas` finished.
+
+    Raises:
+        NbkitError: if there is none, it is unfinished, of another schema, or a file of it is missing or truncated.
+    """
+    folder = Path(path)
+    if not (folder / MANIFEST).is_file():
+        unfinished = (folder / "scan").is_dir()
+        hint = "its scan was interrupted: run the same build again to finish it" if unfinished else "build one first"
+        raise NbkitError(f"no atlas in {folder}: {hint}")
+    try:
+        values = json.loads((folder / MANIFEST).read_text())
+        if values["schema"] != SCHEMA:
+            raise NbkitError(f"atlas {folder} has schema {values['schema']}, this nbkit reads {SCHEMA}: build it again")
+        manifest, files = Manifest.from_json(values), dict(values["files"])
+    except (ValueError, TypeError, KeyError) as error:
+        if isinstance(error, NbkitError):
+            raise
+        raise NbkitError(
+            f"{folder / MANIFEST} is not an atlas's manifest: delete the folder and build it again"
+        ) from error
+    for name, size in files.items():
+        found = (folder / name).stat().st_size if (folder / name).is_file() else None
+        if found != size:
+            state = "missing" if found is None else f"{found} bytes long instead of {size}"
+            raise NbkitError(f"atlas {folder} is damaged: {name} is {state}; delete the folder and build it again")
+    return Atlas(folder, manifest)
+
+
+@dataclass(frozen=True, eq=False)
+class Atlas:
+    """The dataset examples of every neuron of the scanned layers. Made by `build_atlas`, opened by `open_atlas`."""
+
+    path: Path
+    manifest: Manifest
+
+    def __reduce__(self) -> tuple[type[Atlas], tuple[Path, Manifest]]:
+        """To travel light to another process: without what has been read."""
+        return Atlas, (self.path, self.manifest)
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        return self.manifest.layers
+
+    @property
+    def n_neurons(self) -> int:
+        """Neurons of all layers that were scanned."""
+        return len(self.layers) * self.manifest.d_mlp
+
+    @cached_property
+    def neurons(self) -> pd.DataFrame:
+        """One row per neuron: layer, index, n_examples, max_activation, and the metrics of the default embedding."""
+        return read_table(self.path / NEURONS)
+
+    def metrics(self, kind: str, progress: bool = True) -> pd.DataFrame:
+        """The same table with the metrics in another embedding space.
+
+        Made on first demand and kept in the atlas's folder.
+
+        Args:
+            kind: see `Neuron.kinds`.
+
+        Raises:
+            NbkitError: if the kind is not defined for these neurons, or the table can't be written.
+        """
+        kinds = GATED_KINDS if self.manifest.gated else PLAIN_KINDS
+        if kind not in kinds:
+            raise NbkitError(
+                f"the neurons of {self.manifest.model} have no {kind!r} embedding: choose {', '.join(kinds)}"
+            )
+        if kind == self.manifest.embedding:
+            return self.neurons
+        return read_or_make(self.path / f"metrics-{kind}.parquet", lambda: survey(self, kind, progress))
+
+    def neuron(self, layer: int, index: int) -> Neuron:
+        """The neuron `index` of `layer`.
+
+        Raises:
+            NbkitError: if the atlas doesn't hold it.
+        """
+        if layer not in self.layers:
+            raise NbkitError(f"atlas {self.path} has no layer {layer}: it holds {_ranges(self.layers)}")
+        if not 0 <= index < self.manifest.d_mlp:
+            raise NbkitError(f"layer {layer} has no neuron {index}: its neurons are 0 to {self.manifest.d_mlp - 1}")
+        return self._layer(layer).neuron(int(index))
+
+    def iterate(self, layer: int) -> Iterator[Neuron]:
+        """The neurons of a layer, in order."""
+        for index in range(self.manifest.d_mlp):
+            yield self.neuron(layer, index)
+
+    def token_strings(self, ids: Iterable[int]) -> list[str]:
+        """Display strings of token ids that occur in the contexts or in a neuron's logit effects."""
+        table = self._texts
+        return [display_token(table[int(i)]) for i in ids]
+
+    @lru_cache(maxsize=2)  # noqa: B019 - an atlas lives as long as its reader, and two mapped layers cost no memory
+    def _layer(self, layer: int) -> _Layer:
+        return _Layer(self, layer)
+
+    @cached_property
+    def tokens(self) -> np.ndarray:
+        """(n_contexts, length) token ids."""
+        return read_tensors(self.path / CONTEXTS)["tokens"].numpy()
+
+    @cached_property
+    def words(self) -> Int[np.ndarray, " n_ids"]:
+        """For each token id a number of its word: equal for tokens that differ in space and case alone."""
+        table = self._vocabulary
+        numbers = np.full(int(table["id"].max()) + 1, -1)
+        numbers[table["id"]] = pd.factorize(table["text"].str.strip().str.casefold())[0]
+        return numbers
+
+    @cached_property
+    def _vocabulary(self) -> pd.DataFrame:
+        return read_table(self.path / VOCABULARY)
+
+    @cached_property
+    def _texts(self) -> dict[int, str]:
+        return dict(zip(self._vocabulary["id"].tolist(), self._vocabulary["text"].tolist(), strict=True))
+
+    @cached_property
+    def _donors(self) -> np.ndarray:
+        return donors(self.manifest.d_mlp, self.manifest.seed)
+
+
+class _Layer:
+    """A layer's file, mapped into memory."""
+
+    def __init__(self, atlas: Atlas, layer: int) -> None:
+        self.atlas, self.layer = atlas, layer
+        self.tensors = read_tensors(atlas.path / layer_file(layer))
+
+    def neuron(self, index: int) -> Neuron:
+        tensors, manifest = self.tensors, self.atlas.manifest
+        start, stop = tensors["offsets"][index : index + 2].tolist()
+        columns = {name: tensors[name][start:stop].numpy() for name in ("context", "position", "activation")}
+        return Neuron(
+            layer=self.layer,
+            index=index,
+            max_activation=float(tensors["maximum"][index]),
+            context=columns["context"],
+            position=columns["position"],
+            peak=columns["activation"],
+            key_ids=self.atlas.tokens[columns["context"], columns["position"]],
+            pre_mlp=tensors["pre_mlp"][tensors["vector"][start:stop].long()].float().numpy(),
+            window=tensors["window"][start:stop].numpy(),
+            weights=self._weights(index),
+            donor=self._weights(int(self.atlas._donors[index])),
+            embedding=manifest.embedding,
+            activation=manifest.activation,
+            snippet_tokens=_SnippetTokens(self.atlas, columns["context"], columns["position"]),
+            levels=read_levels(tensors, index),
+            logit_effects=read_effects(tensors, index),
+        )
+
+    def _weights(self, index: int) -> InputWeights:
+        tensors = self.tensors
+        plain = InputWeights(tensors["w_in"][index].numpy(), float(tensors["b_in"][index]))
+        if "w_gate" not in tensors:
+            return plain
+        return InputWeights(plain.w_in, plain.b_in, tensors["w_gate"][index].numpy(), float(tensors["b_gate"][index]))
+
+
+@dataclass(frozen=True)
+class _SnippetTokens(Sequence[tuple[tuple[str, ...], int]]):
+    """The display tokens around each example's key token, looked up when they are read."""
+
+    atlas: Atlas
+    context: np.ndarray
+    position: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.context)
+
+    def __getitem__(self, i: int) -> tuple[tuple[str, ...], int]:  # type: ignore[override]
+        position = int(self.position[i])
+        start = max(0, position - TOKENS_BEFORE)
+        ids = self.atlas.tokens[self.context[i], start : position + TOKENS_AFTER + 1]
+        return tuple(self.atlas.token_strings(ids)), position - start
+
+
+def _ranges(layers: Sequence[int]) -> str:
+    if len(layers) > 2 and list(layers) == list(range(layers[0], layers[-1] + 1)):
+        return f"layers {layers[0]} to {layers[-1]}"
+    return ("layer " if len(layers) == 1 else "layers ") + ", ".join(str(layer) for layer in layers)

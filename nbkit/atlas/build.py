@@ -1,0 +1,282 @@
+"""Building an atlas: scan, merge and metrics, safe against interruption at any moment."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import torch
+from filelock import FileLock
+from jaxtyping import Float, Int
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from nbkit.atlas.atlas import Atlas, open_atlas
+from nbkit.atlas.config import AtlasConfig
+from nbkit.atlas.levels import merge_levels
+from nbkit.atlas.manifest import CONTEXTS, MANIFEST, NEURONS, SCHEMA, VOCABULARY, Manifest, layer_file
+from nbkit.atlas.merge import merge_layer
+from nbkit.atlas.neuron_table import survey
+from nbkit.atlas.scan import Bounds, scan_block
+from nbkit.atlas.snippets import token_texts
+from nbkit.errors import NbkitError
+from nbkit.files import write_json, write_table, write_tensors
+from nbkit.models.logits import direct_unembedding, logit_effects
+
+if TYPE_CHECKING:
+    from nbkit.corpora import Contexts
+    from nbkit.models import LanguageModel
+
+LIBRARIES = ("nbkit", "numpy", "scipy", "torch", "transformers", "transformer-lens")
+SCAN = "scan"
+LOCK = ".lock"
+IDENTITY = "identity.json"
+
+
+def build_atlas(
+    model: LanguageModel,
+    contexts: Contexts,
+    out: str | Path,
+    config: AtlasConfig | None = None,
+    maxima: Float[np.ndarray, "n_layers d_mlp"] | None = None,
+    progress: bool = True,
+) -> Atlas:
+    """Scans the contexts and leaves an atlas in the folder `out`; goes on where an interrupted build stopped.
+
+    A pure function of its arguments: the same model, contexts and config give the same bytes, interrupted or not. A
+    finished atlas of the same arguments is opened, not built again.
+
+    Args:
+        config: what to scan for; the defaults are the paper's.
+        maxima: the neurons' maximum activations, if they are known from a larger corpus (the paper took Neuroscope's);
+            None measures them on `contexts`.
+
+    Raises:
+        NbkitError: an argument doesn't fit the model; `out` holds something else; the folder can't be written.
+    """
+    folder, config = Path(out), (config or AtlasConfig()).resolved(model)
+    table = _checked_maxima(maxima, model)
+    manifest = _manifest(model, contexts, config, table)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        names = {path.name for path in folder.iterdir()}
+        if names and not names & {LOCK, MANIFEST, SCAN}:
+            raise _foreign(folder, names)  # without leaving as much as a lock in it
+        lock = FileLock(folder / LOCK)
+        lock.acquire()
+    except OSError as error:
+        raise _not_writable(folder, error) from error
+    try:
+        if _is_finished(folder, manifest):
+            shutil.rmtree(folder / SCAN, ignore_errors=True)
+            return open_atlas(folder)
+        _begin(folder, manifest)
+        layers = config.numbers
+        given = None if table is None else table[list(layers)]
+        blocks = _scan(model, contexts, folder / SCAN, config, given, progress)
+        affected = _merge(model, blocks, folder, config, given, progress)
+        write_tensors(
+            {name: torch.from_numpy(getattr(contexts, name)) for name in ("tokens", "documents")}, folder / CONTEXTS
+        )
+        ids = np.union1d(contexts.tokens, affected)
+        write_table(pd.DataFrame({"id": ids, "text": token_texts(model.tokenizer, ids)}), folder / VOCABULARY)
+        write_table(survey(Atlas(folder, manifest), manifest.embedding, progress), folder / NEURONS)
+        written = [layer_file(layer) for layer in layers] + [CONTEXTS, VOCABULARY, NEURONS]
+        files = {name: (folder / name).stat().st_size for name in written}
+        write_json(asdict(manifest) | {"files": files}, folder / MANIFEST)
+        shutil.rmtree(folder / SCAN, ignore_errors=True)
+    finally:
+        lock.release()
+    return open_atlas(folder)
+
+
+class BlockFile(Mapping[str, Tensor]):
+    """A block's result on disk; a tensor is read when it is asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __getitem__(self, name: str) -> Tensor:
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                tensor: Tensor = file.get_tensor(name)
+        except (SafetensorError, OSError) as error:
+            raise NbkitError(f"{self.path} is damaged ({error}): delete it and run again to scan it again") from error
+        return tensor
+
+    def __iter__(self) -> Iterator[str]:
+        with safe_open(self.path, framework="pt") as file:
+            return iter(file.keys())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _scan(
+    model: LanguageModel, contexts: Contexts, folder: Path, config: AtlasConfig, maxima: Tensor | None, progress: bool
+) -> Sequence[BlockFile]:
+    """Scans the blocks that are not on disk yet; gives all of them in corpus order."""
+    n, layers = len(contexts.tokens), config.numbers
+    bounds = Bounds(len(layers), model.d_mlp, config.max_examples)
+    starts = range(0, n, config.block_size)
+    blocks = [BlockFile(folder / f"block-{number:06d}.safetensors") for number in range(len(starts))]
+    sizes = [min(config.block_size, n - start) for start in starts]
+    done = sum(size for block, size in zip(blocks, sizes, strict=True) if block.path.is_file())
+    # What is on disk counts as `initial`: it must not raise the speed that the time left is reckoned from.
+    with tqdm(total=n, initial=done, desc="scan", unit="context", smoothing=0.1, disable=not progress) as bar:
+        for block, start, size in zip(blocks, starts, sizes, strict=True):
+            if not block.path.is_file():
+                write_tensors(scan_block(model, contexts, start, config, bounds, maxima), block.path)
+                bar.update(size)
+            bounds.absorb(block, layers)
+    _return_freed_memory()
+    return blocks
+
+
+def _merge(
+    model: LanguageModel,
+    blocks: Sequence[BlockFile],
+    folder: Path,
+    config: AtlasConfig,
+    maxima: Tensor | None,
+    progress: bool,
+) -> Int[np.ndarray, " n"]:
+    """Writes the file of every layer; gives the ids of the tokens that neurons promote or suppress."""
+    maximum = torch.stack([block["maximum"] for block in blocks]).amax(0) if maxima is None else maxima
+    unembedding, affected = direct_unembedding(model), np.empty(0, dtype=np.int32)
+    for row, layer in enumerate(tqdm(config.numbers, desc="merge", unit="layer", disable=not progress)):
+        merged = merge_layer(blocks, layer, maximum[row], config) | {"maximum": maximum[row].contiguous()}
+        merged |= merge_levels(blocks, layer, row)
+        weights = model.neuron_weights(layer, folded=config.weights == "folded")
+        merged |= {name: tensor for name, tensor in vars(weights).items() if tensor is not None}
+        if unembedding is not None:
+            effects = logit_effects(model, layer, unembedding)
+            affected = np.union1d(affected, torch.cat([effects["promoted_ids"], effects["suppressed_ids"]]))
+            merged |= effects
+        write_tensors(merged, folder / layer_file(layer))
+        del merged
+        _return_freed_memory()
+    return affected
+
+
+def _return_freed_memory() -> None:
+    """Gives back what the C library keeps of freed tensors: blocks of ever other sizes leave it in pieces that the
+    next layer doesn't fit in. Only glibc has it, and only glibc needs it."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+def _is_finished(folder: Path, manifest: Manifest) -> bool:
+    """Whether `folder` holds this very atlas, all of it; if not, it is empty or holds a part of it.
+
+    Raises:
+        NbkitError: if it holds anything else.
+    """
+    scan = folder / SCAN
+    for path in (folder / MANIFEST, scan / IDENTITY):
+        if not path.is_file():
+            continue
+        try:
+            found = Manifest.from_json(json.loads(path.read_text()))
+        except (ValueError, TypeError) as error:
+            raise NbkitError(f"{path} is not an atlas's manifest: choose another folder, or delete {folder}") from error
+        if differences := manifest.differences(found):
+            raise NbkitError(
+                f"{folder} holds an atlas of another {', '.join(differences)}: choose another folder, or delete it"
+            )
+        return path.name == MANIFEST
+    # A build that was killed before it wrote its identity leaves a lock, and a folder for the scan with nothing in it.
+    inside = [path.name for path in scan.iterdir() if not _is_leftover(path)] if scan.is_dir() else [SCAN]
+    names = {path.name for path in folder.iterdir() if path.name != LOCK and (path != scan or inside)}
+    if names:
+        raise _foreign(folder, names)
+    return False
+
+
+def _begin(folder: Path, manifest: Manifest) -> None:
+    """Makes a folder ready for its scan, or for going on with it.
+
+    Raises:
+        NbkitError: if the folder can't be written.
+    """
+    scan = folder / SCAN
+    try:
+        scan.mkdir(exist_ok=True)
+        for leftover in filter(_is_leftover, [*folder.iterdir(), *scan.iterdir()]):
+            leftover.unlink()
+    except OSError as error:
+        raise _not_writable(folder, error) from error
+    if not (scan / IDENTITY).is_file():
+        write_json(asdict(manifest), scan / IDENTITY)
+
+
+def _foreign(folder: Path, names: set[str]) -> NbkitError:
+    shown = ", ".join(sorted(names)[:3]) + (", …" if len(names) > 3 else "")
+    return NbkitError(f"{folder} is not empty and holds no atlas ({shown}): choose another folder")
+
+
+def _is_leftover(path: Path) -> bool:
+    """Whether this is what a killed build left half-written."""
+    return path.name.startswith(".") and path.suffix == ".tmp"
+
+
+def _not_writable(folder: Path, error: OSError) -> NbkitError:
+    return NbkitError(f"can't write to {folder} ({error.strerror or error}): choose another folder")
+
+
+def _manifest(model: LanguageModel, contexts: Contexts, config: AtlasConfig, maxima: Tensor | None) -> Manifest:
+    return Manifest(
+        schema=SCHEMA,
+        model=model.name,
+        model_sha256=model.fingerprint,
+        corpus=contexts.name,
+        contexts_sha256=contexts.sha256,
+        n_contexts=len(contexts.tokens),
+        length=contexts.tokens.shape[1],
+        layers=config.numbers,
+        n_layers=model.n_layers,
+        d_model=model.d_model,
+        d_mlp=model.d_mlp,
+        gated=model.gated,
+        activation=model.activation,
+        threshold=config.threshold,
+        max_examples=config.max_examples,
+        weights=config.weights,
+        embedding=config.embedding,
+        batch_size=config.batch_size,
+        block_size=config.block_size,
+        seed=config.seed,
+        maxima_sha256=None if maxima is None else hashlib.sha256(maxima.numpy().tobytes()).hexdigest(),
+        dtype=str(model.dtype).removeprefix("torch."),
+        device=model.device.type,
+        versions={name: version(name) for name in LIBRARIES},
+    )
+
+
+def _checked_maxima(maxima: np.ndarray | None, model: LanguageModel) -> Tensor | None:
+    if maxima is None:
+        return None
+    shape = (model.n_layers, model.d_mlp)
+    try:
+        with np.errstate(over="ignore"):  # too large for float32 is infinite, and told below
+            table = np.asarray(maxima, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise NbkitError(f"the table of maxima doesn't hold numbers ({error})") from error
+    if table.shape != shape:
+        raise NbkitError(
+            f"the table of maxima has shape {table.shape}: model {model.name!r} needs (layers, neurons) = {shape}"
+        )
+    if not np.isfinite(table).all():
+        raise NbkitError("the table of maxima holds NaN or infinite values")
+    return torch.from_numpy(table)

@@ -1,0 +1,66 @@
+"""The merge step of a scan: the dataset examples of a layer, selected among the candidates of all blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nbkit.atlas.candidates import candidates, filled, rank_in_group
+
+if TYPE_CHECKING:
+    from nbkit.atlas.config import AtlasConfig
+
+
+def merge_layer(
+    blocks: Sequence[Mapping[str, Tensor]], layer: int, maximum: Float[Tensor, " d_mlp"], config: AtlasConfig
+) -> dict[str, Tensor]:
+    """The dataset examples of one layer.
+
+    Args:
+        blocks: the results of all blocks in corpus order; only the tensors of `layer` are read from each.
+        maximum: the neurons' maximum activations over the corpus, or those given.
+
+    Returns:
+        `offsets` (d_mlp + 1,): neuron j's examples are rows offsets[j] to offsets[j + 1], in corpus order, of
+        `context`, `position`, `activation`, `window` and `vector`; the latter is a row of `pre_mlp`, in corpus order.
+    """
+    source, row, counts = _selected(blocks, layer, maximum, config)
+    merged: dict[str, Tensor] = {"offsets": torch.cat([torch.zeros(1, dtype=torch.long), counts.cumsum(0)])}
+
+    # Block by block into tensors of the final size: beside them only one block is in memory.
+    places = [(source == index).nonzero()[:, 0] for index in range(len(blocks))]
+    merged["vector"] = torch.empty(len(source), dtype=torch.int32)
+    used: list[Tensor] = []
+    n_vectors = 0
+    for place, block in zip(places, blocks, strict=True):
+        # A block's vectors lie in corpus order, so taking them block by block keeps that order.
+        of_block, vector = block[f"{layer}.vector"][row[place]].unique(return_inverse=True)
+        merged["vector"][place] = (vector + n_vectors).int()
+        n_vectors += len(of_block)
+        used.append(of_block.long())
+    for name in ("context", "position", "activation", "window"):
+        merged[name] = filled(blocks, f"{layer}.{name}", [row[place] for place in places], places)
+    starts = np.cumsum([0, *(len(rows) for rows in used[:-1])])
+    targets = [torch.arange(len(rows)) + int(start) for rows, start in zip(used, starts, strict=True)]
+    merged["pre_mlp"] = filled(blocks, f"{layer}.pre_mlp", used, targets)
+    return merged
+
+
+def _selected(
+    blocks: Sequence[Mapping[str, Tensor]], layer: int, maximum: Tensor, config: AtlasConfig
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The candidates that are dataset examples, by neuron and then in corpus order.
+
+    Returns:
+        (examples,) the block of each, (examples,) its row there, and (d_mlp,) how many each neuron has.
+    """
+    source, row, neuron, activation = candidates(blocks, str(layer))
+    reaches = (activation >= config.threshold * maximum[neuron.long()]).nonzero()[:, 0]
+    order = reaches[neuron[reaches].argsort(stable=True)]
+    order = order[rank_in_group(neuron[order]) < config.max_examples]
+    return source[order], row[order].long(), torch.bincount(neuron[order], minlength=len(maximum))

@@ -1,0 +1,160 @@
+"""One neuron of an atlas: its dataset examples, their embeddings in any space, and their clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+
+from nbkit.atlas.levels import Level
+from nbkit.atlas.snippets import TOKENS_BEFORE, Snippet
+from nbkit.errors import NbkitError
+from nbkit.method.clusters import FeatureClusters, feature_clusters
+from nbkit.method.embeddings import gated_gradient_embeddings, gradient_embeddings, neuron_embeddings
+from nbkit.models import activation_function
+from nbkit.models.logits import LogitEffects
+
+PLAIN_KINDS = ("input", "gradient", "pre_mlp", "shuffled")
+GATED_KINDS = ("gate", "up", "gradient", "pre_mlp", "shuffled")
+
+
+@dataclass(frozen=True, eq=False)
+class InputWeights:
+    """The weights with which a neuron reads the vector it receives."""
+
+    w_in: Float[np.ndarray, " d"]
+    """Input weights; of a gated neuron those of its linear (`up`) branch."""
+    b_in: float
+    w_gate: Float[np.ndarray, " d"] | None = None
+    """Gate weights of a gated neuron."""
+    b_gate: float = 0.0
+
+    def embed(self, pre_mlp: Float[np.ndarray, "n d"], kind: str, activation: str) -> Float[np.ndarray, "n d"]:
+        """Embeddings of the vectors `pre_mlp`: `input` and `up` are equation 1, `gate` the same with the gate weights,
+        `gradient` the vector times the gradient of the neuron's activation with respect to it."""
+        if kind == "gradient":
+            function = activation_function(activation)
+            if self.w_gate is None:
+                return gradient_embeddings(pre_mlp, self.w_in, self.b_in, function)
+            return gated_gradient_embeddings(
+                pre_mlp, self.w_gate, self.w_in, function, b_gate=self.b_gate, b_in=self.b_in
+            )
+        weights = self.w_gate if kind == "gate" else self.w_in
+        assert weights is not None
+        embedded: Float[np.ndarray, "n d"] = neuron_embeddings(pre_mlp, weights)
+        return embedded
+
+
+@dataclass(frozen=True, eq=False)
+class Neuron:
+    """A neuron and its n dataset examples. Read from an atlas with `Atlas.neuron`."""
+
+    layer: int
+    index: int
+    max_activation: float
+    """The maximum that the threshold refers to: over the scanned corpus, or as given."""
+    context: Int[np.ndarray, " n"]
+    position: Int[np.ndarray, " n"]
+    peak: Float[np.ndarray, " n"]
+    """Activation at the key token."""
+    key_ids: Int[np.ndarray, " n"]
+    """Token ids of the key tokens."""
+    pre_mlp: Float[np.ndarray, "n d"]
+    """The vectors that the neuron receives at the key tokens."""
+    window: Float[np.ndarray, "n window"]
+    """Activations from 20 tokens before the key token to 10 after; 0 outside the context."""
+    weights: InputWeights
+    donor: InputWeights
+    """Weights of another neuron of the layer, drawn with the atlas's seed: the `shuffled` control."""
+    embedding: str
+    """The atlas's default kind of embedding."""
+    activation: str
+    """Name of the activation function."""
+    snippet_tokens: Sequence[tuple[tuple[str, ...], int]]
+    """For each example the display tokens of its window and the key token's index among them."""
+    levels: tuple[Level, ...] = ()
+    """Bands of the contexts' peak activations, highest first, with examples of each (see `Level`): of all that
+    was measured, whatever the threshold and the maximum. Empty if the neuron was never positive."""
+    logit_effects: LogitEffects | None = None
+    """Tokens that the neuron promotes and suppresses (see `LogitEffects`); None if the model has no unembedding that
+    its output goes to."""
+
+    def __len__(self) -> int:
+        return len(self.context)
+
+    def __repr__(self) -> str:
+        return f"Neuron(L{self.layer} N{self.index}, {len(self)} examples, max {self.max_activation:.3g})"
+
+    @cached_property
+    def examples(self) -> pd.DataFrame:
+        """n rows in corpus order: `context`, `position` of the key token, `activation` there."""
+        return pd.DataFrame({"context": self.context, "position": self.position, "activation": self.peak})
+
+    @property
+    def w_in(self) -> Float[np.ndarray, " d"]:
+        return self.weights.w_in
+
+    @property
+    def w_gate(self) -> Float[np.ndarray, " d"] | None:
+        return self.weights.w_gate
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of embedding that are defined for this neuron."""
+        return PLAIN_KINDS if self.weights.w_gate is None else GATED_KINDS
+
+    def embeddings(self, kind: str | None = None) -> Float[np.ndarray, "n d"]:
+        """The examples' embeddings (equation 2).
+
+        Args:
+            kind: one of `kinds`; None is the atlas's default. `pre_mlp` is the vector by itself, `shuffled` the default
+                kind with another neuron's weights.
+
+        Raises:
+            NbkitError: if the kind is not defined for this neuron.
+        """
+        kind = kind or self.embedding
+        if kind not in self.kinds:
+            raise NbkitError(f"L{self.layer} N{self.index} has no {kind!r} embedding: choose {', '.join(self.kinds)}")
+        if kind == "pre_mlp":
+            return self.pre_mlp
+        weights = self.donor if kind == "shuffled" else self.weights
+        return weights.embed(self.pre_mlp, self.embedding if kind == "shuffled" else kind, self.activation)
+
+    def clusters(self, threshold: float = 0.5, kind: str | None = None, method: str = "average") -> FeatureClusters:
+        """Feature clusters of the examples (section 3.2).
+
+        Raises:
+            NbkitError: if the neuron has no examples, or an argument is out of range.
+        """
+        if not len(self):
+            raise NbkitError(
+                f"L{self.layer} N{self.index} has no dataset examples: it was never active on this corpus, or the "
+                "maximum that it was given is out of its reach"
+            )
+        return feature_clusters(self.embeddings(kind), threshold, method)
+
+    @cached_property
+    def snippets(self) -> list[Snippet]:
+        """The n examples as text with activations."""
+        snippets = []
+        rows = zip(self.snippet_tokens, self.window, self.context, self.position, strict=True)
+        for (tokens, key), window, context, position in rows:
+            start = TOKENS_BEFORE - key
+            values = tuple(window[start : start + len(tokens)].tolist())
+            snippets.append(Snippet(tokens, values, key, int(context), int(position)))
+        return snippets
+
+
+def donors(n: int, seed: int) -> np.ndarray:
+    """For each of n neurons another one, no neuron its own (a random cycle); n = 1 leaves no other."""
+    if n == 1:
+        return np.zeros(1, dtype=np.int64)
+    order = np.random.default_rng(seed).permutation(n)
+    other = np.empty(n, dtype=np.int64)
+    other[order] = np.roll(order, 1)
+    return other

@@ -1,0 +1,184 @@
+"""The pass over the contexts that finds every neuron's dataset examples.
+
+A *dataset example* of a neuron is (context, key position, activation): the neuron's highest activation in a context, at
+the first position that attains it, positions of added special tokens left out. A context counts if that activation is
+positive and reaches `threshold` times the neuron's maximum; the first `max_examples` of them in corpus order are kept.
+
+**Why one forward pass per context suffices**, although the maximum is only known at the end. After some contexts let R
+be the neuron's largest activation so far. The final maximum is at least R, so a context below ``threshold * R`` can be
+dropped at once. And for a context with activation a, if k = `max_examples` earlier contexts reach a, then whatever the
+final maximum: if a passes, so do those k, and a is not among the first k. So a context is needed only if it reaches
+``threshold * R`` and fewer than k earlier ones reach a; for contexts in random order about k * (1 + ln(n / k)) of n
+survive the second rule alone. Of those *candidates* the scan keeps the pre-MLP vector and the display window, and the
+selection at the end is exact. No block is read a second time, unless its file is lost.
+
+The scan is a map over blocks of contexts (`scan_block`) and a merge in corpus order (`merge_layer`). `Bounds` carries R
+and the k-th largest activation from block to block. They only make a block's result smaller, never different after the
+merge, so blocks may also run anywhere, in any order, with empty bounds.
+
+The same pass finds every neuron's levels of activation (`nbkit.atlas.levels`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nbkit.atlas.candidates import rank_in_group
+from nbkit.atlas.config import AtlasConfig
+from nbkit.atlas.levels import LevelCounts, LevelScan
+from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE
+from nbkit.errors import NbkitError
+
+if TYPE_CHECKING:
+    from nbkit.corpora import Contexts
+    from nbkit.models import LanguageModel
+
+
+Block = dict[str, Tensor]
+"""What a block of contexts gives, as named tensors: `maximum` (layers, d_mlp), and for each layer L and its candidates
+`L.neuron`, `L.context`, `L.position`, `L.activation`, `L.window` (candidates, WINDOW), `L.vector` (a row of
+`L.pre_mlp`), and `L.pre_mlp` (rows, d_model), a row once however many neurons share it. Of the levels, `L.level.count`
+(see `LevelScan.count`) and for their examples `L.level.neuron` to `L.level.window`."""
+
+
+class Bounds:
+    """What earlier blocks say about the neurons: their maximum, the k-th largest activation of a candidate, and how
+    many contexts peaked at which level."""
+
+    def __init__(self, n_layers: int, d_mlp: int, max_examples: int) -> None:
+        self.maximum = torch.zeros(n_layers, d_mlp)
+        self.levels = LevelCounts(n_layers, d_mlp)
+        self._largest = torch.full((n_layers, d_mlp, max_examples), -torch.inf)  # descending
+
+    @property
+    def kth_largest(self) -> Float[Tensor, "layers d_mlp"]:
+        return self._largest[..., -1]
+
+    def absorb(self, block: Mapping[str, Tensor], layers: Sequence[int]) -> None:
+        """Takes the next block's result in."""
+        self.maximum = torch.maximum(self.maximum, block["maximum"])
+        self.levels.absorb(block["maximum"], torch.stack([block[f"{layer}.level.count"] for layer in layers]))
+        for row, layer in enumerate(layers):
+            neuron, activation = block[f"{layer}.neuron"].long(), block[f"{layer}.activation"]
+            order = neuron.argsort(stable=True)
+            neuron, activation = neuron[order], activation[order]
+            rank = rank_in_group(neuron)
+            if len(rank):
+                new = torch.full((self.maximum.shape[1], int(rank.max()) + 1), -torch.inf)
+                new[neuron, rank] = activation
+                largest = torch.cat([self._largest[row], new], dim=1)
+                self._largest[row] = largest.topk(self._largest.shape[-1], dim=1).values
+
+
+def scan_block(
+    model: LanguageModel,
+    contexts: Contexts,
+    start: int,
+    config: AtlasConfig,
+    bounds: Bounds | None = None,
+    maxima: Float[Tensor, "layers d_mlp"] | None = None,
+) -> Block:
+    """Candidates of the contexts `start` to `start + config.block_size`: the map step.
+
+    Args:
+        config: a resolved one.
+        bounds: what earlier blocks found. Without it the result is larger, and the same after the merge.
+        maxima: the neurons' maximum activations, if they are known from elsewhere.
+
+    Raises:
+        NbkitError: if an activation is not finite.
+    """
+    layers = config.numbers
+    bounds = bounds or Bounds(len(layers), model.d_mlp, config.max_examples)
+    stop = min(start + config.block_size, len(contexts.tokens))
+    text = np.flatnonzero(~contexts.special)
+    first, end = int(text[0]), int(text[-1]) + 1
+    inner_special = torch.from_numpy(contexts.special[first:end])
+    running = bounds.maximum.clone().to(model.device)
+    kth_largest = bounds.kth_largest.to(model.device)
+    given = None if maxima is None else maxima.to(model.device)
+    folds = {layer: model.norm(layer) for layer in layers} if config.weights == "folded" else {}
+    found: dict[int, list[Block]] = {layer: [] for layer in layers}
+    levels = LevelScan(bounds.levels, stop - start, model.device)
+    found_levels: dict[int, list[Block]] = {layer: [] for layer in layers}
+    block_maximum = torch.full_like(running, -torch.inf)
+    offset = start
+
+    def floor(row: int) -> Tensor:
+        return config.threshold * (running[row] if given is None else given[row])
+
+    def capture(layer: int, pre_mlp: Tensor, activations: Tensor) -> None:
+        row = layers.index(layer)
+        usable = activations[:, first:end]
+        if bool(inner_special.any()):
+            usable = usable.masked_fill(inner_special.to(usable.device)[:, None], -torch.inf)
+        peak = usable.amax(1).float()  # (b, d_mlp)
+        if not bool(peak.isfinite().all()):
+            raise NbkitError(
+                f"model {model.name!r}, layer {layer}: activations that are not finite in contexts {offset} to "
+                f"{offset + len(peak) - 1}; its weights may overflow in {model.dtype}, try dtype='float32'"
+            )
+        block_maximum[row] = torch.maximum(block_maximum[row], peak.amax(0))
+        running[row] = torch.maximum(running[row], peak.amax(0))
+
+        def at(context: Tensor, neuron: Tensor) -> Block:
+            trace = activations[context, :, neuron].float()  # (n, t)
+            activation = peak[context, neuron]
+            reaches = trace[:, first:end] == activation[:, None]
+            position = first + reaches.to(torch.uint8).argmax(1)
+            return {
+                "neuron": neuron.int().cpu(),
+                "context": (context + offset).int().cpu(),
+                "position": position.int().cpu(),
+                "activation": activation.cpu(),
+                "window": _windows(trace, position).cpu(),
+            }
+
+        found_levels[layer].append(at(*levels.take(row, offset - start, peak)))
+        needed = (peak > 0) & (peak >= floor(row)) & (peak > kth_largest[row])
+        batch = at(*needed.nonzero(as_tuple=True))
+        keys = (batch["context"].long() - offset) * activations.shape[1] + batch["position"]
+        keys, vector = keys.unique(return_inverse=True)
+        rows = pre_mlp.flatten(0, 1)[keys.to(pre_mlp.device)]
+        found[layer].append({**batch, "vector": vector.int(), "pre_mlp": rows.cpu()})
+
+    with model.captured(layers, capture) as run:
+        for offset in range(start, stop, config.batch_size):
+            run(torch.from_numpy(contexts.tokens[offset : min(offset + config.batch_size, stop)]))
+
+    block: Block = {"maximum": block_maximum.cpu()}
+    for row, layer in enumerate(layers):
+        norm = folds.get(layer)
+        for name, tensor in _joined(found.pop(layer), floor(row).cpu()).items():
+            if name == "pre_mlp" and norm is not None:
+                tensor = ((tensor.float() - norm.shift) / norm.scale).to(tensor.dtype)
+            block[f"{layer}.{name}"] = tensor
+        of_levels = {"count": levels.count(row), **levels.joined(row, found_levels.pop(layer))}
+        block |= {f"{layer}.level.{name}": tensor for name, tensor in of_levels.items()}
+    return block
+
+
+def _windows(trace: Float[Tensor, "n t"], position: Tensor) -> Float[Tensor, "n window"]:
+    """Activations from TOKENS_BEFORE before `position` to TOKENS_AFTER behind it; 0 outside the context."""
+    at = position[:, None] + torch.arange(-TOKENS_BEFORE, TOKENS_AFTER + 1, device=trace.device)
+    inside = (at >= 0) & (at < trace.shape[1])
+    return trace.gather(1, at.clamp(0, trace.shape[1] - 1)).masked_fill(~inside, 0)
+
+
+def _joined(batches: list[Block], floor: Float[Tensor, " d_mlp"]) -> Block:
+    """The batches of one layer together, without the candidates that a later maximum has ruled out."""
+    rows = [len(batch["pre_mlp"]) for batch in batches]
+    for batch, shift in zip(batches, np.cumsum([0, *rows[:-1]]), strict=True):
+        batch["vector"] = batch["vector"] + int(shift)
+    joined = {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
+    keep = joined["activation"] >= floor[joined["neuron"].long()]
+    pre_mlp = joined.pop("pre_mlp")
+    joined = {name: tensor[keep].contiguous() for name, tensor in joined.items()}
+    used, vector = joined["vector"].unique(return_inverse=True)
+    return {**joined, "vector": vector.int(), "pre_mlp": pre_mlp[used.long()].contiguous()}

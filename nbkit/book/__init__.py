@@ -1,0 +1,1 @@
+"""The book: notebooks executed by papermill, pages made by Jupyter Book."""

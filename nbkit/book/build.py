@@ -1,0 +1,166 @@
+"""Build the book: execute the notebooks of a profile, then make the pages with Jupyter Book."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+import nbkit
+from nbkit import assets
+from nbkit.atlas.atlas import Atlas
+from nbkit.book import frontend
+from nbkit.book.notebooks import Parameters, execute, parameter_names
+from nbkit.book.pages import make_pages
+from nbkit.errors import NbkitError
+from nbkit.explorers.atlas.shard_files import put_shards, site_folder
+from nbkit.explorers.atlas.shards import make_parts
+from nbkit.features import showcase
+from nbkit.features.importance import keep_importance, kept_importance
+from nbkit.features.table import features_of
+from nbkit.studies.embedding_spaces import spaces_of
+from nbkit.studies.index.experiments import run_experiments
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The parameters with which one build executes the notebooks."""
+
+    name: str
+    atlas: Parameters = field(default_factory=dict)
+    """Arguments of `nbkit.atlas_for`; a notebook gets those that its parameters cell names."""
+    sae: Parameters = field(default_factory=dict)
+    """The same of `nbkit.studies.index.experiments.run_experiments`, for the notebooks about sparse autoencoders."""
+    notebooks: Mapping[str, Parameters] = field(default_factory=dict)
+    """Further parameters of single notebooks, by the stem of the file; they win over the others."""
+
+
+def read_profile(name: str, folder: Path) -> Profile:
+    """Read `folder/<name>.yaml`.
+
+    Raises:
+        NbkitError: there is no such profile, or it holds something else than `atlas`, `sae` and `notebooks`.
+    """
+    path = folder / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml"))) or f"none in {folder}"
+        raise NbkitError(f"There is no profile {name!r}. Choose one of: {known}.")
+    content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    keys = ("atlas", "sae", "notebooks")
+    unknown = sorted(set(content) - set(keys))
+    if unknown:
+        raise NbkitError(f"{path} has the key {unknown[0]!r}; a profile has only `atlas`, `sae` and `notebooks`.")
+    return Profile(name, *(content.get(key) or {} for key in keys))
+
+
+def build(
+    profile: str = "default", out: Path | str = "_build", root: Path | str = ".", notebooks: Iterable[str] | None = None
+) -> Path:
+    """Execute the notebooks of `root`/book and build the pages; warnings are errors.
+
+    Args:
+        profile: the name of a file in `root`/book/profiles, without its ending.
+        out: gets `book/` (the executed notebooks and the other sources) and `html/` (the pages).
+        root: the folder that holds `book/`, `_config.yml` and `_toc.yml`.
+        notebooks: the stems of the notebooks to execute; the others are taken as the last build left them in `out`.
+            None executes all.
+
+    Returns:
+        The folder of the pages.
+
+    Raises:
+        NbkitError: no such profile or notebook, a notebook failed, or a page cannot be built without a warning.
+    """
+    root, out = Path(root).resolve(), Path(out).resolve()
+    source, staged = root / "book", out / "book"
+    chosen = read_profile(profile, source / "profiles")
+    paths = {path.stem: path for path in sorted(source.glob("*.ipynb"))}
+    _check_stems(chosen.notebooks, paths, f"The profile {profile!r}")
+    stems = list(paths) if notebooks is None else list(notebooks)
+    _check_stems(stems, paths, "The call")
+    parameters = {paths[stem]: parameters_of(paths[stem], chosen) for stem in stems}
+    kept = _executed_before(staged, set(paths) - set(stems))
+
+    _stage_sources(source, staged)
+    for stem, text in kept.items():
+        (staged / f"{stem}.ipynb").write_text(text, encoding="utf-8")
+    frontend.collect(staged / "assets" / "offline")
+    atlas = prepare(chosen)
+    execute(parameters, staged)
+    html = make_pages(staged, root / "_config.yml", root / "_toc.yml", out)
+    if atlas:
+        put_shards(atlas, html / site_folder(atlas))
+    return html
+
+
+def prepare(profile: Profile) -> Atlas | None:
+    """Make what several notebooks read, each once and with bars in the terminal: the atlas, and the experiments.
+
+    Returns:
+        The atlas, if the profile has one.
+    """
+    atlas = None
+    if profile.atlas:
+        atlas = nbkit.atlas_for(**profile.atlas)
+        for kind in spaces_of(atlas):
+            atlas.metrics(kind)
+        _prepare_explorer(atlas)
+    if profile.sae:
+        assets.fetch("mnist")
+        run_experiments(**{"seed": profile.atlas.get("seed", 0), **profile.sae})
+    return atlas
+
+
+def _prepare_explorer(atlas: Atlas) -> None:
+    """Make the atlas explorer's data but for its files: token importance is that of the featured neurons, and of all
+    neurons where there is a GPU."""
+    make_parts(atlas)
+    neurons = [(choice.neuron.layer, choice.neuron.index) for choice in showcase.featured(atlas)]
+    if torch.cuda.is_available():
+        neurons = list(zip(atlas.neurons["layer"], atlas.neurons["index"], strict=True))
+    medoids = features_of(atlas).set_index(["layer", "index"])["medoid"]
+    wanted = medoids[medoids.index.isin(neurons)].reset_index().itertuples(index=False, name=None)
+    if not kept_importance(atlas).keys() >= set(wanted):
+        model = nbkit.load_model(atlas.manifest.model, dtype=atlas.manifest.dtype)  # type: ignore[arg-type] # as read
+        keep_importance(model, atlas, neurons)
+
+
+def parameters_of(path: Path, profile: Profile) -> dict[str, Any]:
+    """Return the parameters that `profile` gives to the notebook at `path`.
+
+    Raises:
+        NbkitError: the profile sets a parameter for this notebook alone that the notebook does not have.
+    """
+    names = parameter_names(path)
+    own = profile.notebooks.get(path.stem) or {}
+    unknown = sorted(set(own) - names)
+    if unknown:
+        raise NbkitError(
+            f"The profile {profile.name!r} sets {unknown[0]!r} for {path.name}, whose parameters cell has no such name."
+        )
+    given = {"profile": profile.name, **profile.atlas, **profile.sae, **own}
+    return {name: value for name, value in given.items() if name in names}
+
+
+def _check_stems(stems: Iterable[str], paths: Mapping[str, Path], who: str) -> None:
+    unknown = sorted(set(stems) - set(paths))
+    if unknown:
+        raise NbkitError(f"{who} names the notebook {unknown[0]!r}. The book has: {', '.join(paths)}.")
+
+
+def _executed_before(staged: Path, stems: set[str]) -> dict[str, str]:
+    missing = sorted(stem for stem in stems if not (staged / f"{stem}.ipynb").is_file())
+    if missing:
+        raise NbkitError(f"{missing[0]}.ipynb has not been executed yet: build the whole book once.")
+    return {stem: (staged / f"{stem}.ipynb").read_text(encoding="utf-8") for stem in stems}
+
+
+def _stage_sources(source: Path, staged: Path) -> None:
+    """Copy everything but notebooks and profiles to an emptied `staged`."""
+    shutil.rmtree(staged, ignore_errors=True)
+    shutil.copytree(source, staged, ignore=shutil.ignore_patterns("*.ipynb", ".ipynb_checkpoints", "profiles"))

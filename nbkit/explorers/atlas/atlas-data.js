@@ -1,0 +1,198 @@
+// What the shards of an atlas hold, as the explorer's parts read it. Pure functions, no page needed.
+
+import { cut, makeTree } from "../shared/tree.js";
+
+const NEIGHBOURS = 4; // similar features of each scope
+export const SCOPES = ["in the same layer", "in other layers"];
+const NONE = 0xffffffff;
+const EFFECTS = 10; // tokens that are promoted, and as many that are suppressed
+
+/** Where each part of a flat array starts, its end last: running sums of `sizes`. */
+export function offsets(sizes) {
+  const starts = new Uint32Array(sizes.length + 1);
+  for (let i = 0; i < sizes.length; i++) starts[i + 1] = starts[i] + sizes[i];
+  return starts;
+}
+
+/** The whole model: its description, the metrics of every neuron, and how neurons are numbered and named. */
+export class Overview {
+  constructor(arrays) {
+    Object.assign(this, arrays.json);
+    this.n = this.layers.length * this.d_mlp;
+    this.metrics = this.metrics.map((metric) => ({ ...metric, values: decoded(arrays[metric.name], metric) }));
+    this.byName = new Map(this.metrics.map((metric) => [metric.name, metric]));
+  }
+
+  values(name) {
+    return this.byName.get(name).values;
+  }
+
+  layer(row) {
+    return this.layers[Math.floor(row / this.d_mlp)];
+  }
+
+  index(row) {
+    return row % this.d_mlp;
+  }
+
+  name(row) {
+    return `L${this.layer(row)} N${this.index(row)}`;
+  }
+
+  /** The row of a neuron; undefined if the atlas does not hold it. */
+  row(layer, index) {
+    const place = this.layers.indexOf(layer);
+    return place < 0 || !(index >= 0 && index < this.d_mlp) ? undefined : place * this.d_mlp + index;
+  }
+
+  shardOf(row) {
+    return String(Math.floor(row / this.per_shard)).padStart(5, "0");
+  }
+}
+
+function decoded(raw, { scale, shift = 0 }) {
+  if (raw instanceof Float32Array) return raw;
+  return Float32Array.from(raw, (value) => (value === 0xffff ? NaN : value * scale + shift));
+}
+
+/** The features of the whole model: which neuron each belongs to, its size and its most frequent key token. */
+export class Features {
+  constructor(arrays, vocabulary) {
+    Object.assign(this, arrays, { vocabulary });
+    this.starts = offsets(this.counts);
+  }
+
+  row(feature) {
+    let [low, high] = [0, this.counts.length];
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (this.starts[middle] <= feature) low = middle;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** Its place among its neuron's clusters, the largest first. */
+  place(feature) {
+    return feature - this.starts[this.row(feature)];
+  }
+
+  word(feature) {
+    return this.vocabulary[this.token[feature]];
+  }
+}
+
+/** The examples of a neuron as snippets.js shows them, with their tree, levels and logit effects; of the neuron at a
+ * place in the shard. */
+export function neuronData(shard, place, vocabulary) {
+  const starts = startsOf(shard);
+  const n = shard.n[place];
+  const merges = starts.merges[place];
+  const data = {
+    n,
+    vocabulary,
+    max: shard.max[place],
+    ...examplesOf(shard, "", starts, starts.examples[place], n, shard.scale[place]),
+    pairs: Array.from(shard.pairs.subarray(2 * merges, 2 * (merges + Math.max(n - 1, 0)))),
+    heights: Array.from(shard.heights.subarray(merges, merges + Math.max(n - 1, 0))),
+    medoids: Array.from(shard.medoids.subarray(merges, merges + Math.max(n - 1, 0))),
+    shade: "activation",
+    importance: importanceOf(shard, place, starts),
+    levels: levelsOf(shard, place, vocabulary, starts),
+    effects: effectsOf(shard, place, vocabulary),
+  };
+  data.largest = Math.max(data.max, Number.MIN_VALUE);
+  for (const level of data.levels) Object.assign(level.data, { largest: data.largest, shade: "activation" });
+  return data;
+}
+
+function startsOf(shard) {
+  if (shard.starts) return shard.starts;
+  const examples = offsets(shard.n);
+  const important = offsets(shard.important);
+  const weighed = []; // tokens of each example that has its importance
+  for (let place = 0; place < shard.n.length; place++) {
+    for (let i = important[place]; i < important[place + 1]; i++) {
+      weighed.push(shard.key[examples[place] + shard.important_example[i]] + 1);
+    }
+  }
+  shard.starts = {
+    examples,
+    important,
+    importance: offsets(weighed),
+    tokens: offsets(shard.length),
+    merges: offsets(Array.from(shard.n, (n) => Math.max(n - 1, 0))),
+    bands: offsets(shard.levels),
+    shown: offsets(shard.shown),
+    level_tokens: offsets(shard.level_length),
+  };
+  return shard.starts;
+}
+
+function examplesOf(shard, prefix, starts, first, n, scale) {
+  const rows = Array.from({ length: n }, (_, i) => first + i);
+  const range = (e) => [starts[`${prefix}tokens`][e], starts[`${prefix}tokens`][e + 1]];
+  const column = (name) => rows.map((e) => shard[prefix + name][e]);
+  const [keys, peaks] = [column("key"), column("peak")];
+  return {
+    tokens: rows.map((e) => shard[`${prefix}tokens`].subarray(...range(e))),
+    activations: rows.map((e, i) => {
+      const values = Float32Array.from(shard[`${prefix}windows`].subarray(...range(e)), (value) => value * scale);
+      values[keys[i]] = peaks[i]; // exact, the others are rounded
+      return values;
+    }),
+    keys,
+    contexts: column("context"),
+    positions: column("position"),
+  };
+}
+
+function importanceOf(shard, place, starts) {
+  const found = new Map();
+  for (let i = starts.important[place]; i < starts.important[place + 1]; i++) {
+    const values = shard.importance.subarray(starts.importance[i], starts.importance[i + 1]);
+    found.set(shard.important_example[i], Float32Array.from(values, (value) => value / 255));
+  }
+  return found;
+}
+
+function levelsOf(shard, place, vocabulary, starts) {
+  const bands = [];
+  for (let band = starts.bands[place]; band < starts.bands[place + 1]; band++) {
+    const data = examplesOf(shard, "level_", starts, starts.shown[band], shard.shown[band], shard.scale[place]);
+    bands.push({
+      low: shard.low[band],
+      high: shard.high[band],
+      count: shard.count[band],
+      data: { vocabulary, ...data },
+    });
+  }
+  return bands;
+}
+
+function effectsOf(shard, place, vocabulary) {
+  if (!shard.logit_tokens) return null;
+  const from = place * 2 * EFFECTS;
+  const all = Array.from({ length: 2 * EFFECTS }, (_, i) => [
+    vocabulary[shard.logit_tokens[from + i]],
+    shard.logit_values[from + i],
+  ]);
+  return { promoted: all.slice(0, EFFECTS), suppressed: all.slice(EFFECTS) };
+}
+
+/** The nodes of a neuron's tree that are its features: the clusters at the survey's cut, in the order of their size. */
+export function featureNodes(data, at) {
+  return data.n ? cut(makeTree(data.pairs, data.heights), at) : [];
+}
+
+/** The similar features of one feature: for each scope [feature, cosine], the most similar first.
+ * @param place of the feature among those of the shard */
+export function similarFeatures(shard, kind, place) {
+  const each = 2 * NEIGHBOURS;
+  const found = Array.from({ length: each }, (_, i) => [
+    shard[`feature_${kind}`][place * each + i],
+    shard[`cosine_${kind}`][place * each + i] / 10_000 - 1,
+  ]);
+  const known = (list) => list.filter(([feature]) => feature !== NONE);
+  return [known(found.slice(0, NEIGHBOURS)), known(found.slice(NEIGHBOURS))];
+}

@@ -1,0 +1,122 @@
+"""The atlas explorer: a whole model at a glance, every neuron up close, features found by word and by likeness."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import anywidget
+import traitlets
+
+from nbkit.atlas.atlas import Atlas
+from nbkit.errors import NbkitError
+from nbkit.explorers.atlas.shard_files import site_folder
+from nbkit.explorers.atlas.shards import AtlasShards
+from nbkit.explorers.shared.bundle import module_text, style_text
+from nbkit.explorers.shared.threshold import Threshold
+
+if TYPE_CHECKING:
+    from nbkit.models import LanguageModel
+
+NOTHING = -1
+
+
+class AtlasExplorer(anywidget.AnyWidget):
+    """Every neuron of an atlas. On a page its data come from files (`shard_files.py`), in JupyterLab from
+    here, piece by piece when the reader asks for them.
+
+    `layer` and `neuron` say which neuron is open and `threshold` where its tree is cut. They can be read, set and
+    linked from Python, and follow the reader in JupyterLab.
+    """
+
+    _esm = module_text("atlas/atlas.js")
+    _css = style_text("shared/explorer.css", "shared/panel.css", "shared/cluster-view.css", "atlas/atlas.css")
+
+    site = traitlets.Unicode().tag(sync=True)
+    """Where a book keeps the atlas's files, from its first page."""
+    layer = traitlets.Int(NOTHING).tag(sync=True)
+    neuron = traitlets.Int(NOTHING).tag(sync=True)
+    """The neuron that is open; -1: none yet."""
+    threshold = Threshold(0.5).tag(sync=True)
+    """The distance at which the tree is cut."""
+    live_importance = traitlets.Bool(False).tag(sync=True)
+    """Whether token importance can be computed for any example: the model is at hand."""
+
+    def __init__(
+        self,
+        atlas: Atlas,
+        model: LanguageModel | None = None,
+        layer: int | None = None,
+        neuron: int | None = None,
+        threshold: float = 0.5,
+    ) -> None:
+        """Show `atlas`.
+
+        Args:
+            atlas: what is shown.
+            model: the atlas's, for the token importance of examples of which it is not kept.
+            layer, neuron: the neuron to begin with; None for the first that the pages show.
+            threshold: distance in (0, 1] at which trees are cut.
+
+        Raises:
+            NbkitError: the atlas doesn't hold the neuron or was made with another model, or the threshold is no
+                distance.
+        """
+        if (layer is None) != (neuron is None):
+            raise NbkitError("A neuron has a layer and a number: give both `layer` and `neuron`, or neither.")
+        if model is not None:
+            check_model(model, atlas)
+        self._atlas, self._model, self._shards = atlas, model, AtlasShards(atlas)
+        super().__init__(
+            site=f"{quote(site_folder(atlas))}/",
+            layer=NOTHING if layer is None else layer,
+            neuron=NOTHING if neuron is None else neuron,
+            threshold=threshold,
+            live_importance=model is not None,
+        )
+        self.on_msg(self._answer)
+
+    @traitlets.validate("layer", "neuron")
+    def _check_neuron(self, proposal: dict[str, Any]) -> int:
+        value = int(proposal["value"])
+        if value == NOTHING:
+            return value
+        is_layer = proposal["trait"].name == "layer"
+        self._atlas.neuron(value if is_layer else self._atlas.layers[0], 0 if is_layer else value)  # refuses
+        return value
+
+    def _answer(self, _: Any, content: Any, __: Any) -> None:
+        """Answer a message of the browser; what goes wrong is told there as a sentence."""
+        if not isinstance(content, dict) or content.get("kind") not in ("shard", "importance"):
+            return
+        try:
+            answer, buffers = self._shard(content) if content["kind"] == "shard" else self._importance(content)
+        except NbkitError as error:
+            answer, buffers = {"error": str(error).removesuffix(".")}, []
+        except Exception as error:  # whatever it is, a browser that waits must hear of it
+            answer, buffers = {"error": f"the kernel failed with {type(error).__name__}: {error}"}, []
+        self.send({**content, **answer}, buffers)
+
+    def _shard(self, question: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+        layout, packed = self._shards.shard(str(question.get("name")))
+        return {"layout": layout}, [packed]
+
+    def _importance(self, question: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+        from nbkit.features.importance import token_importance
+
+        if self._model is None:
+            raise NbkitError("no model is at hand: give `model` to nbkit.explore")
+        place, index = divmod(int(question["row"]), self._atlas.manifest.d_mlp)
+        examples = [int(example) for example in question["examples"]]
+        values = token_importance(self._model, self._atlas, self._atlas.layers[place], index, examples)
+        return {"values": [[round(float(value), 3) for value in of_example] for of_example in values]}, []
+
+
+def check_model(model: LanguageModel, atlas: Atlas) -> None:
+    """Raises `NbkitError` unless an atlas was made with this very model, in this number format."""
+    manifest = atlas.manifest
+    if model.fingerprint != manifest.model_sha256:
+        raise NbkitError(
+            f"{atlas.path} was made with another model than {model.name}: open the one that it was made with, "
+            f"{manifest.model} in {manifest.dtype}."
+        )

@@ -1,0 +1,224 @@
+// One neuron of an atlas: its metrics, how strongly and on what it answers, what it writes, and its feature clusters.
+
+import { featureNodes, SCOPES } from "./atlas-data.js";
+import { CUT } from "./atlas-links.js";
+import { fixed } from "../shared/axis.js";
+import { barList } from "../shared/bars.js";
+import { ClusterView } from "../shared/cluster-view.js";
+import { button, element } from "../shared/elements.js";
+import { levelBars, levelExamples } from "./levels.js";
+import { copyText, neuronAsJson, neuronAsText, saveFile } from "./neuron-export.js";
+import { count, number } from "../shared/snippets.js";
+
+const NO_EXAMPLES = "No context of this corpus activates the neuron enough: it has no examples and no clusters.";
+
+/** A part of the view under a title. */
+function part(title, ...content) {
+  return element("div", {}, [element("p", { class: "nk-part" }, [title]), ...content]);
+}
+
+/** Something that unfolds. */
+function folded(title, content) {
+  return element("details", {}, [element("summary", {}, [title]), ...content]);
+}
+
+export class NeuronView {
+  /** @param explorer the state that it shows and changes (atlas.js)
+   * @param row the neuron
+   * @param data what atlas-data.js reads of it */
+  constructor(explorer, row, data) {
+    Object.assign(this, { explorer, row, data });
+    const { overview } = explorer;
+    const name = `Layer ${overview.layer(row)}, neuron ${overview.index(row)}`;
+    this.title = element("p", { class: "nk-title", tabindex: -1 }, [name]);
+    this.said = element("p", { class: "nk-about", role: "status" });
+    this.root = element("section", { class: "nk-neuron", "aria-label": name }, [
+      element("div", { class: "nk-tools" }, [this.title, ...this.makeActions(), this.said]),
+      ...this.makeReason(),
+      this.makeTiles(),
+      this.makePlots(),
+      ...(data.n ? this.makeClusters() : [element("p", {}, [NO_EXAMPLES])]),
+    ]);
+  }
+
+  makeActions() {
+    const tell = (text, done) => async () => {
+      this.said.textContent = (await copyText(text())) ? done : "The browser does not let a page copy here.";
+    };
+    const { explorer } = this;
+    const link = explorer.linked ? "Copy link" : "Copy as code";
+    const file = `${explorer.overview.name(this.row).replace(" ", "")}.json`;
+    return [
+      button({ class: "nk-button" }, [link], tell(() => explorer.linkText(), "Copied.")),
+      button({ class: "nk-button" }, ["Copy as text"], tell(() => neuronAsText(this), "Copied.")),
+      button({ class: "nk-button" }, ["Download JSON"], () => saveFile(file, neuronAsJson(this))),
+    ];
+  }
+
+  /** Why the pages show this neuron, if they do, and whether its key tokens stand without a sentence before them. */
+  makeReason() {
+    const { data, explorer, row } = this;
+    const reasons = explorer.overview.featured.filter(([shown]) => shown === row);
+    const first = data.positions.filter((position) => position <= 1).length;
+    return [
+      ...reasons.map(([, sentence]) => `On another page: ${sentence}`),
+      ...(first > data.n / 10 ? [`${first} of its ${count(data.n, "example")} begin their context: it may answer to that.`] : []),
+    ].map((text) => element("p", { class: "nk-about" }, [text]));
+  }
+
+  makeTiles() {
+    const { metrics, max_examples: most } = this.explorer.overview;
+    const tiles = metrics.map(({ name, label, values }) => {
+      const value = values[this.row];
+      const all = name === "n_examples" && value === most ? "first " : ""; // more are not kept
+      return element("div", {}, [
+        element("dt", {}, [label]),
+        element("dd", {}, [Number.isNaN(value) ? "–" : all + number(value)]),
+      ]);
+    });
+    return element("dl", { class: "nk-tiles" }, tiles);
+  }
+
+  makePlots() {
+    const { levels, effects } = this.data;
+    const parts = [];
+    if (levels.length) {
+      const below = "Contexts by their highest activation; lengths are logarithmic.";
+      parts.push(part("How strongly it answers", levelBars(levels), element("p", { class: "nk-about" }, [below])));
+    }
+    if (effects) {
+      const all = [...effects.promoted, ...effects.suppressed].map(([, effect]) => Math.abs(effect));
+      const bars = (rows, name) =>
+        barList(
+          rows.map(([token, effect]) => [element("code", { class: "nk-word" }, [token]), effect, fixed(effect, 2)]),
+          { name, largest: Math.max(...all) },
+        );
+      parts.push(part("Tokens it promotes", bars(effects.promoted, "Tokens it promotes")));
+      parts.push(part("Tokens it suppresses", bars(effects.suppressed, "Tokens it suppresses")));
+    }
+    return element("div", { class: "nk-plots" }, parts);
+  }
+
+  makeClusters() {
+    const { data } = this;
+    this.features = featureNodes(data, CUT);
+    this.clusters = new ClusterView(data, this.makeHost());
+    this.remarks = element("p", { class: "nk-about", role: "status" });
+    this.shadeChoice = this.makeShadeChoice();
+    this.kindChoice = this.makeKindChoice();
+    const lower = levelExamples(data.levels, data.max);
+    return [
+      element("div", { class: "nk-tools" }, [this.shadeChoice, this.kindChoice]),
+      this.remarks,
+      element("div", { class: "nk-dendrogram" }, this.clusters.parts),
+      ...(lower.length ? [folded("Text at lower activation", lower)] : []),
+    ];
+  }
+
+  makeHost() {
+    const { explorer } = this;
+    return {
+      get threshold() {
+        return explorer.threshold;
+      },
+      cutAt: (threshold) => explorer.cutAt(threshold),
+      chose: (place) => explorer.chose(place),
+      cardParts: (cluster) => this.makeSimilar(cluster),
+    };
+  }
+
+  makeShadeChoice() {
+    const choice = element("select", {}, [
+      element("option", { value: "activation" }, ["activation"]),
+      element("option", { value: "importance" }, ["token importance"]),
+    ]);
+    choice.addEventListener("change", () => this.explorer.shadeBy(choice.value));
+    return element("label", {}, ["Color tokens by ", choice]);
+  }
+
+  makeKindChoice() {
+    const [own, received] = this.explorer.overview.kinds;
+    const choice = element("select", {}, [
+      element("option", { value: 0 }, [`neuron embedding (${own})`]),
+      element("option", { value: 1 }, [received === "pre_mlp" ? "pre-MLP vector" : received]),
+    ]);
+    choice.addEventListener("change", () => this.explorer.likenBy(Number(choice.value)));
+    return element("label", {}, ["Similar features by ", choice]);
+  }
+
+  /** What a card says of similar features: they belong to the clusters at the survey's cut. */
+  makeSimilar(cluster) {
+    const place = this.features.indexOf(cluster);
+    if (place < 0) return [];
+    const lists = element("div", { "aria-live": "polite" });
+    const details = folded("Similar features", [lists]);
+    details.className = "nk-similar";
+    details.addEventListener("toggle", async () => {
+      if (!details.open) return;
+      lists.textContent = "Loading …";
+      try {
+        const [found, features] = await this.explorer.similar(this.row, place);
+        lists.replaceChildren(...SCOPES.map((scope, i) => this.makeScope(scope, found[i], features)));
+      } catch (error) {
+        lists.textContent = error.message;
+      }
+    });
+    return [details];
+  }
+
+  makeScope(scope, found, features) {
+    const rows = found.map(([feature, cosine]) =>
+      element("li", {}, [
+        this.explorer.featureLink(feature, features),
+        element("code", { class: "nk-word" }, [features.word(feature)]),
+        element("span", { class: "nk-value" }, [cosine.toFixed(2)]),
+      ]),
+    );
+    const list = rows.length ? element("ul", {}, rows) : element("p", {}, ["none"]);
+    const title = `${scope}, with cosine similarity`;
+    return element("div", {}, [element("p", { class: "nk-part" }, [title]), list]);
+  }
+
+  /** Say what the reader may miss: importance that is not known, similar features of another cut. */
+  remark() {
+    const { data, explorer } = this;
+    const known = data.importance.size;
+    const kept = known ? `It is known here for ${count(known, "example")} of ${data.n}` : "It is not known for this neuron";
+    const importance = `${kept}: a page keeps it for the central examples of the neurons that other pages show.`;
+    const similar = `Similar features belong to the clusters at ${CUT.toFixed(2)}.`;
+    this.remarks.textContent = [
+      ...(data.shade === "importance" && known < data.n ? [`Token importance: ${importance}`] : []),
+      ...(explorer.threshold === CUT ? [] : [similar]),
+    ].join(" ");
+  }
+
+  /** Show the threshold, the colors, the cluster and the kind of likeness that the explorer has. */
+  follow({ shade, cluster, kind }) {
+    if (!this.data.n) return;
+    this.clusters.regroup();
+    this.shadeChoice.querySelector("select").value = shade;
+    if (this.data.shade !== shade) {
+      this.data.shade = shade;
+      this.clusters.shade();
+    }
+    if (this.kind !== kind) {
+      this.kind = kind;
+      this.kindChoice.querySelector("select").value = kind;
+      for (const open of this.root.querySelectorAll(".nk-similar[open]")) open.dispatchEvent(new Event("toggle"));
+    }
+    this.remark();
+    const node = this.clusters.clusters[cluster - 1] ?? null;
+    if (node !== this.clusters.chosen) this.clusters.choose(node);
+  }
+
+  /** The card of the cluster that stands out, if one does. */
+  chosenCard() {
+    const chosen = this.clusters?.chosen ?? null;
+    return chosen === null ? null : this.clusters.cards.find(chosen);
+  }
+
+  /** Draw what depends on the width that there is. */
+  draw() {
+    if (this.data.n) this.clusters.draw();
+  }
+}

@@ -1,0 +1,119 @@
+"""The shards of an atlas as files, which a page loads without a server.
+
+A file is a script, since a page that was opened as a file may run scripts and read nothing. It is in UTF-16, and every
+character of its data carries 15 bits, where base64 in ASCII carries 6 bits a byte: a fifth less on the disk. The mark
+that the file begins with tells a browser so whatever the server says.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+from nbkit.atlas.atlas import Atlas
+from nbkit.errors import NbkitError
+from nbkit.explorers.atlas.shards import AtlasShards, make_parts
+from nbkit.files import write_json
+from nbkit.parallel import gather
+
+FOLDER = "shards"
+MADE_FROM = "made-from.json"
+FORMAT = 3
+"""Goes up when what a shard holds changes, so that files of an older nbkit are made again."""
+BITS = 15
+FIRST = 0x3400
+"""The character that stands for 0. None of the 32,768 from here on (Chinese, Yi, Korean …) ends a string or a line or
+is half of a pair."""
+TOGETHER = 128
+"""Shards that a process makes in one go."""
+
+
+def write_shards(atlas: Atlas, progress: bool = True) -> Path:
+    """Write every shard as a file, once; made again when what they are made from has changed.
+
+    Returns:
+        The folder of the files, in the atlas's own.
+
+    Raises:
+        NbkitError: the folder can't be written.
+    """
+    folder, temporary = atlas.path / FOLDER, atlas.path / f".{FOLDER}.tmp"
+    try:
+        with FileLock(atlas.path / f".{FOLDER}.lock"):
+            make_parts(atlas, progress)
+            made_from = _made_from(atlas)
+            if (folder / MADE_FROM).is_file() and json.loads((folder / MADE_FROM).read_text()) == made_from:
+                return folder
+            shutil.rmtree(temporary, ignore_errors=True)  # what a killed call has left
+            temporary.mkdir()
+            try:
+                _write_all(atlas, temporary, progress)
+                write_json(made_from, temporary / MADE_FROM)
+                shutil.rmtree(folder, ignore_errors=True)
+                temporary.rename(folder)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as error:
+        raise NbkitError(f"can't write the shards of {atlas.path} ({error}): make room, and run again") from error
+    return folder
+
+
+def site_folder(atlas: Atlas) -> str:
+    """Where a book keeps the files of an atlas, from the folder of its pages."""
+    return f"_static/atlases/{atlas.path.resolve().name}"
+
+
+def put_shards(atlas: Atlas, target: Path, progress: bool = True) -> None:
+    """Put the files of an atlas into a new folder `target`: hard links where the file system has them, else copies.
+
+    Raises:
+        NbkitError: as `write_shards`.
+    """
+    folder = write_shards(atlas, progress)
+    target.mkdir(parents=True)
+    for path in folder.glob("*.js"):
+        try:
+            os.link(path, target / path.name)
+        except OSError:
+            shutil.copyfile(path, target / path.name)
+
+
+def _write_all(atlas: Atlas, folder: Path, progress: bool) -> None:
+    names = AtlasShards(atlas).names()
+    parts = [names[start : start + TOGETHER] for start in range(0, len(names), TOGETHER)]
+    gather(_write, [(atlas, folder, part) for part in parts], atlas.n_neurons, "explorer", "part", progress)
+
+
+def _write(atlas: Atlas, folder: Path, names: Sequence[str]) -> None:
+    shards = AtlasShards(atlas)
+    for name in names:
+        layout, packed = shards.shard(name)
+        head = zlib.compress(json.dumps(layout, separators=(",", ":")).encode(), level=9)
+        text = f'nbkitShard("{name}",[{len(head)},{len(packed)}],"{as_characters(head + packed)}");\n'
+        (folder / f"{name}.js").write_text(text, encoding="utf-16")
+
+
+def as_characters(packed: bytes) -> str:
+    """The text that `bytesOf` of packing.js reads as these bytes."""
+    bits = np.unpackbits(np.frombuffer(packed, dtype=np.uint8))
+    groups = np.pad(bits, (0, -len(bits) % BITS)).reshape(-1, BITS)
+    numbers = groups @ (1 << np.arange(BITS)[::-1]) + FIRST
+    return numbers.astype("<u2").tobytes().decode("utf-16-le")
+
+
+def _made_from(atlas: Atlas) -> dict[str, Any]:
+    """The atlas's files with their sizes and times of change, those aside that shards are not made from."""
+    paths = [path for path in sorted(atlas.path.iterdir()) if path.suffix in (".json", ".parquet", ".safetensors")]
+    states = {path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in paths}
+    return {
+        "format": FORMAT,
+        "files": {name: state for name, state in states.items() if not name.startswith("metrics")},
+    }

@@ -1,0 +1,225 @@
+"""The data of the atlas explorer in shards, which the browser asks for by name when it needs them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nbkit.atlas.atlas import Atlas
+from nbkit.atlas.manifest import VOCABULARY
+from nbkit.atlas.snippets import display_token
+from nbkit.errors import NbkitError
+from nbkit.explorers.atlas.neuron_shard import Importance, Text, neuron_arrays, rounded
+from nbkit.explorers.shared.packing import Layout, pack
+from nbkit.features import showcase
+from nbkit.features.importance import kept_importance
+from nbkit.features.neighbors import Neighbours, neighbours_of
+from nbkit.features.phrases import phrases_of
+from nbkit.features.table import features_of
+from nbkit.files import read_table
+
+PER_SHARD = 16
+"""Neurons in a shard."""
+COSINE_STEP = 0.005
+"""To which similarities are rounded."""
+PHRASE_BYTES = 300_000
+"""Of the phrases and features in one shard, before they are compressed."""
+NONE = 0xFFFF
+"""What stands for a metric that is undefined."""
+
+METRICS: dict[str, tuple[str, float, float]] = {
+    "n_examples": ("examples", 1, 0),
+    "n_clusters": ("feature clusters", 1, 0),
+    "max_distance": ("maximum distance", 0.004, 0),
+    "mean_distance": ("mean distance", 0.004, 0),
+    "intra_cluster": ("intra-cluster distance", 0.004, 0),
+    "inter_cluster": ("inter-cluster distance", 0.004, 0),
+    "largest_share": ("share of the largest cluster", 0.004, 0),
+    "silhouette": ("silhouette", 0.004, -1),
+    "token_agreement": ("agreement with key tokens", 0.004, -1),
+}
+"""Columns of `Atlas.neurons` that are sent as whole numbers: what they are called; value = number * scale + shift."""
+
+
+class AtlasShards:
+    """Makes any shard of an atlas. A shard is what `pack` gives; `json` in it is text."""
+
+    def __init__(self, atlas: Atlas) -> None:
+        self.atlas = atlas
+        self.kinds = [atlas.manifest.embedding, "pre_mlp"]
+        self.n_neurons = len(atlas.layers) * atlas.manifest.d_mlp
+
+    def names(self) -> list[str]:
+        """The names of all shards."""
+        n = -(-self.n_neurons // PER_SHARD)
+        numbered = {"neurons": n, "similar": n, "phrases": len(self._phrase_starts) - 1}
+        names = (f"{kind}-{number:05d}" for kind, count in numbered.items() for number in range(count))
+        return ["overview", "vocabulary", "features", *names]
+
+    def shard(self, name: str) -> tuple[Layout, bytes]:
+        """Make a shard.
+
+        Raises:
+            NbkitError: there is none of this name.
+        """
+        if name not in self._known:
+            raise NbkitError(f"The atlas has no part {name!r}.")
+        kind, _, number = name.partition("-")
+        make: dict[str, Callable[[int], dict[str, np.ndarray]]] = {
+            "overview": self._overview,
+            "vocabulary": self._vocabulary,
+            "features": self._features,
+            "neurons": self._neurons,
+            "similar": self._similar,
+            "phrases": self._phrases,
+        }
+        return pack(make[kind](int(number or 0)))
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self.names())
+
+    def _overview(self, _: int) -> dict[str, np.ndarray]:
+        manifest, table = self.atlas.manifest, self.atlas.neurons
+        rows = {place: row for row, place in enumerate(zip(table["layer"], table["index"], strict=True))}
+        featured = [
+            [rows[choice.neuron.layer, choice.neuron.index], choice.rule] for choice in showcase.featured(self.atlas)
+        ]
+        described = [{"name": "max_activation", "label": "maximum activation", "scale": 1}]
+        described += [{"name": n, "label": label, "scale": s, "shift": t} for n, (label, s, t) in METRICS.items()]
+        about = {
+            "model": manifest.model,
+            "corpus": manifest.corpus,
+            "n_contexts": manifest.n_contexts,
+            "layers": list(manifest.layers),
+            "d_mlp": manifest.d_mlp,
+            "per_shard": PER_SHARD,
+            "threshold": manifest.threshold,
+            "max_examples": manifest.max_examples,
+            "embedding": manifest.embedding,
+            "kinds": self.kinds,
+            "length": manifest.length,
+            "n_features": len(self.features),
+            "metrics": sorted(described, key=lambda metric: list(table.columns).index(str(metric["name"]))),
+            "featured": featured,
+            "phrases": self.phrases["phrase"].iloc[self._phrase_starts[:-1]].tolist(),
+        }
+        arrays = {"json": as_text(about), "max_activation": rounded(table["max_activation"].to_numpy())}
+        return arrays | {name: _whole(table[name], scale, shift) for name, (_, scale, shift) in METRICS.items()}
+
+    def _vocabulary(self, _: int) -> dict[str, np.ndarray]:
+        return {"json": as_text({"tokens": [display_token(text) for text in self.vocabulary["text"]]})}
+
+    def _features(self, _: int) -> dict[str, np.ndarray]:
+        return {
+            "counts": self._counts.astype(np.uint16),
+            "size": self.features["size"].to_numpy(np.uint16),
+            "token": self.text.place[self.features["key_id"]],
+        }
+
+    def _neurons(self, number: int) -> dict[str, np.ndarray]:
+        atlas, d_mlp = self.atlas, self.atlas.manifest.d_mlp
+        rows = range(number * PER_SHARD, min((number + 1) * PER_SHARD, self.n_neurons))
+        neurons = [atlas.neuron(atlas.layers[row // d_mlp], row % d_mlp) for row in rows]
+        return neuron_arrays(neurons, self.text, atlas.manifest.threshold, self.importance)
+
+    def _similar(self, number: int) -> dict[str, np.ndarray]:
+        starts = np.concatenate([[0], self._counts.cumsum()])
+        rows = slice(starts[number * PER_SHARD], starts[min((number + 1) * PER_SHARD, self.n_neurons)])
+        single = self.features["size"].to_numpy()[rows] == 1  # one nearest has to do: most features are of this kind
+        arrays: dict[str, np.ndarray] = {}
+        for i, near in enumerate(self.neighbours):
+            feature, cosine = near.feature[rows].copy(), np.rint((near.cosine[rows] + 1) / COSINE_STEP) * COSINE_STEP
+            feature[single, :, 1:] = -1
+            cosine[feature == -1] = 0
+            arrays[f"feature_{i}"] = feature.astype(np.uint32).ravel()  # -1 becomes the largest number
+            arrays[f"cosine_{i}"] = np.rint(cosine * 10_000).astype(np.uint16).ravel()
+        return arrays
+
+    def _phrases(self, number: int) -> dict[str, np.ndarray]:
+        table = self.phrases.iloc[self._phrase_starts[number] : self._phrase_starts[number + 1]]
+        first = np.flatnonzero(table["phrase"] != table["phrase"].shift())
+        return {
+            "json": as_text({"phrases": table["phrase"].iloc[first].tolist()}),
+            "start": np.append(first, len(table)).astype(np.uint32),
+            "feature": table["feature"].to_numpy(np.uint32),
+            "count": table["count"].to_numpy(np.uint16),
+        }
+
+    @cached_property
+    def vocabulary(self) -> pd.DataFrame:
+        """`id` and `text` of every known token; its row is its place in the explorer's vocabulary.
+
+        The most frequent come first: many small numbers take less room.
+        """
+        table = read_table(self.atlas.path / VOCABULARY)
+        count = np.bincount(self.atlas.tokens.ravel(), minlength=int(table["id"].max()) + 1)
+        return table.iloc[np.argsort(-count[table["id"]], kind="stable")]
+
+    @cached_property
+    def text(self) -> Text:
+        """The contexts as places in the vocabulary."""
+        ids = self.vocabulary["id"].to_numpy()
+        place = np.zeros(int(ids.max()) + 1, dtype=f"uint{16 if len(ids) <= 1 << 16 else 32}")
+        place[ids] = np.arange(len(ids))
+        return Text(self.atlas.tokens, place)
+
+    @cached_property
+    def features(self) -> pd.DataFrame:
+        """The features of all neurons; a feature's row is its number."""
+        return features_of(self.atlas, progress=False)
+
+    @cached_property
+    def neighbours(self) -> list[Neighbours]:
+        """Similar features, by the default embedding and by the vector that it is made of."""
+        return [neighbours_of(self.atlas, kind, progress=False) for kind in self.kinds]
+
+    @cached_property
+    def phrases(self) -> pd.DataFrame:
+        """The index of phrases."""
+        return phrases_of(self.atlas, progress=False)
+
+    @cached_property
+    def importance(self) -> Importance:
+        """Token importance, of the examples of which it is kept."""
+        return kept_importance(self.atlas)
+
+    @cached_property
+    def _phrase_starts(self) -> np.ndarray:
+        """The rows at which the shards of phrases begin, and how many rows there are. A phrase is in one shard."""
+        first = np.flatnonzero(self.phrases["phrase"] != self.phrases["phrase"].shift())
+        size = self.phrases["phrase"].iloc[first].str.len().to_numpy() + 6 * np.diff(first, append=len(self.phrases))
+        shard = (size.cumsum() - size) // PHRASE_BYTES
+        return np.append(first[np.flatnonzero(np.diff(shard, prepend=-1))], len(self.phrases))
+
+    @cached_property
+    def _counts(self) -> np.ndarray:
+        """(n_neurons,) features of each."""
+        layer = np.searchsorted(self.atlas.layers, self.features["layer"])
+        return np.bincount(layer * self.atlas.manifest.d_mlp + self.features["index"], minlength=self.n_neurons)
+
+
+def make_parts(atlas: Atlas, progress: bool = True) -> None:
+    """Make what the shards are made from, if it is not in the atlas's folder yet; with progress bars."""
+    atlas.metrics("pre_mlp", progress)  # some of the featured neurons are chosen by it
+    features_of(atlas, progress)
+    for kind in dict.fromkeys((atlas.manifest.embedding, "pre_mlp")):
+        neighbours_of(atlas, kind, progress)
+    phrases_of(atlas, progress)
+
+
+def as_text(values: Any) -> np.ndarray:
+    """JSON in UTF-8, as an array."""
+    text = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return np.frombuffer(text.encode(), dtype=np.uint8)
+
+
+def _whole(column: pd.Series, scale: float, shift: float) -> np.ndarray:
+    values = column.to_numpy(np.float64)
+    numbers = np.rint((values - shift) / scale)
+    return np.where(np.isnan(values), NONE, numbers).astype(np.uint16)

@@ -1,0 +1,1 @@
+"""The explorer of one neuron's tree."""

@@ -1,0 +1,79 @@
+"""The live dendrogram: a threshold handle that re-cuts the tree and regroups the examples in the browser."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Protocol
+
+import anywidget
+import traitlets
+
+from nbkit.atlas.snippets import Snippet, display_token
+from nbkit.explorers.shared.bundle import module_text, style_text
+from nbkit.explorers.shared.threshold import Threshold
+from nbkit.method.clusters import FeatureClusters, node_medoids
+
+
+class HasExamples(Protocol):
+    """What the explorer needs of a neuron."""
+
+    @property
+    def layer(self) -> int: ...
+    @property
+    def index(self) -> int: ...
+    @property
+    def snippets(self) -> Sequence[Snippet]: ...
+    def clusters(self, threshold: float = ...) -> FeatureClusters: ...
+
+
+class DendrogramExplorer(anywidget.AnyWidget):
+    """A neuron's examples as a tree that the reader cuts where they like; the groups follow, no kernel needed.
+
+    `threshold` is the distance of the cut, in (0, 1]. It can be read, set and linked from Python, and follows the
+    handle in JupyterLab.
+    """
+
+    _esm = module_text("dendrogram/dendrogram.js")
+    _css = style_text("shared/explorer.css", "shared/cluster-view.css")
+
+    data = traitlets.Unicode().tag(sync=True)
+    """The tree and the examples as JSON (see `explorer_data`)."""
+    threshold = Threshold(0.5).tag(sync=True)
+    """The distance at which the tree is cut."""
+
+    def __init__(self, neuron: HasExamples, threshold: float = 0.5) -> None:
+        """Show `neuron` cut at `threshold`.
+
+        Raises:
+            NbkitError: the threshold is outside (0, 1] or the neuron has no examples.
+        """
+        super().__init__(data=explorer_data(neuron, threshold), threshold=threshold)
+
+
+def explorer_data(neuron: HasExamples, threshold: float = 0.5) -> str:
+    """Return the JSON that `dendrogram.js` draws.
+
+    Tokens are written once and referred to by number; activations keep three significant digits, heights all. The
+    text is ASCII without `<`, so that no program that puts it into a page can be broken by a token.
+
+    Raises:
+        NbkitError: the threshold is outside (0, 1] or the neuron has no examples.
+    """
+    clusters = neuron.clusters(threshold)
+    snippets = neuron.snippets
+    vocabulary: dict[str, int] = {}
+    tokens = [[vocabulary.setdefault(display_token(t), len(vocabulary)) for t in s.tokens] for s in snippets]
+    payload = {
+        "title": f"Layer {neuron.layer}, neuron {neuron.index}",
+        "pairs": clusters.linkage[:, :2].astype(int).ravel().tolist(),
+        "heights": clusters.linkage[:, 2].tolist(),
+        "medoids": node_medoids(clusters),
+        "vocabulary": list(vocabulary),
+        "tokens": tokens,
+        "activations": [[float(f"{value:.3g}") for value in s.activations] for s in snippets],
+        "keys": [s.key for s in snippets],
+        "contexts": [s.context for s in snippets],
+        "positions": [s.position for s in snippets],
+    }
+    return json.dumps(payload, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")

@@ -1,0 +1,1 @@
+"""What the explorers share: modules, packed arrays, a distance to cut at."""

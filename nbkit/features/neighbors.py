@@ -1,0 +1,75 @@
+"""Similar features of other neurons: those whose central examples have the most similar embeddings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, Int32
+from tqdm.auto import tqdm
+
+from nbkit.atlas.atlas import Atlas
+from nbkit.errors import NbkitError
+from nbkit.features.nearest import nearest
+from nbkit.features.table import features_of
+from nbkit.files import read_tensors, write_tensors
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbours:
+    """For each of F features the nearest of other neurons; [:, 0] in the same layer, [:, 1] in the others."""
+
+    feature: Int32[np.ndarray, "F 2 K"]
+    """Feature numbers (rows of `features_of`), the nearest first; -1 where there are no more."""
+    cosine: Float[np.ndarray, "F 2 K"]
+    """Cosine similarities of the medoids' embeddings; 0 where there are no more."""
+
+
+def neighbours_of(atlas: Atlas, kind: str, progress: bool = True) -> Neighbours:
+    """The features that are most similar to each feature, judged by the embeddings of their medoids (see `nearest`).
+
+    Made on first demand and kept in the atlas's folder. In the space of `pre_mlp`, two neurons of a layer that have a
+    token of the text as medoid in common receive the same vector there, at cosine 1. They are each other's neighbours
+    all the same: that another neuron answers to this very token is what a reader looks for. In the space of a neuron
+    embedding such neurons are near only if their weights agree as well.
+
+    Args:
+        kind: the atlas's default embedding, or `pre_mlp`.
+
+    Raises:
+        NbkitError: if it is another kind, the file can't be written, or there are so many features that it takes a
+            library that is not installed.
+    """
+    kinds = (atlas.manifest.embedding, "pre_mlp")
+    if kind not in kinds:
+        raise NbkitError(f"similar features are found in two spaces of this atlas, not in {kind!r}: {', '.join(kinds)}")
+    path = atlas.path / f"neighbours-{kind}.safetensors"
+    if not path.is_file():
+        features = features_of(atlas, progress)
+        neuron = (features["layer"] * atlas.manifest.d_mlp + features["index"]).to_numpy()
+        vectors = _central_embeddings(atlas, features, kind, progress)
+        found = nearest(vectors, features["layer"].to_numpy(), neuron, progress, f"neighbours ({kind})")
+        write_tensors(dict(zip(("feature", "cosine"), map(torch.from_numpy, found), strict=True)), path)
+    tensors = read_tensors(path)
+    return Neighbours(tensors["feature"].numpy(), tensors["cosine"].numpy())
+
+
+def _central_embeddings(
+    atlas: Atlas, features: pd.DataFrame, kind: str, progress: bool
+) -> Float[np.ndarray, "F d_model"]:
+    """The embeddings of the features' medoids."""
+    vectors = np.empty((len(features), atlas.manifest.d_model), dtype=np.float32)
+    layer, index, medoid = (features[name].to_numpy() for name in ("layer", "index", "medoid"))
+    starts = np.flatnonzero(features["place"] == 0).tolist()
+    with tqdm(total=len(features), desc=f"central examples ({kind})", unit="feature", disable=not progress) as bar:
+        for start, stop in pairwise([*starts, len(features)]):  # the features of a neuron
+            neuron = atlas.neuron(int(layer[start]), int(index[start]))
+            central = neuron.pre_mlp[medoid[start:stop]]
+            vectors[start:stop] = (
+                central if kind == "pre_mlp" else neuron.weights.embed(central, kind, neuron.activation)
+            )
+            bar.update(stop - start)
+    return vectors

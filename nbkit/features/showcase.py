@@ -1,0 +1,182 @@
+"""Which neurons a page shows: chosen by a stated rule among those of the middle layers, never by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import pandas as pd
+
+from nbkit.atlas.atlas import Atlas
+from nbkit.atlas.neuron import Neuron
+from nbkit.errors import NbkitError
+
+
+class NothingToShow(NbkitError):  # noqa: N818 - what the reader is told
+    """An atlas holds no neuron that a rule takes."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A neuron and how it was chosen."""
+
+    neuron: Neuron
+    rule: str
+    """The rule as a sentence; it ends in how many neurons were eligible."""
+
+    def _repr_markdown_(self) -> str:
+        return f"**L{self.neuron.layer} N{self.neuron.index}** ({len(self.neuron)} examples). {self.rule}"
+
+
+def several_behaviours(atlas: Atlas, layer: int | None = None, neuron: int | None = None) -> Choice:
+    """A neuron with several clear behaviours (Figure 2), or the one that is asked for."""
+    rules = {
+        "4 to 8 clusters that are more than key tokens (adjusted Rand index with them at most 0.5), at least 40 "
+        "examples, the largest cluster holding at most half of them": lambda t: (
+            t["n_clusters"].between(4, 8)
+            & (t["n_examples"] >= 40)
+            & (t["largest_share"] <= 0.5)
+            & (t["token_agreement"] <= 0.5)
+        ),
+        "3 to 12 clusters and at least 10 examples": lambda t: t["n_clusters"].between(3, 12) & (t["n_examples"] >= 10),
+    }
+    return _choose(atlas, (layer, neuron), rules, "the highest silhouette", lambda t: t["silhouette"])
+
+
+def rare_behaviour(atlas: Atlas, layer: int | None = None, neuron: int | None = None) -> Choice:
+    """A neuron with a common and a rare behaviour (Figure 3), or the one that is asked for."""
+    rules = {
+        "two clusters, at least 50 examples, the smaller cluster with at least 2 and at most 6% of them": lambda t: (
+            (t["n_clusters"] == 2) & (t["n_examples"] >= 50) & (t["largest_share"] >= 0.94) & (_outside_largest(t) >= 2)
+        ),
+        "several clusters, at least 10 examples, the largest cluster with at least 70% of them": lambda t: (
+            (t["n_clusters"] >= 2) & (t["n_examples"] >= 10) & (t["largest_share"] >= 0.7)
+        ),
+    }
+    aim = "the largest mean distance between clusters"
+    return _choose(atlas, (layer, neuron), rules, aim, lambda t: t["inter_cluster"])
+
+
+def embedding_contrast(atlas: Atlas, layer: int | None = None, neuron: int | None = None) -> Choice:
+    """The neuron for which the neuron embedding separates its clusters most clearly better than the pre-MLP vector."""
+    aim = (
+        "the largest gain in silhouette of the neuron embedding over the pre-MLP vector, both cut into as many clusters"
+    )
+    return _choose(atlas, (layer, neuron), CONTRAST, aim, lambda t: _gain(atlas, t))
+
+
+def typical_contrast(atlas: Atlas, layer: int | None = None, neuron: int | None = None) -> Choice:
+    """As `embedding_contrast`, but the neuron whose gain is the median: what to expect of a neuron drawn blindly."""
+    aim = (
+        "the gain in silhouette over the pre-MLP vector, both cut into as many clusters, that is closest to the median"
+    )
+    return _choose(atlas, (layer, neuron), CONTRAST, aim, lambda t: -(_gain(atlas, t) - _gain(atlas, t).median()).abs())
+
+
+def extremes(atlas: Atlas, min_examples: int = 50, n: int = 5) -> pd.DataFrame:
+    """The neurons with the most clusters and those with the smallest mean distance, if they have enough examples."""
+    enough = atlas.neurons[atlas.neurons["n_examples"] >= _enough(atlas, min_examples)]
+    columns = ["layer", "index", "n_examples", "n_clusters", "largest_share", "mean_distance", "max_distance"]
+    most = enough.nlargest(n, ["n_clusters", "mean_distance"]).assign(extreme="most clusters")
+    tight = enough.nsmallest(n, "mean_distance").assign(extreme="smallest mean distance")
+    table: pd.DataFrame = pd.concat([most, tight])[["extreme", *columns]].reset_index(drop=True)
+    return table
+
+
+def featured(atlas: Atlas) -> list[Choice]:
+    """The neurons that the pages show, each once, with the first rule that chose it.
+
+    A rule that finds no neuron in a small atlas is passed over.
+    """
+    choices = []
+    for choose in (several_behaviours, rare_behaviour, embedding_contrast, typical_contrast):
+        with suppress(NothingToShow):
+            choices.append(choose(atlas))
+    table = extremes(atlas).dropna(subset="mean_distance")
+    for extreme, layer, index in zip(table["extreme"], table["layer"], table["index"], strict=True):
+        rule = f"Chosen by rule: one of the {(table['extreme'] == extreme).sum()} neurons with the {extreme}"
+        rule += f" among those with at least {_enough(atlas, 50)} examples."
+        choices.append(Choice(atlas.neuron(int(layer), int(index)), rule))
+    once: dict[tuple[int, int], Choice] = {}
+    for choice in choices:
+        once.setdefault((choice.neuron.layer, choice.neuron.index), choice)
+    return list(once.values())
+
+
+def key_words(neuron: Neuron, n: int = 6) -> str:
+    """The most frequent key tokens of a neuron's examples, for a table."""
+    counts = pd.Series([snippet.key_token.strip() or snippet.key_token for snippet in neuron.snippets]).value_counts()
+    return ", ".join(f"{token} ({count})" for token, count in counts.head(n).items())
+
+
+def _enough(atlas: Atlas, min_examples: int) -> int:
+    """Examples that a neuron of an extreme has at least; fewer in an atlas of which none has as many."""
+    return min(min_examples, int(atlas.neurons["n_examples"].max()))
+
+
+def _outside_largest(table: pd.DataFrame) -> pd.Series:
+    return ((1 - table["largest_share"]) * table["n_examples"]).round()
+
+
+def _gain(atlas: Atlas, table: pd.DataFrame) -> pd.Series:
+    other = atlas.metrics("pre_mlp").loc[table.index]
+    return table["silhouette"] - other["silhouette_matched"]
+
+
+Rules = Mapping[str, Callable[[pd.DataFrame], pd.Series]]
+"""Eligible neurons, from the rule that is meant to the looser one for an atlas where it finds none."""
+
+CONTRAST: Rules = {
+    "two clusters of at least 10 examples each": lambda t: (t["n_clusters"] == 2) & (_outside_largest(t) >= 10),
+    "at least two clusters and 10 examples": lambda t: (t["n_clusters"] >= 2) & (t["n_examples"] >= 10),
+}
+
+
+def _first_that_reads(atlas: Atlas, ranked: pd.DataFrame) -> Neuron | None:
+    """The first neuron of a ranking of whose key tokens at most a tenth are the first token of their context.
+
+    Such a token stands there without its sentence: neurons that answer to it are real, but a poor first example.
+    """
+    for layer, index in zip(ranked["layer"], ranked["index"], strict=True):
+        neuron = atlas.neuron(int(layer), int(index))
+        if float((neuron.position <= 1).mean()) <= 0.1:
+            return neuron
+    return None
+
+
+def _middle(layers: Sequence[int]) -> Sequence[int]:
+    """The middle third of the layers: the first read mostly single tokens, the last prepare the output."""
+    outer = len(layers) // 3
+    return layers[outer : len(layers) - outer]
+
+
+def _choose(
+    atlas: Atlas,
+    asked: tuple[int | None, int | None],
+    rules: Rules,
+    aim: str,
+    score: Callable[[pd.DataFrame], pd.Series],
+) -> Choice:
+    layer, index = asked
+    if layer is None and index is not None:
+        raise NbkitError(f"neuron {index} of which layer? Give `layer` as well, or neither")
+    if layer is not None:
+        neuron = atlas.neuron(layer, index or 0)  # refuses a layer that the atlas does not hold
+        if index is not None:
+            return Choice(neuron, "Chosen by the parameters `layer` and `neuron`.")
+    layers = _middle(sorted(atlas.neurons["layer"].unique())) if layer is None else [layer]
+    table = atlas.neurons[atlas.neurons["layer"].isin(layers)]
+    where = f"layer {layers[0]}" if len(layers) == 1 else f"layers {layers[0]} to {layers[-1]}"
+    for number, (rule, eligible) in enumerate(rules.items()):
+        scores = score(table[eligible(table)]).dropna()
+        if scores.empty:
+            continue
+        best = _first_that_reads(atlas, table.loc[scores.sort_values(ascending=False, kind="stable").index])
+        if best is None:
+            continue
+        how = "Chosen by rule" if number == 0 else "Chosen by a looser rule, since the usual one finds no neuron here"
+        count = f"{len(scores):,} of the {len(table):,} neurons of {where} are eligible"
+        passed = "passing over neurons that answer to the start of a context"
+        return Choice(best, f"{how}: {rule}; of these {aim}, {passed} ({count}).")
+    raise NothingToShow(f"no neuron of {atlas.path} can be shown here: scan more text, or give `layer` and `neuron`")

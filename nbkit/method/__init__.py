@@ -1,0 +1,1 @@
+"""Arrays only: embeddings, clusters, their metrics, controls and intervals."""

@@ -1,0 +1,136 @@
+"""Which latents and hidden neurons of the MNIST models a page shows: chosen by a stated rule, never by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from nbkit.errors import NbkitError
+from nbkit.mnist.view import LatentView
+
+ENOUGH = 10
+"""Examples that a latent needs to be ranked by its mean distance: of two or three, distances say little."""
+FIGURE_5 = {"mean_distance": 0.01, "max_distance": 0.04}
+"""What the paper says of its latent, which has a single feature cluster."""
+
+Rules = Mapping[str, Callable[[pd.DataFrame], "pd.Series[bool]"]]
+"""Eligible units, from the rule that is meant to the looser one for a model where it finds none."""
+
+
+@dataclass(frozen=True, eq=False)
+class LatentChoice:
+    """A latent or hidden neuron and how it was chosen."""
+
+    view: LatentView
+    latent: int
+    """Its number in the view."""
+    rule: str
+    """The rule as a sentence; it ends in how many units were eligible."""
+
+    @property
+    def name(self) -> str:
+        """Such as `Latent 155 of the standard SAE`."""
+        return f"{self.view.unit.capitalize()} {self.latent} of the {self.view.name}"
+
+    @property
+    def metrics(self) -> pd.Series:
+        """Its row of the report."""
+        row: pd.Series = self.view.metrics.iloc[self.latent]
+        return row
+
+    def _repr_markdown_(self) -> str:
+        return f"**{self.name}** ({int(self.metrics['n_examples']):,} test images activate it). {self.rule}"
+
+
+def broad_single_cluster(view: LatentView, latent: int | None = None) -> LatentChoice:
+    """A latent like the paper's Figure 5: one feature cluster, and many inputs in it; or the one that is asked for.
+
+    Raises:
+        NbkitError: there is no such latent, or none with a single cluster.
+    """
+    rules: Rules = {
+        "one feature cluster, at least 100 examples, and mean and maximum distance, rounded, at most the 0.01 and 0.04 "
+        "of the paper's Figure 5": lambda t: (
+            (t["n_clusters"] == 1)
+            & (t["n_examples"] >= 100)
+            & (t["mean_distance"].round(2) <= FIGURE_5["mean_distance"])
+            & (t["max_distance"].round(2) <= FIGURE_5["max_distance"])
+        ),
+        f"one feature cluster and at least {ENOUGH} examples": lambda t: (t["n_clusters"] == 1) & _ranked(t),
+    }
+    aim = "the one that can move the logits furthest: its largest activation times the range of its logit effects"
+    return _choose(view, latent, rules, aim, view.logit_ranges)
+
+
+def clear_clusters(view: LatentView) -> LatentChoice:
+    """The unit whose feature clusters are clearest.
+
+    Raises:
+        NbkitError: none has several clusters.
+    """
+    rules: Rules = {
+        "at least 100 examples in several clusters": lambda t: (t["n_examples"] >= 100) & (t["n_clusters"] > 1),
+        f"at least {ENOUGH} examples in several clusters": lambda t: _ranked(t) & (t["n_clusters"] > 1),
+    }
+    return _choose(view, None, rules, "the highest silhouette", view.metrics["silhouette"])
+
+
+def typical(view: LatentView) -> LatentChoice:
+    """The unit whose mean distance is the median: what to expect of one drawn blindly.
+
+    Raises:
+        NbkitError: none has enough examples.
+    """
+    return _at_rank(view, 0.5, "the median of their mean distances")
+
+
+def same_rank(view: LatentView, like: LatentChoice) -> LatentChoice:
+    """The unit of another model that stands where `like` stands in its own, both ranked by mean distance.
+
+    Raises:
+        NbkitError: `like` has no distances, or no unit of `view` has enough examples.
+    """
+    distance = like.metrics["mean_distance"]
+    if np.isnan(distance):
+        raise NbkitError(f"{like.name} has no two examples, so no rank: choose another.")
+    others = _eligible(like.view)["mean_distance"].drop(index=like.latent, errors="ignore")
+    share = float((others < distance).mean()) if len(others) else 0.5
+    return _at_rank(view, share, f"the mean distance at the same rank as {like.name}: {share:.0%} lie below")
+
+
+def _at_rank(view: LatentView, share: float, aim: str) -> LatentChoice:
+    ranked = _eligible(view).sort_values("mean_distance", kind="stable")
+    latent = int(ranked.index[round(share * (len(ranked) - 1))])
+    count = f"{len(ranked)} of {len(view.metrics)} {view.unit}s are eligible"
+    return LatentChoice(view, latent, f"Chosen by rule: at least {ENOUGH} examples; of these {aim} ({count}).")
+
+
+def _ranked(table: pd.DataFrame) -> pd.Series[bool]:
+    return table["n_examples"] >= ENOUGH
+
+
+def _eligible(view: LatentView) -> pd.DataFrame:
+    table = view.metrics[_ranked(view.metrics)]
+    if table.empty:
+        raise NbkitError(f"No {view.unit} of the {view.name} has {ENOUGH} examples: give more test inputs.")
+    return table
+
+
+def _choose(view: LatentView, asked: int | None, rules: Rules, aim: str, score: pd.Series[float]) -> LatentChoice:
+    table = view.metrics
+    if asked is not None:
+        if not 0 <= asked < len(table):
+            raise NbkitError(f"There is no {view.unit} {asked} of the {view.name}: choose 0 to {len(table) - 1}.")
+        return LatentChoice(view, asked, f"Chosen by the parameter `{view.unit}`.")
+    for number, (rule, eligible) in enumerate(rules.items()):
+        scores = score[eligible(table)].dropna()
+        if scores.empty:
+            continue
+        how = "Chosen by rule" if number == 0 else "Chosen by a looser rule, since the usual one finds none here"
+        count = f"{len(scores)} of {len(table)} {view.unit}s are eligible"
+        best = int(scores.sort_values(ascending=False, kind="stable").index[0])
+        return LatentChoice(view, best, f"{how}: {rule}; of these {aim} ({count}).")
+    raise NbkitError(f"No {view.unit} of the {view.name} meets the rule to be shown here: give it more test inputs.")

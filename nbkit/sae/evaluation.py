@@ -1,0 +1,244 @@
+"""What a sparse autoencoder is worth: the columns of Tables 2 and 3, and measures that its loss does not optimise.
+
+Inputs pass in batches and latents in groups (see `latents.py`), so memory grows with neither inputs x latents nor
+inputs x latents x d_in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from nbkit.errors import NbkitError
+from nbkit.sae.latents import (
+    Active,
+    ExampleCollector,
+    Examples,
+    Monosemanticity,
+    example_distances,
+    participation,
+    purities,
+)
+
+__all__ = ["DEAD_BELOW", "Encoder", "Examples", "Measured", "Readout", "measure", "median", "sae_metrics"]
+
+DEAD_BELOW = 0.005
+"""A latent is dead if no training input activates it as much as this."""
+L1_BATCH = 128
+"""Inputs that the L1 column is summed over."""
+MEDIANS = ("max_distance", "mean_distance", "participation", "purity", "monosemanticity")
+"""Columns of the latents whose median, over those with two examples, is a figure of the autoencoder."""
+
+Readout = Callable[[Float[Tensor, "b d_in"]], Float[Tensor, "b n_classes"]]
+
+
+class Encoder(Protocol):
+    """What can be measured: a sparse autoencoder, or a layer of neurons (then without the columns of a decoder)."""
+
+    @property
+    def w_enc(self) -> Float[Tensor, "d_in m"]:
+        """The input weights of m latents."""
+
+    def encode(self, h: Float[Tensor, "b d_in"]) -> Float[Tensor, "b m"]:
+        """Their activations, at least 0."""
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """The figures of an autoencoder and of its latents."""
+
+    summary: dict[str, float]
+    """One number each, as in the tables; see `sae_metrics`."""
+    latents: dict[str, Float[np.ndarray, " m"]]
+    """One number for each latent; NaN where undefined."""
+    examples: Examples
+
+
+def sae_metrics(
+    sae: Encoder,
+    train: Float[Tensor, "n_train d_in"],
+    test: Float[Tensor, "n_test d_in"],
+    readout: Readout | None = None,
+    labels: Int[Tensor, " n_test"] | None = None,
+    images: Float[Tensor, "n_test p"] | None = None,
+    max_examples: int = 100,
+    batch_size: int = 1024,
+) -> dict[str, float]:
+    """The figures of a sparse autoencoder, without clustering: quick enough for hundreds of them.
+
+    Args:
+        sae: the autoencoder; or a layer of neurons, such as `MnistMLP`: no decoder, so no errors and no accuracies.
+        train: what it read while training; dead latents are counted on it.
+        test: what everything else is measured on.
+        readout: logits from (reconstructed) activations, for the accuracies; needs `labels`.
+        labels: classes of the test inputs, for the accuracies and the purity.
+        images: what the monosemanticity score compares: raw pixels, for instance.
+        max_examples: test inputs that count as a latent's examples: the first that activate it.
+        batch_size: inputs that are encoded together; changes speed and memory alone.
+
+    Returns:
+        - `mse`, the mean squared error of an element, and `explained_variance`, 1 less the share of the variance that
+          the errors make;
+        - `accuracy` with the reconstruction in place of the activations, and its drop `accuracy_loss`, in per cent;
+        - `l1`, the activations of all latents summed over 128 inputs (the mean of such batches);
+        - `l0`, the latents that an input activates, in per cent of all;
+        - `dead`, the latents that no training input activates by 0.005, and `dead_strict`, those that none activates at
+          all, in per cent;
+        - `size`, the median number of examples over the latents that have one;
+        - medians over the latents that have two examples: `max_distance` and `mean_distance`, over all pairs of a
+          latent's examples; `participation` of its weights times the inputs' standard deviations; `purity`, the share
+          of its commonest class among its examples; `monosemanticity` (Pach et al. 2025) on all test inputs. NaN if no
+          latent has two examples.
+
+    Raises:
+        NbkitError: shapes that don't fit, an empty set, or values that are not finite.
+    """
+    return measure(sae, train, test, readout, labels, images, max_examples, batch_size).summary
+
+
+@torch.no_grad()
+def measure(
+    sae: Encoder,
+    train: Float[Tensor, "n_train d_in"],
+    test: Float[Tensor, "n_test d_in"],
+    readout: Readout | None = None,
+    labels: Int[Tensor, " n_test"] | None = None,
+    images: Float[Tensor, "n_test p"] | None = None,
+    max_examples: int = 100,
+    batch_size: int = 1024,
+) -> Measured:
+    """Measures an autoencoder and its latents; arguments, figures and errors are those of `sae_metrics`."""
+    _check(sae, train, test, readout, labels, images, max_examples, batch_size)
+    w_enc = sae.w_enc.detach()
+    m, n = w_enc.shape[1], len(test)
+    collector = ExampleCollector(m, max_examples)
+    score = None if images is None else Monosemanticity(m, images.shape[1])
+    totals: dict[str, float] = dict.fromkeys(("l1", "squared_error", "variance", "correct", "correct_before"), 0.0)
+    decode = getattr(sae, "decode", None)
+    origin, drift = test[0].double(), torch.zeros_like(test[0], dtype=torch.float64)
+    for start in range(0, n, batch_size):
+        batch = slice(start, start + batch_size)
+        h = test[batch].to(w_enc)
+        z = sae.encode(h)
+        active = Active(z)
+        collector.add(active, start)
+        totals["l1"] += float(active.activation.double().sum())
+        if score is not None and images is not None:
+            score.add(z, active, images[batch])
+        if decode is None:
+            continue
+        reconstruction = decode(z)
+        totals["squared_error"] += float((reconstruction - h).double().square().sum())
+        offset = test[batch].double() - origin  # from one of the inputs: no pass for the mean
+        totals["variance"] += float(offset.square().sum())
+        drift += offset.sum(0)
+        if readout is not None and labels is not None:
+            for name, x in (("correct_before", h), ("correct", reconstruction)):
+                answers = readout(x).argmax(1)
+                totals[name] += float((answers == labels[batch].to(answers.device)).sum())
+
+    examples, highest = collector.examples(), _highest(sae, train, batch_size)
+    scale = train.var(0, correction=0).sqrt().to(w_enc)
+    columns: dict[str, Tensor] = {
+        "n_examples": collector.count,
+        "size": examples.sizes,
+        "max_activation": highest,
+        **dict(zip(("max_distance", "mean_distance"), example_distances(test, w_enc, examples), strict=True)),
+        "participation": participation(w_enc * scale[:, None]),
+    }
+    if labels is not None:
+        columns["purity"] = purities(examples, labels.cpu())
+    if score is not None:
+        columns["monosemanticity"] = score.scores()
+    latents = {name: column.double().cpu().numpy() for name, column in columns.items()}
+
+    summary: dict[str, float] = {}
+    if decode is not None:
+        summary["mse"] = totals["squared_error"] / test.numel()
+        variance = totals["variance"] - float(drift.square().sum()) / n
+        summary["explained_variance"] = 1 - totals["squared_error"] / variance if variance else float("nan")
+        if readout is not None:
+            summary["accuracy"] = 100 * totals["correct"] / n
+            summary["accuracy_loss"] = 100 * (totals["correct_before"] - totals["correct"]) / n
+    summary |= {
+        "l1": totals["l1"] / n * L1_BATCH,
+        "l0": 100 * float(collector.count.sum()) / (n * m),
+        "dead": 100 * float((highest < DEAD_BELOW).double().mean()),
+        "dead_strict": 100 * float((highest <= 0).double().mean()),
+        "size": median(latents["size"][latents["size"] >= 1]),
+    }
+    summary |= {name: median(latents[name][latents["size"] >= 2]) for name in MEDIANS if name in latents}
+    return Measured(summary, latents, examples)
+
+
+def median(values: Float[np.ndarray, " m"]) -> float:
+    """The median of the values that are defined; NaN if none is."""
+    defined = values[~np.isnan(values)]
+    return float(np.median(defined)) if len(defined) else float("nan")
+
+
+def _highest(sae: Encoder, train: Tensor, batch_size: int) -> Float[Tensor, " m"]:
+    """The largest activation of each latent."""
+    batches = (sae.encode(h.to(sae.w_enc)).amax(0) for h in train.split(batch_size))
+    highest = next(batches)
+    for found in batches:
+        highest = torch.maximum(highest, found)
+    return highest
+
+
+def _check(
+    sae: Encoder,
+    train: Tensor,
+    test: Tensor,
+    readout: Readout | None,
+    labels: Tensor | None,
+    images: Tensor | None,
+    max_examples: int,
+    batch_size: int,
+) -> None:
+    d_in = len(sae.w_enc)
+    for name in ("w_enc", "b_enc", "w_dec", "b_dec"):
+        weights = getattr(sae, name, None)
+        if weights is not None and not _is_finite(weights):
+            raise NbkitError(f"The autoencoder's {name} holds NaN or infinite values: train it again.")
+    for name, data in (("training", train), ("test", test)):
+        if data.ndim != 2 or data.shape[1] != d_in:
+            raise NbkitError(f"The {name} activations have shape {tuple(data.shape)}: this encoder reads (n, {d_in}).")
+        if len(data) == 0:
+            raise NbkitError(f"There are no {name} activations: give at least one.")
+        if not _is_finite(data):
+            raise NbkitError(f"The {name} activations hold NaN or infinite values: check the layer they come from.")
+    if readout is not None and labels is None:
+        raise NbkitError("An accuracy needs labels: give both, a readout and labels.")
+    if labels is not None and (labels.shape != (len(test),) or labels.is_floating_point()):
+        raise NbkitError(
+            f"The labels are {labels.dtype} of shape {tuple(labels.shape)}: give one whole number for each of the "
+            f"{len(test)} test activations."
+        )
+    if images is not None:
+        _check_images(images, len(test))
+    if max_examples < 1 or batch_size < 1:
+        raise NbkitError(f"max_examples is {max_examples} and batch_size {batch_size}: both must be at least 1.")
+
+
+def _check_images(images: Tensor, n: int) -> None:
+    if images.ndim != 2 or len(images) != n:
+        raise NbkitError(
+            f"The images have shape {tuple(images.shape)}: give a row for each of the {n} test activations."
+        )
+    if not _is_finite(images):
+        raise NbkitError("The images hold NaN or infinite values.")
+    blank = images.abs().amax(1) == 0
+    if bool(blank.any()):
+        raise NbkitError(f"Image {int(blank.nonzero()[0])} is all zeros and has no direction to compare: leave it out.")
+
+
+def _is_finite(values: Tensor) -> bool:
+    """Whether all are: in a thirtieth of the time of `isfinite`, since extremes pass NaN on."""
+    return all(bool(extreme.isfinite()) for extreme in values.aminmax())

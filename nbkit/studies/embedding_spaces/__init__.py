@@ -1,0 +1,7 @@
+"""Table 1: neuron embeddings against pre-MLP vectors, with the control."""
+
+from nbkit.studies.embedding_spaces.comparison import compare_spaces, spaces_of
+from nbkit.studies.embedding_spaces.figures import table1_intervals
+from nbkit.studies.embedding_spaces.findings import embedding_spaces, paired_table, table1
+
+__all__ = ["compare_spaces", "embedding_spaces", "paired_table", "spaces_of", "table1", "table1_intervals"]

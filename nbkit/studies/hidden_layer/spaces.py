@@ -1,0 +1,114 @@
+"""How alike the images of a hidden neuron are to it, held against images and weights that are not its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Int
+
+from nbkit.method.clusters import FeatureClusters, feature_clusters
+from nbkit.method.controls import other_units, random_inputs, strongest_inputs
+from nbkit.method.metrics import adjusted_rand_index, polysemanticity_from_distances
+from nbkit.mnist.hidden import Hidden
+from nbkit.mnist.images import CLASSES
+from nbkit.mnist.view import LatentView
+from nbkit.sae.report import HIDDEN_CUT
+
+IMAGES = ("examples", "random", "strongest")
+"""A neuron's examples, the first 100 that activate it; 100 test images drawn at random, for all neurons the same; the
+100 test images that activate it most."""
+WEIGHTS = ("own", "shuffled", "none")
+"""The neuron's own input weights, those of another neuron, and all 1: the image as the neuron receives it."""
+METRICS = ("mean_distance", "max_distance", "n_clusters", "silhouette", "agreement", "purity")
+
+
+def compare_hidden_spaces(
+    hidden: Hidden, view: LatentView, threshold: float = HIDDEN_CUT, seed: int = 0
+) -> pd.DataFrame:
+    """Every hidden neuron's images, in all combinations of `IMAGES` and `WEIGHTS`.
+
+    Args:
+        hidden: the MLP.
+        view: its hidden layer's.
+        threshold: distance in (0, 1] at which the trees are cut.
+        seed: of the random images and of the neurons whose weights are taken.
+
+    Returns:
+        One row per neuron, images and weights: `mean_distance`, `max_distance`, and `n_clusters` at the threshold;
+        `silhouette`, and `agreement` of clusters and digits (adjusted Rand index), of the tree cut into ten clusters,
+        as many as there are digits, whatever the scale of the distances; and `purity`, the share of the commonest
+        digit, in which weights play no part. A neuron that no two images activate has no rows.
+
+    Raises:
+        NbkitError: the threshold is no distance.
+    """
+    images = hidden.test_images.double().numpy()
+    labels, activations = hidden.test_labels.numpy(), hidden.test.numpy()
+    w_in = hidden.mlp.w_enc.double().numpy()
+    other = other_units(w_in.shape[1], seed)
+    drawn = random_inputs(len(images), seed=seed)
+    rows = []
+    for neuron in range(w_in.shape[1]):
+        if len(view.examples[neuron]) < 2:
+            continue
+        places = (view.examples[neuron], drawn, strongest_inputs(activations[:, neuron]))
+        weights = (w_in[:, neuron], w_in[:, other[neuron]], np.ones(len(w_in)))
+        for of, chosen in zip(IMAGES, places, strict=True):
+            for by, w in zip(WEIGHTS, weights, strict=True):
+                clusters = feature_clusters(images[chosen] * w, threshold)
+                row = {"neuron": neuron, "images": of, "weights": by}
+                rows.append(row | _figures(clusters) | _about_digits(clusters, labels[chosen]))
+    return pd.DataFrame(rows)[["neuron", "images", "weights", *METRICS]]
+
+
+def strongest_images(hidden: Hidden, view: LatentView, threshold: float = HIDDEN_CUT) -> LatentView:
+    """The hidden layer with the 100 test images that activate a neuron most as its examples, in data-set order.
+
+    The metrics of distances, clusters and digits are those of these images.
+
+    Args:
+        hidden: the MLP.
+        view: its hidden layer's.
+        threshold: distance in (0, 1] at which the trees are cut.
+
+    Raises:
+        NbkitError: the threshold is no distance.
+    """
+    images, labels = hidden.test_images.double(), hidden.test_labels.numpy()
+    examples = [strongest_inputs(activations) for activations in hidden.test.numpy().T]
+    clusters: list[Int[np.ndarray, " size"]] = []
+    rows: list[dict[str, float]] = []
+    for places, w in zip(examples, hidden.mlp.w_enc.double().T, strict=True):
+        if len(places) == 0:
+            clusters.append(places)
+            rows.append({})
+            continue
+        found = feature_clusters((images[places] * w).numpy(), threshold)
+        clusters.append(found.labels)
+        rows.append(_figures(found) | {"purity": _purity(labels[places])})
+    return replace(
+        view,
+        name=f"{view.name}, strongest images",
+        metrics=view.metrics.assign(**pd.DataFrame(rows)),
+        examples=examples,
+        clusters=clusters,
+    )
+
+
+def _figures(clusters: FeatureClusters) -> dict[str, float]:
+    return polysemanticity_from_distances(clusters.distances, clusters.labels)._asdict()
+
+
+def _about_digits(clusters: FeatureClusters, labels: Int[np.ndarray, " n"]) -> dict[str, float]:
+    ten = clusters.cut_to(min(CLASSES, len(labels))).labels
+    return {
+        "silhouette": polysemanticity_from_distances(clusters.distances, ten).silhouette,
+        "agreement": adjusted_rand_index(ten, labels),
+        "purity": _purity(labels),
+    }
+
+
+def _purity(labels: Int[np.ndarray, " n"]) -> float:
+    return float(np.bincount(labels).max() / len(labels))

@@ -1,0 +1,97 @@
+"""The search for the paper's row with the neuron-embedding loss, and what that loss does once it is on."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
+
+from nbkit.figures.palette import ALONE, CLUSTER_COLORS, INK
+from nbkit.figures.style import WIDTH, BookFigure, styled
+from nbkit.studies.sae_tables.reproduction import Reproduction, misses
+from nbkit.studies.shared.paper import COLUMNS, PAPER, STANDARD, WITH_LOSS
+
+NAMES = ("MSE", "L1", "L0", "accuracy\nloss", "max\ndistance", "mean\ndistance", "size", "dead")
+COURSES = {"l0": "L0 / %", "mean_distance": "mean distance"}
+LINES = ("o-", "o--")
+LOWEST = 0.02
+"""Ratios below are drawn here."""
+
+
+@styled
+def settings_tried(found: Reproduction) -> Figure:
+    """All settings of the search as lines over the eight columns, each figure as its ratio to the paper's NE row.
+
+    A setting that had all of the paper's figures would be the level line at 1.
+
+    Args:
+        found: what was tried.
+    """
+    tried, over_seeds = _ratios(misses(found.tried)), _ratios(misses(found.rows))
+    n = len(tried)
+    lines: list[tuple[str, Sequence[float], dict[str, Any]]] = [
+        (f"{n} settings tried", line, {"color": ALONE, "linewidth": 0.7, "alpha": 0.45}) for line in tried.values()
+    ]
+    paper = _ratios(PAPER.loc[[STANDARD]])[STANDARD]
+    lines.append(("the paper's standard row", paper, {"color": INK, "linestyle": ":", "marker": "o"}))
+    blue, orange, *_ = CLUSTER_COLORS
+    if found.stated is not None:
+        stated = over_seeds[found.stated]
+        lines.append(
+            ("start, m and sum as the paper states", stated, {"color": orange, "linestyle": "--", "marker": "s"})
+        )
+    lines.append(("nearest", over_seeds[found.nearest], {"color": blue, "linewidth": 2.2, "marker": "D"}))
+
+    figure = BookFigure(figsize=(WIDTH, 3.6))
+    ax = figure.subplots()
+    ax.axhline(1, color=INK, linewidth=0.8)
+    handles = {}
+    for label, ratios, look in lines:
+        [handles[label]] = ax.plot(range(len(COLUMNS)), ratios, **look)
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    ax.yaxis.set_minor_formatter(lambda *_: "")
+    ax.set_ylabel("ratio to the paper's row with the loss")
+    ax.set_xticks(range(len(COLUMNS)), NAMES)
+    ax.grid(visible=True, axis="y")
+    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=2)
+    return figure
+
+
+@styled
+def course_of_the_loss(found: Reproduction, course: pd.DataFrame) -> Figure:
+    """L0 and the mean distance while autoencoders train: a line per setting, the paper's level dotted.
+
+    The marked point of a line is the step at which its loss starts.
+
+    Args:
+        found: what was tried.
+        course: of `nbkit.studies.sae_tables.course.loss_course`, of settings that were tried.
+    """
+    figure = BookFigure(figsize=(WIDTH, 2.8))
+    axes = figure.subplots(1, len(COURSES))
+    handles = {}
+    for ax, (column, title) in zip(axes, COURSES.items(), strict=True):
+        handles["the paper's row with the loss"] = ax.axhline(PAPER.loc[WITH_LOSS, column], color=INK, linestyle=":")
+        for place, (name, rows) in enumerate(course.groupby("name", sort=False)):
+            config = found.configs[str(name)]
+            label = f"λ₂ = {config.ne:g}, start {config.ne_start}"
+            start = list(np.flatnonzero(rows["step"] == config.ne_start))
+            [handles[label]] = ax.plot(
+                rows["step"], rows[column], LINES[place % 2], color=CLUSTER_COLORS[place], markevery=start
+            )
+        ax.set_xlabel("step")
+        ax.set_ylabel(title)
+        ax.set_ylim(bottom=0)
+        ax.grid(visible=True)
+    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=3)
+    return figure
+
+
+def _ratios(means: pd.DataFrame) -> dict[str, list[float]]:
+    """Figures over those of the paper's row, by setting."""
+    ratios = means[list(COLUMNS)].to_numpy(dtype=np.float64) / PAPER.loc[[WITH_LOSS]].to_numpy()
+    return dict(zip(map(str, means.index), ratios.clip(LOWEST).tolist(), strict=True))

@@ -1,0 +1,21 @@
+"""Which neurons count."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nbkit.atlas.atlas import Atlas
+from nbkit.errors import NbkitError
+
+
+def has_examples(atlas: Atlas, at_least: int) -> np.ndarray:
+    """(n_neurons,) which neurons have at least so many examples.
+
+    Raises:
+        NbkitError: if none has.
+    """
+    enough: np.ndarray = (atlas.neurons["n_examples"] >= at_least).to_numpy()
+    if not enough.any():
+        most = int(atlas.neurons["n_examples"].max())
+        raise NbkitError(f"no neuron has {at_least} examples (the most is {most}): scan more text or ask for fewer")
+    return enough

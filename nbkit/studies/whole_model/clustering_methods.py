@@ -1,0 +1,67 @@
+"""Agglomerative clustering against the Sub-Cluster Component algorithm: agreement and speed on the same neurons."""
+
+from __future__ import annotations
+
+import time
+
+import pandas as pd
+from tqdm.auto import tqdm
+
+from nbkit.atlas.atlas import Atlas
+from nbkit.method.clusters import feature_clusters
+from nbkit.method.metrics import adjusted_rand_index, polysemanticity_from_distances
+from nbkit.studies.shared.populations import has_examples
+
+METHODS = ("average", "scc")
+ENOUGH = 10
+"""Examples that a neuron needs to be drawn."""
+
+
+def compare_methods(
+    atlas: Atlas, threshold: float = 0.5, n_neurons: int = 500, seed: int = 0, progress: bool = True
+) -> pd.DataFrame:
+    """Clusters a random sample of neurons with both methods, in the neuron embedding's and the pre-MLP vector's space.
+
+    Returns:
+        One row per (neuron, kind): `n_examples`, `agreement` (adjusted Rand index between the methods), and for each
+        method its `<method>_clusters`, `<method>_silhouette` and `<method>_seconds`, distances included.
+
+    Raises:
+        NbkitError: if no neuron has ten examples.
+    """
+    table = atlas.neurons[has_examples(atlas, ENOUGH)]
+    drawn = table.sample(min(n_neurons, len(table)), random_state=seed).sort_index()
+    rows = []
+    places = list(zip(drawn["layer"], drawn["index"], strict=True))
+    for layer, index in tqdm(places, desc="SCC", unit="neuron", disable=not progress):
+        neuron = atlas.neuron(int(layer), int(index))
+        for kind in (atlas.manifest.embedding, "pre_mlp"):
+            row = {"layer": layer, "index": index, "kind": kind, "n_examples": len(neuron)}
+            embeddings, labels = neuron.embeddings(kind), []
+            for method in METHODS:
+                start = time.perf_counter()
+                clusters = feature_clusters(embeddings, threshold, method)
+                row[f"{method}_seconds"] = time.perf_counter() - start
+                row[f"{method}_clusters"] = clusters.n_clusters
+                row[f"{method}_silhouette"] = polysemanticity_from_distances(
+                    clusters.distances, clusters.labels
+                ).silhouette
+                labels.append(clusters.labels)
+            rows.append({**row, "agreement": adjusted_rand_index(*labels)})
+    return pd.DataFrame(rows)
+
+
+def summarize_methods(table: pd.DataFrame) -> pd.DataFrame:
+    """Means over the sampled neurons, a column per embedding space, and the ratio of the methods' total times."""
+    columns = {}
+    for kind, group in table.groupby("kind", sort=False):
+        columns[kind] = {
+            "agreement (adjusted Rand index)": group["agreement"].mean(),
+            "share with the same partition": (group["agreement"] == 1).mean(),
+            "clusters, agglomerative": group["average_clusters"].mean(),
+            "clusters, SCC": group["scc_clusters"].mean(),
+            "silhouette, agglomerative": group["average_silhouette"].mean(),
+            "silhouette, SCC": group["scc_silhouette"].mean(),
+            "SCC time / agglomerative time": group["scc_seconds"].sum() / group["average_seconds"].sum(),
+        }
+    return pd.DataFrame(columns)

@@ -1,0 +1,115 @@
+"""Builds of one atlas in processes that kill themselves, for `tests/test_build.py`.
+
+Run as `python -m tests.atlas.killed_builds <model folder> <folder of the atlases>`, alone in its process: it forks.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+import nbkit.atlas.build
+import nbkit.files
+from nbkit.atlas.atlas import Atlas
+from nbkit.atlas.config import AtlasConfig
+from nbkit.models import LanguageModel, load_model
+from tests.examples.tiny_models import random_contexts
+
+KILLED = "killed"
+TOGETHER = "together"
+
+
+def build(model: LanguageModel, out: Path) -> Atlas:
+    """Three blocks and two layers, little enough to be built many times."""
+    config = AtlasConfig(layers=[0, 2], batch_size=4, block_size=8, max_examples=6)
+    return nbkit.atlas.build.build_atlas(model, random_contexts(20, 24), out, config, progress=False)
+
+
+class Moments:
+    """The moments of a build at which something changes on disk; kills the process at number `deadly`."""
+
+    def __init__(self, deadly: int) -> None:
+        self.deadly, self.number = deadly, 0
+
+    def pass_by(self, last_words: Callable[[], object] = lambda: None) -> None:
+        self.number += 1
+        if self.number == self.deadly:
+            last_words()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def watch(self) -> None:
+        """Puts itself into every write and removal of a build."""
+        replacing, rmtree = nbkit.files.replacing, shutil.rmtree
+
+        @contextmanager
+        def watched(path: Path) -> Iterator[Path]:
+            with replacing(path) as temporary:
+                yield temporary
+                self.pass_by(lambda: os.truncate(temporary, temporary.stat().st_size // 2))
+            self.pass_by()
+
+        def watched_rmtree(path: Path, ignore_errors: bool = False) -> None:
+            self.pass_by((path / nbkit.atlas.build.IDENTITY).unlink)
+            rmtree(path, ignore_errors=ignore_errors)
+            self.pass_by()
+
+        nbkit.files.replacing = watched
+        shutil.rmtree = watched_rmtree  # type: ignore[assignment]
+
+
+def forked(work: Callable[[], object]) -> int:
+    """Starts `work` in a process of its own; gives the process's number."""
+    process = os.fork()
+    if process == 0:
+        try:
+            work()
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+            os._exit(1)
+        os._exit(0)
+    return process
+
+
+def ended(process: int) -> int:
+    """Waits for a process; gives its exit code, or minus the signal that ended it."""
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+def killed_at(model: LanguageModel, out: Path, deadly: int) -> bool:
+    """Builds in another process that is killed at a moment; whether it came that far."""
+
+    def work() -> None:
+        Moments(deadly).watch()
+        build(model, out)
+
+    code = ended(forked(work))
+    assert code in (0, -signal.SIGKILL), code
+    return code != 0
+
+
+def main(model_folder: Path, out: Path) -> None:
+    torch.set_num_threads(1)
+    model = load_model(model_folder, dtype="float32", device="cpu")
+    # Once at every moment, then run again to the end.
+    deadly = 1
+    while killed_at(model, out / f"{KILLED}-{deadly:03d}", deadly):
+        build(model, out / f"{KILLED}-{deadly:03d}")
+        deadly += 1
+    # Killed again and again in one folder, each time a little later.
+    deadly = 1
+    while killed_at(model, out / f"{KILLED}-again", deadly):
+        deadly += 2
+    # Three processes that build in one folder at once.
+    processes = [forked(lambda: build(model, out / TOGETHER)) for _ in range(3)]
+    assert [ended(process) for process in processes] == [0, 0, 0]
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,128 @@
+"""An atlas by name: opened where it was built before, built where anything differs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nbkit.atlas.cached import atlas_for
+from nbkit.errors import NbkitError
+
+TEXT = "The quick brown fox jumps over the lazy dog, and again. " * 20
+ARGUMENTS: dict[str, Any] = {"length": 16, "limit": 6, "layers": [1], "dtype": "float32", "device": "cpu"}
+
+
+@pytest.fixture
+def request_for(tiny_folder: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Arguments that name a tiny model and a text file; the cache is empty."""
+    monkeypatch.setenv("NBKIT_CACHE", str(tmp_path / "cache"))
+    model = shutil.copytree(tiny_folder("gpt2"), tmp_path / "models" / "Tiny GPT")
+    corpus = tmp_path / "fox.txt"
+    corpus.write_text(TEXT)
+    return {"model": str(model), "corpus": str(corpus), **ARGUMENTS}
+
+
+def no_model(*_: object, **__: object) -> None:
+    raise AssertionError("a model was opened")
+
+
+def folders(tmp_path: Path) -> list[str]:
+    return sorted(path.name for path in (tmp_path / "cache" / "atlases").iterdir())
+
+
+def test_the_same_request_opens_without_a_model(
+    request_for: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = atlas_for(**request_for)
+    assert (built.layers, built.manifest.n_contexts, built.manifest.length) == ((1,), 6, 16)
+    assert built.manifest.corpus == "fox.txt"
+    assert built.path.parent == tmp_path / "cache" / "atlases"
+    assert built.path.name.startswith("tiny-gpt-fox.txt-")
+    monkeypatch.setattr("nbkit.models.load_model", no_model)
+    monkeypatch.setattr("nbkit.corpora.load_contexts", no_model)
+    assert atlas_for(**request_for).path == built.path
+    assert atlas_for(**request_for | {"layers": range(1, 2)}).path == built.path
+    assert folders(tmp_path) == [built.path.name]
+
+
+CHANGES: list[dict[str, Any]] = [
+    {"length": 17},
+    {"limit": 5},
+    {"layers": [0, 1]},
+    {"layers": "all"},
+    {"seed": 1},
+    {"dtype": "bfloat16"},
+    {"device": "auto"},
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=str)
+def test_another_request_is_another_atlas(
+    change: dict[str, Any], request_for: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = []
+    monkeypatch.setattr("nbkit.models.load_model", lambda *_, **__: None)
+    monkeypatch.setattr("nbkit.corpora.load_contexts", lambda *_, **__: None)
+    monkeypatch.setattr("nbkit.atlas.build.build_atlas", lambda model, contexts, folder, config: built.append(folder))
+    atlas_for(**request_for)
+    atlas_for(**request_for)
+    atlas_for(**request_for | change)
+    assert built[0] == built[1] != built[2]
+
+
+def touch(path: Path) -> None:
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
+
+
+def test_a_changed_file_is_another_corpus_or_model(
+    request_for: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[Path] = []
+    monkeypatch.setattr("nbkit.models.load_model", lambda *_, **__: None)
+    monkeypatch.setattr("nbkit.corpora.load_contexts", lambda *_, **__: None)
+    monkeypatch.setattr("nbkit.atlas.build.build_atlas", lambda model, contexts, folder, config: built.append(folder))
+    corpus, model = Path(request_for["corpus"]), Path(request_for["model"])
+    atlas_for(**request_for)
+    status = corpus.stat()
+    corpus.write_text(TEXT + "!")
+    os.utime(corpus, ns=(status.st_atime_ns, status.st_mtime_ns))
+    atlas_for(**request_for)
+    touch(corpus)
+    atlas_for(**request_for)
+    touch(model / "model.safetensors")
+    atlas_for(**request_for)
+    (model / "added.json").write_text("{}")
+    atlas_for(**request_for)
+    assert len(set(built)) == 5
+
+
+def test_a_changed_corpus_file_is_scanned_again(request_for: dict[str, Any], tmp_path: Path) -> None:
+    first = atlas_for(**request_for)
+    Path(request_for["corpus"]).write_text(TEXT.upper())
+    second = atlas_for(**request_for)
+    assert first.path != second.path and len(folders(tmp_path)) == 2
+    assert first.manifest.contexts_sha256 != second.manifest.contexts_sha256
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": "./nowhere"}, "no model in folder './nowhere'"),
+        ({"corpus": "brwn"}, "did you mean brown"),
+        ({"layers": [9]}, "has no layer 9"),
+        ({"layers": "some"}, "layers is 'some'"),
+        ({"length": 1000}, "context of 1000 tokens is not possible"),
+        ({"dtype": "int4"}, "unknown dtype 'int4'"),
+    ],
+)
+def test_a_mistake_leaves_nothing_in_the_cache(
+    change: dict[str, Any], message: str, request_for: dict[str, Any], tmp_path: Path
+) -> None:
+    with pytest.raises(NbkitError, match=message):
+        atlas_for(**request_for | change)
+    assert not (tmp_path / "cache" / "atlases").exists()

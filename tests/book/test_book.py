@@ -1,0 +1,183 @@
+"""Building a book: profiles, execution, staging, and the faults that stop it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+
+import nbkit
+from nbkit.book.build import Profile, build, parameters_of, prepare, read_profile
+from nbkit.book.notebooks import execute, parameter_names
+from nbkit.errors import NbkitError
+from nbkit.explorers.atlas.shards import AtlasShards
+from nbkit.features.importance import kept_importance
+from nbkit.features.showcase import featured
+from nbkit.features.table import features_of
+from tests.examples.hostile_text import fuse_tokens, write_corpora
+from tests.examples.mini_book import write_book, write_notebook
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """The small book with its first notebook only."""
+    root = write_book(tmp_path)
+    (root / "book" / "explorer.ipynb").unlink()
+    (root / "_toc.yml").write_text("format: jb-book\nroot: index\nchapters:\n  - file: references\n", encoding="utf-8")
+    return root
+
+
+def test_an_unknown_profile_is_refused_with_those_that_exist(root: Path) -> None:
+    (root / "book" / "profiles" / "paper.yaml").touch()
+    with pytest.raises(NbkitError, match=r"no profile 'fast'. Choose one of: paper, quick\."):
+        build("fast", root=root, out=root / "_build")
+    assert not (root / "_build").exists()
+
+
+def test_a_profile_with_another_key_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "quick.yaml").write_text("atlas: {}\nmodel: gpt2\n", encoding="utf-8")
+    with pytest.raises(NbkitError, match="has the key 'model'"):
+        read_profile("quick", tmp_path)
+
+
+def test_a_notebook_gets_the_parameters_that_it_names(tmp_path: Path) -> None:
+    path = tmp_path / "page.ipynb"
+    source = 'model = "gpt2"  # which\nlayer: int = 3\nthreshold = 0.5\nmodel.upper()'
+    write_notebook(path, [("code", "other = 1", []), ("code", source, ["parameters"])])
+    assert parameter_names(path) == {"model", "layer", "threshold"}
+    (tmp_path / "quick.yaml").write_text(
+        "atlas: {model: smollm2-135m, corpus: brown, layer: 1}\nsae: {threshold: 0.2, n_seeds: 3}\n"
+        "notebooks:\n  page: {layer: 7}\n",
+        encoding="utf-8",
+    )
+    profile = read_profile("quick", tmp_path)
+    assert parameters_of(path, profile) == {"model": "smollm2-135m", "layer": 7, "threshold": 0.2}
+
+
+@pytest.mark.parametrize(
+    ("profile", "complaint"),
+    [
+        ("notebooks:\n  index: {modle: gpt2}\n", "sets 'modle' for index.ipynb"),
+        ("notebooks:\n  idnex: {model: gpt2}\n", "names the notebook 'idnex'. The book has: index"),
+    ],
+)
+def test_a_profile_that_misspells_is_refused(root: Path, profile: str, complaint: str) -> None:
+    (root / "book" / "profiles" / "quick.yaml").write_text(profile, encoding="utf-8")
+    with pytest.raises(NbkitError, match=complaint):
+        build("quick", root=root, out=root / "_build")
+    assert not (root / "_build").exists()
+
+
+def test_a_failing_notebook_is_named_with_its_cell_and_error(tmp_path: Path) -> None:
+    path, out = tmp_path / "broken.ipynb", tmp_path / "out"
+    out.mkdir()
+    write_notebook(path, [("code", "print('before')", []), ("code", "raise KeyError('no such \\x1b[31mneuron')", [])])
+    with pytest.raises(
+        NbkitError, match=r"^broken\.ipynb failed in cell \[2\] with KeyError: 'no such .*neuron'"
+    ) as error:
+        execute({path: {}}, out)
+    assert str(out / "broken.ipynb") in str(error.value)
+    assert "before" in (out / "broken.ipynb").read_text(encoding="utf-8")
+
+
+def test_a_kernel_that_dies_is_a_sentence_too(tmp_path: Path) -> None:
+    path, out = tmp_path / "dying.ipynb", tmp_path / "out"
+    out.mkdir()
+    write_notebook(path, [("code", "import os; os._exit(3)", [])])
+    with pytest.raises(NbkitError, match=r"^dying\.ipynb failed: .*[Kk]ernel died"):
+        execute({path: {}}, out)
+
+
+def test_after_a_failure_no_further_notebook_starts(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in "abcde":
+        write_notebook(tmp_path / f"{name}.ipynb", [("code", "1 / 0", [])])
+    with pytest.raises(NbkitError, match="ZeroDivisionError"):
+        execute({tmp_path / f"{name}.ipynb": {} for name in "abcde"}, out)
+    assert len(list(out.glob("*.ipynb"))) < 5
+
+
+def test_the_atlas_is_built_before_the_notebooks_and_warnings_are_errors(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr("nbkit.book.build.prepare", asked.append)
+    (root / "book" / "profiles" / "quick.yaml").write_text("atlas: {model: gpt2, layers: [0, 1]}\n", encoding="utf-8")
+    write_notebook(root / "book" / "index.ipynb", [("markdown", "# Start\n\n[nowhere](no-such-page.md)", [])])
+    with pytest.raises(NbkitError, match="warnings are errors"):
+        build("quick", root=root, out=root / "_build")
+    [profile] = asked
+    assert isinstance(profile, Profile) and profile.atlas == {"model": "gpt2", "layers": [0, 1]}
+    assert "no-such-page" in capfd.readouterr().err
+
+
+def test_one_notebook_can_be_executed_alone(root: Path) -> None:
+    out = root / "_build"
+    write_notebook(root / "book" / "second.ipynb", [("markdown", "# Second", []), ("code", "21 * 2", [])])
+    toc = "format: jb-book\nroot: index\nchapters:\n  - file: second\n  - file: references\n"
+    (root / "_toc.yml").write_text(toc, encoding="utf-8")
+    with pytest.raises(NbkitError, match=r"second\.ipynb has not been executed yet"):
+        build("quick", root=root, out=out, notebooks=["index"])
+    with pytest.raises(NbkitError, match="names the notebook 'third'"):
+        build("quick", root=root, out=out, notebooks=["third"])
+    pages = build("quick", root=root, out=out)
+    assert pages == out / "html"
+    write_notebook(root / "book" / "second.ipynb", [("markdown", "# Second", []), ("code", "1 / 0", [])])
+    (out / "html" / "stale.html").touch()
+    build("quick", root=root, out=out, notebooks=["index"])
+    assert "42" in (pages / "second.html").read_text(encoding="utf-8")
+    assert not (pages / "stale.html").exists()
+
+
+def test_a_page_carries_its_parameters_in_one_folded_cell(tmp_path: Path) -> None:
+    path, out = tmp_path / "page.ipynb", tmp_path / "out"
+    out.mkdir()
+    write_notebook(path, [("code", "a = 1\nb = 2", ["parameters"]), ("code", "a + b", [])])
+    execute({path: {"b": 5}}, out)
+    parameters, result = nbformat.read(out / "page.ipynb", as_version=4).cells
+    assert parameters.source == "a = 1\nb = 2\n\n# set by the profile\nb = 5"
+    assert parameters.metadata.tags == ["parameters", "hide-input"]
+    assert result.outputs[0].data["text/plain"] == "6"
+
+
+def test_an_atlas_is_made_ready_for_its_explorer_once(
+    tmp_path: Path, tiny_folder: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NBKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)  # with a GPU it would be all neurons
+    model = tmp_path / "model"
+    shutil.copytree(tiny_folder("llama"), model)
+    fuse_tokens(model)
+    corpus = write_corpora(tmp_path)["lines"]
+    profile = Profile("small", atlas={"model": str(model), "corpus": str(corpus), "length": 32})
+    atlas = prepare(profile)
+    assert atlas is not None
+    shown = {(choice.neuron.layer, choice.neuron.index) for choice in featured(atlas)}
+    places = features_of(atlas)[["layer", "index", "medoid"]].itertuples(index=False, name=None)
+    assert kept_importance(atlas).keys() == {place for place in places if place[:2] in shown}
+
+    def opened(*_: object, **__: object) -> None:
+        raise AssertionError("the model was opened")
+
+    monkeypatch.setattr(nbkit.models, "load_model", opened)
+    monkeypatch.setattr("nbkit.models.opening.load_model", opened)
+    again = prepare(profile)
+    assert again is not None and again.path == atlas.path
+    (atlas.path / "importance.safetensors").unlink()
+    with pytest.raises(AssertionError, match="the model was opened"):
+        prepare(profile)
+
+
+def test_a_book_holds_its_atlas_as_harmless_files(mini_book: Path) -> None:
+    [folder] = (mini_book / "_static" / "atlases").iterdir()
+    [kept] = (mini_book.parents[1] / "cache" / "atlases").iterdir()
+    assert folder.name == kept.name
+    assert {path.stem for path in folder.iterdir()} == set(AtlasShards(nbkit.open_atlas(kept)).names())
+    for path in folder.iterdir():
+        text = path.read_text(encoding="utf-16")
+        assert "<" not in text and text.count("\n") == 1
+    assert f"_static/atlases/{folder.name}/" in (mini_book / "atlas.html").read_text(encoding="utf-8")

@@ -1,0 +1,188 @@
+"""What every notebook of the book looks like in git: no outputs, one parameters cell, code that only calls."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+import yaml
+
+BOOK = Path(__file__).parents[2] / "book"
+NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
+assert NOTEBOOKS, f"no notebook in {BOOK}"
+PROFILES = sorted({"quick", "default", "paper"} | {path.stem for path in (BOOK / "profiles").glob("*.yaml")})
+
+# Whatever is not here (def, for, if, with, lambda, comprehensions, operators …) is logic and belongs in nbkit.
+# Operators are left out on purpose: a number that a page needs is a result, with a name, of a tested function.
+ALLOWED_SYNTAX = (
+    ast.Module,
+    ast.Import,
+    ast.ImportFrom,
+    ast.alias,
+    ast.Assign,
+    ast.AnnAssign,
+    ast.Expr,
+    ast.Call,
+    ast.keyword,
+    ast.Starred,
+    ast.Attribute,
+    ast.Subscript,
+    ast.Slice,
+    ast.Name,
+    ast.Constant,
+    ast.UnaryOp,  # -1
+    ast.USub,
+    ast.Tuple,
+    ast.List,
+    ast.Dict,
+    ast.JoinedStr,
+    ast.FormattedValue,
+    ast.expr_context,
+)
+
+
+def logic_in(source: str) -> list[str]:
+    """Return a line for each piece of logic in a code cell."""
+    nodes = ast.walk(ast.parse(source))
+    return [
+        f"line {getattr(node, 'lineno', '?')}: {type(node).__name__}"
+        for node in nodes
+        if not isinstance(node, ALLOWED_SYNTAX)
+    ]
+
+
+def parameters_in(source: str) -> dict[str, Any]:
+    """Return the names and values that a parameters cell sets; each must be a plain value, as papermill reads it."""
+    found: dict[str, Any] = {}
+    for statement in ast.parse(source).body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                found[name] = ast.literal_eval(value)
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                found[name] = ast.literal_eval(value)
+            case _:
+                raise ValueError(f"malformed parameter: line {statement.lineno} is not `name = value`")
+    return found
+
+
+def read(path: Path) -> Any:
+    return nbformat.read(path, as_version=nbformat.NO_CONVERT)
+
+
+def code_cells(path: Path) -> list[Any]:
+    return [cell for cell in read(path).cells if cell.cell_type == "code"]
+
+
+def parameters_of(path: Path) -> dict[str, Any]:
+    [cell] = [cell for cell in code_cells(path) if "parameters" in cell.metadata.get("tags", [])]
+    return parameters_in(cell.source)
+
+
+def read_profile(name: str) -> dict[str, dict[str, Any]]:
+    content = yaml.safe_load((BOOK / "profiles" / f"{name}.yaml").read_text(encoding="utf-8"))
+    assert isinstance(content, dict) and set(content) <= {"atlas", "sae", "notebooks"}
+    return content
+
+
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+@every_notebook
+def test_format(path: Path) -> None:
+    notebook = read(path)
+    nbformat.validate(notebook)
+    assert (notebook.nbformat, notebook.nbformat_minor) >= (4, 5), "cells have ids from format 4.5 on"
+    ids = [cell.id for cell in notebook.cells]
+    assert len(ids) == len(set(ids))
+    assert notebook.metadata.kernelspec.name == "python3"
+
+
+@every_notebook
+def test_nothing_that_a_run_leaves_behind(path: Path) -> None:
+    notebook = read(path)
+    for cell in code_cells(path):
+        assert cell.outputs == []
+        assert cell.execution_count is None
+        assert "execution" not in cell.metadata and "papermill" not in cell.metadata
+    assert "widgets" not in notebook.metadata and "papermill" not in notebook.metadata
+
+
+@every_notebook
+def test_one_parameters_cell_of_plain_values(path: Path) -> None:
+    tagged = [cell for cell in read(path).cells if "parameters" in cell.metadata.get("tags", [])]
+    assert [cell.cell_type for cell in tagged] == ["code"]
+    assert parameters_of(path)
+
+
+@every_notebook
+def test_code_cells_only_call(path: Path) -> None:
+    cells = enumerate(code_cells(path), start=1)
+    found = [f"code cell {number}, {logic}" for number, cell in cells for logic in logic_in(cell.source)]
+    assert found == [], "logic belongs in nbkit, where it is tested"
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_profile_sets_only_parameters_that_exist(name: str) -> None:
+    profile = read_profile(name)
+    known = {path.stem: set(parameters_of(path)) for path in NOTEBOOKS}
+    # the shared ones go to the notebooks that have them (nbkit.book.build)
+    for shared in (profile["atlas"], profile["sae"]):
+        assert shared and set(shared) <= set().union(*known.values())
+    own = profile.get("notebooks") or {}
+    assert set(own) <= set(known)
+    for stem, parameters in own.items():
+        assert set(parameters) <= known[stem], stem
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f(): pass",
+        "class A: pass",
+        "for i in x: f(i)",
+        "while True: f()",
+        "if x: f()",
+        "try:\n    f()\nfinally:\n    g()",
+        "with f() as x: g(x)",
+        "f(lambda x: x)",
+        "[f(x) for x in y]",
+        "f(x for x in y)",
+        "f(x) if y else g(x)",
+        "x = y or z",
+        "x = y - z",
+        "x += 1",
+        "assert x",
+        "del x",
+        "(x := f())",
+        "await f()",
+    ],
+)
+def test_logic_is_seen(source: str) -> None:
+    assert logic_in(source)
+
+
+def test_calls_are_no_logic() -> None:
+    source = """
+import nbkit
+from nbkit import figures
+atlas = nbkit.open_atlas(path)
+neuron = atlas.neuron(3, index=-1)
+rows = {"first": atlas.neurons[:10], "names": [f"neuron {index}"]}
+figures.dendrogram(neuron, *rows, **options)
+neuron;
+"""
+    assert logic_in(source) == []
+
+
+def test_parameters_are_plain_values() -> None:
+    assert parameters_in('model = "gpt2"  # any hub id\nlayers: list[int] = [0, -1]\nlimit = None') == {
+        "model": "gpt2",
+        "layers": [0, -1],
+        "limit": None,
+    }
+    for source in ("import os", "x = f()", "x, y = 1, 2", "x: int"):
+        with pytest.raises(ValueError, match="malformed"):
+            parameters_in(source)

@@ -1,0 +1,190 @@
+"""Built pages in a real browser: no network, live widgets, typeset maths, harmless text, readable everywhere."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from nbkit.atlas.snippets import display_token
+from nbkit.book.build import build
+from nbkit.book.notebooks import parameter_names
+from tests.browser import page_checks as checks
+from tests.examples.mini_book import REPOSITORY
+from tests.examples.neuron import HOSTILE
+
+BOOKS = ("mini_book", "quick_book")  # fixtures that build a book and return the folder of its pages
+PAGE_BYTES = 150_000
+MOST_BYTES = {
+    "AtlasExplorer": 150_000,  # what it shows comes from files
+    "DendrogramExplorer": 150_000,
+    "LatentExplorer": 3_000_000,
+    "ParetoExplorer": 120_000,
+}
+"""Of a page with explorers: for itself, and for each of them."""
+SCREENSHOTS = REPOSITORY / "_build/screenshots"
+"""Of every kind of explorer, narrow and wide, light and dark: for a person to look at after the tests."""
+Scheme = Literal["light", "dark"]
+
+
+@pytest.fixture(scope="session")
+def quick_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages of the real book, executed at the profile for tests."""
+    return build("quick", out=tmp_path_factory.mktemp("quick") / "_build", root=REPOSITORY)
+
+
+@pytest.fixture(scope="session", params=BOOKS)
+def html(request: pytest.FixtureRequest) -> Path:
+    """The pages of each book in turn."""
+    pages: Path = request.getfixturevalue(request.param)
+    return pages
+
+
+@pytest.fixture(scope="session", params=["http", "file"])
+def base(request: pytest.FixtureRequest, html: Path) -> Iterator[str]:
+    """The book's address, over http and as files."""
+    with checks.reached(html, request.param) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def explorer_page(html: Path) -> str:
+    """A page of the book with a dendrogram explorer."""
+    name = checks.page_with(html, "DendrogramExplorer")
+    assert name
+    return name
+
+
+def test_pages_need_no_network_and_typeset_their_maths(browser: Browser, base: str, html: Path) -> None:
+    names = checks.page_names(html)
+    assert {"index.html", "references.html"} <= set(names)
+    for name in names:
+        with checks.visit(browser, base, name) as seen:
+            checks.check_explorers_are_drawn(seen.page, len(checks.explorers_of(html, name)))
+            checks.check_maths_is_typeset(seen.page)
+            checks.check_needs_no_network(seen)
+
+
+def test_every_page_names_what_made_it(browser: Browser, quick_book: Path) -> None:
+    def versions(*names: str) -> list[str]:
+        return [f"{name} {importlib.metadata.version(name)}" for name in names]
+
+    language = ["model smollm2-135m (", " on c", "corpus brown", "384 contexts of 128", "seed 0"]
+    language += versions("torch", "transformers", "transformer-lens")
+    mnist = ["MNIST", "seed", "float32", *versions("torch", "numpy", "scipy")]
+    for path in (REPOSITORY / "book").glob("*.ipynb"):
+        with checks.visit(browser, quick_book.as_uri() + "/", f"{path.stem}.html") as seen:
+            said = seen.page.locator("article em", has_text="Made by").first.inner_text()
+            about_language = "model" in parameter_names(path)
+            expected = ["profile quick", *(language if about_language else mnist)]
+            assert not [what for what in expected if what not in said], f"{path.stem}: {said}"
+            if about_language:
+                assert any(f"({dtype} on " in said for dtype in ("float32", "bfloat16")), said
+
+
+def test_every_picture_has_a_caption_or_a_text(browser: Browser, quick_book: Path) -> None:
+    pictures = 0
+    for name in checks.page_names(quick_book):
+        with checks.visit(browser, quick_book.as_uri() + "/", name) as seen:
+            pictures += seen.page.locator("article img").count()
+            checks.check_pictures_are_described(seen.page)
+    assert pictures >= 8, f"only {pictures} figures in the whole book"
+
+
+def test_search_works(browser: Browser, base: str) -> None:
+    checks.check_search_finds(browser, base, "references")
+
+
+def test_the_handle_changes_the_groups(browser: Browser, base: str, explorer_page: str) -> None:
+    with checks.visit(browser, base, explorer_page) as seen:
+        view = checks.explorer(seen.page)
+        checks.check_handle_moves_by_mouse(seen.page, view)
+        checks.check_handle_moves_by_keyboard(view)
+        checks.check_needs_no_network(seen)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (360, "dark"), (1280, "dark"), (2560, "light")])
+def test_explorers_fit_and_are_accessible(browser: Browser, html: Path, axe: Path, width: int, scheme: Scheme) -> None:
+    for name in sorted(filter(None, {checks.page_with(html, kind) for kind in MOST_BYTES})):
+        with checks.visit(browser, html.as_uri() + "/", name, width=width, scheme=scheme) as seen:
+            checks.check_explorers_are_drawn(seen.page, len(checks.explorers_of(html, name)))
+            schemes = seen.page.locator(checks.EXPLORER).evaluate_all(
+                "all => all.map((e) => getComputedStyle(e).colorScheme)"
+            )
+            assert set(schemes) == {scheme}
+            checks.check_fits_the_width(seen.page)
+            checks.check_accessible(seen.page, axe)
+            picture = SCREENSHOTS / f"{html.parents[1].name}-{name.removesuffix('.html')}-{width}-{scheme}.png"
+            seen.page.screenshot(path=picture, full_page=True, style="* { content-visibility: visible !important }")
+
+
+def test_a_page_weighs_no_more_than_its_explorers_may(html: Path) -> None:
+    for name in checks.page_names(html):
+        if kinds := checks.explorers_of(html, name):
+            assert (html / name).stat().st_size < PAGE_BYTES + sum(MOST_BYTES[kind] for kind in kinds), name
+
+
+def test_hostile_text_shows_as_text(browser: Browser, mini_book: Path) -> None:
+    with checks.visit(browser, mini_book.as_uri() + "/", "explorer.html") as seen:
+        view = checks.explorer(seen.page)
+        view.get_by_role("slider").press("End")
+        folded = view.get_by_role("button", name="Show all")
+        while folded.count():
+            folded.first.click()
+        text = view.locator(".nk-cards").inner_text()
+        for token in HOSTILE:
+            assert display_token(token) in text
+        assert view.locator("script, img, iframe").count() == 0
+        assert seen.page.evaluate("window.hacked === undefined")
+        assert set(view.locator(".nk-token").evaluate_all("all => all.map(e => getComputedStyle(e).unicodeBidi)")) == {
+            "isolate"
+        }
+        checks.check_fits_the_width(seen.page)
+        checks.check_needs_no_network(seen)
+
+
+def test_a_leaf_and_its_example_point_at_each_other(browser: Browser, mini_book: Path) -> None:
+    with checks.visit(browser, mini_book.as_uri() + "/", "explorer.html") as seen:
+        view = checks.explorer(seen.page)
+        leaves, peek = view.get_by_role("listbox").first.get_by_role("option"), view.locator(".nk-peek")
+        row = view.locator("li").nth(1)
+        row.hover()
+        expect(peek.locator(".nk-snippet")).to_have_text(row.inner_text())
+        expect(view.locator("rect[aria-selected=true]")).to_have_count(1)
+        row.focus()
+        row.press("ArrowLeft")
+        expect(peek.locator(".nk-about")).to_contain_text("token “")
+
+        leaves.first.focus()
+        leaves.first.press("ArrowRight")
+        expect(leaves.nth(1)).to_be_focused()
+        leaves.nth(1).press("Enter")
+        shown = view.locator("li:focus")
+        expect(shown).to_have_attribute("aria-selected", "true")
+        expect(peek.locator(".nk-snippet")).to_have_text(shown.inner_text())
+
+
+def test_a_chosen_card_stands_out_in_the_tree(browser: Browser, mini_book: Path) -> None:
+    with checks.visit(browser, mini_book.as_uri() + "/", "explorer.html") as seen:
+        view = checks.explorer(seen.page)
+        head, faint = view.locator(".nk-head").first, view.locator("path.nk-faint")
+        assert faint.count() == 0
+        head.click()
+        expect(head).to_have_attribute("aria-pressed", "true")
+        assert 0 < faint.count() < view.locator("path").count()
+        head.click()
+        expect(faint).to_have_count(0)
+
+
+def test_the_page_shows_the_parameters_that_made_it(browser: Browser, mini_book: Path) -> None:
+    with checks.visit(browser, mini_book.as_uri() + "/", "index.html") as seen:
+        fold = seen.page.get_by_text("Parameters of this page")
+        code = seen.page.get_by_text('model = "the quick one"')
+        expect(code).to_be_hidden()
+        fold.click()
+        expect(code).to_be_visible()
+        expect(seen.page.get_by_text("'the quick one'", exact=True)).to_be_visible()

@@ -1,0 +1,108 @@
+"""A made-up atlas: tables of metrics written by hand, for known answers; no model or scan needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pandas as pd
+
+from nbkit.atlas.atlas import Atlas
+from nbkit.atlas.manifest import SCHEMA, Manifest
+
+METRICS: dict[str, float] = {
+    "n_examples": 50,
+    "max_activation": 4.0,
+    "max_distance": 1.0,
+    "mean_distance": 0.5,
+    "intra_cluster": 0.2,
+    "inter_cluster": 0.7,
+    "n_clusters": 2,
+    "largest_share": 0.6,
+    "silhouette": 0.4,
+    "silhouette_matched": 0.4,
+    "token_agreement": 0.1,
+    "token_agreement_matched": 0.1,
+}
+MANIFEST = Manifest(
+    schema=SCHEMA,
+    model="a-model",
+    model_sha256="12ab",
+    corpus="a-corpus",
+    contexts_sha256="34cd",
+    n_contexts=1234,
+    length=128,
+    layers=(0, 1),
+    n_layers=6,
+    d_model=8,
+    d_mlp=16,
+    gated=False,
+    activation="gelu_new",
+    threshold=0.75,
+    max_examples=100,
+    weights="native",
+    embedding="input",
+    batch_size=16,
+    block_size=128,
+    seed=7,
+    maxima_sha256=None,
+    dtype="float32",
+    device="cpu",
+    versions={"nbkit": "0.1.0", "torch": "2.8.0"},
+)
+GATED = replace(MANIFEST, gated=True, activation="silu", embedding="gradient")
+
+
+@dataclass(frozen=True)
+class Named:
+    """What a choice says of its neuron."""
+
+    layer: int
+    index: int
+    n: int
+    at: int
+    """Position of all its key tokens."""
+
+    def __len__(self) -> int:
+        return self.n
+
+    @property
+    def position(self) -> np.ndarray:
+        return np.full(self.n, self.at)
+
+
+@dataclass(frozen=True)
+class ExampleAtlas:
+    """What the pages' functions need of an atlas to compare spaces and choose neurons."""
+
+    neurons: pd.DataFrame
+    others: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    manifest: Manifest = MANIFEST
+    path: Path = Path("example-atlas")
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        return self.manifest.layers
+
+    def metrics(self, kind: str) -> pd.DataFrame:
+        return self.neurons if kind == self.manifest.embedding else self.others[kind]
+
+    def neuron(self, layer: int, index: int) -> Named:
+        [row] = self.neurons[(self.neurons["layer"] == layer) & (self.neurons["index"] == index)].to_dict("records")
+        return Named(layer, index, int(row["n_examples"]), int(row.get("position", 5)))
+
+
+def metrics_table(rows: Sequence[Mapping[str, float]]) -> pd.DataFrame:
+    """A table of neurons, each with `METRICS` but for what its row says; in layer 0, numbered, if it says nothing."""
+    return pd.DataFrame([{"layer": 0, "index": number, **METRICS, **row} for number, row in enumerate(rows)])
+
+
+def example_atlas(
+    rows: Sequence[Mapping[str, float]], manifest: Manifest = MANIFEST, **others: Sequence[Mapping[str, float]]
+) -> Atlas:
+    """An atlas whose neurons have these metrics, and those of `others` in other spaces."""
+    tables = {kind: metrics_table(table) for kind, table in others.items()}
+    return cast(Atlas, ExampleAtlas(metrics_table(rows), tables, manifest))

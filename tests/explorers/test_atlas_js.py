@@ -1,0 +1,148 @@
+"""The atlas explorer's pure functions, run under Node.js: addresses and the search by phrase."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import pytest
+
+from nbkit.explorers.shared.bundle import module_text
+from tests.browser.node import run_module
+
+
+def evaluate(module: str, script: str, data: object) -> Any:
+    """What a script that sees `data` makes with the functions of a module."""
+    text = f"{module_text(module)}\nconst data = JSON.parse({json.dumps(json.dumps(data))});\n"
+    return json.loads(run_module(f"{text}console.log(JSON.stringify(await (async () => {{ {script} }})()));"))
+
+
+PLACES = [
+    {"layer": 7, "index": 123, "threshold": 0.5, "cluster": None, "shade": "activation", "kind": 0},
+    {"layer": 0, "index": 0, "threshold": 0.42, "cluster": None, "shade": "activation", "kind": 0},
+    {"layer": 29, "index": 1535, "threshold": 1, "cluster": 12, "shade": "importance", "kind": 1},
+    {"layer": 3, "index": 7, "threshold": 0.01, "cluster": 1, "shade": "activation", "kind": 0},
+]
+
+
+def test_an_address_names_its_place() -> None:
+    addresses = evaluate("atlas-links.js", "return data.map((place) => addressOf(place));", PLACES)
+    assert addresses == [
+        "#L7N123",
+        "#L0N0&t=0.42",
+        "#L29N1535&t=1.00&c=12&color=importance&by=pre_mlp",
+        "#L3N7&t=0.01&c=1",
+    ]
+    assert evaluate("atlas-links.js", "return data.map(placeIn);", addresses) == PLACES
+
+
+def test_an_address_keeps_what_was_asked() -> None:
+    asked = {"metric": "max_distance", "order": "smallest", "layer": "0", "least": "20", "find": "R&D = 100% a+b <b>"}
+    address = evaluate(
+        "atlas-links.js", "return addressOf(data.place, data.asked);", {"place": PLACES[2], "asked": asked}
+    )
+    assert address.startswith("#L29N1535&t=1.00&c=12&color=importance&by=pre_mlp&metric=max_distance&order=smallest")
+    assert " " not in address and "<" not in address
+    assert evaluate("atlas-links.js", "return [askedIn(data), placeIn(data)];", address) == [asked, PLACES[2]]
+    odd = ["", "#", "#L7N123", "#L7N123&metric=&find", "#L7N123&other=1"]
+    assert evaluate("atlas-links.js", "return data.map(askedIn);", odd) == [{}] * len(odd)
+    assert evaluate("atlas-links.js", "return askedIn(data);", "#L7N123&find=100%") == {"find": "100%"}
+
+
+@pytest.mark.parametrize("address", ["", "#", "#further-reading", "#L7", "#N7", "#L7N", "#LxN3", "#L-1N3", "#L7N12x"])
+def test_an_address_of_something_else_names_no_place(address: str) -> None:
+    assert evaluate("atlas-links.js", "return placeIn(data);", address) is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["#L7N123&t=0", "#L7N123&t=-1", "#L7N123&t=1.5", "#L7N123&t=x", "#L7N123&c=0", "#L7N123&c=1.5&q", "#L7N123&"],
+)
+def test_what_an_address_cannot_mean_is_as_usual(address: str) -> None:
+    assert evaluate("atlas-links.js", "return placeIn(data);", address) == PLACES[0]
+
+
+def test_a_neuron_is_named_in_any_usual_way() -> None:
+    names = [
+        "L7 N123",
+        "l7n123",
+        "7 123",
+        "7.123",
+        "7/123",
+        " L7, N123 ",
+        "7:123",
+        "L7N123",
+        "Layer 7, neuron 123",
+        "layer 7 neuron 123",
+    ]
+    for found in evaluate("atlas-links.js", "return data.map(neuronIn);", names):
+        assert found == {"layer": 7, "index": 123}
+    words = ["", "said", "7", "L7", "1984", "7 up", "in 1960", "7123", "L7 N123 N4"]
+    assert evaluate("atlas-links.js", "return data.map(neuronIn);", words) == [None] * len(words)
+
+
+Index = list[tuple[str, list[tuple[int, int]]]]
+
+
+def random_index(rng: random.Random) -> tuple[Index, list[dict[str, Any]]]:
+    """Phrases with their postings in the order of code points, and the same cut into shards at random places."""
+    alphabet = "ab é\uffee😀"  # the last two are in another order by UTF-16 units
+    phrases = sorted(
+        {"".join(rng.choices(alphabet, k=rng.randint(1, 4))).strip() for _ in range(rng.randint(1, 60))} - {""}
+    )
+    index = [(p, [(rng.randrange(1000), rng.randrange(1, 50)) for _ in range(rng.randint(1, 4))]) for p in phrases]
+    cuts = sorted({0, *(rng.randrange(len(index) + 1) for _ in range(rng.randint(0, 4)))} - {len(index)})
+    shards = []
+    for first, last in zip(cuts, [*cuts[1:], len(index)], strict=True):
+        part = index[first:last]
+        starts = [0]
+        for _, postings in part:
+            starts.append(starts[-1] + len(postings))
+        shards.append(
+            {
+                "phrases": [phrase for phrase, _ in part],
+                "start": starts,
+                "feature": [feature for _, postings in part for feature, _ in postings],
+                "count": [count for _, postings in part for _, count in postings],
+            }
+        )
+    return index, shards
+
+
+SEARCH = """
+const results = [];
+for (const { shards, queries } of data) {
+  const load = async (i) => ({ json: { phrases: shards[i].phrases }, start: Uint32Array.from(shards[i].start),
+    feature: Uint32Array.from(shards[i].feature), count: Uint16Array.from(shards[i].count) });
+  const first = shards.map((shard) => shard.phrases[0]);
+  results.push(await Promise.all(queries.map((query) => searchPhrase(first, load, query))));
+}
+return results;
+"""
+
+
+def test_search_finds_what_a_look_at_every_phrase_finds() -> None:
+    rng = random.Random(0)
+    cases: list[dict[str, Any]] = []
+    indices: list[Index] = []
+    for _ in range(300):
+        index, shards = random_index(rng)
+        shards = shards[:3]  # as many as a search reads for longer phrases
+        index = index[: sum(len(shard["phrases"]) for shard in shards)]
+        queries = [*rng.sample([p for p, _ in index], min(3, len(index))), "a", "A\t\tB", "zzz", "  ", "\uffee", "😀"]
+        cases.append({"shards": shards, "queries": queries})
+        indices.append(index)
+    found = evaluate("phrase-search.js", SEARCH, cases)
+    exact = 0
+    for case, index, results in zip(cases, indices, found, strict=True):
+        for query, result in zip(case["queries"], results, strict=True):
+            phrase = " ".join(str(query).lower().split())
+            hits = dict(index).get(phrase, [])
+            longer = [(p, len(postings)) for p, postings in index if phrase and p.startswith(phrase) and p != phrase]
+            longer.sort(key=lambda each: (-each[1], each[0]))
+            assert result["phrase"] == phrase
+            assert [(hit["feature"], hit["count"]) for hit in result["hits"]] == hits
+            assert [tuple(each) for each in result["longer"]] == longer[:12]
+            exact += bool(hits)
+    assert exact > 500

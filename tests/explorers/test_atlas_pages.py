@@ -1,0 +1,428 @@
+"""The atlas explorer on a built page, used as a reader would: by mouse, by keyboard and by link."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from nbkit.atlas.atlas import Atlas, open_atlas
+from nbkit.atlas.neuron_table import CUT
+from nbkit.features.neighbors import neighbours_of
+from nbkit.features.table import features_of
+from tests.browser import page_checks as checks
+
+PAGE = "atlas.html"
+WIDTHS = (360, 768, 1280, 2560)
+
+
+@pytest.fixture(scope="module")
+def atlas(mini_book: Path) -> Atlas:
+    """The atlas of the small book."""
+    [site] = (mini_book / "_static" / "atlases").iterdir()
+    return open_atlas(mini_book.parents[1] / "cache" / "atlases" / site.name)
+
+
+@pytest.fixture(scope="module", params=["file", "http"])
+def base(request: pytest.FixtureRequest, mini_book: Path) -> Iterator[str]:
+    """The address of the small book, as files and over http."""
+    with checks.reached(mini_book, request.param) as address:
+        yield address
+
+
+@contextmanager
+def opened(
+    browser: Browser,
+    base: str,
+    end: str = "",
+    *,
+    width: int = 1280,
+    scheme: Literal["light", "dark"] = "light",
+    faulty: bool = False,
+) -> Iterator[Locator]:
+    """The explorer of the page, with something in it; nothing may have gone wrong there in the end."""
+    with checks.visit(browser, base, PAGE + end, width=width, scheme=scheme) as seen:
+        view = seen.page.locator(checks.ATLAS)
+        expect(view.locator(".nk-neuron, .nk-error:not(:empty)").first).to_be_visible()
+        yield view
+        if not faulty:
+            checks.check_needs_no_network(seen)
+
+
+def find(view: Locator, text: str) -> None:
+    """Ask for a neuron or a word."""
+    view.get_by_role("searchbox").fill(text)
+    view.get_by_role("searchbox").press("Enter")
+
+
+def expect_open(view: Locator, layer: int, index: int) -> None:
+    """A neuron is open, wherever that shows."""
+    expect(view.locator(".nk-neuron .nk-title")).to_have_text(f"Layer {layer}, neuron {index}")
+
+
+def expect_address(page: Page, end: str) -> None:
+    expect(page).to_have_url(re.compile(re.escape(PAGE + end) + "$"))
+
+
+def rows_by(atlas: Atlas, column: str, least: int = 10, ascending: bool = False) -> list[tuple[int, int]]:
+    """Neurons as they are listed: by value, of those that are equal to three digits the earlier one."""
+    table = atlas.neurons
+    table = table[(table["n_examples"] >= least) & table[column].notna()]
+    table = table.assign(**{column: [float(f"{value:.3g}") for value in table[column]]})
+    ranked = table.sort_values(column, ascending=ascending, kind="stable")
+    return list(zip(ranked["layer"], ranked["index"], strict=True))
+
+
+def listed(view: Locator) -> list[tuple[int, int]]:
+    """The neurons whose rows exist, from the first on."""
+    names = view.get_by_role("listbox", name="Neurons").get_by_role("option").locator("span:first-child")
+    return [(int(a), int(b)) for a, b in re.findall(r"L(\d+) N(\d+)", "\n".join(names.all_inner_texts()))]
+
+
+def test_a_neuron_is_open_at_once_and_shows_its_metrics(browser: Browser, base: str, atlas: Atlas) -> None:
+    with opened(browser, base) as view:
+        found = re.fullmatch(r"Layer (\d+), neuron (\d+)", view.locator(".nk-neuron .nk-title").inner_text())
+        assert found
+        neuron = atlas.neuron(int(found[1]), int(found[2]))
+        tiles = view.locator(".nk-neuron .nk-tiles > div")
+        expect(tiles.filter(has=view.page.get_by_text("examples", exact=True)).locator("dd")).to_have_text(
+            str(len(neuron))
+        )
+        bars = view.get_by_role("list", name="Contexts by their highest activation").get_by_role("listitem")
+        counts = [int(text.split("\n")[-1].replace(",", "")) for text in bars.all_inner_texts()]
+        assert counts == [level.count for level in neuron.levels]
+        effects = neuron.logit_effects
+        assert effects is not None
+        values = view.get_by_role("list", name="Tokens it promotes").locator(".nk-value").all_inner_texts()
+        assert [float(value) for value in values] == pytest.approx(effects.promoted, abs=0.006)
+        assert "#" not in view.page.url  # an address is left alone until the reader goes somewhere
+
+
+def test_a_neuron_is_found_by_number_and_the_browser_goes_back(browser: Browser, base: str) -> None:
+    with opened(browser, base) as view:
+        first = view.locator(".nk-neuron .nk-title").inner_text()
+        back = view.get_by_role("button", name="Back")
+        expect(back).to_be_disabled()
+        for text, layer, index in (("L2 N5", 2, 5), ("l0n7", 0, 7), ("1/39", 1, 39)):
+            find(view, text)
+            expect_open(view, layer, index)
+            expect_address(view.page, f"#L{layer}N{index}")
+        back.click()
+        expect_open(view, 0, 7)
+        view.page.go_back()
+        expect_open(view, 2, 5)
+        back.click()
+        expect(view.locator(".nk-neuron .nk-title")).to_have_text(first)
+        expect(back).to_be_disabled()
+        view.page.go_forward()
+        expect_open(view, 2, 5)
+
+
+def test_a_neuron_that_is_not_there_is_told(browser: Browser, base: str) -> None:
+    with opened(browser, base) as view:
+        find(view, "L9 N3")
+        expect(view.locator(".nk-found").get_by_role("status")).to_contain_text("There is no L9 N3 in this atlas")
+    with opened(browser, base, "#L0N4000") as view:
+        expect(view.get_by_role("alert")).to_contain_text("There is no L0 N4000 in this atlas: it holds layers 0 to 2")
+        expect(view.locator(".nk-neuron")).to_be_visible()
+
+
+def test_neurons_are_sorted_and_filtered(browser: Browser, base: str, atlas: Atlas) -> None:
+    with opened(browser, base) as view:
+        assert listed(view)[:5] == rows_by(atlas, "n_clusters")[:5]
+        view.get_by_label("Metric").select_option("max_activation")
+        assert listed(view)[:5] == rows_by(atlas, "max_activation")[:5]
+        view.get_by_role("button", name="turn the order around").click()
+        assert listed(view)[:5] == rows_by(atlas, "max_activation", ascending=True)[:5]
+        view.get_by_role("combobox", name=re.compile("^Layer")).select_option("1")
+        assert {layer for layer, _ in listed(view)} == {1}
+        view.get_by_role("combobox", name=re.compile("^Layer")).select_option("")
+        view.get_by_label("With at least").fill("0")
+        view.get_by_label("With at least").blur()
+        expect(view.locator(".nk-status").first).to_contain_text("120 of 120 neurons by maximum activation")
+
+
+def test_the_list_and_the_buttons_walk_in_its_order(browser: Browser, base: str, atlas: Atlas) -> None:
+    order = rows_by(atlas, "n_clusters")
+    with opened(browser, base) as view:
+        options = view.get_by_role("listbox", name="Neurons")
+        options.focus()
+        options.press("Home")
+        expect_open(view, *order[0])
+        options.press("ArrowDown")
+        expect_open(view, *order[1])
+        options.press("End")
+        expect_open(view, *order[-1])
+        expect(options.locator("[aria-selected=true]")).to_be_in_viewport()
+        view.get_by_role("button", name="Next").click()
+        expect_open(view, *order[0])
+        view.get_by_role("button", name="Previous").click()
+        expect_open(view, *order[-1])
+        view.page.evaluate("Math.random = () => 0.5")
+        view.get_by_role("button", name="Random").click()
+        expect_open(view, *order[len(order) // 2])
+        options.get_by_role("option", selected=True).click()
+        expect_open(view, *order[len(order) // 2])
+
+
+def test_a_mark_of_the_plot_opens_its_neuron(browser: Browser, base: str, atlas: Atlas) -> None:
+    with opened(browser, base) as view:
+        canvas = view.locator(".nk-glance canvas")
+        box = canvas.bounding_box()
+        assert box
+        for across in np.linspace(0.1, 0.9, 30):
+            canvas.hover(position={"x": box["width"] * across, "y": 200})
+            said = view.locator(".nk-glance .nk-about").inner_text()
+            if found := re.match(r"L(\d+) N(\d+): feature clusters (\d+)", said):
+                break
+        assert found
+        layer, index, clusters = map(int, found.groups())
+        table = atlas.neurons.set_index(["layer", "index"])
+        assert table.loc[(layer, index), "n_clusters"] == clusters
+        canvas.click(position={"x": box["width"] * across, "y": 200})
+        expect_open(view, layer, index)
+        expect(view.locator(".nk-neuron .nk-title")).to_be_focused()
+
+
+def test_the_cut_moves_regroups_and_is_in_the_address(browser: Browser, base: str, atlas: Atlas) -> None:
+    layer, index = rows_by(atlas, "n_clusters")[0]
+    neuron = atlas.neuron(layer, index)
+    with opened(browser, base, f"#L{layer}N{index}&t=0.20") as view:
+        cards = view.locator(".nk-card")
+        more = view.get_by_role("button", name="more cluster")
+        for key, threshold in (("Home", 0.01), ("End", 1.0), ("PageDown", 0.9), ("ArrowDown", 0.89)):
+            view.get_by_role("slider").press(key)
+            expected = neuron.clusters(threshold)
+            noun = "cluster" if expected.n_clusters == 1 else "clusters"
+            text = f"{expected.n_clusters} {noun} at distance {threshold:.2f}"
+            expect(view.locator(".nk-neuron .nk-status")).to_have_text(text)
+            expect(cards).to_have_count(min(expected.n_clusters, 8))
+            assert more.count() == (expected.n_clusters > 8)
+            expect_address(view.page, f"#L{layer}N{index}&t={threshold:.2f}")
+            size = int((expected.labels == 0).sum())
+            expect(cards.first).to_contain_text(f"{size} example")
+
+
+def test_a_link_opens_what_it_names(browser: Browser, base: str, atlas: Atlas) -> None:
+    layer, index = next(row for row in rows_by(atlas, "n_clusters") if atlas.neuron(*row).clusters(0.3).n_clusters > 1)
+    end = f"#L{layer}N{index}&t=0.30&c=2&color=importance"
+    with opened(browser, base, end) as view:
+        expect_open(view, layer, index)
+        expect(view.get_by_role("slider")).to_have_attribute("aria-valuenow", "0.3")
+        expect(view.get_by_label("Color tokens by")).to_have_value("importance")
+        expect(view.locator(".nk-card").nth(1).locator(".nk-head")).to_have_attribute("aria-pressed", "true")
+        expect(view.locator(".nk-card").nth(1)).to_be_in_viewport()
+        view.locator(".nk-card").first.locator(".nk-head").click()
+        expect_address(view.page, end.replace("c=2", "c=1"))
+        view.get_by_label("Color tokens by").select_option("activation")
+        expect_address(view.page, f"#L{layer}N{index}&t=0.30&c=1")
+
+
+def test_a_link_keeps_what_was_listed_and_searched(browser: Browser, base: str, atlas: Atlas) -> None:
+    features = features_of(atlas, progress=False)
+    largest = features.loc[int(features["size"].to_numpy().argmax())]
+    word = atlas.token_strings([int(largest["key_id"])])[0].strip().lower()
+    layer, index = rows_by(atlas, "n_clusters")[0]
+    with opened(browser, base, f"#L{layer}N{index}") as view:
+        view.get_by_label("Metric").select_option("n_examples")
+        view.get_by_role("button", name="Largest first").click()
+        view.get_by_role("combobox", name="Layer").select_option(str(layer))
+        view.get_by_label("With at least").fill("7")
+        view.get_by_label("With at least").press("Tab")
+        find(view, word)
+        hits = view.locator(".nk-hits .nk-link")
+        expect(hits.first).to_be_visible()
+        end = f"#L{layer}N{index}&metric=n_examples&order=smallest&layer={layer}&least=7&find={quote(word)}"
+        expect_address(view.page, end)
+        first, found = listed(view)[:5], hits.all_inner_texts()
+    with opened(browser, base, end) as view:
+        expect_open(view, layer, index)
+        expect(view.get_by_label("Metric")).to_have_value("n_examples")
+        expect(view.get_by_role("combobox", name="Layer")).to_have_value(str(layer))
+        expect(view.get_by_label("With at least")).to_have_value("7")
+        expect(view.get_by_role("searchbox")).to_have_value(word)
+        expect(view.locator(".nk-hits .nk-link")).to_have_text(found)
+        assert listed(view)[:5] == first
+        view.locator(".nk-hits .nk-link").first.click()
+        view.get_by_role("button", name="Close results").click()
+        expect(view.page).to_have_url(re.compile("least=7$"))
+        view.page.go_back()
+        expect_open(view, layer, index)
+        expect(view.locator(".nk-hits .nk-link")).to_have_text(found)
+        view.page.go_forward()
+        expect(view.locator(".nk-hits")).to_be_hidden()
+        expect(view.page).to_have_url(re.compile("least=7$"))
+
+
+def test_importance_colors_the_tokens_of_which_it_is_known(browser: Browser, base: str) -> None:
+    with opened(browser, base) as view:  # a neuron that the pages show, whose medoids have it
+        view.get_by_label("Color tokens by").select_option("importance")
+        medoid = view.locator(".nk-card").first.locator(".nk-snippet").first
+        known = medoid.locator(".nk-token[title^=importance]")
+        tokens = medoid.locator(".nk-token")
+        key = tokens.evaluate_all("all => all.findIndex((e) => e.classList.contains('nk-key'))")
+        expect(known).to_have_count(key + 1)
+        values = [float(str(title).split()[1]) for title in known.evaluate_all("all => all.map((e) => e.title)")]
+        assert max(values) == 1 and min(values) >= 0
+        expect(view.locator(".nk-legend")).to_contain_text("importance 0")
+        expect(view.get_by_text("Token importance: It is known here for")).to_be_visible()
+
+
+def test_similar_features_lead_to_their_neurons(browser: Browser, base: str, atlas: Atlas) -> None:
+    features = features_of(atlas, progress=False)
+    number = int(features["size"].to_numpy().argmax())
+    row = features.loc[number]
+    with opened(browser, base, f"#L{row['layer']}N{row['index']}") as view:
+        similar = view.locator(".nk-card").nth(int(row["place"])).locator(".nk-similar")
+        similar.locator("summary").click()
+        for kind, choice in ((atlas.manifest.embedding, "0"), ("pre_mlp", "1")):
+            view.get_by_label("Similar features by").select_option(choice)
+            found = neighbours_of(atlas, kind, progress=False).feature[number]
+            names = [features.loc[int(f)] for scope in found for f in scope if f >= 0]
+            texts = [f"L{n['layer']} N{n['index']} · cluster {n['place'] + 1}" for n in names]
+            expect(similar.get_by_role("button")).to_have_text(texts)
+        expect(view.page).to_have_url(re.compile(r"&by=pre_mlp$"))
+        similar.get_by_role("button").last.click()
+        last = names[-1]
+        expect_open(view, int(last["layer"]), int(last["index"]))
+        card = view.locator(".nk-card").nth(int(last["place"]))
+        expect(card.locator(".nk-head")).to_have_attribute("aria-pressed", "true")
+        expect(card).to_be_in_viewport()
+        view.get_by_role("button", name="Back").click()
+        expect_open(view, int(row["layer"]), int(row["index"]))
+
+
+def test_a_word_is_found_and_leads_to_its_features(browser: Browser, base: str, atlas: Atlas) -> None:
+    features = features_of(atlas, progress=False)
+    largest = features.loc[int(features["size"].to_numpy().argmax())]
+    word = atlas.token_strings([int(largest["key_id"])])[0].strip()
+    with opened(browser, base) as view:
+        find(view, word)
+        results = view.get_by_role("region", name="What was found")
+        expect(results.get_by_role("status")).to_contain_text(f"“{word.lower()}”: ")
+        first = results.locator(".nk-hits .nk-link").first
+        found = re.fullmatch(r"L(\d+) N(\d+) · cluster (\d+)", first.inner_text())
+        assert found
+        first.click()
+        expect_open(view, int(found[1]), int(found[2]))
+        card = view.locator(".nk-card").nth(int(found[3]) - 1)
+        expect(card).to_be_in_viewport()
+        assert word.lower() in card.inner_text().lower()
+        results.get_by_role("button", name="Close results").click()
+        expect(results).to_be_hidden()
+        find(view, "no such phrase anywhere")
+        expect(results.get_by_role("status")).to_contain_text("no feature has it")
+
+
+def test_text_link_and_file_can_be_taken_away(browser: Browser, base: str, atlas: Atlas) -> None:
+    layer, index = rows_by(atlas, "n_clusters")[0]
+    neuron = atlas.neuron(layer, index)
+    with opened(browser, base, f"#L{layer}N{index}") as view:
+        page = view.page
+        page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+        view.get_by_role("button", name="Copy link").click()
+        expect(view.locator(".nk-neuron .nk-tools").get_by_role("status")).to_have_text("Copied.")
+        assert page.evaluate("window.copied") == page.url
+        view.get_by_role("button", name="Copy as text").click()
+        text = page.evaluate("window.copied")
+        assert f"L{layer} N{index}: {len(neuron)} examples" in text
+        assert text.count("\n  ") == len(neuron)
+        with page.expect_download() as download:
+            view.get_by_role("button", name="Download JSON").click()
+        assert download.value.suggested_filename == f"L{layer}N{index}.json"
+        content = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
+        assert [example["context"] for example in content["examples"]] == neuron.context.tolist()
+        assert [example["cluster"] - 1 for example in content["examples"]] == neuron.clusters(CUT).labels.tolist()
+        for example, snippet in zip(content["examples"], neuron.snippets, strict=True):
+            assert tuple(example["tokens"]) == snippet.tokens
+            assert np.allclose(example["activations"], snippet.activations, atol=neuron.window.max() / 127)
+
+
+def test_weaker_examples_unfold(browser: Browser, base: str, atlas: Atlas) -> None:
+    layer, index = rows_by(atlas, "n_clusters")[0]
+    neuron = atlas.neuron(layer, index)
+    with opened(browser, base, f"#L{layer}N{index}") as view:
+        view.get_by_text("Text at lower activation").click()
+        shown = 0
+        for band in view.locator(".nk-band").all():
+            title = band.locator(".nk-part").inner_text()
+            [level] = [level for level in neuron.levels if f"Activation {level.low:g} to {level.high:g}," in title]
+            assert f": {level.count} context" in title
+            for text in band.locator(".nk-snippet").all():
+                peak = float(text.locator(".nk-value").inner_text())
+                assert peak < 0.75 * neuron.max_activation
+                assert any(peak == pytest.approx(value, rel=6e-3) for value in level.peak)
+                shown += 1
+        assert shown >= 2
+
+
+def test_a_missing_or_damaged_part_is_told_and_the_rest_works(
+    browser: Browser, mini_book: Path, tmp_path: Path, atlas: Atlas
+) -> None:
+    book = tmp_path / "html"
+    shutil.copytree(mini_book, book)
+    [site] = (book / "_static" / "atlases").iterdir()
+    for name, text in (("neurons-00001", ""), ("similar-00000", "nbkitShard("), ("features", None)):
+        (site / f"{name}.js").unlink()
+        if text is not None:
+            (site / f"{name}.js").write_text(text, encoding="utf-8")
+    with opened(browser, book.as_uri() + "/", "#L0N1", faulty=True) as view:
+        find(view, "L0 N20")
+        expect(view.get_by_role("alert")).to_contain_text("“neurons-00001”, cannot be read: its file is damaged")
+        find(view, "L2 N5")
+        expect_open(view, 2, 5)
+        expect(view.get_by_role("alert")).to_be_empty()
+        find(view, "a")
+        expect(view.locator(".nk-found").get_by_role("status")).to_contain_text(
+            "“features”, cannot be read: its file is missing"
+        )
+        similar = view.locator(".nk-similar").first
+        similar.locator("summary").click()
+        expect(similar).to_contain_text("cannot be read")
+    (site / "overview.js").unlink()
+    with opened(browser, book.as_uri() + "/", faulty=True) as view:
+        expect(view.get_by_role("alert")).to_contain_text("“overview”, cannot be read: its file is missing")
+
+
+def test_hostile_text_is_text(browser: Browser, base: str, atlas: Atlas) -> None:
+    with opened(browser, base) as view:
+        seen = ""
+        for layer, index in rows_by(atlas, "n_clusters")[:12]:
+            find(view, f"L{layer} N{index}")
+            expect_open(view, layer, index)
+            seen += view.locator(".nk-cards").inner_text()
+        assert "<script>" in seen
+        assert view.locator("script, img").count() == 0
+        assert view.evaluate("() => window.hacked === undefined")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_it_fits_any_width(browser: Browser, base: str, width: int) -> None:
+    with opened(browser, base, width=width) as view:
+        view.locator(".nk-similar summary").first.click()
+        find(view, "a")
+        expect(view.locator(".nk-hits")).to_be_visible()
+        checks.check_fits_the_width(view.page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_is_accessible_with_everything_open(
+    browser: Browser, mini_book: Path, axe: Path, scheme: Literal["light", "dark"]
+) -> None:
+    with checks.served(mini_book) as base, checks.visit(browser, base, PAGE, scheme=scheme) as seen:  # axe reads styles
+        view = seen.page.locator(checks.ATLAS)
+        find(view, "a")
+        expect(view.locator(".nk-hits .nk-link").first).to_be_visible()
+        for summary in view.locator("summary").all():
+            summary.click()
+        view.get_by_label("Color tokens by").select_option("importance")
+        checks.check_accessible(view.page, axe)

@@ -1,0 +1,354 @@
+"""The figures of an autoencoder: known answers with weights set by hand, and every column written as loops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from nbkit.errors import NbkitError
+from nbkit.method.clusters import cosine_distances
+from nbkit.mnist.hidden import hidden_of
+from nbkit.mnist.mlp import MnistMLP
+from nbkit.sae.autoencoder import SparseAutoencoder
+from nbkit.sae.config import SaeConfig
+from nbkit.sae.evaluation import Measured, measure, median, sae_metrics
+from nbkit.sae.training import train_sae
+
+N_TRAIN, N, D, M = 30, 50, 6, 16
+
+
+def generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def by_hand(
+    w_enc: Tensor, w_dec: Tensor, b_enc: Tensor | None = None, b_dec: Tensor | None = None
+) -> SparseAutoencoder:
+    """An autoencoder with these weights; biases are 0 if not given."""
+    sae = SparseAutoencoder(*w_enc.shape)
+    sae.load_state_dict(
+        {
+            "w_enc": w_enc,
+            "b_enc": torch.zeros(w_enc.shape[1]) if b_enc is None else b_enc,
+            "w_dec": w_dec,
+            "b_dec": torch.zeros(len(w_enc)) if b_dec is None else b_dec,
+            "threshold": torch.zeros(()),
+        }
+    )
+    return sae
+
+
+def random_case(seed: int = 0, activation: str = "relu") -> dict[str, Any]:
+    """An autoencoder, of whose latents one is dead and one always active, and all that it can be measured on."""
+    k = None if activation == "relu" else 4
+    sae = SparseAutoencoder(D, M, activation, k, seed)  # type: ignore[arg-type]
+    with torch.no_grad():
+        sae.b_enc[0], sae.b_enc[1] = -100.0, 100.0
+        sae.threshold.fill_(0.2)
+    readout = nn.Linear(D, 3)
+    g = generator(seed)
+    with torch.no_grad():
+        for parameter in readout.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=g))
+    return {
+        "sae": sae,
+        "train": torch.randn(N_TRAIN, D, generator=g),
+        "test": torch.randn(N, D, generator=g),
+        "readout": readout,
+        "labels": torch.randint(3, (N,), generator=g),
+        "images": torch.rand(N, 8, generator=g),
+    }
+
+
+@torch.no_grad()
+def slow(
+    sae: SparseAutoencoder,
+    train: Tensor,
+    test: Tensor,
+    readout: Callable[[Tensor], Tensor],
+    labels: Tensor,
+    images: Tensor,
+    max_examples: int = 100,
+) -> dict[str, float]:
+    """Every figure, latent by latent and pair by pair."""
+    z, z_train, reconstruction = sae.encode(test), sae.encode(train), sae(test).reconstruction
+    sizes, rows = [], []
+    deviation = train.double().std(0, correction=0)
+    likeness = 1 - cosine_distances(images.numpy())
+    for j in range(sae.d_sae):
+        active = [i for i in range(len(test)) if z[i, j] > 0]
+        first = active[:max_examples]
+        if first:
+            sizes.append(len(first))
+        if len(first) < 2:
+            continue
+        embeddings = np.stack([(test[i].double() * sae.w_enc[:, j].double()).numpy() for i in first])
+        pairs = cosine_distances(embeddings)[~np.eye(len(first), dtype=bool)]
+        a = z[:, j].double().numpy()
+        a = (a - a.min()) / (a.max() - a.min())
+        weights = np.outer(a, a)[~np.eye(len(a), dtype=bool)]
+        w = (sae.w_enc[:, j].double() * deviation).square()
+        rows.append(
+            {
+                "max_distance": pairs.max(),
+                "mean_distance": pairs.mean(),
+                "participation": float(w.sum() ** 2 / w.square().sum()),
+                "purity": max(np.mean(labels[first].numpy() == c) for c in range(3)),
+                "monosemanticity": np.average(likeness[~np.eye(len(a), dtype=bool)], weights=weights),
+            }
+        )
+    correct = [float((readout(h).argmax(1) == labels).double().mean()) for h in (test, reconstruction)]
+    error = (reconstruction - test).double().square()
+    top = z_train.amax(0)
+    return {
+        "mse": float(error.mean()),
+        "explained_variance": float(1 - error.mean(0).sum() / test.double().var(0, correction=0).sum()),
+        "accuracy": 100 * correct[1],
+        "accuracy_loss": 100 * (correct[0] - correct[1]),
+        "l1": float(z.double().sum(1).mean() * 128),
+        "l0": float(100 * (z > 0).double().mean()),
+        "dead": 100 * sum(t < 0.005 for t in top.tolist()) / sae.d_sae,
+        "dead_strict": 100 * sum(t == 0 for t in top.tolist()) / sae.d_sae,
+        "size": float(np.median(sizes)),
+        **{name: float(np.median([row[name] for row in rows])) for name in rows[0]},
+    }
+
+
+def test_known_answer() -> None:
+    """Latent 0 reads the first number, 1 the second, 2 both, 3 is dead, 4 is too weak in training."""
+    sae = by_hand(
+        torch.tensor([[1.0, 0, 1, 0, 0.001], [0, 1, 1, 0, 0]]),
+        torch.tensor([[1.0, 0], [0, 1], [0, 0], [9, 9], [0, 0]]),
+        b_enc=torch.tensor([0, 0, 0, -1.0, 0]),
+    )
+    train = torch.tensor([[2.0, 1], [0, 0], [1, 2], [1, 1]])
+    test = torch.tensor([[3.0, -1], [1, 1], [-2, 3], [1, 1]])
+    # reconstructions: (3, 0), (1, 1), (0, 3), (1, 1): errors 1 and 4 in 8 numbers
+    images = torch.tensor([[1.0, 0], [1, 0], [0, 1], [0, 7]])
+
+    def readout(h: Tensor) -> Tensor:
+        return torch.stack([h[:, 0] - 2, -2 * h[:, 1], torch.full((len(h),), -0.5)], dim=1)
+
+    # the readout says 1, 2, 2, 2 of the activations and 0, 2, 2, 2 of the reconstructions
+    found = measure(sae, train, test, readout, torch.tensor([1, 2, 0, 2]), images)
+    summary = found.summary
+    assert summary["mse"] == pytest.approx(5 / 8)
+    assert summary["explained_variance"] == pytest.approx(1 - 5 / (12.75 + 8.0))
+    assert summary["l1"] == pytest.approx((5 + 5 + 7 + 0.005) / 4 * 128)
+    assert (summary["accuracy"], summary["accuracy_loss"]) == (50, 25)
+    np.testing.assert_array_equal(found.latents["n_examples"], [3, 3, 4, 0, 3])
+    assert summary["l0"] == pytest.approx(100 * 13 / 20)
+    assert (summary["dead"], summary["dead_strict"]) == (40, 20)
+    np.testing.assert_allclose(found.latents["max_activation"], [2, 2, 3, 0, 0.002])
+    assert summary["size"] == 3
+    # one number alone gives parallel embeddings; with both, (3, -1), (1, 1), (-2, 3), (1, 1)
+    a, b, c = 1 - 1 / 5**0.5, 1 + 9 / 130**0.5, 1 - 1 / 26**0.5
+    np.testing.assert_allclose(found.latents["max_distance"], [0, 0, b, np.nan, 0], atol=1e-12)
+    np.testing.assert_allclose(found.latents["mean_distance"], [0, 0, (2 * a + b + 2 * c) / 6, np.nan, 0], atol=1e-12)
+    assert summary["max_distance"] == summary["mean_distance"] == 0
+    np.testing.assert_allclose(found.latents["participation"], [1, 1, 2, np.nan, 1])
+    np.testing.assert_allclose(found.latents["purity"], [2 / 3, 2 / 3, 0.5, np.nan, 2 / 3])
+    # activations (3, 1, 0, 1), (0, 1, 3, 1), (2, 2, 1, 2) less 1, and (3, 1, 0, 1) again
+    np.testing.assert_allclose(found.latents["monosemanticity"], [3 / 7, 3 / 7, 1 / 3, np.nan, 3 / 7])
+
+
+@pytest.mark.parametrize("activation", ["relu", "topk", "batch_topk"])
+@pytest.mark.parametrize("max_examples", [1, 3, 100])
+def test_every_figure_equals_a_loop_over_latents_and_pairs(activation: str, max_examples: int) -> None:
+    for seed in range(3):
+        case = random_case(seed, activation)
+        if max_examples == 1:
+            found = sae_metrics(**case, max_examples=1)
+            assert found["size"] == 1 and np.isnan(found["max_distance"])
+            continue
+        expected = slow(**case, max_examples=max_examples)
+        assert sae_metrics(**case, max_examples=max_examples) == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+@given(st.integers(0, 10_000), st.integers(1, N + 5))
+def test_the_batch_size_changes_nothing(seed: int, batch_size: int) -> None:
+    case = random_case(seed % 7)
+    whole, parts = measure(**case, batch_size=1000), measure(**case, batch_size=batch_size)
+    same(parts, whole)
+
+
+def same(a: Measured, b: Measured) -> None:
+    """Up to the rounding of float32 matrix products, which depends on their shapes."""
+    assert a.summary == pytest.approx(b.summary, rel=1e-5, abs=1e-6, nan_ok=True)
+    for name, column in a.latents.items():
+        np.testing.assert_allclose(column, b.latents[name], rtol=1e-5, atol=1e-6)
+    assert torch.equal(a.examples.inputs, b.examples.inputs)
+    assert torch.equal(a.examples.offsets, b.examples.offsets)
+
+
+@given(st.integers(0, 10_000))
+def test_the_order_of_the_latents_changes_nothing(seed: int) -> None:
+    case = random_case(seed % 7)
+    order = torch.randperm(M, generator=generator(seed))
+    sae = case["sae"]
+    shuffled = by_hand(sae.w_enc[:, order], sae.w_dec[order], sae.b_enc[order], sae.b_dec)
+    a, b = measure(**case), measure(**case | {"sae": shuffled})
+    assert a.summary == pytest.approx(b.summary, rel=1e-5, abs=1e-6)
+    for name, column in a.latents.items():
+        np.testing.assert_allclose(column[order], b.latents[name], rtol=1e-5, atol=1e-6)
+
+
+@given(st.integers(0, 6), st.floats(0.1, 10))
+def test_the_scale_of_the_latents_changes_only_l1(seed: int, factor: float) -> None:
+    case = random_case(seed)
+    sae = case["sae"]
+    scaled = by_hand(sae.w_enc * factor, sae.w_dec / factor, sae.b_enc * factor, sae.b_dec)
+    a, b = sae_metrics(**case), sae_metrics(**case | {"sae": scaled})
+    a["l1"] *= factor
+    for name in ("dead", "dead_strict"):  # the threshold is absolute
+        assert a.pop(name) == pytest.approx(b.pop(name), abs=20)
+    assert b == pytest.approx(a, rel=1e-4, abs=1e-5)
+
+
+def test_dead_latents_are_counted_on_the_training_set_and_the_rest_on_the_test_set() -> None:
+    case = random_case()
+    other = measure(**case | {"train": torch.zeros(1, D)}).summary
+    own = measure(**case).summary
+    assert {name for name in own if own[name] != other[name] and not np.isnan(own[name])} <= {
+        "dead",
+        "dead_strict",
+        "participation",
+    }
+    assert other["dead"] > own["dead"]
+
+
+def test_only_what_is_asked_for_is_measured() -> None:
+    case = random_case()
+    everything = sae_metrics(**case)
+    least = sae_metrics(case["sae"], case["train"], case["test"])
+    assert set(everything) - set(least) == {"accuracy", "accuracy_loss", "purity", "monosemanticity"}
+    assert least == {name: everything[name] for name in least}
+
+
+def test_a_layer_of_neurons_has_no_errors() -> None:
+    mlp, g = MnistMLP(), generator(0)
+    images = torch.rand(30, 784, generator=g)
+    measured = measure(mlp, images, images, labels=torch.randint(10, (30,), generator=g), images=images)
+    assert not {"mse", "explained_variance", "accuracy"} & set(measured.summary)
+    hidden = mlp.hidden(images).detach().double()
+    assert measured.summary["l1"] == pytest.approx(float(hidden.sum() / 30 * 128), rel=1e-5)
+    assert measured.summary["l0"] == pytest.approx(float((hidden > 0).double().mean()) * 100)
+    neuron = int(measured.latents["size"].argmax())
+    chosen = measured.examples.inputs[measured.examples.of(neuron)]
+    distances = cosine_distances((images[chosen] * mlp.into.weight[neuron]).double().detach().numpy())
+    assert measured.latents["max_distance"][neuron] == pytest.approx(distances.max(), abs=1e-6)
+
+
+def test_an_autoencoder_whose_latents_are_all_dead() -> None:
+    case = random_case()
+    with torch.no_grad():
+        case["sae"].b_enc.fill_(-100)
+    measured = measure(**case)
+    summary = measured.summary
+    assert (summary["l0"], summary["l1"], summary["dead"], summary["dead_strict"]) == (0, 0, 100, 100)
+    assert np.isnan([summary[name] for name in ("size", "max_distance", "purity", "monosemanticity")]).all()
+    assert not measured.latents["size"].any()
+
+
+def test_one_input_is_enough() -> None:
+    case = random_case()
+    one = {name: case[name][:1] for name in ("train", "test", "labels", "images")}
+    summary = sae_metrics(case["sae"], readout=case["readout"], **one)
+    assert np.isnan(summary["explained_variance"]) and np.isnan(summary["max_distance"])
+    assert np.isfinite([summary["mse"], summary["l1"], summary["size"]]).all()
+
+
+def test_other_floating_types_and_gradients_are_no_trouble() -> None:
+    case = random_case()
+    doubled = case | {name: case[name].double() for name in ("train", "test", "images")}
+    assert sae_metrics(**doubled) == pytest.approx(sae_metrics(**case), rel=1e-5, abs=1e-6)
+    half = case | {"test": case["test"].bfloat16()}
+    rounded = case | {"test": half["test"].float()}
+    assert sae_metrics(**half) == pytest.approx(sae_metrics(**rounded), rel=1e-4, abs=1e-3)
+    case["test"].requires_grad_()
+    assert np.isfinite(sae_metrics(**case)["mse"])
+
+
+class _Largest(TorchDispatchMode):
+    """How many numbers the largest tensor has that was made."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.numbers = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        for tensor in made if isinstance(made, tuple | list) else [made]:
+            if isinstance(tensor, Tensor) and tensor.untyped_storage().nbytes() >= tensor.numel():
+                self.numbers = max(self.numbers, tensor.numel())
+        return made
+
+
+def test_no_tensor_grows_with_inputs_times_latents(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nbkit.sae.latents.GROUP", 2000)
+    n, d, m = 2000, 8, 300
+    h = torch.randn(n, d, generator=generator(1))
+    with _Largest() as largest:
+        measure(SparseAutoencoder(d, m), h, h, images=h.abs(), max_examples=20, batch_size=50)
+    assert largest.numbers <= max(n * d, 50 * m, m * 20)
+
+
+BAD: list[tuple[dict[str, Any], str]] = [
+    ({"train": torch.ones(4, 5)}, r"training activations have shape \(4, 5\): this encoder reads \(n, 6\)"),
+    ({"test": torch.ones(6)}, r"test activations have shape \(6,\)"),
+    ({"train": torch.ones(0, 6)}, "no training activations: give at least one"),
+    ({"test": torch.ones(0, 6)}, "no test activations: give at least one"),
+    ({"train": torch.full((4, 6), torch.nan)}, "training activations hold NaN or infinite values: check the layer"),
+    ({"test": torch.full((N, 6), torch.inf)}, "test activations hold NaN or infinite values: check the layer"),
+    ({"labels": torch.ones(9, dtype=torch.long)}, r"shape \(9,\): give one whole number for each of the 50 test"),
+    ({"labels": torch.ones(N)}, "torch.float32 of shape .* give one whole number"),
+    ({"labels": None}, "An accuracy needs labels"),
+    ({"images": torch.ones(9, 4)}, r"images have shape \(9, 4\): give a row for each of the 50"),
+    ({"images": torch.ones(N)}, "images have shape"),
+    ({"images": torch.full((N, 4), torch.nan)}, "images hold NaN"),
+    ({"images": torch.eye(N).roll(1, 0)[:, 1:]}, "Image 1 is all zeros and has no direction to compare: leave it out"),
+    ({"max_examples": 0}, "max_examples is 0 and batch_size 1024: both must be at least 1"),
+    ({"batch_size": 0}, "max_examples is 100 and batch_size 0"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), BAD)
+def test_bad_input_is_named(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(NbkitError, match=message):
+        sae_metrics(**random_case() | change)
+
+
+@pytest.mark.parametrize("name", ["w_enc", "b_enc", "w_dec", "b_dec"])
+def test_an_autoencoder_that_diverged_is_named(name: str) -> None:
+    case = random_case()
+    with torch.no_grad():
+        getattr(case["sae"], name).flatten()[0] = torch.nan
+    with pytest.raises(NbkitError, match=f"The autoencoder's {name} holds NaN or infinite values"):
+        sae_metrics(**case)
+
+
+def test_median_leaves_out_what_is_undefined() -> None:
+    assert median(np.array([np.nan, 3.0, 1.0])) == 2.0
+    assert np.isnan(median(np.array([np.nan]))) and np.isnan(median(np.array([])))
+
+
+def test_the_paper_s_standard_autoencoder() -> None:
+    """One seed near the standard row of Tables 2 and 3: the book has ten."""
+    hidden = hidden_of(0)
+    sae = train_sae(hidden.train, SaeConfig(), progress=False)
+    found = sae_metrics(sae, hidden.train, hidden.test, hidden.readout, hidden.test_labels, hidden.test_pixels)
+    assert found["mse"] == pytest.approx(0.33, abs=0.05)
+    assert found["l1"] == pytest.approx(2500, abs=400)
+    assert found["l0"] == pytest.approx(2.3, abs=0.5)
+    assert found["accuracy_loss"] == pytest.approx(2, abs=1)
+    assert found["dead"] == pytest.approx(26, abs=6)
+    assert found["max_distance"] == pytest.approx(0.4, abs=0.1)
+    assert found["mean_distance"] == pytest.approx(0.2, abs=0.05)

@@ -1,0 +1,67 @@
+"""What the start page says about sparse autoencoders, and that all pages read the same experiments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import nbkit.studies.index.experiments
+from nbkit.sae.config import SaeConfig
+from nbkit.sae.loss import Gradient
+from nbkit.studies.index.experiments import Experiments, run_experiments
+from nbkit.studies.index.findings import training_start_page
+from nbkit.studies.sae_tables.reproduction import Reproduction
+from nbkit.studies.shared.paper import COLUMNS, PAPER, STANDARD, WITH_LOSS
+from tests.examples.dead_latents import example_dead
+from tests.examples.sweep import example_sweep
+from tests.examples.tables import example_course
+
+SETTINGS = {"far": SaeConfig(ne=1e-2), "near": SaeConfig(ne=5e-3)}
+
+
+def rows(name: str, row: str, factor: float) -> pd.DataFrame:
+    """A config whose figures all miss a row of the paper by a factor, over two seeds."""
+    return pd.DataFrame([{"name": name, "seed": seed, **(PAPER.loc[row] * factor)} for seed in (0, 1)])
+
+
+def example_tables() -> Reproduction:
+    with_loss = pd.concat([rows("far", WITH_LOSS, 3.0), rows("near", WITH_LOSS, 0.5)])
+    both = pd.concat([rows(STANDARD, STANDARD, 1.25), with_loss])
+    return Reproduction({STANDARD: SaeConfig(), **SETTINGS}, with_loss, both, both)
+
+
+def test_the_start_page_has_a_line_for_each_page() -> None:
+    sweep = example_sweep()
+    others: dict[Gradient, pd.DataFrame] = {"average": sweep, "opposite": sweep}
+    found = Experiments(example_tables(), example_course(), sweep, others, example_dead())
+    tables, trade_off, dead = training_start_page(found).markdown.split("\n")
+    assert f"The {len(COLUMNS)} figures of the standard row miss the paper's by a factor of 1.25" in tables
+    assert "with the loss by 2.00 in the nearest of 2 settings ([Tables 2 and 3](sae-tables))" in tables
+    assert trade_off.startswith("2. **More monosemantic at equal L0? ") and "at equal MSE? " in trade_off
+    assert "**The opposite loss** is better in" in trade_off
+    assert "With the gradient through the average alone: **More monosemantic at equal MSE? " in trade_off
+    assert dead.startswith("3. **Dead latents** fall from ") and dead.endswith("See [dead latents](dead-latents).")
+
+
+def test_the_parameters_reach_each_experiment(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Any] = {}
+
+    def remember(name: str) -> Any:
+        def call(*arguments: Any, **options: Any) -> Reproduction:
+            asked[name] = arguments, options
+            return example_tables()
+
+        return call
+
+    for name in ("reproduce", "loss_course", "sweep", "other_gradients", "dead_latents"):
+        monkeypatch.setattr(nbkit.studies.index.experiments, name, remember(name))
+    run_experiments(3, 2, 4, {"k": [8]}, {"momentum": [0.5]}, ["decay"], progress=False)
+    (search, n_tables, seed), options = asked["reproduce"]
+    assert (list(search.momentum), n_tables, seed, options) == ([0.5], 4, 3, {"progress": False})
+    assert asked["loss_course"] == ((example_tables().two_starts, 3), {"progress": False})
+    (grid, n_seeds, seed), _ = asked["sweep"]
+    assert (grid.k, n_seeds, seed) == ((8,), 2, 3)
+    assert asked["other_gradients"] == asked["sweep"]
+    assert asked["dead_latents"][0] == (2, 3, ["decay"])

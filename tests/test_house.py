@@ -1,0 +1,140 @@
+"""The plan of the house, read from its imports: which room may know which, and that no path leads back."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1] / "nbkit"
+Graph = Mapping[str, set[str]]
+
+MOST_ROOMS = 18
+MOST_FLOORS = 9
+GROUND = {"errors", "files", "parallel"}
+ABOVE_STUDIES = {"book", "cli"}
+NEVER = (
+    ("method", "*", {"errors"}),
+    ("sae", {"models", "corpora", "units", "atlas", "mnist"}, set()),
+    ("models", {"sae", "units"}, set()),
+    ("atlas", {"features", "sae", "figures", "explorers"}, set()),
+    ("features", {"explorers"}, set()),
+    ("figures", {"explorers"}, set()),
+    ("mnist", {"explorers"}, set()),
+    ("studies", {"explorers"}, set()),
+)
+"""Room, rooms that it must not import (`*`: all), and the exceptions."""
+
+
+def imports_of(path: Path, package: Path) -> set[str]:
+    """The modules of the package that a file imports, anywhere in it and for types alone too, as dotted names."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            # `from nbkit.assets import cache` may name a module or what a module defines
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            first, *rest = name.split(".")
+            if first == package.name and (module := _module_at(rest, package)) is not None:
+                found.add(module)
+    return found - {_name_of(path, package)}
+
+
+def _module_at(parts: list[str], package: Path) -> str | None:
+    """The longest beginning of a dotted name that is a module or a folder of modules."""
+    for n in range(len(parts), 0, -1):
+        place = package.joinpath(*parts[:n])
+        if place.with_suffix(".py").is_file() or (place / "__init__.py").is_file():
+            return ".".join(parts[:n])
+    return "__init__"
+
+
+def _name_of(path: Path, package: Path) -> str:
+    inside = path.relative_to(package).with_suffix("")
+    return ".".join(inside.parts[:-1] if inside.name == "__init__" and len(inside.parts) > 1 else inside.parts)
+
+
+def files_of(package: Path) -> dict[str, set[str]]:
+    """For each module of a package the modules of it that it imports."""
+    return {_name_of(path, package): imports_of(path, package) for path in sorted(package.rglob("*.py"))}
+
+
+def folders_of(files: Graph, depth: int) -> dict[str, set[str]]:
+    """The same of the folders at a depth, what lies higher standing for itself: depth 1 gives the rooms."""
+
+    def folder(module: str) -> str:
+        return ".".join(module.split(".")[:depth])
+
+    graph: dict[str, set[str]] = {}
+    for module, imported in files.items():
+        graph.setdefault(folder(module), set()).update({folder(other) for other in imported} - {folder(module)})
+    return graph
+
+
+def circles_in(graph: Graph) -> list[list[str]]:
+    """Groups of nodes that reach each other, each sorted."""
+    reached = {node: set(_reached(graph, node)) for node in graph}
+    groups = {tuple(sorted({node} | {other for other in reached[node] if node in reached[other]})) for node in graph}
+    return sorted(list(group) for group in groups if len(group) > 1)
+
+
+def _reached(graph: Graph, start: str) -> Iterator[str]:
+    todo, seen = list(graph[start]), set()
+    while todo:
+        node = todo.pop()
+        if node not in seen:
+            seen.add(node)
+            yield node
+            todo += graph.get(node, set())
+
+
+def floors_of(graph: Graph) -> dict[str, int]:
+    """For each node of a graph without circles its floor: one above the highest that it imports."""
+    floors: dict[str, int] = {}
+
+    def floor(node: str) -> int:
+        if node not in floors:
+            floors[node] = 1 + max((floor(other) for other in graph[node]), default=0)
+        return floors[node]
+
+    return {node: floor(node) for node in graph}
+
+
+def broken_rules(rooms: Graph) -> list[str]:
+    """The imports between rooms that must never be."""
+    broken = []
+    for room, forbidden, allowed in NEVER:
+        mine = rooms.get(room, set())
+        bad = mine - allowed if forbidden == "*" else mine & forbidden
+        broken += [f"{room} -> {other}" for other in sorted(bad)]
+    for room, imported in rooms.items():
+        broken += [f"{room} -> studies" for _ in imported & {"studies"} if room not in ABOVE_STUDIES]
+        broken += [f"{room} -> book" for _ in imported & {"book"} if room != "cli"]
+        broken += [f"{room} -> cli" for _ in imported & {"cli"}]
+        broken += [f"{room} -> {other}" for other in sorted(imported - GROUND) if room in GROUND]
+    return broken
+
+
+FILES = files_of(PACKAGE)
+ROOMS = folders_of(FILES, 1)
+
+
+def test_rooms_and_floors() -> None:
+    assert len(ROOMS) <= MOST_ROOMS, sorted(ROOMS)
+    floors = floors_of(ROOMS)
+    assert max(floors.values()) <= MOST_FLOORS, sorted(floors.items(), key=lambda item: item[1])
+
+
+def test_no_circle_of_files_or_folders() -> None:
+    assert circles_in(FILES) == []
+    depth = max(module.count(".") + 1 for module in FILES)
+    for level in range(1, depth):
+        assert circles_in(folders_of(FILES, level)) == []
+
+
+def test_no_import_that_must_never_be() -> None:
+    assert broken_rules(ROOMS) == []
