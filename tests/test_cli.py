@@ -169,7 +169,7 @@ MISTAKES = [
     (["--threshold", "1.01"], "threshold is 1.01"),
     (["--max-examples", "0"], "max_examples is 0: it must be at least 1"),
     (["--batch-size", "-1"], "batch_size is -1"),
-    (["--weights", "centred"], "weights is 'centred': choose one of native, folded"),
+    (["--weights", "centered"], "weights is 'centered': choose one of native, folded"),
     (["--embedding", "gate"], "embedding 'gate' is not defined for the neurons of"),
     (["--dtype", "int8"], "unknown dtype 'int8'"),
     (["--device", "banana"], "device 'banana' is not available here"),

@@ -244,7 +244,7 @@ def test_no_large_or_generated_file_is_tracked() -> None:
     assert tracked("--cached", "--ignored", "--exclude-standard") == []
 
 
-def test_licence_is_the_one_that_the_metadata_names() -> None:
+def test_license_is_the_one_that_the_metadata_names() -> None:
     assert text_of("LICENSE").startswith("MIT License\n")
     assert project()["license"] == "MIT"
     assert yaml.safe_load(text_of("CITATION.cff"))["license"] == "MIT"

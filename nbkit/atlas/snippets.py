@@ -45,7 +45,7 @@ def display_token(text: str) -> str:
 
     Newlines and tabs become arrows, other control characters their Unicode control picture, and format characters
     (bidirectional marks, zero-width characters) and lone surrogates their code point in angle brackets, so that a token
-    can neither reorder nor hide its neighbours. A zero-width joiner between visible characters stays: emoji need it.
+    can neither reorder nor hide its neighbors. A zero-width joiner between visible characters stays: emoji need it.
     """
     return "".join(char if _joins(text, i) else _visible(char) for i, char in enumerate(text))
 

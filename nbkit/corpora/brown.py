@@ -2,7 +2,7 @@
 
 Brown marks a paragraph with blank lines, a sentence with a line, and a heading with tags that end in `-hl`. It sets
 quotes as `` and '', doubles `?`, `!`, `;` and a colon that ends a clause, and writes closing quotes before the
-punctuation that follows them. `detokenise` undoes this; commas, stops, question and exclamation marks go inside the
+punctuation that follows them. `detokenize` undoes this; commas, stops, question and exclamation marks go inside the
 closing quotes, as American printers set them. "Af" stands for a formula that the corpus left out, and stays.
 """
 
@@ -46,10 +46,10 @@ def brown_texts(tarball: Path) -> Iterator[str]:
         for name in sorted(name for name in members if re.fullmatch(r"c[a-r]\d\d", name)):
             file = archive.extractfile(members[name])
             if file is not None:
-                yield detokenise(file.read().decode("ascii"))
+                yield detokenize(file.read().decode("ascii"))
 
 
-def detokenise(tagged: str) -> str:
+def detokenize(tagged: str) -> str:
     """Return one tagged Brown text as plain text, each paragraph and heading on a line."""
     return "\n".join(_set(paragraph) for paragraph in _paragraphs(tagged))
 

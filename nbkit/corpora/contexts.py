@@ -14,7 +14,7 @@ from jaxtyping import Bool, Int32
 from nbkit.corpora.documents import Piece, open_corpus
 from nbkit.errors import NbkitError
 
-_BATCH_CHARACTERS = 1 << 18  # tokenised at a time; enough to keep the tokenizer's threads busy
+_BATCH_CHARACTERS = 1 << 18  # tokenized at a time; enough to keep the tokenizer's threads busy
 
 
 class TextModel(Protocol):
@@ -63,7 +63,7 @@ def load_contexts(corpus: str | Path, model: TextModel, length: int = 128, limit
     A context never crosses a document's end: a document of t tokens gives floor(t / room) contexts of `room` text
     tokens, and what is left over at its end is dropped. A causal model with a BOS token reads BOS and `length - 1`
     text tokens; a bidirectional one with [CLS] and [SEP] reads `length - 2` text tokens between them; any other reads
-    `length` text tokens. Text is data: the name of a special token in it ("<|im_end|>") is tokenised letter by
+    `length` text tokens. Text is data: the name of a special token in it ("<|im_end|>") is tokenized letter by
     letter, never as that token.
 
     Args:
@@ -85,7 +85,7 @@ def load_contexts(corpus: str | Path, model: TextModel, length: int = 128, limit
     before, after = _added_tokens(model)
     room = length - len(before) - len(after)
     name, pieces = open_corpus(corpus)
-    cut = list(islice(_cut(_tokenise(pieces, model.tokenizer, name), room), limit))
+    cut = list(islice(_cut(_tokenize(pieces, model.tokenizer, name), room), limit))
     if not cut:
         raise NbkitError(f"Corpus {name} has no document of {room} tokens, the least that fills a context of {length}.")
     tokens = np.empty((len(cut), length), dtype=np.int32)
@@ -108,8 +108,8 @@ def _added_tokens(model: TextModel) -> tuple[list[int], list[int]]:
     return [tokenizer.cls_token_id], [tokenizer.sep_token_id]
 
 
-def _tokenise(pieces: Iterable[Piece], tokenizer: Any, name: str) -> Iterator[tuple[int, list[int]]]:
-    """Yield (document, token ids) for each piece of text, tokenised in batches."""
+def _tokenize(pieces: Iterable[Piece], tokenizer: Any, name: str) -> Iterator[tuple[int, list[int]]]:
+    """Yield (document, token ids) for each piece of text, tokenized in batches."""
     for batch in _batches(pieces):
         try:
             ids = tokenizer(
@@ -140,10 +140,10 @@ def _batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
         yield batch
 
 
-def _cut(tokenised: Iterable[tuple[int, list[int]]], room: int) -> Iterator[tuple[int, Int32[np.ndarray, " room"]]]:
+def _cut(tokenized: Iterable[tuple[int, list[int]]], room: int) -> Iterator[tuple[int, Int32[np.ndarray, " room"]]]:
     """Yield (document, `room` token ids); the pieces of one document follow one another."""
     current, rest = -1, np.empty(0, dtype=np.int32)
-    for document, ids in tokenised:
+    for document, ids in tokenized:
         text = np.array(ids, dtype=np.int32)
         if document == current:
             text = np.concatenate([rest, text])

@@ -23,7 +23,7 @@ class Piece(NamedTuple):
     document: int
     """Index of the document in the corpus."""
     text: str
-    """Its text, cut so that tokenising the parts and the whole gives the same tokens."""
+    """Its text, cut so that tokenizing the parts and the whole gives the same tokens."""
 
 
 def open_corpus(corpus: str | Path) -> tuple[str, Iterator[Piece]]:

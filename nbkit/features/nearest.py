@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 from nbkit.errors import NbkitError
 
 K = 4
-"""Neighbours of a row in each scope."""
+"""Neighbors of a row in each scope."""
 SAME_LAYER, OTHER_LAYERS = 0, 1
 LIMIT = 1_000_000
 """Rows up to which all pairs are compared; with more, an index finds those in other layers approximately."""
@@ -36,7 +36,7 @@ def nearest(
     layer: Int[np.ndarray, " n"],
     neuron: Int[np.ndarray, " n"],
     progress: bool = False,
-    desc: str = "neighbours",
+    desc: str = "neighbors",
 ) -> tuple[Int[np.ndarray, "n 2 K"], Float[np.ndarray, "n 2 K"]]:
     """The K rows with the largest cosine similarity to each row among those of other neurons.
 
@@ -48,7 +48,7 @@ def nearest(
         vectors: none of them zero.
         layer: of each row, not decreasing.
         neuron: a number of each row's neuron over all layers, not decreasing; its rows are never each other's
-            neighbours.
+            neighbors.
 
     Returns:
         Row numbers and cosines, the best first: [:, 0] in the same layer, [:, 1] in the others; -1 and 0 where there
@@ -99,7 +99,7 @@ class _Search:
             yield from zip(blocks, blocks[distance:], strict=False)
 
     def compare(self, first: slice, second: slice) -> None:
-        """Finds neighbours of the rows of two blocks in each other."""
+        """Finds neighbors of the rows of two blocks in each other."""
         scope = SAME_LAYER if self.layer_of(first) == self.layer_of(second) else OTHER_LAYERS
         rough = self.unit[first].to(self.dtype) @ self.unit[second].to(self.dtype).T
         if self.neuron[first.stop - 1] >= self.neuron[second.start]:  # a neuron has rows in both
@@ -112,7 +112,7 @@ class _Search:
             self._absorb(scope, j, i, cosine)
 
     def look_up_other_layers(self) -> None:
-        """Finds neighbours in other layers with an approximate index; their cosines are exact."""
+        """Finds neighbors in other layers with an approximate index; their cosines are exact."""
         unit = self.unit.cpu().numpy()
         for (start, stop), found in zip(self.layers, _look_up(unit, self.layers), strict=True):
             i = torch.arange(start, stop).repeat_interleave(found.shape[1]).to(self.unit.device)
@@ -121,7 +121,7 @@ class _Search:
             self._absorb(OTHER_LAYERS, i, j, self._exact(i, j))
 
     def _floor(self, block: slice, scope: int, rough: Float[Tensor, "rows others"]) -> Float[Tensor, " rows"]:
-        """What an entry of `rough` must reach to be a neighbour of its row, its error included."""
+        """What an entry of `rough` must reach to be a neighbor of its row, its error included."""
         kth = self.cosine[block, scope, -1]
         if bool((kth == -torch.inf).any()):
             found = rough.topk(min(K, rough.shape[1]), dim=1).values.float()
@@ -139,7 +139,7 @@ class _Search:
         return torch.cat(sums).clamp_(-1, 1) if sums else self.cosine.new_empty(0)
 
     def _absorb(self, scope: int, row: Tensor, other: Tensor, cosine: Tensor) -> None:
-        """Takes pairs in: `other` may be among the neighbours of `row`."""
+        """Takes pairs in: `other` may be among the neighbors of `row`."""
         better = cosine >= self.cosine[row, scope, -1]
         rows, place = row[better].unique(return_inverse=True)
         kept = torch.arange(len(rows), device=rows.device).repeat_interleave(K)

@@ -19,7 +19,7 @@ from nbkit.files import read_tensors, write_tensors
 
 
 @dataclass(frozen=True, eq=False)
-class Neighbours:
+class Neighbors:
     """For each of F features the nearest of other neurons; [:, 0] in the same layer, [:, 1] in the others."""
 
     feature: Int32[np.ndarray, "F 2 K"]
@@ -28,11 +28,11 @@ class Neighbours:
     """Cosine similarities of the medoids' embeddings; 0 where there are no more."""
 
 
-def neighbours_of(atlas: Atlas, kind: str, progress: bool = True) -> Neighbours:
+def neighbors_of(atlas: Atlas, kind: str, progress: bool = True) -> Neighbors:
     """The features that are most similar to each feature, judged by the embeddings of their medoids (see `nearest`).
 
     Made on first demand and kept in the atlas's folder. In the space of `pre_mlp`, two neurons of a layer that have a
-    token of the text as medoid in common receive the same vector there, at cosine 1. They are each other's neighbours
+    token of the text as medoid in common receive the same vector there, at cosine 1. They are each other's neighbors
     all the same: that another neuron answers to this very token is what a reader looks for. In the space of a neuron
     embedding such neurons are near only if their weights agree as well.
 
@@ -46,15 +46,15 @@ def neighbours_of(atlas: Atlas, kind: str, progress: bool = True) -> Neighbours:
     kinds = (atlas.manifest.embedding, "pre_mlp")
     if kind not in kinds:
         raise NbkitError(f"similar features are found in two spaces of this atlas, not in {kind!r}: {', '.join(kinds)}")
-    path = atlas.path / f"neighbours-{kind}.safetensors"
+    path = atlas.path / f"neighbours-{kind}.safetensors"  # as the atlases in users' caches have it
     if not path.is_file():
         features = features_of(atlas, progress)
         neuron = (features["layer"] * atlas.manifest.d_mlp + features["index"]).to_numpy()
         vectors = _central_embeddings(atlas, features, kind, progress)
-        found = nearest(vectors, features["layer"].to_numpy(), neuron, progress, f"neighbours ({kind})")
+        found = nearest(vectors, features["layer"].to_numpy(), neuron, progress, f"neighbors ({kind})")
         write_tensors(dict(zip(("feature", "cosine"), map(torch.from_numpy, found), strict=True)), path)
     tensors = read_tensors(path)
-    return Neighbours(tensors["feature"].numpy(), tensors["cosine"].numpy())
+    return Neighbors(tensors["feature"].numpy(), tensors["cosine"].numpy())
 
 
 def _central_embeddings(

@@ -29,8 +29,8 @@ class Choice:
         return f"**L{self.neuron.layer} N{self.neuron.index}** ({len(self.neuron)} examples). {self.rule}"
 
 
-def several_behaviours(atlas: Atlas, layer: int | None = None, neuron: int | None = None) -> Choice:
-    """A neuron with several clear behaviours (Figure 2), or the one that is asked for."""
+def several_behaviors(atlas: Atlas, layer: int | None = None, neuron: int | None = None) -> Choice:
+    """A neuron with several clear behaviors (Figure 2), or the one that is asked for."""
     rules = {
         "4 to 8 clusters that are more than key tokens (adjusted Rand index with them at most 0.5), at least 40 "
         "examples, the largest cluster holding at most half of them": lambda t: (
@@ -44,8 +44,8 @@ def several_behaviours(atlas: Atlas, layer: int | None = None, neuron: int | Non
     return _choose(atlas, (layer, neuron), rules, "the highest silhouette", lambda t: t["silhouette"])
 
 
-def rare_behaviour(atlas: Atlas, layer: int | None = None, neuron: int | None = None) -> Choice:
-    """A neuron with a common and a rare behaviour (Figure 3), or the one that is asked for."""
+def rare_behavior(atlas: Atlas, layer: int | None = None, neuron: int | None = None) -> Choice:
+    """A neuron with a common and a rare behavior (Figure 3), or the one that is asked for."""
     rules = {
         "two clusters, at least 50 examples, the smaller cluster with at least 2 and at most 6% of them": lambda t: (
             (t["n_clusters"] == 2) & (t["n_examples"] >= 50) & (t["largest_share"] >= 0.94) & (_outside_largest(t) >= 2)
@@ -90,7 +90,7 @@ def featured(atlas: Atlas) -> list[Choice]:
     A rule that finds no neuron in a small atlas is passed over.
     """
     choices = []
-    for choose in (several_behaviours, rare_behaviour, embedding_contrast, typical_contrast):
+    for choose in (several_behaviors, rare_behavior, embedding_contrast, typical_contrast):
         with suppress(NothingToShow):
             choices.append(choose(atlas))
     table = extremes(atlas).dropna(subset="mean_distance")

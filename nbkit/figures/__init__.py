@@ -1,6 +1,6 @@
 """The paper's figures and the book's own, one function each, returning a matplotlib `Figure`."""
 
-from nbkit.figures.dendrogram import cluster_dendrogram, rare_behaviour
+from nbkit.figures.dendrogram import cluster_dendrogram, rare_behavior
 from nbkit.figures.illustration import embedding_illustration
 from nbkit.figures.latent import cluster_images, latent_up_close
 from nbkit.figures.spaces import compare_embedding_spaces
@@ -15,5 +15,5 @@ __all__ = [
     "latent_up_close",
     "metric_distributions",
     "polysemanticity_by_layer",
-    "rare_behaviour",
+    "rare_behavior",
 ]

@@ -30,10 +30,10 @@ def cluster_dendrogram(neuron: HasExamples, threshold: float = 0.5, examples_per
 
 
 @styled
-def rare_behaviour(neuron: HasExamples, threshold: float = 0.5, examples_per_cluster: int = 4) -> Figure:
-    """Figure 3: a common primary behaviour and a rare secondary one, the two largest clusters of a neuron.
+def rare_behavior(neuron: HasExamples, threshold: float = 0.5, examples_per_cluster: int = 4) -> Figure:
+    """Figure 3: a common primary behavior and a rare secondary one, the two largest clusters of a neuron.
 
-    Examples of further clusters stay grey and without text.
+    Examples of further clusters stay gray and without text.
 
     Raises:
         NbkitError: the neuron has no examples, or the threshold is outside (0, 1].
@@ -41,9 +41,9 @@ def rare_behaviour(neuron: HasExamples, threshold: float = 0.5, examples_per_clu
     clusters = neuron.clusters(threshold)
     n, sizes = len(clusters.labels), clusters.sizes.tolist()
     if len(sizes) == 1:
-        found = f"{count(n, 'example')} in one cluster, no second behaviour"
+        found = f"{count(n, 'example')} in one cluster, no second behavior"
     else:
-        found = f"a primary behaviour ({sizes[0]} of {n} examples), a secondary one ({sizes[1]})"
+        found = f"a primary behavior ({sizes[0]} of {n} examples), a secondary one ({sizes[1]})"
     colors = [cluster_color(label, 2) if label < 2 else ALONE for label in range(len(sizes))]
     title = f"{neuron_name(neuron)}: {found}"
     return tree_with_text(neuron.snippets, clusters, 2, colors, title, examples_per_cluster)

@@ -28,7 +28,7 @@ def leaf_order(clusters: FeatureClusters) -> Int[np.ndarray, " n"]:
 
 
 def draw_tree(ax: Axes, clusters: FeatureClusters, leaf_y: Float[np.ndarray, " n"], colors: list[str]) -> None:
-    """Draw the merges below the threshold in their cluster's color, the others in grey.
+    """Draw the merges below the threshold in their cluster's color, the others in gray.
 
     Args:
         ax: x is the distance.

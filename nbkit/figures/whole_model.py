@@ -1,4 +1,4 @@
-"""Polysemanticity over all neurons: by layer, its distributions, and how often one behaviour hides another."""
+"""Polysemanticity over all neurons: by layer, its distributions, and how often one behavior hides another."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from nbkit.figures.palette import CLUSTER_COLORS, QUIET
 from nbkit.figures.style import WIDTH, BookFigure, set_heading, styled
 
 BLUE, ORANGE = CLUSTER_COLORS[:2]
-RARE = 0.9  # a cluster with this share is the common behaviour of the neuron
+RARE = 0.9  # a cluster with this share is the common behavior of the neuron
 
 METRICS = {
     "mean_distance": "mean cosine distance",
@@ -27,7 +27,7 @@ METRICS = {
 def largest_share_distribution(neurons: pd.DataFrame, min_examples: int = 20) -> Figure:
     """How much of a neuron its largest cluster explains, over all neurons: the cumulative distribution.
 
-    The shaded stretch, from 90% up to but not including all, holds the neurons whose common behaviour hides a rare
+    The shaded stretch, from 90% up to but not including all, holds the neurons whose common behavior hides a rare
     one (Figure 3).
 
     Args:
@@ -45,7 +45,7 @@ def largest_share_distribution(neurons: pd.DataFrame, min_examples: int = 20) ->
     hidden, single = np.mean((shares >= RARE) & (shares < 1.0)), np.mean(shares == 1.0)
     single_text, hidden_text = (
         f"{single:.1%} have one cluster only",
-        f"{hidden:.1%} have a common behaviour and rare others",
+        f"{hidden:.1%} have a common behavior and rare others",
     )
     ax.text(0, 1.03, single_text, color=QUIET, transform=ax.transAxes)
     ax.text(1, 1.03, hidden_text, color=ORANGE, transform=ax.transAxes, ha="right")

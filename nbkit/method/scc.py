@@ -1,4 +1,4 @@
-"""The Sub-Cluster Component algorithm (SCC): clusters from rounds of nearest-neighbour merges.
+"""The Sub-Cluster Component algorithm (SCC): clusters from rounds of nearest-neighbor merges.
 
 Monath et al. 2021, "Scalable hierarchical agglomerative clustering". The paper names SCC as the simpler and faster
 alternative to agglomerative clustering. Every round merges whole chains of clusters at once, so SCC needs at most
@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-N_NEIGHBOURS = 25
+N_NEIGHBORS = 25
 THRESHOLDS: Float[np.ndarray, " rounds"] = np.geomspace(1.0, 0.1, 50)  # cosine similarities, one round each
 
 NEVER_JOINED = 2.0  # the largest cosine distance
@@ -18,12 +18,12 @@ NEVER_JOINED = 2.0  # the largest cosine distance
 
 def scc_linkage(
     similarities: Float[np.ndarray, "n n"],
-    n_neighbours: int = N_NEIGHBOURS,
+    n_neighbors: int = N_NEIGHBORS,
     thresholds: Float[np.ndarray, " rounds"] = THRESHOLDS,
 ) -> Float[np.ndarray, "n-1 4"]:
     """SCC's rounds as a merge tree in SciPy's form.
 
-    The graph has an edge from each example to its `n_neighbours` nearest others, weighted by their similarity and
+    The graph has an edge from each example to its `n_neighbors` nearest others, weighted by their similarity and
     made symmetric by the maximum; a missing edge counts 0. In the round of a threshold, the similarity of two
     clusters is the sum of the edges between them over the product of their sizes; each cluster points to the most
     similar other cluster whose similarity reaches the threshold; whatever is connected by pointers becomes one
@@ -36,18 +36,18 @@ def scc_linkage(
 
     Args:
         similarities: (n, n) symmetric cosine similarities.
-        n_neighbours: neighbours of each example in the graph; all others where n is smaller.
+        n_neighbors: neighbors of each example in the graph; all others where n is smaller.
         thresholds: (rounds,) similarities, falling.
 
     Returns:
         (n - 1, 4) rows of [node, node, height, examples], heights non-decreasing.
     """
     n = len(similarities)
-    sums = _neighbour_graph(similarities, n_neighbours)  # (k, k) summed edges between the k clusters so far
+    sums = _neighbor_graph(similarities, n_neighbors)  # (k, k) summed edges between the k clusters so far
     sizes = np.ones(n)
     nodes = np.arange(n)  # the tree node of each cluster
     rows: list[tuple[float, float, float, float]] = []
-    best, similarity = _best_neighbours(sums, sizes)
+    best, similarity = _best_neighbors(sums, sizes)
     for threshold in thresholds:
         pointing = np.flatnonzero(similarity >= threshold)
         if not len(pointing):
@@ -58,22 +58,22 @@ def scc_linkage(
         membership = np.eye(n_parts)[parts]  # (k, n_parts), one-hot
         sums = membership.T @ sums @ membership
         sizes = membership.T @ sizes
-        best, similarity = _best_neighbours(sums, sizes)
+        best, similarity = _best_neighbors(sums, sizes)
     _join(np.zeros(len(nodes), dtype=np.intp), nodes, sizes, NEVER_JOINED, n, rows)
     return np.array(rows, dtype=np.float64).reshape(n - 1, 4)
 
 
-def _neighbour_graph(similarities: Float[np.ndarray, "n n"], n_neighbours: int) -> Float[np.ndarray, "n n"]:
+def _neighbor_graph(similarities: Float[np.ndarray, "n n"], n_neighbors: int) -> Float[np.ndarray, "n n"]:
     n = len(similarities)
     nearness = similarities.astype(np.float64)  # a copy
     np.fill_diagonal(nearness, -np.inf)
-    nearest = np.argsort(-nearness, axis=1, kind="stable")[:, : min(n_neighbours, n - 1)]
+    nearest = np.argsort(-nearness, axis=1, kind="stable")[:, : min(n_neighbors, n - 1)]
     graph = np.zeros((n, n))
     np.put_along_axis(graph, nearest, np.take_along_axis(similarities, nearest, axis=1), axis=1)
     return np.maximum(graph, graph.T)
 
 
-def _best_neighbours(
+def _best_neighbors(
     sums: Float[np.ndarray, "k k"], sizes: Float[np.ndarray, " k"]
 ) -> tuple[Int[np.ndarray, " k"], Float[np.ndarray, " k"]]:
     """Each cluster's most similar other cluster, the first of equals, and that similarity."""

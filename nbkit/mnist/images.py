@@ -15,7 +15,7 @@ from nbkit import assets
 from nbkit.errors import NbkitError
 
 MEAN, STD = 0.1307, 0.3081
-"""Of the pixels of the training images, which inputs are normalised by."""
+"""Of the pixels of the training images, which inputs are normalized by."""
 
 
 PIXELS, HIDDEN, CLASSES = 784, 64, 10
@@ -23,7 +23,7 @@ PIXELS, HIDDEN, CLASSES = 784, 64, 10
 
 @dataclass(frozen=True, eq=False)
 class Mnist:
-    """The images, normalised, and their labels."""
+    """The images, normalized, and their labels."""
 
     train_images: Float[Tensor, "60000 784"]
     train_labels: Int[Tensor, " 60000"]
@@ -42,7 +42,7 @@ def load_mnist() -> Mnist:
 
 
 def pixels(images: Float[Tensor, "n 784"]) -> Float[Tensor, "n 784"]:
-    """Normalised images back in [0, 1]."""
+    """Normalized images back in [0, 1]."""
     return (images * STD + MEAN).clamp(0, 1)
 
 
@@ -68,7 +68,7 @@ def read_idx(path: Path) -> Tensor:
 
 
 def _read_set(folder: Path, name: str, n: int) -> tuple[Tensor, Tensor]:
-    """Normalised images and labels."""
+    """Normalized images and labels."""
     images, labels = (read_idx(folder / f"{name}-{rest}") for rest in ("images-idx3-ubyte", "labels-idx1-ubyte"))
     if images.shape != (n, 28, 28) or labels.shape != (n,) or labels.max() >= CLASSES:
         raise NbkitError(

@@ -61,7 +61,7 @@ class MnistMLP(nn.Module):
         return logits
 
     def forward(self, images: Float[Tensor, "b 784"]) -> Float[Tensor, "b 10"]:
-        """The logits of normalised images."""
+        """The logits of normalized images."""
         return self.readout(self.hidden(images))
 
 
@@ -69,15 +69,15 @@ def train_mlp(mnist: Mnist, seed: int = 0, progress: bool = True) -> MnistMLP:
     """Trains the MLP by `RECIPE`.
 
     Args:
-        mnist: whose training images are learnt.
+        mnist: whose training images are learned.
         seed: of the weights and of the order of the images.
         progress: whether to show a bar.
     """
     mlp = MnistMLP(seed)
-    optimiser = torch.optim.Adadelta(
+    optimizer = torch.optim.Adadelta(
         mlp.parameters(), lr=RECIPE["learning_rate"], weight_decay=RECIPE["weight_decay"], foreach=True
     )
-    schedule = torch.optim.lr_scheduler.ExponentialLR(optimiser, RECIPE["falls_by"])
+    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, RECIPE["falls_by"])
     images, labels = mnist.train_images, mnist.train_labels
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -85,9 +85,9 @@ def train_mlp(mnist: Mnist, seed: int = 0, progress: bool = True) -> MnistMLP:
             for places in torch.randperm(len(images)).split(int(RECIPE["batch_size"])):
                 hidden = dropout(mlp.hidden(images[places]), RECIPE["dropout"])
                 loss = cross_entropy(mlp.readout(hidden), labels[places])
-                optimiser.zero_grad()
+                optimizer.zero_grad()
                 loss.backward()
-                optimiser.step()
+                optimizer.step()
             schedule.step()
     return mlp.eval().requires_grad_(False)
 

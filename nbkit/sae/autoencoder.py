@@ -3,7 +3,7 @@
     z = act((h - b_dec) @ w_enc + b_enc)        latents
     reconstruction = z @ w_dec + b_dec
 
-Untied, the decoder's rows not normalised, as in the paper. The functions below take any leading dimensions, so a stack
+Untied, the decoder's rows not normalized, as in the paper. The functions below take any leading dimensions, so a stack
 of autoencoders is one computation (see `nbkit.sae.training.train_saes`).
 """
 

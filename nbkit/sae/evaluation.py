@@ -1,4 +1,4 @@
-"""What a sparse autoencoder is worth: the columns of Tables 2 and 3, and measures that its loss does not optimise.
+"""What a sparse autoencoder is worth: the columns of Tables 2 and 3, and measures that its loss does not optimize.
 
 Inputs pass in batches and latents in groups (see `latents.py`), so memory grows with neither inputs x latents nor
 inputs x latents x d_in.

@@ -20,7 +20,7 @@ class Measure:
     """1 if higher is better, -1 if lower is, 0 if neither."""
     kind: Kind
     """`own`: what the neuron-embedding loss makes smaller; `control`: what else makes that small; `independent`: what
-    it does not optimise; `weighted`: the mean over latents by activity in place of their median; `price`: what it
+    it does not optimize; `weighted`: the mean over latents by activity in place of their median; `price`: what it
     costs."""
     digits: int = 3
     """Decimals that are printed."""

@@ -59,7 +59,7 @@ class TrainingRun:
         self.threshold = self._join([sae.threshold for sae in saes])
         self.l1 = self._join([torch.tensor(c.l1, dtype=torch.float64) for c in self.configs])
         self.ne = self._join([torch.tensor(c.ne, dtype=torch.float64) for c in self.configs])
-        self.optimiser = torch.optim.Adam(
+        self.optimizer = torch.optim.Adam(
             self.weights.values(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay, fused=True
         )
         self.embedding_loss: NeuronEmbeddingLoss | None = None
@@ -73,18 +73,18 @@ class TrainingRun:
         self.n_steps = self.steps_an_epoch * self.config.epochs
 
     def advance(self) -> None:
-        """One step of the optimiser.
+        """One step of the optimizer.
 
         Raises:
             NbkitError: the loss is not finite.
         """
-        self.optimiser.zero_grad()  # first, for less memory
+        self.optimizer.zero_grad()  # first, for less memory
         state = self.forward(self.batch())
         loss = self.loss(state)
         loss.sum().backward()
         self._check(self.with_embedding_loss(loss.detach(), state))
         self.before_step(state)
-        self.optimiser.step()
+        self.optimizer.step()
         self.after_step(state)
         self.step += 1
 
@@ -130,10 +130,10 @@ class TrainingRun:
         return self.embedding_loss.value_and_gradient(state.h, state.pairs, self.weights["w_enc"])
 
     def before_step(self, state: Pass) -> None:
-        """What precedes a step of the optimiser, the gradients being known: nothing."""
+        """What precedes a step of the optimizer, the gradients being known: nothing."""
 
     def after_step(self, state: Pass) -> None:
-        """What follows a step of the optimiser: the threshold of `batch_topk`."""
+        """What follows a step of the optimizer: the threshold of `batch_topk`."""
         if self.config.activation == "batch_topk":
             smallest = state.z.detach().where(state.z > 0, torch.inf).amin((-2, -1))
             share = THRESHOLD_MOMENTUM if self.step else 0.0
@@ -181,7 +181,7 @@ class TrainingRun:
             )
         saved = read_tensors(path)
         for name in PARAMETERS:  # Adam makes its state at the first step
-            state = self.optimiser.state[self.weights[name]]
+            state = self.optimizer.state[self.weights[name]]
             state["step"] = torch.zeros((), dtype=torch.float32, device=self.data.device)
             state["exp_avg"] = torch.zeros_like(self.weights[name])
             state["exp_avg_sq"] = torch.zeros_like(self.weights[name])
@@ -194,7 +194,7 @@ class TrainingRun:
         state = {name: tensor.detach() for name, tensor in self.weights.items()}
         state["threshold"] = self.threshold
         for name, parameter in self.weights.items():
-            state |= {f"adam.{name}.{key}": value for key, value in self.optimiser.state[parameter].items()}
+            state |= {f"adam.{name}.{key}": value for key, value in self.optimizer.state[parameter].items()}
         if self.embedding_loss is not None:
             state |= {f"ne.{name}": tensor for name, tensor in self.embedding_loss.state_dict().items()}
         return state

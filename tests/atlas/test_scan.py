@@ -216,7 +216,7 @@ def test_bounds_never_drop_what_the_selection_needs(
         ({"threshold": 1.5}, "threshold"),
         ({"max_examples": 0}, "max_examples"),
         ({"batch_size": 0}, "batch_size"),
-        ({"weights": "centred"}, "weights"),
+        ({"weights": "centered"}, "weights"),
         ({"embedding": "sum"}, "embedding"),
         ({"layers": []}, "layers"),
         ({"layers": "some"}, "layers"),

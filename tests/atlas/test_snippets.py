@@ -64,8 +64,8 @@ def test_no_control_or_format_character_is_left(text: str) -> None:
     shown = display_token(text)
     for i, char in enumerate(shown):
         if char == "\u200d":
-            neighbours = shown[i - 1 : i] + shown[i + 1 : i + 2]
-            assert len(neighbours) == 2 and not any(map(str.isspace, neighbours)) and "\u200d" not in neighbours
+            neighbors = shown[i - 1 : i] + shown[i + 1 : i + 2]
+            assert len(neighbors) == 2 and not any(map(str.isspace, neighbors)) and "\u200d" not in neighbors
         else:
             assert unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Zl", "Zp"), hex(ord(char))
     shown.encode()  # no lone surrogate either

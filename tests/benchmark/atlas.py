@@ -20,11 +20,11 @@ N_EXAMPLES, N_SLOW = 64, 4
 
 
 def main(model: LanguageModel) -> None:
-    neighbours_against_full_rows()
+    neighbors_against_full_rows()
     importance_against_bare_forward(model, largest_atlas())
 
 
-def neighbours_against_full_rows() -> None:
+def neighbors_against_full_rows() -> None:
     """On random vectors around 1,000 centers; neurons have 4 features on average."""
     rng = np.random.default_rng(0)
     centers = rng.standard_normal((N_FEATURES // 20, WIDTH), dtype=np.float32)
@@ -39,8 +39,8 @@ def neighbours_against_full_rows() -> None:
     begin = time.perf_counter()
     expected = full_rows(vectors, layer, neuron)
     slow = time.perf_counter() - begin
-    print(f"neighbours of {N_FEATURES:,} features: {seconds:.2f} s, {(number == expected).mean():.2%} as by full rows")
-    print(f"neighbours / full rows of similarities with argpartition, speed: {slow / seconds:.2f}")
+    print(f"neighbors of {N_FEATURES:,} features: {seconds:.2f} s, {(number == expected).mean():.2%} as by full rows")
+    print(f"neighbors / full rows of similarities with argpartition, speed: {slow / seconds:.2f}")
 
 
 def full_rows(vectors: np.ndarray, layer: np.ndarray, neuron: np.ndarray, rows: int = 500) -> np.ndarray:

@@ -169,7 +169,7 @@ class Sparsify:
         torch.manual_seed(0)
         options = module.SparseCoderConfig(num_latents=config.d_sae, k=size.k, normalize_decoder=False)
         self.coder = module.SparseCoder(d_in, options)
-        self.optimiser = torch.optim.Adam(
+        self.optimizer = torch.optim.Adam(
             self.coder.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
         self.data, self.batches = size.data, torch.randperm(len(size.data)).split(config.batch_size)[:-1]
@@ -177,9 +177,9 @@ class Sparsify:
 
     def advance(self) -> None:
         out = self.coder(embedding(self.batches[self.step % len(self.batches)], self.data))
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         out.fvu.backward()
-        self.optimiser.step()
+        self.optimizer.step()
         self.step += 1
 
 
@@ -233,7 +233,7 @@ def like(run: TrainingRun, ne: float) -> TrainingRun:
     with torch.no_grad():
         for name, weight in other.weights.items():
             weight.copy_(run.weights[name])
-    other.optimiser.load_state_dict(run.optimiser.state_dict())
+    other.optimizer.load_state_dict(run.optimizer.state_dict())
     other.step = run.step
     for _ in range(2):
         other.advance()

@@ -24,7 +24,7 @@ from nbkit.atlas.scan import Bounds, scan_block
 from nbkit.corpora import Contexts, load_contexts
 from nbkit.errors import NbkitError
 from nbkit.explorers import DendrogramExplorer
-from nbkit.features.showcase import several_behaviours
+from nbkit.features.showcase import several_behaviors
 from nbkit.files import write_tensors
 from nbkit.models import LanguageModel, load_model
 
@@ -92,7 +92,7 @@ def opening(atlas: Atlas) -> None:
 
 
 def page_data(atlas: Atlas) -> None:
-    widget = DendrogramExplorer(several_behaviours(atlas).neuron)
+    widget = DendrogramExplorer(several_behaviors(atlas).neuron)
     size = len(json.dumps(widget.get_state(), default=str))
     print(f"state of the dendrogram on its page: {size / 1e3:.0f} kB (at most 1,000)")
 

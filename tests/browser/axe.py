@@ -6,7 +6,7 @@ from nbkit.assets.prepare import unpack_packages
 AXE = Asset(
     name="axe-core",
     what="axe-core, which looks for what keeps people out of a page",
-    licence="MPL-2.0",
+    license="MPL-2.0",
     downloads=(
         Download(
             file="axe-core-4.10.3.tgz",

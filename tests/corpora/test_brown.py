@@ -7,7 +7,7 @@ import re
 import pytest
 
 from nbkit import assets
-from nbkit.corpora.brown import brown_texts, detokenise
+from nbkit.corpora.brown import brown_texts, detokenize
 
 
 def tagged(words: str) -> str:
@@ -49,43 +49,43 @@ def tagged(words: str) -> str:
     ],
 )
 def test_words_become_text(words: str, text: str) -> None:
-    assert detokenise(tagged(words)) == text
+    assert detokenize(tagged(words)) == text
 
 
 def test_the_tag_is_what_follows_the_last_slash() -> None:
-    assert detokenise("half/abn 1/2/cd ,/, counts/nns //in minute/nn ./.-hl") == "half 1/2, counts/minute."
+    assert detokenize("half/abn 1/2/cd ,/, counts/nns //in minute/nn ./.-hl") == "half 1/2, counts/minute."
 
 
 def test_sentences_of_a_paragraph_share_a_line() -> None:
     raw = "\n\n\tOne/cd ./.\nTwo/cd ./.\n\n\n\tThree/cd ./.\n\n"
-    assert detokenise(raw) == "One. Two.\nThree."
+    assert detokenize(raw) == "One. Two.\nThree."
 
 
 def test_headings_stand_alone() -> None:
     raw = "\n\n\nNew/jj-hl park/nn-hl planned/vbn-hl \nThe/at city/nn said/vbd ./.\n\n\tMore/ap ./."
-    assert detokenise(raw) == "New park planned\nThe city said.\nMore."
+    assert detokenize(raw) == "New park planned\nThe city said.\nMore."
     untagged = "\n\nSmall/jj business/nn management/nn \nPractical/jj problems/nns ./."
-    assert detokenise(untagged) == "Small business management\nPractical problems."
+    assert detokenize(untagged) == "Small business management\nPractical problems."
 
 
 def test_an_unfinished_line_goes_on() -> None:
-    assert detokenise("He/pps said/vbd :/: \nStop/vb !/. !/.") == "He said: Stop!"
-    assert detokenise("Austin/np-hl ,/,-hl Texas/np-hl \n--/-- A/at man/nn") == "Austin, Texas -- A man"
+    assert detokenize("He/pps said/vbd :/: \nStop/vb !/. !/.") == "He said: Stop!"
+    assert detokenize("Austin/np-hl ,/,-hl Texas/np-hl \n--/-- A/at man/nn") == "Austin, Texas -- A man"
     assert (
-        detokenise("Oslo/np-hl ,/,-hl May/np-hl 1/cd-hl --/-- (/( AP/np )/) \nA/at man/nn")
+        detokenize("Oslo/np-hl ,/,-hl May/np-hl 1/cd-hl --/-- (/( AP/np )/) \nA/at man/nn")
         == "Oslo, May 1 -- (AP) A man"
     )
 
 
 def test_the_number_of_an_item_begins_its_line() -> None:
     raw = "Because/cs :/: 1/cd ./.\n\n\tA/at thing/nn ./.\n2/cd ./.\n\n\tAnother/dt ./.\n(/( 3/cd )/) \n\n\tLast/ap ./."
-    assert detokenise(raw) == "Because: 1.\nA thing.\n2. Another.\n(3) Last."
+    assert detokenize(raw) == "Because: 1.\nA thing.\n2. Another.\n(3) Last."
 
 
 def test_a_torn_quote_goes_back_to_its_text() -> None:
     raw = "It/pps reads/vbz :/: ``/``\n\n\n\tStop/vb ./.\n\n''/'' \nHe/pps .22-caliber/jj ./."
-    assert detokenise(raw) == 'It reads: "Stop." He .22-caliber.'
-    assert detokenise("One/cd ./.\n\n\t.22/cd rifles/nns ./.") == "One.\n.22 rifles."
+    assert detokenize(raw) == 'It reads: "Stop." He .22-caliber.'
+    assert detokenize("One/cd ./.\n\n\t.22/cd rifles/nns ./.") == "One.\n.22 rifles."
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.atlas.neuron_table import CUT
-from nbkit.features.neighbors import neighbours_of
+from nbkit.features.neighbors import neighbors_of
 from nbkit.features.table import features_of
 from tests.browser import page_checks as checks
 
@@ -286,7 +286,7 @@ def test_similar_features_lead_to_their_neurons(browser: Browser, base: str, atl
         similar.locator("summary").click()
         for kind, choice in ((atlas.manifest.embedding, "0"), ("pre_mlp", "1")):
             view.get_by_label("Similar features by").select_option(choice)
-            found = neighbours_of(atlas, kind, progress=False).feature[number]
+            found = neighbors_of(atlas, kind, progress=False).feature[number]
             names = [features.loc[int(f)] for scope in found for f in scope if f >= 0]
             texts = [f"L{n['layer']} N{n['index']} · cluster {n['place'] + 1}" for n in names]
             expect(similar.get_by_role("button")).to_have_text(texts)

@@ -19,7 +19,7 @@ from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.neuron_shard import _trees
 from nbkit.explorers.atlas.shards import PER_SHARD, AtlasShards
 from nbkit.explorers.shared.bundle import FOLDER
-from nbkit.features.neighbors import neighbours_of
+from nbkit.features.neighbors import neighbors_of
 from nbkit.features.phrases import phrases_of
 from nbkit.features.table import features_of
 from nbkit.method.clusters import FeatureClusters, node_medoids
@@ -164,7 +164,7 @@ def test_features_and_the_similar_ones_are_found_by_their_numbers(tiny_atlas: Ca
 
     similar = [unpacked(*shards.shard(name)) for name in shards.names() if name.startswith("similar-")]
     for i, kind in enumerate(("gradient", "pre_mlp")):
-        near = neighbours_of(atlas, kind)
+        near = neighbors_of(atlas, kind)
         feature = np.concatenate([shard[f"feature_{i}"] for shard in similar]).reshape(near.feature.shape)
         cosine = np.concatenate([shard[f"cosine_{i}"] for shard in similar]).reshape(near.feature.shape) / 10_000 - 1
         shown = near.feature >= 0

@@ -177,7 +177,7 @@ def test_a_view_that_does_not_fit_together_is_refused(
     [
         (lambda m: {"views": []}, "nothing to explore"),
         (lambda m: {"images": m.images[:, :700]}, r"images must have shape \(90, 784\)"),
-        (lambda m: {"images": (m.images - MEAN) / STD}, "undo the normalisation"),
+        (lambda m: {"images": (m.images - MEAN) / STD}, "undo the normalization"),
         (lambda m: {"labels": m.labels[:-1]}, r"labels must have shape \(90,\)"),
         (lambda m: {"labels": m.labels + 3}, "digits from 0 to 9"),
         (lambda m: {"images": m.images[:50], "labels": m.labels[:50]}, r"there are 50: give the images they are of"),

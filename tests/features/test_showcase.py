@@ -19,42 +19,42 @@ from nbkit.features.showcase import (
     extremes,
     featured,
     key_words,
-    rare_behaviour,
-    several_behaviours,
+    rare_behavior,
+    several_behaviors,
     typical_contrast,
 )
 from tests.examples.atlas import example_atlas
 from tests.examples.tiny_models import D_MLP
 
 Row = Mapping[str, float]
-RULES: tuple[Callable[..., Choice], ...] = (several_behaviours, rare_behaviour, embedding_contrast, typical_contrast)
+RULES: tuple[Callable[..., Choice], ...] = (several_behaviors, rare_behavior, embedding_contrast, typical_contrast)
 
 # For each rule a row that it takes, and changes that make it not take it.
 SEVERAL: Row = {"n_clusters": 5, "n_examples": 40, "largest_share": 0.5, "token_agreement": 0.5}
 RARE: Row = {"n_clusters": 2, "n_examples": 50, "largest_share": 0.96}
 CONTRAST: Row = {"n_clusters": 2, "n_examples": 40, "largest_share": 0.75}
 BROKEN: list[tuple[Callable[..., Choice], Row, Row]] = [
-    (several_behaviours, SEVERAL, {"n_clusters": 3}),
-    (several_behaviours, SEVERAL, {"n_clusters": 9}),
-    (several_behaviours, SEVERAL, {"n_examples": 39}),
-    (several_behaviours, SEVERAL, {"largest_share": 0.525}),
-    (several_behaviours, SEVERAL, {"token_agreement": 0.51}),
-    (rare_behaviour, RARE, {"n_clusters": 3}),
-    (rare_behaviour, RARE, {"n_clusters": 1, "largest_share": 1}),
-    (rare_behaviour, RARE, {"n_examples": 49, "largest_share": 47 / 49}),
-    (rare_behaviour, RARE, {"largest_share": 0.92}),
-    (rare_behaviour, RARE, {"largest_share": 0.98}),  # one odd example is no behaviour
+    (several_behaviors, SEVERAL, {"n_clusters": 3}),
+    (several_behaviors, SEVERAL, {"n_clusters": 9}),
+    (several_behaviors, SEVERAL, {"n_examples": 39}),
+    (several_behaviors, SEVERAL, {"largest_share": 0.525}),
+    (several_behaviors, SEVERAL, {"token_agreement": 0.51}),
+    (rare_behavior, RARE, {"n_clusters": 3}),
+    (rare_behavior, RARE, {"n_clusters": 1, "largest_share": 1}),
+    (rare_behavior, RARE, {"n_examples": 49, "largest_share": 47 / 49}),
+    (rare_behavior, RARE, {"largest_share": 0.92}),
+    (rare_behavior, RARE, {"largest_share": 0.98}),  # one odd example is no behavior
     (embedding_contrast, CONTRAST, {"n_clusters": 3}),
     (embedding_contrast, CONTRAST, {"largest_share": 0.775}),  # the smaller cluster has 9
     (typical_contrast, CONTRAST, {"n_clusters": 3}),
     (typical_contrast, CONTRAST, {"largest_share": 0.775}),
 ]
 AT_THE_BOUND: list[tuple[Callable[..., Choice], Row]] = [
-    (several_behaviours, {"n_clusters": 4, "n_examples": 40, "largest_share": 0.5, "token_agreement": 0.5}),
-    (several_behaviours, {"n_clusters": 8, "n_examples": 41, "largest_share": 0.2, "token_agreement": 0.1}),
-    (rare_behaviour, {"n_clusters": 2, "n_examples": 50, "largest_share": 47 / 50}),
-    (rare_behaviour, {"n_clusters": 2, "n_examples": 100, "largest_share": 98 / 100}),
-    (rare_behaviour, {"n_clusters": 2, "n_examples": 77, "largest_share": 75 / 77}),
+    (several_behaviors, {"n_clusters": 4, "n_examples": 40, "largest_share": 0.5, "token_agreement": 0.5}),
+    (several_behaviors, {"n_clusters": 8, "n_examples": 41, "largest_share": 0.2, "token_agreement": 0.1}),
+    (rare_behavior, {"n_clusters": 2, "n_examples": 50, "largest_share": 47 / 50}),
+    (rare_behavior, {"n_clusters": 2, "n_examples": 100, "largest_share": 98 / 100}),
+    (rare_behavior, {"n_clusters": 2, "n_examples": 77, "largest_share": 75 / 77}),
     (embedding_contrast, {"n_clusters": 2, "n_examples": 20, "largest_share": 0.5}),
     (embedding_contrast, {"n_clusters": 2, "n_examples": 97, "largest_share": 87 / 97}),
 ]
@@ -78,17 +78,17 @@ def test_a_rule_takes_a_neuron_at_its_bound(rule: Callable[..., Choice], row: Ro
     assert rule(atlas_of([row])).rule.startswith("Chosen by rule: ")
 
 
-def test_several_behaviours_are_those_with_the_highest_silhouette() -> None:
+def test_several_behaviors_are_those_with_the_highest_silhouette() -> None:
     rows: list[Row] = [{**SEVERAL, "silhouette": value} for value in (0.3, np.nan, 0.5, 0.5, 0.4)]
-    choice = several_behaviours(atlas_of(rows))
+    choice = several_behaviors(atlas_of(rows))
     assert choice.neuron.index == 2  # the first of equals
     assert "4 to 8 clusters that are more than key tokens" in choice.rule and "highest silhouette" in choice.rule
     assert "(4 of the 5 neurons" in choice.rule  # NaN cannot be compared
 
 
-def test_a_rare_behaviour_is_far_from_the_common_one() -> None:
+def test_a_rare_behavior_is_far_from_the_common_one() -> None:
     rows: list[Row] = [{**RARE, "inter_cluster": value} for value in (0.6, 0.9, 0.9, np.nan)]
-    assert rare_behaviour(atlas_of(rows)).neuron.index == 1
+    assert rare_behavior(atlas_of(rows)).neuron.index == 1
 
 
 def test_the_contrast_is_the_largest_gain_over_the_pre_mlp_vector() -> None:
@@ -115,8 +115,8 @@ def test_the_typical_contrast_is_the_median_gain(gains: tuple[float, ...], index
 
 
 LOOSE: list[tuple[Callable[..., Choice], Row, str]] = [
-    (several_behaviours, {"n_clusters": 3, "n_examples": 10, "largest_share": 0.9}, "3 to 12 clusters"),
-    (rare_behaviour, {"n_clusters": 4, "n_examples": 10, "largest_share": 0.7}, "at least 70%"),
+    (several_behaviors, {"n_clusters": 3, "n_examples": 10, "largest_share": 0.9}, "3 to 12 clusters"),
+    (rare_behavior, {"n_clusters": 4, "n_examples": 10, "largest_share": 0.7}, "at least 70%"),
     (embedding_contrast, {"n_clusters": 5, "n_examples": 10}, "at least two clusters and 10 examples"),
     (typical_contrast, {"n_clusters": 5, "n_examples": 10}, "at least two clusters and 10 examples"),
 ]
@@ -132,7 +132,7 @@ def test_a_looser_rule_says_that_it_chose(rule: Callable[..., Choice], row: Row,
 
 def test_where_only_nan_meets_the_rule_the_looser_one_chooses() -> None:
     rows: list[Row] = [{**SEVERAL, "silhouette": np.nan}, {"n_clusters": 3, "n_examples": 12}]
-    choice = several_behaviours(atlas_of(rows))
+    choice = several_behaviors(atlas_of(rows))
     assert choice.neuron.index == 1 and "looser" in choice.rule
 
 
@@ -154,7 +154,7 @@ def test_a_neuron_that_is_asked_for_is_shown_whatever_the_rule(rule: Callable[..
 def test_a_layer_confines_the_choice(rule: Callable[..., Choice]) -> None:
     fits = {"n_clusters": 4, "n_examples": 50, "largest_share": 0.5}
     rows: list[Row] = [{**fits, "silhouette": 0.9, "layer": 1, "index": 0}, {**fits, "layer": 0, "index": 0}]
-    choice = rule(atlas_of([{**row, "largest_share": 0.8} if rule is rare_behaviour else row for row in rows]), layer=0)
+    choice = rule(atlas_of([{**row, "largest_share": 0.8} if rule is rare_behavior else row for row in rows]), layer=0)
     assert choice.neuron.layer == 0
     assert choice.rule.endswith("(1 of the 1 neurons of layer 0 are eligible).")
 
@@ -175,7 +175,7 @@ def test_showcases_come_from_the_middle_third_of_the_layers(scanned: tuple[int, 
     ]
     if scanned == (2, 5, 8):
         rows[1] = {**rows[1], "silhouette": 0.1}
-    choice = several_behaviours(atlas_of(rows))
+    choice = several_behaviors(atlas_of(rows))
     assert choice.neuron.layer == chosen
     assert words in choice.rule
 
@@ -194,7 +194,7 @@ def test_a_neuron_or_layer_that_is_not_there_is_refused(
 
 
 def test_a_choice_reads_as_a_sentence() -> None:
-    text = several_behaviours(atlas_of([{**SEVERAL, "layer": 1, "index": 3}]))._repr_markdown_()
+    text = several_behaviors(atlas_of([{**SEVERAL, "layer": 1, "index": 3}]))._repr_markdown_()
     assert text == (
         "**L1 N3** (40 examples). Chosen by rule: 4 to 8 clusters that are more than key tokens (adjusted Rand index "
         "with them at most 0.5), at least 40 examples, the largest cluster holding at most half of them; of these the "
@@ -206,7 +206,7 @@ def test_a_choice_reads_as_a_sentence() -> None:
 @pytest.mark.parametrize("rule", RULES)
 def test_a_neuron_that_answers_to_the_start_of_a_context_is_passed_over(rule: Callable[..., Choice]) -> None:
     fits = {"n_clusters": 2, "n_examples": 50, "largest_share": 0.96, "position": 9}
-    if rule is several_behaviours:
+    if rule is several_behaviors:
         fits = {**SEVERAL, "position": 9}
     better = {**fits, "silhouette": 0.9, "inter_cluster": 0.9, "position": 1}
     assert rule(atlas_of([better, fits])).neuron.index == 1
@@ -236,8 +236,8 @@ def test_a_small_atlas_has_extremes_as_well() -> None:
 def test_the_pages_neurons_are_featured_once_with_the_first_rule_that_chose_them() -> None:
     usual: Row = {"n_clusters": 2, "mean_distance": 0.5, "largest_share": 0.75}
     rows: list[Row] = [
-        {**SEVERAL, "silhouette": 0.9},  # several behaviours, too few examples for an extreme
-        {**RARE, "inter_cluster": 0.9, "mean_distance": 0.01},  # a rare behaviour, and the smallest mean distance
+        {**SEVERAL, "silhouette": 0.9},  # several behaviors, too few examples for an extreme
+        {**RARE, "inter_cluster": 0.9, "mean_distance": 0.01},  # a rare behavior, and the smallest mean distance
         {**usual, "silhouette": 0.9, "mean_distance": 0.4},  # the largest gain
         *({**usual, "silhouette": 0.4 - 0.01 * i, "mean_distance": 0.45 + 0.01 * i} for i in range(4)),
         *({"n_clusters": 7 + i, "mean_distance": 0.6 + 0.01 * i, "largest_share": 0.9} for i in range(5)),

@@ -58,7 +58,7 @@ FIVE = [0] * 20 + [1] * 12 + [2] * 5 + [3] * 2 + [4]
 OF_A_NEURON: list[Callable[[FakeNeuron], Figure]] = [
     figures.embedding_illustration,
     figures.cluster_dendrogram,
-    figures.rare_behaviour,
+    figures.rare_behavior,
 ]
 
 
@@ -220,14 +220,14 @@ def test_leaves_are_in_an_order_without_crossings_and_clusters_together() -> Non
             assert places == list(range(places[0], places[0] + len(places)))
 
 
-def test_rare_behaviour_names_both_sizes_and_greys_the_rest() -> None:
-    figure = drawn(figures.rare_behaviour(FakeNeuron([0] * 47 + [1] * 2 + [2])))
+def test_rare_behavior_names_both_sizes_and_grays_the_rest() -> None:
+    figure = drawn(figures.rare_behavior(FakeNeuron([0] * 47 + [1] * 2 + [2])))
     text = words(figure)
-    assert "Layer 7, neuron 123: a primary behaviour (47 of 50 examples), a secondary one (2)" in text
+    assert "Layer 7, neuron 123: a primary behavior (47 of 50 examples), a secondary one (2)" in text
     assert "×47" in text
     assert "×2" in text
     assert "×1" not in text
-    assert any("no second behaviour" in t for t in words(drawn(figures.rare_behaviour(FakeNeuron([0] * 5)))))
+    assert any("no second behavior" in t for t in words(drawn(figures.rare_behavior(FakeNeuron([0] * 5)))))
 
 
 def test_illustration_multiplies_to_the_embeddings() -> None:
@@ -304,13 +304,13 @@ def test_spaces_need_two_different_clusters() -> None:
             figures.compare_embedding_spaces(FakeNeuron(FIVE), cluster_pair=pair)
 
 
-def test_largest_share_counts_hidden_behaviours() -> None:
+def test_largest_share_counts_hidden_behaviors() -> None:
     shares = [1.0] * 3 + [0.95] * 2 + [0.9] + [0.5] * 4
     table = pd.DataFrame({"n_examples": [20] * 10 + [19], "largest_share": [*shares, 0.1]})
     figure = drawn(figures.largest_share_distribution(table))
     text = words(figure)
     assert "30.0% have one cluster only" in text
-    assert "30.0% have a common behaviour and rare others" in text
+    assert "30.0% have a common behavior and rare others" in text
     assert any("(10 neurons with at least 20 examples)" in t for t in text)
     curve = figure.axes[0].lines[0].get_xydata()
     assert [0.5, 0.4] in np.asarray(curve).round(9).tolist()
@@ -474,7 +474,7 @@ def test_notebooks_show_the_returned_figure() -> None:
     assert shown["image/png"].startswith(b"\x89PNG")
 
 
-def test_every_panel_has_labelled_axes() -> None:
+def test_every_panel_has_labeled_axes() -> None:
     table, neuron = many_neurons(), FakeNeuron(FIVE)
     for figure in (
         figures.largest_share_distribution(table),

@@ -9,13 +9,13 @@ from nbkit.method.scc import NEVER_JOINED, THRESHOLDS, scc_linkage
 from tests.method.test_clusters import random_embeddings, same_partition
 
 
-def reference_rounds(similarities: np.ndarray, n_neighbours: int) -> list[tuple[float, list[int]]]:
+def reference_rounds(similarities: np.ndarray, n_neighbors: int) -> list[tuple[float, list[int]]]:
     """The clusters after each round, written from the description of SCC with sets and loops."""
     n = len(similarities)
     edges: dict[tuple[int, int], float] = {}
     for i in range(n):
         others = sorted((j for j in range(n) if j != i), key=lambda j: -similarities[i, j])
-        for j in others[:n_neighbours]:
+        for j in others[:n_neighbors]:
             edges[i, j] = similarities[i, j]
     graph = {(i, j): max(edges.get((i, j), 0.0), edges.get((j, i), 0.0)) for i in range(n) for j in range(n) if i != j}
     clusters = [{i} for i in range(n)]
@@ -41,12 +41,12 @@ def reference_rounds(similarities: np.ndarray, n_neighbours: int) -> list[tuple[
     return rounds
 
 
-@pytest.mark.parametrize("n_neighbours", [3, 25])
-def test_every_round_equals_the_reference(n_neighbours: int) -> None:
+@pytest.mark.parametrize("n_neighbors", [3, 25])
+def test_every_round_equals_the_reference(n_neighbors: int) -> None:
     for x in random_embeddings(20, 60, largest=34):
         similarities = 1.0 - feature_clusters(x).distances
-        tree = scc_linkage(similarities, n_neighbours)
-        for threshold, labels in reference_rounds(similarities, n_neighbours):
+        tree = scc_linkage(similarities, n_neighbors)
+        for threshold, labels in reference_rounds(similarities, n_neighbors):
             assert same_partition(labels_at(tree, 1.0 - threshold), np.array(labels))
 
 

@@ -77,7 +77,7 @@ def test_mnist(mnist: Mnist) -> None:
     assert float(mnist.train_images.std()) == pytest.approx(1, abs=1e-3)
 
 
-def test_pixels_undo_the_normalisation(mnist: Mnist) -> None:
+def test_pixels_undo_the_normalization(mnist: Mnist) -> None:
     raw = pixels(mnist.test_images[:100])
     assert raw.min() == 0 and raw.max() == 1
     torch.testing.assert_close(raw * 255, (raw * 255).round(), atol=1e-4, rtol=0)

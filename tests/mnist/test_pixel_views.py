@@ -22,12 +22,12 @@ def models(seed: int = 0) -> tuple[MnistMLP, SparseAutoencoder]:
     return MnistMLP(seed), SparseAutoencoder(64, 20, seed=seed)
 
 
-def normalised(pixels: Tensor) -> Tensor:
+def normalized(pixels: Tensor) -> Tensor:
     return (pixels - MEAN) / STD
 
 
 def latent_pre(mlp: MnistMLP, sae: SparseAutoencoder, pixels: Tensor) -> Tensor:
-    return pre_activations(mlp.hidden(normalised(pixels)), sae.w_enc, sae.b_enc, sae.b_dec)
+    return pre_activations(mlp.hidden(normalized(pixels)), sae.w_enc, sae.b_enc, sae.b_dec)
 
 
 def test_maps_and_effects_of_weights_set_by_hand() -> None:
@@ -59,7 +59,7 @@ def test_a_hidden_neuron_gains_what_its_map_says_when_a_pixel_turns_white(pixel:
     white = black.clone()
     white[pixel] = 1
     with torch.no_grad():
-        gain = mlp.into(normalised(white)) - mlp.into(normalised(black))
+        gain = mlp.into(normalized(white)) - mlp.into(normalized(black))
     np.testing.assert_allclose(activation_maps(mlp)[:, pixel], gain, atol=1e-5)
 
 
@@ -120,7 +120,7 @@ def test_a_hidden_neuron_s_importance_sums_to_what_lifts_it_above_black() -> Non
     images = torch.rand(5, 784, generator=torch.Generator().manual_seed(0))
     averages = average_examples(images.numpy(), [np.arange(5)] * 64)
     with torch.no_grad():
-        lift = mlp.into(normalised(images)).mean(0) - mlp.into(normalised(torch.zeros(784)))
+        lift = mlp.into(normalized(images)).mean(0) - mlp.into(normalized(torch.zeros(784)))
     np.testing.assert_allclose(importance_maps(activation_maps(mlp), averages).sum(1), lift, atol=1e-4)
 
 

@@ -42,7 +42,7 @@ def plainly_trained(h_all: Tensor, config: SaeConfig) -> SparseAutoencoder:
     sae = SparseAutoencoder(h_all.shape[1], config.d_sae, config.activation, config.k, config.seed).to(h_all)
     if config.activation != "relu":
         sae.b_dec.data = h_all.mean(0)
-    optimiser = torch.optim.Adam(sae.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    optimizer = torch.optim.Adam(sae.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     embedding_loss = NeuronEmbeddingLoss(h_all.shape[1], config.d_sae, config.momentum).to(h_all)
     step = 0
     for epoch in range(config.epochs):
@@ -54,9 +54,9 @@ def plainly_trained(h_all: Tensor, config: SaeConfig) -> SparseAutoencoder:
             if step >= config.ne_start:
                 loss = loss + config.ne * embedding_loss(h, z, sae.w_enc)
             embedding_loss.update(h, z)
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             step += 1
     return sae
 

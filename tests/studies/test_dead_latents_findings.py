@@ -58,8 +58,8 @@ def test_an_explanation_carries_what_its_interval_says(shares: list[float], key:
         ("Longer encoder weights", {"lengthened": 18.0, "ne_shortened": 24.0}, "most"),
         ("Longer encoder weights", {"lengthened": 30.0, "ne_shortened": 10.0}, "none"),
         ("Longer encoder weights", {"lengthened": 11.0, "ne_shortened": 29.0}, "all"),
-        ("The pull towards like inputs", {"shuffled": 9.0}, "none"),
-        ("The pull towards like inputs", {"shuffled": 29.0}, "all"),
+        ("The pull toward like inputs", {"shuffled": 9.0}, "none"),
+        ("The pull toward like inputs", {"shuffled": 29.0}, "all"),
         ("Any push at right angles", {"noise": 17.0}, "most"),
         ("Adam's denominator", {"denominator": 26.0}, "little"),
         ("Protection from weight decay", {"adamw": 16.0}, "most"),
@@ -75,7 +75,7 @@ def test_the_answer_sorts_the_explanations() -> None:
     assert first == (
         "What carries the saving? All or nearly all of it: *The gradient that rare latents get*; most of it: *Longer "
         "encoder weights*, *Any push at right angles*, *Protection from weight decay*; less than half of it: *Adam's "
-        "denominator*; none or next to none of it: *Busy latents make room*, *Less sparsity*, *The pull towards like "
+        "denominator*; none or next to none of it: *Busy latents make room*, *Less sparsity*, *The pull toward like "
         "inputs*."
     )
     assert sum(explanation.name in first for explanation in EXPLANATIONS) == len(EXPLANATIONS)

@@ -18,7 +18,7 @@ from nbkit.studies.embedding_spaces.comparison import MEASURES, compare_spaces, 
 from nbkit.studies.embedding_spaces.findings import METRICS, NAMES, embedding_spaces, paired_table, phrase, table1
 from nbkit.studies.index.findings import start_page
 from nbkit.studies.neuron_embeddings.findings import faithfulness_table, identity
-from nbkit.studies.rare_behaviors.findings import Behaviours, behaviours, rare_behaviours
+from nbkit.studies.rare_behaviors.findings import Behaviors, behaviors, rare_behaviors
 from nbkit.studies.reproducibility.findings import fingerprints, paper_and_build
 from nbkit.studies.shared.provenance import provenance
 from nbkit.studies.whole_model.findings import examples_summary, extremes
@@ -119,18 +119,18 @@ def test_faithfulness_is_a_mean_with_its_interval_best_first() -> None:
     assert result.iloc[1][["low", "high"]].tolist() == pytest.approx([0.2, 0.2])
 
 
-def test_behaviours_count_the_neurons_with_enough_examples() -> None:
-    expected = Behaviours(n_neurons=12, n_enough=10, median_clusters=2, several=0.6, hidden=0.2, median_largest=0.925)
-    assert astuple(behaviours(spread())) == pytest.approx(astuple(expected))
-    assert behaviours(spread(), min_examples=26).n_enough == 4
-    text = rare_behaviours(spread()).markdown
+def test_behaviors_count_the_neurons_with_enough_examples() -> None:
+    expected = Behaviors(n_neurons=12, n_enough=10, median_clusters=2, several=0.6, hidden=0.2, median_largest=0.925)
+    assert astuple(behaviors(spread())) == pytest.approx(astuple(expected))
+    assert behaviors(spread(), min_examples=26).n_enough == 4
+    text = rare_behaviors(spread()).markdown
     assert text.startswith("Of the 10 neurons with at least 20 examples, 60.0% have more than one feature cluster")
     assert "In **20.0%** the largest cluster holds at least nine tenths" in text
 
 
 def test_where_no_neuron_has_enough_examples_the_way_out_is_named() -> None:
     few = example_atlas([{"n_examples": 12}], pre_mlp=[{}], shuffled=[{}])
-    for finding in (behaviours, rare_behaviours, start_page, paper_and_build):
+    for finding in (behaviors, rare_behaviors, start_page, paper_and_build):
         with pytest.raises(NbkitError, match=r"no neuron has 20 examples \(the most is 12\): scan more text"):
             finding(few)
 
@@ -259,7 +259,7 @@ def test_of_a_real_atlas_every_finding_has_its_numbers(architecture: str, atlas:
     few = {"min_examples": 5}
     texts = [
         examples_summary(opened).markdown,
-        rare_behaviours(opened, **few).markdown,
+        rare_behaviors(opened, **few).markdown,
         embedding_spaces(opened, **few).markdown,
     ]
     assert not [text for text in texts if re.search(r"\bnan\b", text)]

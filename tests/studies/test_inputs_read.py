@@ -89,7 +89,7 @@ def test_logit_ranges_by_hand() -> None:
     assert view.logit_ranges.tolist() == [8, 0, 0]
 
 
-def test_images_are_normalised_as_the_mlp_reads_them() -> None:
+def test_images_are_normalized_as_the_mlp_reads_them() -> None:
     hidden = example_hidden()
     np.testing.assert_allclose(hidden.mlp.hidden(hidden.test_images), hidden.test, atol=1e-6)
 

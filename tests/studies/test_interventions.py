@@ -300,7 +300,7 @@ def test_silent_latents_are_made_anew_at_their_steps() -> None:
     while run.step < run.n_steps:
         silent = (run.silent + 1 >= 2) & ~(run.forward(run.batch()).z >= 0.005).any(0)  # as it is after this step
         run.advance()
-        adam = run.optimiser.state[run.weights["w_enc"]]["exp_avg"]
+        adam = run.optimizer.state[run.weights["w_enc"]]["exp_avg"]
         blank = (adam == 0).all(0)
         if run.step % 4 == 0 and not silent.all():
             assert torch.equal(blank, silent)

@@ -71,7 +71,7 @@ def test_points_without_a_standard_autoencoder_are_outside() -> None:
 
 def test_a_bent_curve_tells_its_error() -> None:
     table = example_sweep(noise=0)
-    table["purity"] = np.log2(table["l0"]) ** 2  # between neighbours at 0 and 2 the line gives 2 where the curve has 1
+    table["purity"] = np.log2(table["l0"]) ** 2  # between neighbors at 0 and 2 the line gives 2 where the curve has 1
     assert matched_differences(table, "l0", ["purity"])["curve"].tolist() == pytest.approx([1.0] * 6)
 
 

@@ -2,7 +2,7 @@
 
 import { cut, makeTree } from "../shared/tree.js";
 
-const NEIGHBOURS = 4; // similar features of each scope
+const NEIGHBORS = 4; // similar features of each scope
 export const SCOPES = ["in the same layer", "in other layers"];
 const NONE = 0xffffffff;
 const EFFECTS = 10; // tokens that are promoted, and as many that are suppressed
@@ -188,11 +188,11 @@ export function featureNodes(data, at) {
 /** The similar features of one feature: for each scope [feature, cosine], the most similar first.
  * @param place of the feature among those of the shard */
 export function similarFeatures(shard, kind, place) {
-  const each = 2 * NEIGHBOURS;
+  const each = 2 * NEIGHBORS;
   const found = Array.from({ length: each }, (_, i) => [
     shard[`feature_${kind}`][place * each + i],
     shard[`cosine_${kind}`][place * each + i] / 10_000 - 1,
   ]);
   const known = (list) => list.filter(([feature]) => feature !== NONE);
-  return [known(found.slice(0, NEIGHBOURS)), known(found.slice(NEIGHBOURS))];
+  return [known(found.slice(0, NEIGHBORS)), known(found.slice(NEIGHBORS))];
 }

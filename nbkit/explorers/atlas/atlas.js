@@ -42,7 +42,7 @@ class AtlasState {
 
   makeSteps() {
     const step = (text, act) => button({ class: "nk-button" }, [text], act);
-    const listed = (by) => () => this.choice.rows.length && this.open(this.choice.neighbour(by));
+    const listed = (by) => () => this.choice.rows.length && this.open(this.choice.neighbor(by));
     this.back = step("Back", () => this.goBack());
     this.back.disabled = true;
     return [

@@ -119,7 +119,7 @@ export class NeuronChoice {
   }
 
   /** The neuron so many places further down the list; from one end to the other. */
-  neighbour(by) {
+  neighbor(by) {
     const { length } = this.rows;
     const now = this.rows.indexOf(this.row);
     return this.rows[now < 0 ? 0 : (now + by + length) % length];

@@ -18,7 +18,7 @@ from nbkit.explorers.atlas.neuron_shard import Importance, Text, neuron_arrays, 
 from nbkit.explorers.shared.packing import Layout, pack
 from nbkit.features import showcase
 from nbkit.features.importance import kept_importance
-from nbkit.features.neighbors import Neighbours, neighbours_of
+from nbkit.features.neighbors import Neighbors, neighbors_of
 from nbkit.features.phrases import phrases_of
 from nbkit.features.table import features_of
 from nbkit.files import read_table
@@ -133,7 +133,7 @@ class AtlasShards:
         rows = slice(starts[number * PER_SHARD], starts[min((number + 1) * PER_SHARD, self.n_neurons)])
         single = self.features["size"].to_numpy()[rows] == 1  # one nearest has to do: most features are of this kind
         arrays: dict[str, np.ndarray] = {}
-        for i, near in enumerate(self.neighbours):
+        for i, near in enumerate(self.neighbors):
             feature, cosine = near.feature[rows].copy(), np.rint((near.cosine[rows] + 1) / COSINE_STEP) * COSINE_STEP
             feature[single, :, 1:] = -1
             cosine[feature == -1] = 0
@@ -175,9 +175,9 @@ class AtlasShards:
         return features_of(self.atlas, progress=False)
 
     @cached_property
-    def neighbours(self) -> list[Neighbours]:
+    def neighbors(self) -> list[Neighbors]:
         """Similar features, by the default embedding and by the vector that it is made of."""
-        return [neighbours_of(self.atlas, kind, progress=False) for kind in self.kinds]
+        return [neighbors_of(self.atlas, kind, progress=False) for kind in self.kinds]
 
     @cached_property
     def phrases(self) -> pd.DataFrame:
@@ -209,7 +209,7 @@ def make_parts(atlas: Atlas, progress: bool = True) -> None:
     atlas.metrics("pre_mlp", progress)  # some of the featured neurons are chosen by it
     features_of(atlas, progress)
     for kind in dict.fromkeys((atlas.manifest.embedding, "pre_mlp")):
-        neighbours_of(atlas, kind, progress)
+        neighbors_of(atlas, kind, progress)
     phrases_of(atlas, progress)
 
 

@@ -121,7 +121,7 @@ export class LatentList {
   }
 
   /** The unit so many places further down the list; from one end to the other. */
-  neighbour(unit, by) {
+  neighbor(unit, by) {
     const n = this.order.length;
     return this.order[(this.order.indexOf(unit) + by + n) % n];
   }

@@ -65,8 +65,8 @@ class LatentState {
     return element("div", { class: "nk-tools" }, [
       element("label", {}, ["Model ", this.viewChoice]),
       element("label", {}, [this.numberText, " ", this.numberField]),
-      go("Previous", () => this.list.neighbour(this.unit, -1)),
-      go("Next", () => this.list.neighbour(this.unit, 1)),
+      go("Previous", () => this.list.neighbor(this.unit, -1)),
+      go("Next", () => this.list.neighbor(this.unit, 1)),
       go("Random", () => Math.floor(Math.random() * this.view.n)),
       this.status,
     ]);

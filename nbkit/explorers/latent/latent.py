@@ -115,7 +115,7 @@ def explorer_arrays(
     check_shape("the images", images, (len(images), PIXELS))
     check_shape("the labels", labels, (len(images),))
     if not (images.min() >= 0 and images.max() <= 1):
-        raise NbkitError("The images must hold pixels in [0, 1]: undo the normalisation first.")
+        raise NbkitError("The images must hold pixels in [0, 1]: undo the normalization first.")
     if not (labels.min() >= 0 and labels.max() < CLASSES):
         raise NbkitError(f"The labels must be digits from 0 to {CLASSES - 1}.")
     picks = np.concatenate([np.flatnonzero(labels == digit)[:PICKS] for digit in range(CLASSES)])
@@ -142,7 +142,7 @@ def explorer_arrays(
 
 
 def _view_arrays(view: LatentView, sent: Int[np.ndarray, " s"], columns: Mapping[str, bool]) -> dict[str, np.ndarray]:
-    maps, map_scale = _quantised(view.activation_maps, 127, np.int8)
+    maps, map_scale = _quantized(view.activation_maps, 127, np.int8)
     sizes = [len(row) for row in view.examples]
     arrays = {
         "metrics": np.stack([view.metrics[name].to_numpy(np.float32) for name in columns]),  # (columns, n)
@@ -178,7 +178,7 @@ def _joined(rows: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate([np.empty(0, dtype=np.int64), *rows])
 
 
-def _quantised(
+def _quantized(
     rows: Float[np.ndarray, "n p"], levels: int, dtype: type
 ) -> tuple[Int[np.ndarray, "n p"], Float[np.ndarray, " n"]]:
     """Rows as whole numbers from -levels to levels, and what one step is in each."""

@@ -110,7 +110,7 @@ def _of_lengths(found: DeadLatents) -> str:
 
 def _of_pull(found: DeadLatents) -> str:
     text = (
-        f"Pulled towards the average inputs of *another* latent: {dead(found, 'shuffled')}. With the gradient "
+        f"Pulled toward the average inputs of *another* latent: {dead(found, 'shuffled')}. With the gradient "
         f"reversed, away from its own: {dead(found, 'reversed')}. Its level part, which leaves the mean activation "
         f"on the latent's inputs as it is: {dead(found, 'level')}; that reversed: {dead(found, 'reversed_level')}."
     )
@@ -151,7 +151,7 @@ EXPLANATIONS = (
     Explanation("The gradient that rare latents get", "latents", lambda found: found.saved("ne_rare"), _of_rare),
     Explanation("Less sparsity", "sparsity", _at_equal_l0, _of_sparsity),
     Explanation("Longer encoder weights", "lengths", DeadLatents.by_length, _of_lengths),
-    Explanation("The pull towards like inputs", "gradient", lambda found: 1 - found.saved("shuffled"), _of_pull),
+    Explanation("The pull toward like inputs", "gradient", lambda found: 1 - found.saved("shuffled"), _of_pull),
     Explanation("Any push at right angles", "gradient", lambda found: found.saved("noise"), _of_noise),
     Explanation("Adam's denominator", "gradient", lambda found: found.saved("denominator"), _of_denominator),
     Explanation("Protection from weight decay", "decay", lambda found: found.saved("adamw"), _of_decay),

@@ -16,7 +16,7 @@ CHAIN = {
     "The gradient that rare latents get": ("all", "most"),
     "Less sparsity": ("none", "little"),
     "Longer encoder weights": ("all", "most"),
-    "The pull towards like inputs": ("none", "little"),
+    "The pull toward like inputs": ("none", "little"),
     "Any push at right angles": ("all", "most", "part"),
     "Protection from weight decay": ("all", "most"),
 }
@@ -77,7 +77,7 @@ def dead_story(found: DeadLatents) -> Text:
         "decay. Adam divides a gradient by its usual size, so however weak the decay, its steps are whole ones, and "
         "the encoder weights of such a latent shrink until it dies. The NE loss does not depend on the length of these "
         "weights: its gradient is at right angles to them, and the larger the shorter they are. A step at right angles "
-        "makes a vector longer. That is most of the saving. Which inputs a latent is pulled towards does not matter, "
+        "makes a vector longer. That is most of the saving. Which inputs a latent is pulled toward does not matter, "
         "and neither do sparsity and what the loss does to busy latents."
     )
     if sign_is_of_activations(found):

@@ -37,7 +37,7 @@ class Intervention:
     ne_on: Chosen = "all"
     """Latents whose encoder weights take the gradient of the NE loss: rare ones, the others, or silent ones."""
     ne_gradient: Gradient = "own"
-    """What stands in for that gradient. `shuffled`: that towards the average of another latent's inputs. `reversed`:
+    """What stands in for that gradient. `shuffled`: that toward the average of another latent's inputs. `reversed`:
     its opposite. `level`: its part at right angles to the mean of the inputs that activate the latent, made as long as
     the whole; `reversed_level`: the opposite of that. `noise`: a random vector as long, at right angles to the weights.
     `denominator`: itself, but in Adam's average of squares alone."""
@@ -45,7 +45,7 @@ class Intervention:
     """Lengths of the latents' encoder weights from `ne_start` on: as trained, as they were then, or another run's."""
     decay: Decay = "l2"
     """Adam's L2 penalty; the same, until `ne_start`; the same, but on a latent's encoder where it is active in the
-    batch; or AdamW's decay, which Adam doesn't normalise."""
+    batch; or AdamW's decay, which Adam doesn't normalize."""
     resample_every: int | None = None
     """Steps after which silent latents are made anew from badly reconstructed inputs (Bricken et al. 2023)."""
     resampled_length: float = 0.2
@@ -157,7 +157,7 @@ class InterventionRun(TrainingRun):
     def before_step(self, state: Pass) -> None:
         decay, weights = self.config.weight_decay, self.weights
         if self.what.decay == "early" and self.step >= self.config.ne_start:
-            for group in self.optimiser.param_groups:
+            for group in self.optimizer.param_groups:
                 group["weight_decay"] = 0.0
         if self.what.decay == "active":
             active = (state.z > 0).any(-2)
@@ -208,7 +208,7 @@ class InterventionRun(TrainingRun):
             for name, w in self.weights.items()
         ]
         kind = torch.optim.AdamW if self.what.decay == "decoupled" else torch.optim.Adam
-        self.optimiser = kind(groups, lr=self.config.learning_rate, fused=True)
+        self.optimizer = kind(groups, lr=self.config.learning_rate, fused=True)
 
     def _chosen(self) -> Bool[Tensor, "*stack d_sae"]:
         """Latents that take the gradient of the NE loss."""
@@ -236,10 +236,10 @@ class InterventionRun(TrainingRun):
 
     def _add_to_squares(self, w: Tensor, gradient: Tensor) -> None:
         """Makes Adam's average of squares what it were with a gradient beside the one of this step."""
-        average = self.optimiser.state[w].get("exp_avg_sq")
+        average = self.optimizer.state[w].get("exp_avg_sq")
         if average is None or w.grad is None:  # before the first step no latent has been seen, and the gradient is 0
             return
-        group = self.optimiser.param_groups[0]
+        group = self.optimizer.param_groups[0]
         beta, decay = group["betas"][1], 0.0 if self.what.decay == "decoupled" else group["weight_decay"]
         moving = w.grad + decay * w
         average += (1 - beta) / beta * gradient * (2 * moving + gradient)  # (a + b)^2 - a^2; Adam multiplies by beta
@@ -252,7 +252,7 @@ class InterventionRun(TrainingRun):
             if not bool(silent[at].any()):
                 continue
             weights = {name: w[at] for name, w in self.weights.items()}
-            adam = [self.optimiser.state[w] for w in self.weights.values()]
+            adam = [self.optimizer.state[w] for w in self.weights.values()]
             averages = [
                 {name: state_of[key][at] for name, state_of in zip(weights, adam, strict=True)}
                 for key in ("exp_avg", "exp_avg_sq")

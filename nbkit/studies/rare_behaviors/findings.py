@@ -9,12 +9,12 @@ from nbkit.studies.shared.populations import has_examples
 from nbkit.studies.shared.text import Text
 
 ENOUGH = 20
-"""Examples that a neuron needs to count in statements about how behaviours are distributed."""
+"""Examples that a neuron needs to count in statements about how behaviors are distributed."""
 
 
 @dataclass(frozen=True)
-class Behaviours:
-    """How the behaviours of the neurons with enough examples are distributed, at a cut of 0.5."""
+class Behaviors:
+    """How the behaviors of the neurons with enough examples are distributed, at a cut of 0.5."""
 
     n_neurons: int
     """Neurons scanned."""
@@ -29,15 +29,15 @@ class Behaviours:
     """Median share of the largest cluster."""
 
 
-def behaviours(atlas: Atlas, min_examples: int = ENOUGH) -> Behaviours:
-    """The distribution of behaviours over the neurons with at least `min_examples` examples.
+def behaviors(atlas: Atlas, min_examples: int = ENOUGH) -> Behaviors:
+    """The distribution of behaviors over the neurons with at least `min_examples` examples.
 
     Raises:
         NbkitError: if no neuron has enough.
     """
     table = atlas.neurons[has_examples(atlas, min_examples)]
     several = table["n_clusters"] > 1
-    return Behaviours(
+    return Behaviors(
         n_neurons=len(atlas.neurons),
         n_enough=len(table),
         median_clusters=float(table["n_clusters"].median()),
@@ -47,12 +47,12 @@ def behaviours(atlas: Atlas, min_examples: int = ENOUGH) -> Behaviours:
     )
 
 
-def rare_behaviours(atlas: Atlas, min_examples: int = ENOUGH) -> Text:
-    """How often a common behaviour hides a rare one, as a sentence."""
-    b = behaviours(atlas, min_examples)
+def rare_behaviors(atlas: Atlas, min_examples: int = ENOUGH) -> Text:
+    """How often a common behavior hides a rare one, as a sentence."""
+    b = behaviors(atlas, min_examples)
     return Text(
         f"Of the {b.n_enough:,} neurons with at least {min_examples} examples, {b.several:.1%} have more than one "
         f"feature cluster at distance 0.5. In **{b.hidden:.1%}** the largest cluster holds at least nine tenths of "
-        f"the examples beside at least one other cluster: a common behaviour that hides a rare one. The median "
+        f"the examples beside at least one other cluster: a common behavior that hides a rare one. The median "
         f"share of the largest cluster is {b.median_largest:.0%}."
     )

@@ -10,7 +10,7 @@ from nbkit.studies.embedding_spaces.comparison import compare_spaces
 from nbkit.studies.embedding_spaces.findings import (
     UNDEFINED,
 )
-from nbkit.studies.rare_behaviors.findings import behaviours
+from nbkit.studies.rare_behaviors.findings import behaviors
 
 
 def paper_and_build(atlas: Atlas, min_examples: int = 10, seed: int = 0) -> pd.DataFrame:
@@ -24,7 +24,7 @@ def paper_and_build(atlas: Atlas, min_examples: int = 10, seed: int = 0) -> pd.D
         mean, median = values[kind, metric, "mean"], values[kind, metric, "median"]
         return UNDEFINED if np.isnan(mean) else f"{mean:.2f} mean, {median:.2f} median"
 
-    b = behaviours(atlas)
+    b = behaviors(atlas)
     rows = [
         (
             "Model",

@@ -15,7 +15,7 @@ from nbkit.sae.sweep_columns import CELL
 def matched_points(table: pd.DataFrame, by: str, metrics: Sequence[str]) -> pd.DataFrame:
     """Each autoencoder with the neuron-embedding loss minus the standard ones of its seed, where these have its `by`.
 
-    The standard autoencoders of an activation and a seed make a curve for each metric: straight between neighbouring
+    The standard autoencoders of an activation and a seed make a curve for each metric: straight between neighboring
     points over the logarithm of `by`. Nothing is extrapolated.
 
     Args:
@@ -59,7 +59,7 @@ def matched_differences(table: pd.DataFrame, by: str, metrics: Sequence[str]) ->
         One row per activation, lambda 2 (`ne`, 0 for all together) and metric: `value`, `low`, `high`, `standard`
         (the mean of the curve at these points), `n_seeds`, `n_points` (points of the grid that count), `n_left_out`
         (those outside the curve of some seed), and `curve`, how far on average a curve misses a standard autoencoder
-        that is taken out of it: with twice the distance between neighbours, so an upper bound to its error.
+        that is taken out of it: with twice the distance between neighbors, so an upper bound to its error.
     """
     metrics = [metric for metric in metrics if metric != by]
     points = matched_points(table, by, metrics)

@@ -1,0 +1,20 @@
+"""Three ways to fill a page's own words with what a run has found; the words themselves stand in the notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def when(condition: object, text: str, otherwise: str = "") -> str:
+    """A text that is there only under a condition."""
+    return text if condition else otherwise
+
+
+def each(records: Iterable[object], text: str) -> str:
+    """A text once for each record, one under another; in it `{r.name}` or `{r.mean:.1f}` stands for a field."""
+    return "\n".join(text.format(r=record) for record in records)
+
+
+def listed(names: Iterable[str], otherwise: str = "none") -> str:
+    """Names in a sentence: `a, b, c`."""
+    return ", ".join(names) or otherwise
