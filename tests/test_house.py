@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Mapping
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -96,15 +97,11 @@ def _reached(graph: Graph, start: str) -> Iterator[str]:
 
 
 def floors_of(graph: Graph) -> dict[str, int]:
-    """For each node of a graph without circles its floor: one above the highest that it imports."""
+    """For each node of a graph its floor: one above the highest that it imports. Raises CycleError if there is none."""
     floors: dict[str, int] = {}
-
-    def floor(node: str) -> int:
-        if node not in floors:
-            floors[node] = 1 + max((floor(other) for other in graph[node]), default=0)
-        return floors[node]
-
-    return {node: floor(node) for node in graph}
+    for node in TopologicalSorter(graph).static_order():
+        floors[node] = 1 + max((floors[other] for other in graph[node]), default=0)
+    return floors
 
 
 def broken_rules(rooms: Graph) -> list[str]:
