@@ -17,7 +17,6 @@ from torch import Tensor
 
 from nbkit.errors import NbkitError
 from nbkit.sae.latents import (
-    Active,
     ExampleCollector,
     Examples,
     Monosemanticity,
@@ -25,6 +24,7 @@ from nbkit.sae.latents import (
     participation,
     purities,
 )
+from nbkit.sae.pairs import Pairs
 
 __all__ = ["DEAD_BELOW", "Encoder", "Examples", "Measured", "Readout", "measure", "median", "sae_metrics"]
 
@@ -126,11 +126,11 @@ def measure(
         batch = slice(start, start + batch_size)
         h = test[batch].to(w_enc)
         z = sae.encode(h)
-        active = Active(z)
-        collector.add(active, start)
-        totals["l1"] += float(active.activation.double().sum())
+        pairs = Pairs(z)
+        collector.add(pairs, start)
+        totals["l1"] += float(pairs.activation.double().sum())
         if score is not None and images is not None:
-            score.add(z, active, images[batch])
+            score.add(pairs, images[batch])
         if decode is None:
             continue
         reconstruction = decode(z)
