@@ -6,10 +6,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from nbkit.atlas.examples import HasExamples
 from nbkit.errors import NbkitError
 from nbkit.figures.palette import cluster_color
 from nbkit.figures.projection import draw_projections
-from nbkit.figures.style import WIDTH, BookFigure, HasExamples, neuron_name, set_heading, styled
+from nbkit.figures.style import WIDTH, BookFigure, neuron_name, set_heading, styled
 from nbkit.method.clusters import FeatureClusters, cosine_distances
 from nbkit.method.metrics import Polysemanticity, polysemanticity_from_distances
 

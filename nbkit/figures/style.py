@@ -1,17 +1,15 @@
-"""What all figures share: the style, the kind of figure, and what they need of a neuron."""
+"""What all figures share: the style, the kind of figure, names and headings."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import wraps
 from io import BytesIO
 from pathlib import Path
-from typing import ParamSpec, Protocol, TypeVar
+from typing import ParamSpec, TypeVar
 
 import matplotlib.style
-import numpy as np
 from matplotlib.figure import Figure
 
-from nbkit.atlas.snippets import Snippet
-from nbkit.method.clusters import FeatureClusters
+from nbkit.atlas.examples import HasExamples
 
 STYLE = Path(__file__).with_name("book.mplstyle")
 WIDTH = 7.0  # inches
@@ -27,21 +25,6 @@ class BookFigure(Figure):
         buffer = BytesIO()
         self.savefig(buffer, format="png")
         return buffer.getvalue()
-
-
-class HasExamples(Protocol):
-    """What the figures need of a neuron: `nbkit.Neuron` has it."""
-
-    @property
-    def layer(self) -> int: ...
-    @property
-    def index(self) -> int: ...
-    @property
-    def pre_mlp(self) -> np.ndarray: ...
-    @property
-    def snippets(self) -> Sequence[Snippet]: ...
-    def embeddings(self, kind: str | None = ...) -> np.ndarray: ...
-    def clusters(self, threshold: float = ..., kind: str | None = ...) -> FeatureClusters: ...
 
 
 def styled(draw: Callable[P, R]) -> Callable[P, R]:
