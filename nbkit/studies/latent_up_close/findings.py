@@ -9,7 +9,7 @@ import pandas as pd
 
 from nbkit.mnist.choice import ENOUGH, LatentChoice
 from nbkit.mnist.view import LatentView
-from nbkit.studies.embedding_spaces.findings import UNDEFINED
+from nbkit.studies.shared.estimate import UNDEFINED
 from nbkit.studies.shared.text import Text
 
 BROAD = 100
