@@ -1,5 +1,6 @@
-"""What several pages need: the paper's numbers, provenance, kept tables, intervals as words."""
+"""What several pages need: provenance, and words filled with what a run has found."""
 
 from nbkit.studies.shared.provenance import mnist_provenance, provenance
+from nbkit.studies.shared.words import each, listed, when
 
-__all__ = ["mnist_provenance", "provenance"]
+__all__ = ["each", "listed", "mnist_provenance", "provenance", "when"]
