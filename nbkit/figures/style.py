@@ -10,6 +10,7 @@ import matplotlib.style
 from matplotlib.figure import Figure
 
 from nbkit.atlas.examples import HasExamples
+from nbkit.method.metrics import METRIC_TITLES, METRIC_UNITS
 
 STYLE = Path(__file__).with_name("book.mplstyle")
 WIDTH = 7.0  # inches
@@ -41,6 +42,12 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
 def neuron_name(neuron: HasExamples) -> str:
     """The neuron as titles name it."""
     return f"Layer {neuron.layer}, neuron {neuron.index}"
+
+
+def metric_label(metric: str) -> str:
+    """A metric as an axis names it: its title, with its unit if it has one."""
+    title, unit = METRIC_TITLES[metric], METRIC_UNITS.get(metric)
+    return f"{title} ({unit})" if unit else title
 
 
 def set_heading(figure: Figure, text: str) -> None:

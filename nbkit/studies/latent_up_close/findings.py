@@ -9,8 +9,8 @@ import pandas as pd
 
 from nbkit.mnist.choice import ENOUGH, LatentChoice
 from nbkit.mnist.view import LatentView
-from nbkit.studies.embedding_spaces.findings import UNDEFINED
 from nbkit.studies.latent_up_close.broad_latent import BROAD
+from nbkit.studies.shared.estimate import UNDEFINED
 from nbkit.studies.shared.text import Text
 
 ROWS = {
