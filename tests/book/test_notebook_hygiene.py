@@ -158,6 +158,8 @@ def test_profile_sets_only_parameters_that_exist(name: str) -> None:
         "del x",
         "(x := f())",
         "await f()",
+        'Markdown(f"{found.a - found.b:.3f}")',
+        'Markdown(f"{found.a if found else 0}")',
     ],
 )
 def test_logic_is_seen(source: str) -> None:
@@ -173,6 +175,12 @@ neuron = atlas.neuron(3, index=-1)
 rows = {"first": atlas.neurons[:10], "names": [f"neuron {index}"]}
 figures.dendrogram(neuron, *rows, **options)
 neuron;
+Markdown(
+    f'''
+- **Said** of {found.n:,} neurons, {100:.{digits}f}% {verdicts[found.verdict]}{when(found.more, f" and {found.more}")}.
+{each(found.rows, "- *{r.name}*: {r.share:.1%}")}
+'''
+)
 """
     assert logic_in(source) == []
 

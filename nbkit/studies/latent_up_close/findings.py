@@ -9,11 +9,10 @@ import pandas as pd
 
 from nbkit.mnist.choice import ENOUGH, LatentChoice
 from nbkit.mnist.view import LatentView
-from nbkit.studies.embedding_spaces.findings import UNDEFINED
+from nbkit.studies.latent_up_close.broad_latent import BROAD
+from nbkit.studies.shared.estimate import UNDEFINED
 from nbkit.studies.shared.text import Text
 
-BROAD = 100
-"""Test images that activate a latent that counts as broad."""
 ROWS = {
     "n_examples": ("test images that activate it", 0),
     "n_clusters": ("feature clusters", 0),
