@@ -9,6 +9,7 @@ from nbkit.errors import NbkitError
 from nbkit.method.clusters import cosine_distances
 
 METRIC_TITLES = {
+    "n_examples": "examples",
     "max_distance": "maximum distance",
     "mean_distance": "mean distance",
     "intra_cluster": "intra-cluster distance",
@@ -68,7 +69,7 @@ def polysemanticity(embeddings: Float[np.ndarray, "n d"], labels: Int[np.ndarray
 def polysemanticity_from_distances(
     distances: Float[np.ndarray, "n n"], labels: Int[np.ndarray, " n"]
 ) -> Polysemanticity:
-    """The same from a symmetric distance matrix with a zero diagonal, such as `FeatureClusters.distances`.
+    """Measure a neuron's clusters from a symmetric distance matrix with a zero diagonal, as `FeatureClusters` has it.
 
     Raises:
         NbkitError: the matrix is not square, or the lengths differ.
