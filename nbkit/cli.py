@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from nbkit.corpora import CONTEXT_LIMIT
 from nbkit.errors import NbkitError
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def atlas(
     ] = "brown",
     layers: Annotated[str, typer.Option(help="all, or numbers and ranges: 0,3,8-11.")] = "all",
     length: Annotated[int, typer.Option(help="Tokens in a context.")] = 128,
-    limit: Annotated[int, typer.Option(help="Contexts at most.")] = 10_000,
+    limit: Annotated[int, typer.Option(help="Contexts at most.")] = CONTEXT_LIMIT,
     threshold: Annotated[float, typer.Option(help="Share of the maximum activation that an example reaches.")] = 0.75,
     max_examples: Annotated[int, typer.Option(help="Examples of a neuron at most.")] = 100,
     maxima: Annotated[
