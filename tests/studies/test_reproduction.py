@@ -59,10 +59,13 @@ def trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[SaeCon
 def test_the_paper_s_rows() -> None:
     assert list(PAPER.columns) == list(PAPER_COLUMNS) and PAPER.shape == (2, 8)
     assert paper_row(STANDARD)["l1"] == 2600 and paper_row(WITH_LOSS)["dead"] == 3.7
-    assert pytest.approx(
-        {"mse": 0.005, "l1": 50, "l0": 0.05, "accuracy_loss": 0.05, "max_distance": 0.005, "mean_distance": 0.005}
-        | {"size": 0.5, "dead": 0.05}
-    ) == PAPER_ROUNDING
+    assert (
+        pytest.approx(
+            {"mse": 0.005, "l1": 50, "l0": 0.05, "accuracy_loss": 0.05, "max_distance": 0.005, "mean_distance": 0.005}
+            | {"size": 0.5, "dead": 0.05}
+        )
+        == PAPER_ROUNDING
+    )
 
 
 def test_a_search_is_all_combinations() -> None:
