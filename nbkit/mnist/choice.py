@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from nbkit.errors import NbkitError
+from nbkit.method.choice import Ranking, Rules, rankings
 from nbkit.mnist.view import LatentView
 
 ENOUGH = 10
 """Examples that a latent needs to be ranked by its mean distance: of two or three, distances say little."""
-
-Rules = Mapping[str, Callable[[pd.DataFrame], "pd.Series[bool]"]]
-"""Eligible units, from the rule that is meant to the looser one for a model where it finds none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,28 +71,21 @@ def same_rank(view: LatentView, like: LatentChoice) -> LatentChoice:
     distance = like.metrics["mean_distance"]
     if np.isnan(distance):
         raise NbkitError(f"{like.name} has no two examples, so no rank: choose another.")
-    others = _eligible(like.view)["mean_distance"].drop(index=like.latent, errors="ignore")
+    others = like.view.metrics[has_enough(like.view.metrics)]["mean_distance"].drop(index=like.latent, errors="ignore")
     share = float((others < distance).mean()) if len(others) else 0.5
     return _at_rank(view, share, f"the mean distance at the same rank as {like.name}: {share:.0%} lie below")
 
 
 def _at_rank(view: LatentView, share: float, aim: str) -> LatentChoice:
-    ranked = _eligible(view).sort_values("mean_distance", kind="stable")
-    latent = int(ranked.index[round(share * (len(ranked) - 1))])
-    count = f"{len(ranked)} of {len(view.metrics)} {view.unit}s are eligible"
-    return LatentChoice(view, latent, f"Chosen by rule: at least {ENOUGH} examples; of these {aim} ({count}).")
+    ranking = _first_ranking(view, {f"at least {ENOUGH} examples": has_enough}, aim, -view.metrics["mean_distance"])
+    if ranking is None:
+        raise NbkitError(f"No {view.unit} of the {view.name} has {ENOUGH} examples: give more test inputs.")
+    return LatentChoice(view, int(ranking.units[round(share * (len(ranking.units) - 1))]), ranking.sentence)
 
 
 def has_enough(table: pd.DataFrame) -> pd.Series[bool]:
     """Which units of a report have enough examples to be ranked."""
     return table["n_examples"] >= ENOUGH
-
-
-def _eligible(view: LatentView) -> pd.DataFrame:
-    table = view.metrics[has_enough(view.metrics)]
-    if table.empty:
-        raise NbkitError(f"No {view.unit} of the {view.name} has {ENOUGH} examples: give more test inputs.")
-    return table
 
 
 def choose(view: LatentView, asked: int | None, rules: Rules, aim: str, score: pd.Series[float]) -> LatentChoice:
@@ -116,12 +106,14 @@ def choose(view: LatentView, asked: int | None, rules: Rules, aim: str, score: p
         if not 0 <= asked < len(table):
             raise NbkitError(f"There is no {view.unit} {asked} of the {view.name}: choose 0 to {len(table) - 1}.")
         return LatentChoice(view, asked, f"Chosen by the parameter `{view.unit}`.")
-    for number, (rule, eligible) in enumerate(rules.items()):
-        scores = score[eligible(table)].dropna()
-        if scores.empty:
-            continue
-        how = "Chosen by rule" if number == 0 else "Chosen by a looser rule, since the usual one finds none here"
-        count = f"{len(scores)} of {len(table)} {view.unit}s are eligible"
-        best = int(scores.sort_values(ascending=False, kind="stable").index[0])
-        return LatentChoice(view, best, f"{how}: {rule}; of these {aim} ({count}).")
-    raise NbkitError(f"No {view.unit} of the {view.name} meets the rule to be shown here: give it more test inputs.")
+    ranking = _first_ranking(view, rules, aim, score)
+    if ranking is None:
+        raise NbkitError(
+            f"No {view.unit} of the {view.name} meets the rule to be shown here: give it more test inputs."
+        )
+    return LatentChoice(view, int(ranking.units[0]), ranking.sentence)
+
+
+def _first_ranking(view: LatentView, rules: Rules, aim: str, score: pd.Series[float]) -> Ranking | None:
+    units = f"{len(view.metrics)} {view.unit}s"
+    return next(rankings(view.metrics, rules, lambda table: score[table.index], aim, units), None)

@@ -20,7 +20,7 @@ from nbkit.errors import NbkitError
 from nbkit.method.controls import other_units
 from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.sae.config import SaeConfig
-from nbkit.sae.evaluation import measure, sae_metrics
+from nbkit.sae.evaluation import measure
 from nbkit.sae.latents import control_distances
 from nbkit.sae.training import train_sae, train_saes
 from nbkit.studies.sae_tables.course import loss_course
@@ -115,7 +115,7 @@ def test_rows_are_what_each_autoencoder_alone_gives(trained: list[list[SaeConfig
         hidden = small_hidden(4)
         sae = train_sae(hidden.train, replace(config, seed=4, **SMALL), progress=False)
         [mine] = rows[(rows["name"] == name) & (rows["seed"] == 4)].to_dict("records")
-        expected = sae_metrics(sae, hidden.train, hidden.test, hidden.readout, hidden.test_labels)
+        expected = measure(sae, hidden.train, hidden.test, hidden.readout, hidden.test_labels).summary
         assert {key: mine[key] for key in expected} == pytest.approx(expected, rel=1e-3, nan_ok=True)
 
 
@@ -233,7 +233,7 @@ def test_a_course_ends_where_training_ends_and_begins_alike() -> None:
     assert by_name["early"]["l0"][1] != by_name["late"]["l0"][1]
     sae = train_sae(hidden.train, replace(late, seed=2), progress=False)
     last = by_name["late"].iloc[-1]
-    expected = sae_metrics(sae, hidden.train, hidden.test)
+    expected = measure(sae, hidden.train, hidden.test).summary
     assert {name: last[name] for name in nbkit.studies.sae_tables.course.COURSE_FIGURES} == pytest.approx(
         {name: expected[name] for name in nbkit.studies.sae_tables.course.COURSE_FIGURES}, nan_ok=True
     )

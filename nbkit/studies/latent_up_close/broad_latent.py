@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from nbkit.mnist.choice import ENOUGH, LatentChoice, Rules, choose, has_enough
+from nbkit.method.choice import Rules
+from nbkit.mnist.choice import ENOUGH, LatentChoice, choose, has_enough
 from nbkit.mnist.view import LatentView
 from nbkit.studies.shared.paper import FIGURE_5
 

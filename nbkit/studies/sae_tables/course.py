@@ -9,7 +9,7 @@ import pandas as pd
 
 from nbkit.mnist.hidden import hidden_of
 from nbkit.sae.config import SaeConfig
-from nbkit.sae.evaluation import sae_metrics
+from nbkit.sae.evaluation import measure
 from nbkit.sae.training_run import TrainingRun
 from nbkit.studies.shared.kept_tables import Configs, kept_tables
 
@@ -32,8 +32,8 @@ def loss_course(
         progress: whether to show a bar.
 
     Returns:
-        One row per config and measurement: `name`, `step`, and `COURSE_FIGURES` as `sae_metrics` has them, of the test
-        images.
+        One row per config and measurement: `name`, `step`, and `COURSE_FIGURES` of the test images (see
+        `Measured.summary`).
 
     Raises:
         NbkitError: MNIST can't be fetched; the cache folder can't be written.
@@ -53,6 +53,6 @@ def _measured(configs: Configs) -> pd.DataFrame:
         run.advance()
         if run.step % MEASURED_EVERY == 0 or run.step == run.n_steps:
             [sae] = run.autoencoders()
-            measured = sae_metrics(sae, hidden.train[:1], hidden.test)  # the training images tell of the dead
+            measured = measure(sae, hidden.train[:1], hidden.test).summary  # the training images tell of the dead
             rows.append({"step": run.step, **{figure: measured[figure] for figure in COURSE_FIGURES}})
     return pd.DataFrame(rows)

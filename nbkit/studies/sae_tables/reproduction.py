@@ -161,7 +161,7 @@ def rows_over_seeds(
     What is finished is kept in the cache folder, so an interrupted run goes on where it was.
 
     Returns:
-        One row per config and seed: `name`, `seed`, the figures of `sae_metrics`, and those of `controls`.
+        One row per config and seed: `name`, `seed`, the figures of `Measured.summary`, and those of `controls`.
     """
     groups: dict[SaeConfig, list[str]] = {}
     for name, config in configs.items():

@@ -4,6 +4,23 @@ from __future__ import annotations
 
 import pandas as pd
 
+MODEL, N_LAYERS, N_NEURONS = "GPT2-small", 12, 36_864
+CORPUS, N_CONTEXTS = "OpenWebText", 10_000
+MAXIMA_FROM = "Neuroscope, a much larger corpus"
+THRESHOLD, MAX_EXAMPLES = 0.75, 100
+"""An example reaches this share of the maximum; so many are kept, the first."""
+CUT = 0.5
+"""Distance at which the trees are cut."""
+TABLE_1 = {
+    "pre_mlp": {"intra_cluster": 0.31, "inter_cluster": 0.63},
+    "neuron": {"intra_cluster": 0.21, "inter_cluster": 0.73},
+}
+"""Means over all neurons."""
+CLUSTERS_OF_ONE = 6
+"""Clusters of the neuron in Figure 2."""
+COMMON_TO_RARE = 50
+"""Examples of the common behavior for one of the rare one in Figure 3, almost."""
+
 MLP_ACCURACY = 94.0
 """Of the MLP on the test images, in per cent."""
 
