@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ from nbkit.studies.dead_latents.interventions import RARE, Intervention, Interve
 from nbkit.studies.dead_latents.variants import QUESTIONS, VARIANTS, Question, Variant
 from nbkit.studies.shared.kept_tables import kept_table
 
-RECIPE = 2
+DEAD_LATENTS_RECIPE = 2
 """Counts the changes of what the kept table holds."""
 COUNT_EVERY = 50
 """Steps between two counts of dead latents while training."""
@@ -116,12 +116,25 @@ def dead_latents(
     asked = [question for name, question in QUESTIONS.items() if name in ("reference", *questions)]
     variants = {name: variant for question in asked for name, variant in question.variants.items()}
     request = {
-        "recipe": RECIPE,
-        "variants": {name: asdict(variant) for name, variant in variants.items()},
+        "recipe": DEAD_LATENTS_RECIPE,
+        "variants": {name: _identity(variant) for name, variant in variants.items()},
         "seeds": seeds,
         "every": COUNT_EVERY,
     }
     return DeadLatents(kept_table("dead-latents", request, lambda: _experiments(variants, seeds, n_jobs, progress)))
+
+
+def _identity(variant: Variant) -> dict[str, Any]:
+    """What names a variant in its kept table.
+
+    There the opposite gradient is the intervention's, as it was when the first tables were kept: they stay valid.
+    """
+    identity = asdict(variant)
+    config, what = identity["config"], identity["what"]
+    if config["ne_gradient"] == "opposite":
+        config["ne_gradient"] = "whole"
+        what["ne_gradient"] = {"own": "reversed", "level": "reversed_level"}[what["ne_gradient"]]
+    return identity
 
 
 class _Trained(NamedTuple):
