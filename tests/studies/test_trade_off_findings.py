@@ -8,7 +8,7 @@ import pytest
 
 from nbkit.errors import NbkitError
 from nbkit.sae.loss import Gradient
-from nbkit.sae.sweep_columns import MEASURES, of_kind
+from nbkit.sae.sweep_columns import SWEEP_MEASURES, of_kind
 from nbkit.studies.trade_off.figures import matched_intervals, trade_off_curves
 from nbkit.studies.trade_off.findings import (
     by_gradient,
@@ -23,9 +23,9 @@ from nbkit.studies.trade_off.findings import (
 from tests.examples.sweep import example_sweep
 from tests.figures.test_figures import drawn
 
-BETTER = {name: 0.1 * measure.better for name, measure in MEASURES.items()}
+BETTER = {name: 0.1 * measure.better for name, measure in SWEEP_MEASURES.items()}
 WORSE = {name: -step for name, step in BETTER.items()}
-SAME = dict.fromkeys(MEASURES, 0.0)
+SAME = dict.fromkeys(SWEEP_MEASURES, 0.0)
 
 
 def answer(steps: dict[str, float], n_seeds: int = 4) -> str:
@@ -89,7 +89,7 @@ def test_the_table_has_the_standard_value_and_the_difference() -> None:
     differences = compared(example_sweep({"purity": 0.1}, noise=0))
     table = matched_table(differences["l0"])
     assert table.loc["purity", "TopK"] == "0.588; +0.150 (+0.150 to +0.150)"
-    assert list(table.columns) == ["better", "ReLU", "TopK"] and len(table) == len(MEASURES) - 1
+    assert list(table.columns) == ["better", "ReLU", "TopK"] and len(table) == len(SWEEP_MEASURES) - 1
     assert table.loc["purity", "better"] == "higher" and table.loc["MSE", "better"] == "lower"
 
 
@@ -148,7 +148,13 @@ def test_what_is_not_there_is_named() -> None:
 
 
 def test_every_kind_of_measure_is_there() -> None:
-    assert {measure.kind for measure in MEASURES.values()} == {"own", "control", "independent", "weighted", "price"}
+    assert {measure.kind for measure in SWEEP_MEASURES.values()} == {
+        "own",
+        "control",
+        "independent",
+        "weighted",
+        "price",
+    }
     assert of_kind("own", "independent") == [
         *("max_distance", "mean_distance", "purity", "same_digit", "monosemanticity", "silhouette")
     ]

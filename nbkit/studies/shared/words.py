@@ -10,9 +10,9 @@ def when(condition: object, text: str, otherwise: str = "") -> str:
     return text if condition else otherwise
 
 
-def each(records: Iterable[object], text: str) -> str:
+def each(records: Iterable[object], text: str, between: str = "\n") -> str:
     """A text once for each record, one under another; in it `{r.name}` or `{r.mean:.1f}` stands for a field."""
-    return "\n".join(text.format(r=record) for record in records)
+    return between.join(text.format(r=record) for record in records)
 
 
 def listed(names: Iterable[str], otherwise: str = "none") -> str:
