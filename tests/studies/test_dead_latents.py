@@ -177,7 +177,7 @@ def test_shares_of_the_saving() -> None:
     assert found.saved("resampled") == pytest.approx([-0.05] * 4)
     # the lengths of the NE run save 12 of 20 points; without them 14 of 20 are lost
     assert found.by_length() == pytest.approx([0.65] * 4)
-    with pytest.raises(NbkitError, match="There is no variant 'nonsense' among the results"):
+    with pytest.raises(NbkitError, match="There is no variant 'nonsense': choose from standard, ne"):
         found.values("nonsense")
 
 

@@ -27,6 +27,7 @@ def test_a_sentence_is_there_only_under_its_condition() -> None:
 def test_each_record_has_its_line() -> None:
     assert each(ROWS, "- *{r.name}*: {r.share:.0f%}") == f"- *first*: 40% (30 to 50)\n- *second*: {UNDEFINED}"
     assert each((), "- *{r.name}*") == ""
+    assert each(ROWS, "*{r.name}*", "; ") == "*first*; *second*"
 
 
 def test_names_are_listed_or_there_are_none() -> None:
