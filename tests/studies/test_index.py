@@ -1,4 +1,4 @@
-"""What the start page says about sparse autoencoders, and that all pages read the same experiments."""
+"""What the start page finds about sparse autoencoders, and that all pages read the same experiments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import nbkit.studies.index.experiments
 from nbkit.sae.config import SaeConfig
 from nbkit.sae.loss import Gradient
 from nbkit.studies.index.experiments import Experiments, run_experiments
-from nbkit.studies.index.findings import training_start_page
 from nbkit.studies.sae_tables.reproduction import Reproduction
 from nbkit.studies.shared.paper import PAPER, PAPER_COLUMNS, STANDARD, WITH_LOSS
 from tests.examples.dead_latents import example_dead
@@ -32,7 +31,7 @@ def example_tables() -> Reproduction:
     return Reproduction({STANDARD: SaeConfig(), **SETTINGS}, with_loss, both, both)
 
 
-def test_the_start_page_has_a_line_for_each_page() -> None:
+def test_the_start_page_reads_all_experiments() -> None:
     sweep = example_sweep()
     others: dict[Gradient, pd.DataFrame] = {"average": sweep, "opposite": sweep}
     found = Experiments(example_tables(), example_course(), sweep, others, example_dead())

@@ -1,0 +1,57 @@
+"""What the experiments on sparse autoencoders found, for the start page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nbkit.sae.loss import Gradient
+from nbkit.studies.dead_latents.explanations import Carriers, carriers, explained
+from nbkit.studies.dead_latents.findings import Saving, saving
+from nbkit.studies.index.experiments import Experiments
+from nbkit.studies.sae_tables.reproduction import misses
+from nbkit.studies.shared.paper import PAPER_COLUMNS, STANDARD, WITH_LOSS
+from nbkit.studies.trade_off.findings import Count, compared_gradients, counted_gradients
+
+
+@dataclass(frozen=True)
+class TrainingFindings:
+    """The key figures about sparse autoencoders."""
+
+    n_figures: int
+    """Of a row of Tables 2 and 3."""
+    standard_factor: float
+    """By which the standard row misses the paper's, on average."""
+    ne_factor: float
+    """By which the row with the loss misses it in the nearest setting."""
+    n_settings: int
+    at_l0: Count
+    """The loss at equal L0, over all activations."""
+    at_mse: Count
+    average_at_mse: Count
+    """The gradient through the average alone."""
+    opposite: dict[str, Count]
+    """The opposite loss, over the activations that all gradients have, at equal L0 (`l0`) and at equal MSE (`mse`)."""
+    saving: Saving
+    carriers: tuple[Carriers, ...]
+
+
+def training_findings(found: Experiments) -> TrainingFindings:
+    """The key figures about sparse autoencoders, for the start page."""
+    tables = found.tables
+    factors = (float(misses(tables.row(row), row)["factor"].iloc[0]) for row in (STANDARD, WITH_LOSS))
+    compared_by = compared_gradients(found.trade_off, found.gradients)
+
+    def count(gradient: Gradient, by: str) -> Count:
+        return Count.of(compared_by[gradient][by])
+
+    return TrainingFindings(
+        len(PAPER_COLUMNS),
+        *factors,
+        tables.tried["name"].nunique(),
+        count("whole", "l0"),
+        count("whole", "mse"),
+        count("average", "mse"),
+        counted_gradients(compared_by)["opposite"],
+        saving(found.dead),
+        carriers(explained(found.dead)),
+    )
