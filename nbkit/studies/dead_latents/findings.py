@@ -9,7 +9,7 @@ import pandas as pd
 from nbkit.studies.dead_latents.experiment import DeadLatents
 from nbkit.studies.dead_latents.variants import QUESTIONS
 from nbkit.studies.shared.estimate import Estimate
-from nbkit.studies.shared.paper import PAPER
+from nbkit.studies.shared.paper import STANDARD, WITH_LOSS, paper_row
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,14 @@ def dead_table(found: DeadLatents) -> pd.DataFrame:
 def saving(found: DeadLatents) -> Saving:
     """The paper's two figures and this build's."""
     standard, ne = found.values("standard"), found.values("ne")
-    values = (Estimate.over_seeds(of) for of in (standard, ne, standard - ne))
-    return Saving(*values, float(standard.mean() / ne.mean()), *(float(dead) for dead in PAPER["dead"]))
+    return Saving(
+        standard=Estimate.over_seeds(standard),
+        ne=Estimate.over_seeds(ne),
+        points=Estimate.over_seeds(standard - ne),
+        factor=float(standard.mean() / ne.mean()),
+        paper_standard=paper_row(STANDARD)["dead"],
+        paper_ne=paper_row(WITH_LOSS)["dead"],
+    )
 
 
 def fates(found: DeadLatents) -> Fates:

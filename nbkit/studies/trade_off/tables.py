@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -23,7 +24,8 @@ GRADIENTS: dict[Gradient, str] = {
 def sweep_ranges(table: pd.DataFrame) -> pd.DataFrame:
     """How many autoencoders there are, and where they lie: from the lowest to the highest mean over seeds."""
     rows = {}
-    for (activation, ne), group in table.groupby(["activation", "ne"], sort=False):
+    groups: Any = table.groupby(["activation", "ne"], sort=False)  # to pandas' stubs its keys are anything
+    for (activation, ne), group in groups:
         means = group.groupby("sparsity").mean(numeric_only=True)
         rows[f"{ACTIVATIONS[str(activation)]}, {loss_name(ne)}"] = {"autoencoders": len(group)} | {
             SWEEP_MEASURES[metric].title: f"{means[metric].min():.{digits}f} to {means[metric].max():.{digits}f}"
