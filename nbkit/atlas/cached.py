@@ -37,7 +37,7 @@ def atlas_for(
         dtype, device: see `load_model`.
 
     Raises:
-        NbkitError: as `load_model`, `load_contexts` and `build_atlas` do.
+        NbkitError: the model or the corpus can't be opened or has no such layer, or the cache folder can't be written.
     """
     request = [
         SCHEMA,

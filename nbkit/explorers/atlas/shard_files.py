@@ -75,7 +75,7 @@ def put_shards(atlas: Atlas, target: Path, progress: bool = True) -> None:
     """Put the files of an atlas into a new folder `target`: hard links where the file system has them, else copies.
 
     Raises:
-        NbkitError: as `write_shards`.
+        NbkitError: the atlas's folder can't be written.
     """
     folder = write_shards(atlas, progress)
     target.mkdir(parents=True)
