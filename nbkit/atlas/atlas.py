@@ -70,7 +70,9 @@ class Atlas:
     """The dataset examples of every neuron of the scanned layers. Made by `build_atlas`, opened by `open_atlas`."""
 
     path: Path
+    """Its folder."""
     manifest: Manifest
+    """What was scanned, how, and with which versions."""
 
     def __reduce__(self) -> tuple[type[Atlas], tuple[Path, Manifest]]:
         """To travel light to another process: without what has been read."""
@@ -78,6 +80,7 @@ class Atlas:
 
     @property
     def layers(self) -> tuple[int, ...]:
+        """The layers that were scanned, 0-based."""
         return self.manifest.layers
 
     @property

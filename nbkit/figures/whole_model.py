@@ -11,7 +11,8 @@ from nbkit.figures.palette import CLUSTER_COLORS, QUIET
 from nbkit.figures.style import WIDTH, BookFigure, metric_label, set_heading, styled
 
 BLUE, ORANGE = CLUSTER_COLORS[:2]
-RARE = 0.9  # a cluster with this share is the common behavior of the neuron
+COMMON_SHARE = 0.9
+"""A cluster with this share of the examples is the common behavior of a neuron."""
 
 
 @styled
@@ -31,9 +32,9 @@ def largest_share_distribution(neurons: pd.DataFrame, min_examples: int = 20) ->
     shares = _enough(neurons, min_examples)["largest_share"].to_numpy()
     figure = BookFigure(figsize=(WIDTH, 3.2))
     ax = figure.subplots()
-    ax.axvspan(RARE, 1.0, color=ORANGE, alpha=0.15, linewidth=0)
+    ax.axvspan(COMMON_SHARE, 1.0, color=ORANGE, alpha=0.15, linewidth=0)
     ax.ecdf(shares, color=BLUE, linewidth=1.6)
-    hidden, single = np.mean((shares >= RARE) & (shares < 1.0)), np.mean(shares == 1.0)
+    hidden, single = np.mean((shares >= COMMON_SHARE) & (shares < 1.0)), np.mean(shares == 1.0)
     single_text, hidden_text = (
         f"{single:.1%} have one cluster only",
         f"{hidden:.1%} have a common behavior and rare others",

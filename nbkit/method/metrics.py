@@ -9,6 +9,7 @@ from nbkit.errors import NbkitError
 from nbkit.method.clusters import cosine_distances
 
 METRIC_TITLES = {
+    "n_examples": "examples",
     "max_distance": "maximum distance",
     "mean_distance": "mean distance",
     "intra_cluster": "intra-cluster distance",

@@ -37,20 +37,25 @@ class LanguageModel:
     tokenizer: Any
     """Its Hugging Face tokenizer."""
     dtype: torch.dtype
+    """Precision of the weights and of the forward passes."""
     device: torch.device
+    """Where the weights are."""
     attention: Literal["sdpa", "eager"] = field(default="eager")
     """Hugging Face attention implementation of the forward passes."""
 
     @property
     def n_layers(self) -> int:
+        """Transformer blocks."""
         return int(self.bridge.cfg.n_layers)
 
     @property
     def d_model(self) -> int:
+        """Width of the residual stream."""
         return int(self.bridge.cfg.d_model)
 
     @property
     def d_mlp(self) -> int:
+        """MLP neurons of a layer."""
         return int(self.blocks[0].mlp.W_in.shape[-1])
 
     @property
@@ -65,10 +70,12 @@ class LanguageModel:
 
     @property
     def gated(self) -> bool:
+        """Whether the MLPs are gated, as Llama's."""
         return self.blocks[0].mlp.W_gate is not None
 
     @property
     def causal(self) -> bool:
+        """Whether a token sees only those before it."""
         return bool(self.bridge.cfg.attention_dir == "causal")
 
     @property

@@ -38,6 +38,7 @@ class SparseAutoencoder(nn.Module):
     """A sparse autoencoder. Made by `train_sae`, or read with `SparseAutoencoder.load`."""
 
     threshold: Tensor
+    """Of `batch_topk`: the pre-activation above which a latent passes after training; 0 for the others."""
 
     def __init__(
         self, d_in: int, d_sae: int, activation: Activation = "relu", k: int | None = None, seed: int = 0

@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
+import pytest
 
 from nbkit.mnist.choice import LatentChoice
 from nbkit.mnist.view import LatentView
-from nbkit.studies.latent_up_close.findings import chosen_latents, logit_share, median_latents, what_shrinks
-from nbkit.studies.shared.provenance import mnist_provenance
-
-
-def view_of(name: str, metrics: dict[str, list[float]]) -> LatentView:
-    table = pd.DataFrame(metrics)
-    n = len(table)
-    nothing = [np.empty(0, dtype=int)] * n
-    return LatentView(name, table, np.zeros((n, 784)), np.zeros((n, 10)), np.zeros((n, 2)), nothing, nothing)
+from nbkit.studies.latent_up_close.findings import (
+    LogitMovers,
+    broad_latents,
+    chosen_latents,
+    logit_movers,
+    median_changes,
+    median_latents,
+)
+from nbkit.studies.shared.change import Change
+from nbkit.studies.shared.estimate import UNDEFINED
+from tests.examples.views import view_of
 
 
 def latents(name: str, distance: float, read: float, n_clusters: float = 3.0) -> tuple[LatentView, pd.DataFrame]:
     """Three latents with enough examples and one without; the figures of the middle one are those that are given."""
-    view = view_of(
-        name,
-        {
-            "n_examples": [10, 200, 3000, 9],
-            "n_clusters": [9, n_clusters, n_clusters, 9],
-            "mean_distance": [distance / 2, distance, distance * 2, 9],
-            "max_distance": [0.3, 0.4, 0.5, 9],
-            "participation": [read / 2, read, read * 2, 99],
-            "purity": [0.2, 0.3, 0.4, 0.9],
-        },
-    )
+    metrics = {
+        "n_examples": [10, 200, 3000, 9],
+        "n_clusters": [9, n_clusters, n_clusters, 9],
+        "mean_distance": [distance / 2, distance, distance * 2, 9],
+        "max_distance": [0.3, 0.4, 0.5, 9],
+        "participation": [read / 2, read, read * 2, 99],
+        "purity": [0.2, 0.3, 0.4, 0.9],
+    }
+    view = view_of(pd.DataFrame(metrics).to_dict("records"), name=name)
     table = pd.DataFrame(
         {
             "neuron": [7, 5, 5, 1],
@@ -64,13 +67,9 @@ def test_chosen_latents_stand_side_by_side() -> None:
 
 
 def test_what_is_undefined_is_said_to_be() -> None:
-    metrics = STANDARD.metrics.assign(mean_distance=np.nan)
-    view = LatentView("standard SAE", metrics, *[getattr(STANDARD, name) for name in FIELDS])
+    view = replace(STANDARD, metrics=STANDARD.metrics.assign(mean_distance=np.nan))
     table = chosen_latents([LatentChoice(view, 1, "")], READ)
-    assert table.loc["mean distance"].item() == "undefined"
-
-
-FIELDS = ("activation_maps", "logit_effects", "curves", "examples", "clusters")
+    assert table.loc["mean distance"].item() == UNDEFINED
 
 
 def test_medians_leave_out_latents_with_few_examples() -> None:
@@ -84,26 +83,23 @@ def test_medians_leave_out_latents_with_few_examples() -> None:
     assert list(table.loc["hidden neurons that it reads"]) == ["18.0", "4.5", "6.8"]
 
 
-def test_what_shrinks_is_told_with_its_numbers() -> None:
-    text = what_shrinks(STANDARD, TRAINED, READ).markdown
-    assert "mean distance of the median latent goes from 0.200 to 0.050." in text
-    assert "hidden neurons that it reads goes from 18.0 to 4.5, the distance of its examples as images" in text
-    assert "from 0.600 to 0.600 (random images: from 0.750 to 0.750)." in text
-    assert "have 0 latents of the standard SAE and 2 latents of the SAE with NE loss." in text
-    assert "**80% of its weight on a single hidden neuron**; their 2 strongest hidden neurons are 1 different" in text
+def test_the_median_latent_changes_among_those_with_enough_examples() -> None:
+    change = median_changes(STANDARD, TRAINED, READ)
+    assert (change.mean_distance, change.participation) == (Change(0.2, 0.05), Change(18.0, 4.5))
+    assert (change.pixels, change.random_pixels) == (Change(0.6, 0.6), Change(0.75, 0.75))
 
 
-def test_where_no_latent_is_broad_nothing_is_said_about_them() -> None:
-    text = what_shrinks(TRAINED, STANDARD, READ).markdown
-    assert text.endswith("have 2 latents of the SAE with NE loss and 0 latents of the standard SAE.")
+def test_broad_latents_have_one_cluster_and_many_examples() -> None:
+    found = broad_latents(TRAINED, READ)
+    assert (found.n, found.least, found.n_neurons) == (2, 100, 1)
+    assert found.share == pytest.approx(0.8)
+
+
+def test_where_no_latent_is_broad_none_has_a_share() -> None:
+    found = broad_latents(STANDARD, READ)
+    assert found.n == found.n_neurons == 0 and np.isnan(found.share)
 
 
 def test_latents_that_matter_to_the_logits_are_counted() -> None:
-    text = logit_share([STANDARD, TRAINED], READ).markdown
-    assert "by 0.1 or more by 2 of the 4 latents of the standard SAE and 2 of the 4 latents of the SAE" in text
-    assert "by 0.05 or more by 3 of" in logit_share([STANDARD], READ, least=0.05).markdown
-
-
-def test_provenance_names_one_seed_or_several() -> None:
-    assert "an MLP 784-64-10, seed 3; float32" in mnist_provenance("quick", 1, 3).markdown
-    assert "one for each seed, 3 to 7; float32" in mnist_provenance("quick", 5, 3).markdown
+    assert logit_movers(STANDARD, READ) == LogitMovers(2, 4, 0.1), "0.1 is enough, 0.0999 is not"
+    assert logit_movers(STANDARD, READ, least=0.05).n == 3

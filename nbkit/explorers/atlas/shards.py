@@ -31,7 +31,7 @@ PHRASE_BYTES = 300_000
 NONE = 0xFFFF
 """What stands for a metric that is undefined."""
 
-METRIC_CODES: dict[str, tuple[float, float]] = {
+SENT_METRICS: dict[str, tuple[float, float]] = {
     "n_examples": (1, 0),
     "n_clusters": (1, 0),
     "max_distance": (0.004, 0),
@@ -42,8 +42,7 @@ METRIC_CODES: dict[str, tuple[float, float]] = {
     "silhouette": (0.004, -1),
     "token_agreement": (0.004, -1),
 }
-"""Columns of `Atlas.neurons` that are sent as whole numbers: value = number * scale + shift."""
-COLUMN_TITLES = METRIC_TITLES | {"n_examples": "examples", "max_activation": "maximum activation"}
+"""Columns of `Atlas.neurons` that are sent as whole numbers; value = number * scale + shift."""
 
 
 class AtlasShards:
@@ -52,7 +51,7 @@ class AtlasShards:
     def __init__(self, atlas: Atlas) -> None:
         self.atlas = atlas
         self.kinds = [atlas.manifest.embedding, "pre_mlp"]
-        self.n_neurons = atlas.n_neurons
+        self.n_neurons = len(atlas.layers) * atlas.manifest.d_mlp
 
     def names(self) -> list[str]:
         """The names of all shards."""
@@ -90,10 +89,9 @@ class AtlasShards:
         featured = [
             [rows[choice.neuron.layer, choice.neuron.index], choice.rule] for choice in showcase.featured(self.atlas)
         ]
-        described = [{"name": "max_activation", "label": COLUMN_TITLES["max_activation"], "scale": 1}]
+        described = [{"name": "max_activation", "label": "maximum activation", "scale": 1}]
         described += [
-            {"name": name, "label": COLUMN_TITLES[name], "scale": scale, "shift": shift}
-            for name, (scale, shift) in METRIC_CODES.items()
+            {"name": n, "label": METRIC_TITLES[n], "scale": s, "shift": t} for n, (s, t) in SENT_METRICS.items()
         ]
         about = {
             "model": manifest.model,
@@ -113,7 +111,7 @@ class AtlasShards:
             "phrases": self.phrases["phrase"].iloc[self._phrase_starts[:-1]].tolist(),
         }
         arrays = {"json": as_text(about), "max_activation": rounded(table["max_activation"].to_numpy())}
-        return arrays | {name: _whole(table[name], *code) for name, code in METRIC_CODES.items()}
+        return arrays | {name: _whole(table[name], scale, shift) for name, (scale, shift) in SENT_METRICS.items()}
 
     def _vocabulary(self, _: int) -> dict[str, np.ndarray]:
         return {"json": as_text({"tokens": [display_token(text) for text in self.vocabulary["text"]]})}

@@ -132,9 +132,8 @@ def explorer_arrays(
             raise NbkitError(f"The view {view.name!r} does not read the {len(b_in)} hidden neurons of this MLP.")
         columns = _columns(view.metrics)
         arrays |= {f"{i}.{name}": array for name, array in _view_arrays(view, sent, columns).items()}
-        metrics = [
-            {"label": LATENT_TITLES.get(name, name.replace("_", " ")), "flag": flag} for name, flag in columns.items()
-        ]
+        titles = {name: LATENT_TITLES.get(name, name.replace("_", " ")) for name in columns}
+        metrics = [{"label": titles[name], "flag": flag} for name, flag in columns.items()]
         described.append({"name": view.name, "unit": view.unit, "n": len(view.metrics), "metrics": metrics})
     return {"views": described}, arrays
 

@@ -83,17 +83,6 @@ def separation(atlas: Atlas, min_examples: int = 10, seed: int = 0) -> Separatio
     )
 
 
-def phrase(table: pd.DataFrame, metric: str) -> str:
-    """A paired difference as words: `higher by 0.012 (95% interval +0.010 to +0.014) than`, or why there is none."""
-    row = table[(table["metric"] == metric) & (table["statistic"] == "mean")].iloc[0]
-    if row["n"] == 0:
-        return "in no neuron defined together with"
-    interval = f"95% interval {row['low']:+.3f} to {row['high']:+.3f}"
-    if row["low"] <= 0 <= row["high"]:
-        return f"not measurably different ({row['value']:+.3f}, {interval}) from"
-    return f"{'higher' if row['value'] > 0 else 'lower'} by {abs(row['value']):.3f} ({interval}) than"
-
-
 def table1(table: pd.DataFrame, statistic: str) -> pd.DataFrame:
     """`compare_spaces` for the eye: a row per metric, a column per kind, each cell a value ± half its interval."""
     chosen = table[table["statistic"] == statistic]

@@ -6,7 +6,7 @@ from nbkit.studies.dead_latents.findings import dead_answer
 from nbkit.studies.index.experiments import Experiments
 from nbkit.studies.sae_tables.reproduction import misses
 from nbkit.studies.shared.intervals import percent
-from nbkit.studies.shared.paper import COLUMNS, STANDARD, WITH_LOSS
+from nbkit.studies.shared.paper import PAPER_COLUMNS, STANDARD, WITH_LOSS
 from nbkit.studies.shared.text import Text
 from nbkit.studies.trade_off.findings import compared_gradients, verdicts, what_gradients_say
 
@@ -20,7 +20,7 @@ def training_start_page(found: Experiments) -> Text:
     [carriers, *_] = dead_answer(dead).markdown.split("\n")
     saved = f"{percent(dead.values('standard'))} to {percent(dead.values('ne'))}"
     lines = (
-        f"**Tables 2 and 3.** The {len(COLUMNS)} figures of the standard row miss the paper's by a factor of "
+        f"**Tables 2 and 3.** The {len(PAPER_COLUMNS)} figures of the standard row miss the paper's by a factor of "
         f"{factor[STANDARD]:.2f} on average, those of the row with the loss by {factor[WITH_LOSS]:.2f} in the nearest "
         f"of {tables.tried['name'].nunique()} settings ([Tables 2 and 3](sae-tables)).",
         f"{verdicts(differences['whole']).markdown} {control.removeprefix('- ')} With the gradient through the average "

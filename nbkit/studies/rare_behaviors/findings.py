@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nbkit.atlas.atlas import Atlas
+from nbkit.figures.whole_model import COMMON_SHARE
 from nbkit.studies.shared.populations import ENOUGH, has_examples
 
 
@@ -23,7 +24,7 @@ class Behaviors:
     several: float
     """Share with more than one cluster."""
     hidden: float
-    """Share with more than one cluster, the largest holding at least 90% of the examples."""
+    """Share with more than one cluster, the largest holding at least nine tenths of the examples."""
     median_largest: float
     """Median share of the largest cluster."""
 
@@ -42,6 +43,6 @@ def behaviors(atlas: Atlas, min_examples: int = ENOUGH) -> Behaviors:
         n_enough=len(table),
         median_clusters=float(table["n_clusters"].median()),
         several=float(several.mean()),
-        hidden=float((several & (table["largest_share"] >= 0.9)).mean()),
+        hidden=float((several & (table["largest_share"] >= COMMON_SHARE)).mean()),
         median_largest=float(table["largest_share"].median()),
     )
