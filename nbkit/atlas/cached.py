@@ -11,7 +11,7 @@ from typing import Literal
 
 from nbkit.assets import cache_folder
 from nbkit.atlas.atlas import Atlas, open_atlas
-from nbkit.atlas.manifest import MANIFEST, SCHEMA
+from nbkit.atlas.manifest import ATLAS_SCHEMA, MANIFEST
 from nbkit.corpora import CONTEXT_LIMIT
 
 
@@ -41,7 +41,7 @@ def atlas_for(
         NbkitError: the model or the corpus can't be opened or has no such layer, or the cache folder can't be written.
     """
     request = [
-        SCHEMA,
+        ATLAS_SCHEMA,
         str(model),
         str(corpus),
         length,

@@ -13,7 +13,7 @@ from nbkit.errors import NbkitError
 from nbkit.method.scc import scc_linkage
 
 # SciPy's other linkages (centroid, median, ward) are defined on Euclidean distances only.
-METHODS = ("average", "complete", "single", "weighted", "scc")
+LINKAGE_METHODS = ("average", "complete", "single", "weighted", "scc")
 
 _SMALLEST, _LARGEST = 1e-280, 1e280  # squared norms between these lose nothing to under- or overflow
 
@@ -32,7 +32,7 @@ class FeatureClusters:
     threshold: float
     """Merges up to and including this distance are made."""
     method: str
-    """One of `METHODS`."""
+    """One of `LINKAGE_METHODS`."""
 
     @property
     def n_clusters(self) -> int:
@@ -143,9 +143,9 @@ def feature_clusters(
             embeddings are refused by `cosine_distances`.
     """
     _check_threshold(threshold)
-    if method not in METHODS:
+    if method not in LINKAGE_METHODS:
         raise NbkitError(
-            f"There is no clustering method {method!r} for cosine distances: use one of {', '.join(METHODS)}"
+            f"There is no clustering method {method!r} for cosine distances: use one of {', '.join(LINKAGE_METHODS)}"
             " (centroid, median and ward linkage need Euclidean distances)."
         )
     distances = cosine_distances(embeddings)
