@@ -61,7 +61,7 @@ class FeatureClusters:
         Raises:
             NbkitError: the threshold is outside (0, 1].
         """
-        _check_threshold(threshold)
+        check_threshold(threshold)
         return self._after(_merges_at(self.linkage, threshold), threshold)
 
     def cut_to(self, n_clusters: int) -> "FeatureClusters":
@@ -142,7 +142,7 @@ def feature_clusters(
         NbkitError: the threshold is outside (0, 1], the method is unknown or undefined for cosine distances, or the
             embeddings are refused by `cosine_distances`.
     """
-    _check_threshold(threshold)
+    check_threshold(threshold)
     if method not in LINKAGE_METHODS:
         raise NbkitError(
             f"There is no clustering method {method!r} for cosine distances: use one of {', '.join(LINKAGE_METHODS)}"
@@ -180,7 +180,8 @@ def _labels_after(tree: Float[np.ndarray, "n-1 4"], n_merges: int) -> Int[np.nda
     return rank[root]
 
 
-def _check_threshold(threshold: float) -> None:
+def check_threshold(threshold: float) -> None:
+    """Raises `NbkitError` unless this is a cosine distance to cut a tree at, in (0, 1]."""
     if not 0.0 < threshold <= 1.0:
         raise NbkitError(f"A threshold of {threshold} is no distance to cut at: choose one in (0, 1].")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from jaxtyping import Float, Int
 from nbkit.errors import NbkitError
 from nbkit.explorers.shared.bundle import module_text, style_text
 from nbkit.explorers.shared.packing import pack
+from nbkit.explorers.shared.page_json import page_json
 from nbkit.method.metrics import METRIC_TITLES
 from nbkit.mnist.view import CLASSES, PIXELS, LatentView, MlpWeights, check_shape
 
@@ -73,9 +73,8 @@ class LatentExplorer(anywidget.AnyWidget):
         """
         about, arrays = explorer_arrays(views, mlp, images, labels)
         layout, packed = pack(arrays)
-        text = json.dumps(about | {"layout": layout}, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
         self._sizes = [len(v.metrics) for v in views]
-        super().__init__(about=text, packed=packed, view=view, unit=unit)
+        super().__init__(about=page_json(about | {"layout": layout}), packed=packed, view=view, unit=unit)
 
     @traitlets.validate("view")
     def _check_view(self, proposal: dict[str, Any]) -> int:
