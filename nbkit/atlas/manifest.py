@@ -7,16 +7,9 @@ from dataclasses import asdict, dataclass, fields
 ATLAS_SCHEMA = 2
 """Version of an atlas's layout."""
 
-
 MANIFEST = "atlas.json"
-
-
 CONTEXTS = "contexts.safetensors"
-
-
 VOCABULARY = "vocabulary.parquet"
-
-
 NEURONS = "neurons.parquet"
 
 

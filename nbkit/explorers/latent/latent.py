@@ -16,7 +16,8 @@ from nbkit.explorers.shared.bundle import module_text, style_text
 from nbkit.explorers.shared.packing import pack
 from nbkit.explorers.shared.page_json import page_json
 from nbkit.method.metrics import METRIC_TITLES
-from nbkit.mnist.view import CLASSES, PIXELS, LatentView, MlpWeights, check_shape
+from nbkit.mnist.images import CLASSES, PIXELS
+from nbkit.mnist.view import LatentView, MlpWeights, check_shape
 
 PICKS = 5
 """Images of each digit that a reader can pick, besides all that are examples of something."""
