@@ -10,7 +10,7 @@ from typing import Any
 from joblib import Parallel, delayed, parallel_config
 from tqdm.auto import tqdm
 
-FEW = 10_000
+FEW_NEURONS = 10_000
 """Neurons up to which one process is faster, since starting others takes seconds."""
 
 
@@ -43,6 +43,6 @@ def gather(
         desc, unit: of the progress bar.
         progress: whether to show it.
     """
-    with processes(-1 if n_neurons > FEW else 1) as pool:
+    with processes(-1 if n_neurons > FEW_NEURONS else 1) as pool:
         done = pool(delayed(function)(*task) for task in tasks)
         return list(tqdm(done, total=len(tasks), desc=desc, unit=unit, disable=not progress))

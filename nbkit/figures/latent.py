@@ -14,9 +14,9 @@ from nbkit.errors import NbkitError
 from nbkit.figures.palette import INK, QUIET, cluster_color
 from nbkit.figures.style import WIDTH, BookFigure, count, set_heading, styled
 from nbkit.mnist.choice import LatentChoice
+from nbkit.mnist.images import SIDE
 from nbkit.mnist.pixel_views import average_examples, importance_maps
 
-SIDE = 28
 NEGATIVE, POSITIVE = "#1e73c8", "#c95416"
 """The colors of the explorer's maps."""
 SIGNED = LinearSegmentedColormap.from_list("signed", [NEGATIVE, "#ffffff", POSITIVE])

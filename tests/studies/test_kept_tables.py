@@ -11,7 +11,7 @@ import pytest
 
 import nbkit.studies.shared.kept_tables
 from nbkit.errors import NbkitError
-from nbkit.mnist.mlp import RECIPE
+from nbkit.mnist.mlp import MLP_RECIPE
 from nbkit.sae.config import SaeConfig
 from nbkit.studies.shared.kept_tables import Configs, kept_table, kept_tables
 
@@ -41,7 +41,7 @@ def test_a_table_is_made_once_and_another_request_makes_another() -> None:
 
 def test_another_recipe_of_the_mlp_makes_another_table(monkeypatch: pytest.MonkeyPatch) -> None:
     kept_table("toy", {}, lambda: table(0.25))
-    monkeypatch.setitem(RECIPE, "epochs", 4)
+    monkeypatch.setitem(MLP_RECIPE, "epochs", 4)
     assert kept_table("toy", {}, lambda: table(0.5))["mse"][0] == 0.5
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import anywidget
@@ -11,6 +10,7 @@ import traitlets
 
 from nbkit.errors import NbkitError
 from nbkit.explorers.shared.bundle import module_text, style_text
+from nbkit.explorers.shared.page_json import page_json
 from nbkit.method.intervals import mean_interval
 from nbkit.sae.sweep_columns import ACTIVATIONS, CELL, SWEEP_MEASURES
 
@@ -109,8 +109,7 @@ def pareto_data(table: pd.DataFrame) -> tuple[str, list[str], list[str]]:
     ]
     described = [{"name": kind, "title": ACTIVATIONS[kind], "by": "λ₁" if kind == "relu" else "k"} for kind in kinds]
     payload = {"axes": axes, "kinds": described, "levels": levels, "points": points}
-    text = json.dumps(payload, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-    return text, names, kinds
+    return page_json(payload), names, kinds
 
 
 def _number(value: float) -> float | None:

@@ -17,8 +17,8 @@ from tqdm.auto import tqdm
 
 from nbkit.assets import cache_folder
 from nbkit.errors import NbkitError
-from nbkit.files import SCHEMA, read_table, write_table
-from nbkit.mnist.mlp import RECIPE, mlp_for
+from nbkit.files import FILE_SCHEMA, read_table, write_table
+from nbkit.mnist.mlp import MLP_RECIPE, mlp_for
 from nbkit.parallel import processes
 from nbkit.sae.config import SaeConfig
 
@@ -91,6 +91,6 @@ def _request(recipe: int, group: Configs) -> dict[str, Any]:
 
 def _place(name: str, request: Mapping[str, Any]) -> Path:
     """The file of a table."""
-    made_with = {"schema": SCHEMA, "torch": torch.__version__, "mlp": RECIPE}
+    made_with = {"schema": FILE_SCHEMA, "torch": torch.__version__, "mlp": MLP_RECIPE}
     identity = json.dumps({**made_with, **request}, sort_keys=True, default=str)
     return cache_folder() / "results" / f"{name}-{hashlib.sha256(identity.encode()).hexdigest()[:10]}.parquet"
