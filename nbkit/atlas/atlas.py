@@ -26,11 +26,12 @@ from jaxtyping import Int
 
 from nbkit.atlas.levels import read_levels
 from nbkit.atlas.manifest import CONTEXTS, MANIFEST, NEURONS, SCHEMA, VOCABULARY, Manifest, layer_file
-from nbkit.atlas.neuron import GATED_KINDS, PLAIN_KINDS, InputWeights, Neuron, donors
+from nbkit.atlas.neuron import InputWeights, Neuron, embedding_kinds
 from nbkit.atlas.neuron_table import survey
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE, display_token
 from nbkit.errors import NbkitError
 from nbkit.files import read_or_make, read_table, read_tensors
+from nbkit.method.controls import other_units
 from nbkit.models.logits import read_effects
 
 
@@ -100,7 +101,7 @@ class Atlas:
         Raises:
             NbkitError: if the kind is not defined for these neurons, or the table can't be written.
         """
-        kinds = GATED_KINDS if self.manifest.gated else PLAIN_KINDS
+        kinds = embedding_kinds(self.manifest.gated, alone=self.manifest.d_mlp == 1)
         if kind not in kinds:
             raise NbkitError(
                 f"the neurons of {self.manifest.model} have no {kind!r} embedding: choose {', '.join(kinds)}"
@@ -157,8 +158,10 @@ class Atlas:
         return dict(zip(self._vocabulary["id"].tolist(), self._vocabulary["text"].tolist(), strict=True))
 
     @cached_property
-    def _donors(self) -> np.ndarray:
-        return donors(self.manifest.d_mlp, self.manifest.seed)
+    def _donors(self) -> Sequence[int | None]:
+        """For each neuron of a layer another one; None for a layer's only one."""
+        n = self.manifest.d_mlp
+        return other_units(n, self.manifest.seed).tolist() if n > 1 else [None]
 
 
 class _Layer:
@@ -170,6 +173,7 @@ class _Layer:
 
     def neuron(self, index: int) -> Neuron:
         tensors, manifest = self.tensors, self.atlas.manifest
+        donor = self.atlas._donors[index]
         start, stop = tensors["offsets"][index : index + 2].tolist()
         columns = {name: tensors[name][start:stop].numpy() for name in ("context", "position", "activation")}
         return Neuron(
@@ -183,7 +187,7 @@ class _Layer:
             pre_mlp=tensors["pre_mlp"][tensors["vector"][start:stop].long()].float().numpy(),
             window=tensors["window"][start:stop].numpy(),
             weights=self._weights(index),
-            donor=self._weights(int(self.atlas._donors[index])),
+            donor=None if donor is None else self._weights(donor),
             embedding=manifest.embedding,
             activation=manifest.activation,
             snippet_tokens=_SnippetTokens(self.atlas, columns["context"], columns["position"]),

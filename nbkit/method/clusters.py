@@ -51,7 +51,7 @@ class FeatureClusters:
         return np.array([m[self.distances[np.ix_(m, m)].sum(axis=1).argmin()] for m in members])
 
     def cut(self, threshold: float) -> "FeatureClusters":
-        """The same tree cut at another distance, as SciPy's fcluster(criterion="distance") does.
+        """The same tree cut at another distance, as SciPy's `fcluster(criterion="distance")` does.
 
         With "scc", the clusters after the last round whose similarity threshold is at least 1 - `threshold`.
 

@@ -12,9 +12,9 @@ from nbkit.sae.config import SaeConfig
 from nbkit.sae.loss import Gradient
 from nbkit.studies.dead_latents.explanations import CARRIED
 from nbkit.studies.index.experiments import Experiments, run_experiments
-from nbkit.studies.index.training_findings import training_findings
+from nbkit.studies.index.findings import training_findings
 from nbkit.studies.sae_tables.reproduction import Reproduction
-from nbkit.studies.shared.paper import COLUMNS, PAPER, STANDARD, WITH_LOSS
+from nbkit.studies.shared.paper import PAPER, PAPER_COLUMNS, STANDARD, WITH_LOSS
 from nbkit.studies.trade_off.findings import Count
 from tests.examples.dead_latents import example_dead
 from tests.examples.sweep import example_sweep
@@ -39,7 +39,7 @@ def test_the_start_page_reads_all_experiments() -> None:
     relu = sweep[sweep["activation"] == "relu"]
     others: dict[Gradient, pd.DataFrame] = {"average": relu, "opposite": sweep}
     found = training_findings(Experiments(example_tables(), example_course(), sweep, others, example_dead(noise=0)))
-    assert (found.n_figures, found.n_settings) == (len(COLUMNS), 2)
+    assert (found.n_figures, found.n_settings) == (len(PAPER_COLUMNS), 2)
     assert (found.standard_factor, found.ne_factor) == pytest.approx((1.25, 2))
     # with a step up in all measures three of the four independent ones are better and one worse
     assert found.at_l0 == found.at_mse == Count(6, 2, 8)

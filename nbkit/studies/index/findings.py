@@ -1,40 +1,57 @@
-"""The findings of all pages, for the start page."""
+"""What the experiments on sparse autoencoders found, for the start page."""
 
 from __future__ import annotations
 
-from nbkit.atlas.atlas import Atlas
-from nbkit.studies.embedding_spaces.comparison import compare_spaces, paired_differences
-from nbkit.studies.embedding_spaces.findings import (
-    phrase,
-)
-from nbkit.studies.rare_behaviors.findings import ENOUGH, behaviors
-from nbkit.studies.shared.text import Text
+from dataclasses import dataclass
+
+from nbkit.sae.loss import Gradient
+from nbkit.studies.dead_latents.explanations import Carriers, carriers, explained
+from nbkit.studies.dead_latents.findings import Saving, saving
+from nbkit.studies.index.experiments import Experiments
+from nbkit.studies.sae_tables.reproduction import misses
+from nbkit.studies.shared.paper import PAPER_COLUMNS, STANDARD, WITH_LOSS
+from nbkit.studies.trade_off.findings import Count, compared_gradients, counted_gradients
 
 
-def start_page(atlas: Atlas, min_examples: int = ENOUGH) -> Text:
-    """The key findings, each with its number and the page that holds it."""
-    m, own, b = atlas.manifest, atlas.manifest.embedding, behaviors(atlas, min_examples)
-    table = compare_spaces(atlas, ("pre_mlp", own, "shuffled")).set_index(["kind", "metric", "statistic"])["value"]
-    kinds, distances = ("pre_mlp", own, "shuffled"), ("intra_cluster", "inter_cluster")
-    intra, inter = ({kind: table[kind, name, "mean"] for kind in kinds} for name in distances)
-    against = {other: paired_differences(atlas, own, other) for other in ("pre_mlp", "shuffled")}
-    return Text(
-        f"1. **Scan.** {b.n_neurons:,} neurons of `{m.model}` over {m.n_contexts:,} contexts of {m.length} "
-        f"tokens from `{m.corpus}`; {b.n_enough:,} neurons have at least {min_examples} dataset examples "
-        "([whole model](whole-model)).\n"
-        f"2. **Several behaviors.** {b.several:.1%} of those neurons have more than one feature "
-        f"cluster at distance 0.5; the median neuron has {b.median_clusters:g} "
-        "([feature clusters](feature-clusters)).\n"
-        f"3. **Rare behaviors.** In {b.hidden:.1%} of them a common behavior hides a rare one: the largest cluster "
-        "holds nine tenths of the examples or more, and there is another ([rare behaviors](rare-behaviors)).\n"
-        f"4. **Table 1 and its control.** Mean distance within and between clusters is {intra['pre_mlp']:.2f} and "
-        f"{inter['pre_mlp']:.2f} for pre-MLP vectors, {intra[own]:.2f} and {inter[own]:.2f} for neuron embeddings, and "
-        f"{intra['shuffled']:.2f} and {inter['shuffled']:.2f} with another neuron's weights. These distances by "
-        "themselves do not show that the neuron's own weights matter ([embedding spaces](embedding-spaces)).\n"
-        "5. **At an equal number of clusters** the silhouette of neuron embeddings is "
-        f"{phrase(against['pre_mlp'], 'silhouette_matched')} that of pre-MLP vectors and "
-        f"{phrase(against['shuffled'], 'silhouette_matched')} that of the control; their agreement with the key "
-        f"tokens is {phrase(against['pre_mlp'], 'token_agreement_matched')} that of pre-MLP vectors and "
-        f"{phrase(against['shuffled'], 'token_agreement_matched')} that of the control "
-        "([embedding spaces](embedding-spaces))."
+@dataclass(frozen=True)
+class TrainingFindings:
+    """The key figures about sparse autoencoders."""
+
+    n_figures: int
+    """Of a row of Tables 2 and 3."""
+    standard_factor: float
+    """By which the standard row misses the paper's, on average."""
+    ne_factor: float
+    """By which the row with the loss misses it in the nearest setting."""
+    n_settings: int
+    at_l0: Count
+    """The loss at equal L0, over all activations."""
+    at_mse: Count
+    average_at_mse: Count
+    """The gradient through the average alone."""
+    opposite: dict[str, Count]
+    """The opposite loss, over the activations that all gradients have, at equal L0 (`l0`) and at equal MSE (`mse`)."""
+    saving: Saving
+    carriers: tuple[Carriers, ...]
+
+
+def training_findings(found: Experiments) -> TrainingFindings:
+    """The key figures about sparse autoencoders, for the start page."""
+    tables = found.tables
+    factors = (float(misses(tables.row(row), row)["factor"].iloc[0]) for row in (STANDARD, WITH_LOSS))
+    compared_by = compared_gradients(found.trade_off, found.gradients)
+
+    def count(gradient: Gradient, by: str) -> Count:
+        return Count.of(compared_by[gradient][by])
+
+    return TrainingFindings(
+        len(PAPER_COLUMNS),
+        *factors,
+        tables.tried["name"].nunique(),
+        count("whole", "l0"),
+        count("whole", "mse"),
+        count("average", "mse"),
+        counted_gradients(compared_by)["opposite"],
+        saving(found.dead),
+        carriers(explained(found.dead)),
     )
