@@ -83,8 +83,15 @@ def dead_table(found: DeadLatents) -> pd.DataFrame:
 def saving(found: DeadLatents) -> Saving:
     """The paper's two figures and this build's."""
     standard, ne = found.values("standard"), found.values("ne")
-    values = (Estimate.over_seeds(of) for of in (standard, ne, standard - ne))
-    return Saving(*values, float(standard.mean() / ne.mean()), *(float(dead) for dead in PAPER["dead"]))
+    paper_standard, paper_ne = (float(dead) for dead in PAPER["dead"])
+    return Saving(
+        standard=Estimate.over_seeds(standard),
+        ne=Estimate.over_seeds(ne),
+        points=Estimate.over_seeds(standard - ne),
+        factor=float(standard.mean() / ne.mean()),
+        paper_standard=paper_standard,
+        paper_ne=paper_ne,
+    )
 
 
 def fates(found: DeadLatents) -> Fates:

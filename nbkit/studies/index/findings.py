@@ -38,20 +38,21 @@ class TrainingFindings:
 def training_findings(found: Experiments) -> TrainingFindings:
     """The key figures about sparse autoencoders, for the start page."""
     tables = found.tables
-    factors = (float(misses(tables.row(row), row)["factor"].iloc[0]) for row in (STANDARD, WITH_LOSS))
+    standard, with_loss = (float(misses(tables.row(row), row)["factor"].iloc[0]) for row in (STANDARD, WITH_LOSS))
     compared_by = compared_gradients(found.trade_off, found.gradients)
 
     def count(gradient: Gradient, by: str) -> Count:
         return Count.of(compared_by[gradient][by])
 
     return TrainingFindings(
-        len(PAPER_COLUMNS),
-        *factors,
-        tables.tried["name"].nunique(),
-        count("whole", "l0"),
-        count("whole", "mse"),
-        count("average", "mse"),
-        counted_gradients(compared_by)["opposite"],
-        saving(found.dead),
-        carriers(explained(found.dead)),
+        n_figures=len(PAPER_COLUMNS),
+        standard_factor=standard,
+        ne_factor=with_loss,
+        n_settings=tables.tried["name"].nunique(),
+        at_l0=count("whole", "l0"),
+        at_mse=count("whole", "mse"),
+        average_at_mse=count("average", "mse"),
+        opposite=counted_gradients(compared_by)["opposite"],
+        saving=saving(found.dead),
+        carriers=carriers(explained(found.dead)),
     )
