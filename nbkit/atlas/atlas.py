@@ -70,7 +70,9 @@ class Atlas:
     """The dataset examples of every neuron of the scanned layers. Made by `build_atlas`, opened by `open_atlas`."""
 
     path: Path
+    """Its folder."""
     manifest: Manifest
+    """What was scanned, how, and with which versions."""
 
     def __reduce__(self) -> tuple[type[Atlas], tuple[Path, Manifest]]:
         """To travel light to another process: without what has been read."""
@@ -78,6 +80,7 @@ class Atlas:
 
     @property
     def layers(self) -> tuple[int, ...]:
+        """The layers that were scanned, 0-based."""
         return self.manifest.layers
 
     @property
@@ -91,7 +94,7 @@ class Atlas:
         return read_table(self.path / NEURONS)
 
     def metrics(self, kind: str, progress: bool = True) -> pd.DataFrame:
-        """The same table with the metrics in another embedding space.
+        """One row per neuron, as in `neurons`, with the metrics in an embedding space of choice.
 
         Made on first demand and kept in the atlas's folder.
 
@@ -144,18 +147,19 @@ class Atlas:
     @cached_property
     def words(self) -> Int[np.ndarray, " n_ids"]:
         """For each token id a number of its word: equal for tokens that differ in space and case alone."""
-        table = self._vocabulary
+        table = self.vocabulary
         numbers = np.full(int(table["id"].max()) + 1, -1)
         numbers[table["id"]] = pd.factorize(table["text"].str.strip().str.casefold())[0]
         return numbers
 
     @cached_property
-    def _vocabulary(self) -> pd.DataFrame:
+    def vocabulary(self) -> pd.DataFrame:
+        """`id` and `text` of every token that occurs in the contexts or in a neuron's logit effects."""
         return read_table(self.path / VOCABULARY)
 
     @cached_property
     def _texts(self) -> dict[int, str]:
-        return dict(zip(self._vocabulary["id"].tolist(), self._vocabulary["text"].tolist(), strict=True))
+        return dict(zip(self.vocabulary["id"].tolist(), self.vocabulary["text"].tolist(), strict=True))
 
     @cached_property
     def _donors(self) -> Sequence[int | None]:

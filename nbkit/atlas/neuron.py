@@ -57,11 +57,15 @@ class Neuron:
     """A neuron and its n dataset examples. Read from an atlas with `Atlas.neuron`."""
 
     layer: int
+    """0-based, as `index`."""
     index: int
+    """Its place in the layer."""
     max_activation: float
     """The maximum that the threshold refers to: over the scanned corpus, or as given."""
     context: Int[np.ndarray, " n"]
+    """The context of each example, in corpus order."""
     position: Int[np.ndarray, " n"]
+    """Where its key token stands in the context, 0-based."""
     peak: Float[np.ndarray, " n"]
     """Activation at the key token."""
     key_ids: Int[np.ndarray, " n"]
@@ -100,10 +104,12 @@ class Neuron:
 
     @property
     def w_in(self) -> Float[np.ndarray, " d"]:
+        """Input weights; of a gated neuron those of its linear (`up`) branch."""
         return self.weights.w_in
 
     @property
     def w_gate(self) -> Float[np.ndarray, " d"] | None:
+        """Gate weights of a gated neuron."""
         return self.weights.w_gate
 
     @property

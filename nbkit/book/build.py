@@ -36,7 +36,7 @@ class Profile:
     atlas: Parameters = field(default_factory=dict)
     """Arguments of `nbkit.atlas_for`; a notebook gets those that its parameters cell names."""
     sae: Parameters = field(default_factory=dict)
-    """The same of `nbkit.studies.index.experiments.run_experiments`, for the notebooks about sparse autoencoders."""
+    """Arguments of `nbkit.studies.index.experiments.run_experiments`, for the notebooks about sparse autoencoders."""
     notebooks: Mapping[str, Parameters] = field(default_factory=dict)
     """Further parameters of single notebooks, by the stem of the file; they win over the others."""
 

@@ -144,6 +144,16 @@ def test_a_page_carries_its_parameters_in_one_folded_cell(tmp_path: Path) -> Non
     assert result.outputs[0].data["text/plain"] == "6"
 
 
+def test_what_is_published_names_no_path_of_this_machine(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    write_notebook(tmp_path / "page.ipynb", [("code", "a = 1", ["parameters"]), ("code", "a", [])])
+    write_notebook(tmp_path / "other.ipynb", [("code", "1 + 1", [])])
+    execute({tmp_path / "page.ipynb": {}, tmp_path / "other.ipynb": {}}, out)
+    for path in out.iterdir():
+        assert str(tmp_path) not in path.read_text(encoding="utf-8")
+
+
 def test_an_atlas_is_made_ready_for_its_explorer_once(
     tmp_path: Path, tiny_folder: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

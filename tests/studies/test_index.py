@@ -12,7 +12,7 @@ from nbkit.sae.config import SaeConfig
 from nbkit.sae.loss import Gradient
 from nbkit.studies.dead_latents.explanations import CARRIED
 from nbkit.studies.index.experiments import Experiments, run_experiments
-from nbkit.studies.index.findings import training_findings
+from nbkit.studies.index.training_findings import training_findings
 from nbkit.studies.sae_tables.reproduction import Reproduction
 from nbkit.studies.shared.paper import PAPER, PAPER_COLUMNS, STANDARD, WITH_LOSS
 from nbkit.studies.trade_off.findings import Count

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.atlas.manifest import VOCABULARY
 from nbkit.atlas.snippets import display_token
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.neuron_shard import Importance, Text, neuron_arrays, rounded
@@ -21,7 +20,6 @@ from nbkit.features.importance import kept_importance
 from nbkit.features.neighbors import Neighbors, neighbors_of
 from nbkit.features.phrases import phrases_of
 from nbkit.features.table import features_of
-from nbkit.files import read_table
 from nbkit.method.metrics import METRIC_TITLES
 
 PER_SHARD = 16
@@ -160,7 +158,7 @@ class AtlasShards:
 
         The most frequent come first: many small numbers take less room.
         """
-        table = read_table(self.atlas.path / VOCABULARY)
+        table = self.atlas.vocabulary
         count = np.bincount(self.atlas.tokens.ravel(), minlength=int(table["id"].max()) + 1)
         return table.iloc[np.argsort(-count[table["id"]], kind="stable")]
 

@@ -104,7 +104,7 @@ def explorer_arrays(
     activation maps 8 with a scale each, curves 8; all other numbers are float32.
 
     Raises:
-        NbkitError: as `LatentExplorer`.
+        NbkitError: there are no views, shapes do not fit, or an example is no image.
     """
     if not views:
         raise NbkitError("There is nothing to explore: give at least one view.")

@@ -39,7 +39,7 @@ class Estimate:
         return cls(*mean_interval(values)) if len(values) else cls(np.nan, np.nan, np.nan)
 
     def within(self, lowest: float, highest: float) -> Estimate:
-        """The same estimate, of a number that can't lie outside two bounds."""
+        """This estimate of a number that can't lie outside two bounds."""
         return Estimate(self.value, max(self.low, lowest), min(self.high, highest))
 
     @property

@@ -38,16 +38,18 @@ class TrainingFindings:
 def training_findings(found: Experiments) -> TrainingFindings:
     """The key figures about sparse autoencoders, for the start page."""
     tables = found.tables
-    standard, with_loss = (float(misses(tables.row(row), row)["factor"].iloc[0]) for row in (STANDARD, WITH_LOSS))
     compared_by = compared_gradients(found.trade_off, found.gradients)
 
     def count(gradient: Gradient, by: str) -> Count:
         return Count.of(compared_by[gradient][by])
 
+    def factor(row: str) -> float:
+        return float(misses(tables.row(row), row)["factor"].iloc[0])
+
     return TrainingFindings(
         n_figures=len(PAPER_COLUMNS),
-        standard_factor=standard,
-        ne_factor=with_loss,
+        standard_factor=factor(STANDARD),
+        ne_factor=factor(WITH_LOSS),
         n_settings=tables.tried["name"].nunique(),
         at_l0=count("whole", "l0"),
         at_mse=count("whole", "mse"),
