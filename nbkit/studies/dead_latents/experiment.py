@@ -11,13 +11,11 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float
-from joblib import delayed
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from nbkit.errors import NbkitError
 from nbkit.mnist.hidden import Hidden, hidden_of
-from nbkit.parallel import processes
+from nbkit.parallel import in_processes
 from nbkit.sae.config import SaeConfig
 from nbkit.sae.evaluation import DEAD_BELOW
 from nbkit.studies.dead_latents.interventions import RARE, Intervention, InterventionRun
@@ -166,19 +164,14 @@ def _experiments(variants: Mapping[str, Variant], seeds: tuple[int, ...], n_jobs
     first = list(QUESTIONS["reference"].variants)
     rest = sorted(variants.keys() - set(first), key=lambda name: (-variants[name].config.ne, name))  # the longest first
     found: dict[str, _Trained] = {}
-    with (
-        tqdm(total=len(variants), desc="variants", unit="variant", disable=not progress) as bar,
-        processes(n_jobs) as pool,
-    ):
-        for names in (first, rest):
-            others = [found.get(variants[name].lengths_of or "") for name in names]
-            done = pool(
-                delayed(_train)(variants[name], seeds, None if other is None else other.lengths)
-                for name, other in zip(names, others, strict=True)
-            )
-            for name, trained in zip(names, done, strict=True):
-                found[name] = trained
-                bar.update()
+    for names in (first, rest):
+        others = [found.get(variants[name].lengths_of or "") for name in names]
+        tasks = [
+            (variants[name], seeds, None if other is None else other.lengths)
+            for name, other in zip(names, others, strict=True)
+        ]
+        trained = in_processes(_train, tasks, n_jobs, "variants", "variant", progress)
+        found.update(zip(names, trained, strict=True))
     doomed = found["standard"].dead
     return pd.DataFrame(
         [

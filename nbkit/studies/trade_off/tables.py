@@ -27,7 +27,7 @@ def sweep_ranges(table: pd.DataFrame) -> pd.DataFrame:
     groups: Any = table.groupby(["activation", "ne"], sort=False)  # to pandas' stubs its keys are anything
     for (activation, ne), group in groups:
         means = group.groupby("sparsity").mean(numeric_only=True)
-        rows[f"{ACTIVATIONS[str(activation)]}, {loss_name(ne)}"] = {"autoencoders": len(group)} | {
+        rows[f"{ACTIVATIONS[str(activation)]}, {loss_name(float(str(ne)))}"] = {"autoencoders": len(group)} | {
             SWEEP_MEASURES[metric].title: f"{means[metric].min():.{digits}f} to {means[metric].max():.{digits}f}"
             for metric, digits in (("l0", 1), ("mse", 2), ("accuracy_loss", 1), ("dead", 0), ("size", 0))
         }
