@@ -30,6 +30,9 @@ hypothesis.settings.load_profile("nbkit")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+LONGEST = "test_pages.py"
+"""The file of tests for which the whole book is built."""
+
 BROWSER_FLAGS = (
     "--no-sandbox",  # containers run the tests as root
     "--disable-gpu",
@@ -40,6 +43,12 @@ BROWSER_FLAGS = (
     "--disable-quic",
     "--disable-sync",
 )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where two workers share the tests, one begins with the longest file, so that none is left alone with it."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.path.name != LONGEST)
 
 
 @pytest.fixture(scope="session")
