@@ -4,9 +4,11 @@ After "Tackling Polysemanticity with Neuron Embeddings" (A. Foote, 2024).
 """
 
 import importlib
+import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from nbkit.atlas.atlas import Atlas as Atlas
     from nbkit.atlas.atlas import open_atlas as open_atlas
     from nbkit.atlas.build import build_atlas as build_atlas
@@ -64,6 +66,8 @@ __all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.metadata.version("nbkit")
     if name not in _HOMES:
         raise AttributeError(f"module 'nbkit' has no attribute {name!r}")
     return getattr(importlib.import_module(f"nbkit.{_HOMES[name]}"), name)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+import nbkit
+from nbkit.corpora import CONTEXT_LIMIT
 from nbkit.errors import NbkitError
 
 if TYPE_CHECKING:
@@ -23,6 +25,21 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"nbkit {nbkit.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Which version this is.")
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command()
@@ -47,7 +64,7 @@ def atlas(
     ] = "brown",
     layers: Annotated[str, typer.Option(help="all, or numbers and ranges: 0,3,8-11.")] = "all",
     length: Annotated[int, typer.Option(help="Tokens in a context.")] = 128,
-    limit: Annotated[int, typer.Option(help="Contexts at most.")] = 10_000,
+    limit: Annotated[int, typer.Option(help="Contexts at most.")] = CONTEXT_LIMIT,
     threshold: Annotated[float, typer.Option(help="Share of the maximum activation that an example reaches.")] = 0.75,
     max_examples: Annotated[int, typer.Option(help="Examples of a neuron at most.")] = 100,
     maxima: Annotated[

@@ -76,6 +76,23 @@ def write_json(values: object, path: Path) -> None:
         temporary.write_text(json.dumps(values, indent=1) + "\n")
 
 
+def make_folder(folder: Path) -> None:
+    """Makes a folder and those above it, if they are not there.
+
+    Raises:
+        NbkitError: it can't be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise not_writable(folder, error) from error
+
+
+def not_writable(folder: Path, error: OSError) -> NbkitError:
+    """What a user is told whose folder can't be made or written."""
+    return NbkitError(f"can't write to {folder} ({error.strerror or error}): choose another folder")
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary name beside `path` that takes its place when the block ends well and is gone otherwise.
@@ -100,3 +117,8 @@ def replacing(path: Path) -> Iterator[Path]:
                 "run again: what is finished is kept"
             ) from error
         raise
+
+
+def is_leftover(path: Path) -> bool:
+    """Whether this is what a process that was killed left half-written under the temporary name of `replacing`."""
+    return path.name.startswith(".") and path.suffix == ".tmp"

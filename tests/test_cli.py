@@ -72,9 +72,10 @@ def sentence(result: Result) -> str:
     return lines[0]
 
 
-def test_help_needs_no_heavy_library() -> None:
+def test_help_and_version_need_no_heavy_library() -> None:
     code = (
-        "import sys; from nbkit.cli import main\n"
+        "import nbkit, sys; from nbkit.cli import main\n"
+        "nbkit.__version__\n"
         "try: main()\n"
         "finally: assert not {'torch', 'transformers', 'pandas', 'scipy'} & set(sys.modules)"
     )
@@ -90,6 +91,11 @@ def test_the_command_is_installed() -> None:
 
     (found,) = entry_points(group="console_scripts", name="nbkit")
     assert found.load() is main
+
+
+def test_version_is_said(run: Run) -> None:
+    assert run("--version") == (0, f"nbkit {nbkit.__version__}\n", "")
+    assert run("--version", "fetch") == run("--version")
 
 
 def test_fetch_without_a_name_lists_the_assets(run: Run) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from graphlib import TopologicalSorter
 from pathlib import Path
+
+import pytest
 
 PACKAGE = Path(__file__).parents[1] / "nbkit"
 Graph = Mapping[str, set[str]]
+House = Callable[[dict[str, str]], dict[str, set[str]]]
 
 MOST_ROOMS = 18
 MOST_FLOORS = 9
@@ -93,15 +97,11 @@ def _reached(graph: Graph, start: str) -> Iterator[str]:
 
 
 def floors_of(graph: Graph) -> dict[str, int]:
-    """For each node of a graph without circles its floor: one above the highest that it imports."""
+    """For each node of a graph its floor: one above the highest that it imports. Raises CycleError if there is none."""
     floors: dict[str, int] = {}
-
-    def floor(node: str) -> int:
-        if node not in floors:
-            floors[node] = 1 + max((floor(other) for other in graph[node]), default=0)
-        return floors[node]
-
-    return {node: floor(node) for node in graph}
+    for node in TopologicalSorter(graph).static_order():
+        floors[node] = 1 + max((floors[other] for other in graph[node]), default=0)
+    return floors
 
 
 def broken_rules(rooms: Graph) -> list[str]:
@@ -121,6 +121,12 @@ def broken_rules(rooms: Graph) -> list[str]:
 
 FILES = files_of(PACKAGE)
 ROOMS = folders_of(FILES, 1)
+DEPTH = max(module.count(".") + 1 for module in FILES)
+
+
+@pytest.mark.parametrize("depth", range(1, DEPTH + 1))
+def test_no_circle_of_files_or_folders(depth: int) -> None:
+    assert circles_in(folders_of(FILES, depth)) == []
 
 
 def test_rooms_and_floors() -> None:
@@ -129,12 +135,96 @@ def test_rooms_and_floors() -> None:
     assert max(floors.values()) <= MOST_FLOORS, sorted(floors.items(), key=lambda item: item[1])
 
 
-def test_no_circle_of_files_or_folders() -> None:
-    assert circles_in(FILES) == []
-    depth = max(module.count(".") + 1 for module in FILES)
-    for level in range(1, depth):
-        assert circles_in(folders_of(FILES, level)) == []
-
-
 def test_no_import_that_must_never_be() -> None:
     assert broken_rules(ROOMS) == []
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    """Gives what is read of a package of these files."""
+
+    def build(texts: dict[str, str]) -> dict[str, set[str]]:
+        package = tmp_path / "nbkit"
+        for name, text in ({"__init__.py": ""} | texts).items():
+            path = package / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            (path.parent / "__init__.py").touch()
+            path.write_text(text, encoding="utf-8")
+        return files_of(package)
+
+    return build
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import nbkit.atlas.scan",
+        "from nbkit.atlas import scan",
+        "from nbkit.atlas.scan import scan_block",
+        "import nbkit.atlas.scan as s",
+        "def f():\n    from nbkit.atlas.scan import scan_block",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from nbkit.atlas.scan import Block",
+    ],
+)
+def test_an_import_is_seen_wherever_and_however_it_stands(text: str, house: House) -> None:
+    assert house({"atlas/scan.py": "", "cli.py": text})["cli"] == {"atlas.scan"}
+
+
+def test_the_face_of_the_package_is_a_room(house: House) -> None:
+    files = house(
+        {"__init__.py": "from nbkit.errors import E", "errors.py": "", "cli.py": "import nbkit\nimport torch"}
+    )
+    assert files == {"__init__": {"errors"}, "errors": set(), "cli": {"__init__"}}
+
+
+def test_circles_are_seen(house: House) -> None:
+    files = house(
+        {
+            "atlas/scan.py": "import nbkit.atlas.merge",
+            "atlas/merge.py": "import nbkit.atlas.levels",
+            "atlas/levels.py": "def f():\n    import nbkit.atlas.scan",
+            "sae/pairs.py": "import nbkit.files.tensors",
+            "files/tensors.py": "",
+            "files/tables.py": "import nbkit.sae.loss",
+            "sae/loss.py": "",
+        }
+    )
+    assert circles_in(files) == [["atlas.levels", "atlas.merge", "atlas.scan"]]
+    assert circles_in(folders_of(files, 1)) == [["files", "sae"]], "of folders, though none of their files"
+
+
+def test_floors_are_counted_from_the_ground() -> None:
+    assert floors_of({"cli": {"book", "errors"}, "book": {"atlas"}, "atlas": {"errors"}, "errors": set()}) == {
+        "errors": 1,
+        "atlas": 2,
+        "book": 3,
+        "cli": 4,
+    }
+
+
+@pytest.mark.parametrize(
+    ("room", "other"),
+    [
+        ("method", "files"),
+        ("sae", "mnist"),
+        ("models", "sae"),
+        ("atlas", "features"),
+        ("figures", "explorers"),
+        ("mnist", "explorers"),
+        ("studies", "explorers"),
+        ("explorers", "studies"),
+        ("__init__", "studies"),
+        ("studies", "book"),
+        ("book", "cli"),
+        ("files", "method"),
+    ],
+)
+def test_what_must_never_be_is_seen(room: str, other: str) -> None:
+    assert f"{room} -> {other}" in broken_rules({room: {other}})
+
+
+@pytest.mark.parametrize(
+    ("room", "other"), [("method", "errors"), ("book", "studies"), ("cli", "book"), ("sae", "method")]
+)
+def test_what_may_be_is_not_refused(room: str, other: str) -> None:
+    assert broken_rules({room: {other}}) == []

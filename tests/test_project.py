@@ -20,6 +20,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+import nbkit
+
 ROOT = Path(__file__).parents[1]
 PYTHONS = ("3.11", "3.12", "3.13")
 PLATFORMS = (("linux", "Linux"), ("darwin", "Darwin"))
@@ -89,6 +91,20 @@ def required_anywhere() -> dict[str, list[Requirement]]:
             if other.marker is None or any(other.marker.evaluate(machine) for machine in machines(requirement.extras))
         ]
     return found
+
+
+def test_the_hooks_before_a_commit_use_the_pinned_ruff() -> None:
+    repositories = yaml.safe_load(text_of(".pre-commit-config.yaml"))["repos"]
+    [ruff] = [each for each in repositories if each["repo"].endswith("/ruff-pre-commit")]
+    assert ruff["rev"] == f"v{pins()['ruff']}"
+    assert [hook["id"] for hook in ruff["hooks"]] == ["ruff-check", "ruff-format"]
+
+
+def test_the_changelog_and_the_package_name_this_version() -> None:
+    version = project()["version"]
+    assert nbkit.__version__ == version
+    headings = re.findall(r"^## \[(.+?)\]", text_of("CHANGELOG.md"), flags=re.MULTILINE)
+    assert headings[:2] == ["Unreleased", version]
 
 
 def test_every_dependency_is_pinned_within_its_bounds() -> None:

@@ -26,11 +26,12 @@ from jaxtyping import Int
 
 from nbkit.atlas.levels import read_levels
 from nbkit.atlas.manifest import CONTEXTS, MANIFEST, NEURONS, SCHEMA, VOCABULARY, Manifest, layer_file
-from nbkit.atlas.neuron import GATED_KINDS, PLAIN_KINDS, InputWeights, Neuron, donors
+from nbkit.atlas.neuron import InputWeights, Neuron, embedding_kinds
 from nbkit.atlas.neuron_table import survey
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE, display_token
 from nbkit.errors import NbkitError
 from nbkit.files import read_or_make, read_table, read_tensors
+from nbkit.method.controls import other_units
 from nbkit.models.logits import read_effects
 
 
@@ -69,7 +70,9 @@ class Atlas:
     """The dataset examples of every neuron of the scanned layers. Made by `build_atlas`, opened by `open_atlas`."""
 
     path: Path
+    """Its folder."""
     manifest: Manifest
+    """What was scanned, how, and with which versions."""
 
     def __reduce__(self) -> tuple[type[Atlas], tuple[Path, Manifest]]:
         """To travel light to another process: without what has been read."""
@@ -77,6 +80,7 @@ class Atlas:
 
     @property
     def layers(self) -> tuple[int, ...]:
+        """The layers that were scanned, 0-based."""
         return self.manifest.layers
 
     @property
@@ -90,7 +94,7 @@ class Atlas:
         return read_table(self.path / NEURONS)
 
     def metrics(self, kind: str, progress: bool = True) -> pd.DataFrame:
-        """The same table with the metrics in another embedding space.
+        """One row per neuron, as in `neurons`, with the metrics in an embedding space of choice.
 
         Made on first demand and kept in the atlas's folder.
 
@@ -100,7 +104,7 @@ class Atlas:
         Raises:
             NbkitError: if the kind is not defined for these neurons, or the table can't be written.
         """
-        kinds = GATED_KINDS if self.manifest.gated else PLAIN_KINDS
+        kinds = embedding_kinds(self.manifest.gated, alone=self.manifest.d_mlp == 1)
         if kind not in kinds:
             raise NbkitError(
                 f"the neurons of {self.manifest.model} have no {kind!r} embedding: choose {', '.join(kinds)}"
@@ -143,22 +147,25 @@ class Atlas:
     @cached_property
     def words(self) -> Int[np.ndarray, " n_ids"]:
         """For each token id a number of its word: equal for tokens that differ in space and case alone."""
-        table = self._vocabulary
+        table = self.vocabulary
         numbers = np.full(int(table["id"].max()) + 1, -1)
         numbers[table["id"]] = pd.factorize(table["text"].str.strip().str.casefold())[0]
         return numbers
 
     @cached_property
-    def _vocabulary(self) -> pd.DataFrame:
+    def vocabulary(self) -> pd.DataFrame:
+        """`id` and `text` of every token that occurs in the contexts or in a neuron's logit effects."""
         return read_table(self.path / VOCABULARY)
 
     @cached_property
     def _texts(self) -> dict[int, str]:
-        return dict(zip(self._vocabulary["id"].tolist(), self._vocabulary["text"].tolist(), strict=True))
+        return dict(zip(self.vocabulary["id"].tolist(), self.vocabulary["text"].tolist(), strict=True))
 
     @cached_property
-    def _donors(self) -> np.ndarray:
-        return donors(self.manifest.d_mlp, self.manifest.seed)
+    def _donors(self) -> Sequence[int | None]:
+        """For each neuron of a layer another one; None for a layer's only one."""
+        n = self.manifest.d_mlp
+        return other_units(n, self.manifest.seed).tolist() if n > 1 else [None]
 
 
 class _Layer:
@@ -170,6 +177,7 @@ class _Layer:
 
     def neuron(self, index: int) -> Neuron:
         tensors, manifest = self.tensors, self.atlas.manifest
+        donor = self.atlas._donors[index]
         start, stop = tensors["offsets"][index : index + 2].tolist()
         columns = {name: tensors[name][start:stop].numpy() for name in ("context", "position", "activation")}
         return Neuron(
@@ -183,7 +191,7 @@ class _Layer:
             pre_mlp=tensors["pre_mlp"][tensors["vector"][start:stop].long()].float().numpy(),
             window=tensors["window"][start:stop].numpy(),
             weights=self._weights(index),
-            donor=self._weights(int(self.atlas._donors[index])),
+            donor=None if donor is None else self._weights(donor),
             embedding=manifest.embedding,
             activation=manifest.activation,
             snippet_tokens=_SnippetTokens(self.atlas, columns["context"], columns["position"]),

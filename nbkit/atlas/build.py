@@ -31,7 +31,7 @@ from nbkit.atlas.neuron_table import survey
 from nbkit.atlas.scan import Bounds, scan_block
 from nbkit.atlas.snippets import token_texts
 from nbkit.errors import NbkitError
-from nbkit.files import write_json, write_table, write_tensors
+from nbkit.files import is_leftover, not_writable, write_json, write_table, write_tensors
 from nbkit.models.logits import direct_unembedding, logit_effects
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def build_atlas(
         lock = FileLock(folder / LOCK)
         lock.acquire()
     except OSError as error:
-        raise _not_writable(folder, error) from error
+        raise not_writable(folder, error) from error
     try:
         if _is_finished(folder, manifest):
             shutil.rmtree(folder / SCAN, ignore_errors=True)
@@ -197,7 +197,7 @@ def _is_finished(folder: Path, manifest: Manifest) -> bool:
             )
         return path.name == MANIFEST
     # A build that was killed before it wrote its identity leaves a lock, and a folder for the scan with nothing in it.
-    inside = [path.name for path in scan.iterdir() if not _is_leftover(path)] if scan.is_dir() else [SCAN]
+    inside = [path.name for path in scan.iterdir() if not is_leftover(path)] if scan.is_dir() else [SCAN]
     names = {path.name for path in folder.iterdir() if path.name != LOCK and (path != scan or inside)}
     if names:
         raise _foreign(folder, names)
@@ -213,10 +213,10 @@ def _begin(folder: Path, manifest: Manifest) -> None:
     scan = folder / SCAN
     try:
         scan.mkdir(exist_ok=True)
-        for leftover in filter(_is_leftover, [*folder.iterdir(), *scan.iterdir()]):
+        for leftover in filter(is_leftover, [*folder.iterdir(), *scan.iterdir()]):
             leftover.unlink()
     except OSError as error:
-        raise _not_writable(folder, error) from error
+        raise not_writable(folder, error) from error
     if not (scan / IDENTITY).is_file():
         write_json(asdict(manifest), scan / IDENTITY)
 
@@ -224,15 +224,6 @@ def _begin(folder: Path, manifest: Manifest) -> None:
 def _foreign(folder: Path, names: set[str]) -> NbkitError:
     shown = ", ".join(sorted(names)[:3]) + (", …" if len(names) > 3 else "")
     return NbkitError(f"{folder} is not empty and holds no atlas ({shown}): choose another folder")
-
-
-def _is_leftover(path: Path) -> bool:
-    """Whether this is what a killed build left half-written."""
-    return path.name.startswith(".") and path.suffix == ".tmp"
-
-
-def _not_writable(folder: Path, error: OSError) -> NbkitError:
-    return NbkitError(f"can't write to {folder} ({error.strerror or error}): choose another folder")
 
 
 def _manifest(model: LanguageModel, contexts: Contexts, config: AtlasConfig, maxima: Tensor | None) -> Manifest:

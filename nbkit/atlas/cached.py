@@ -12,13 +12,14 @@ from typing import Literal
 from nbkit.assets import cache_folder
 from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.atlas.manifest import MANIFEST, SCHEMA
+from nbkit.corpora import CONTEXT_LIMIT
 
 
 def atlas_for(
     model: str = "smollm2-135m",
     corpus: str = "brown",
     length: int = 128,
-    limit: int = 10_000,
+    limit: int = CONTEXT_LIMIT,
     layers: Literal["all"] | Sequence[int] = "all",
     seed: int = 0,
     dtype: str = "auto",

@@ -57,7 +57,7 @@ class AtlasConfig:
         return tuple(int(layer) for layer in self.layers)
 
     def resolved(self, model: LanguageModel) -> AtlasConfig:
-        """The same with `all` and `auto` replaced by what they mean for `model`.
+        """This config with `all` and `auto` replaced by what they mean for `model`.
 
         Raises:
             NbkitError: a layer or an embedding that the model doesn't have.

@@ -18,8 +18,11 @@ from nbkit.method.embeddings import gated_gradient_embeddings, gradient_embeddin
 from nbkit.models import activation_function
 from nbkit.models.logits import LogitEffects
 
-PLAIN_KINDS = ("input", "gradient", "pre_mlp", "shuffled")
-GATED_KINDS = ("gate", "up", "gradient", "pre_mlp", "shuffled")
+
+def embedding_kinds(gated: bool, alone: bool = False) -> tuple[str, ...]:
+    """The kinds of embedding of a neuron; one that is alone in its layer has no `shuffled` control."""
+    own = ("gate", "up") if gated else ("input",)
+    return (*own, "gradient", "pre_mlp", *(() if alone else ("shuffled",)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,11 +57,15 @@ class Neuron:
     """A neuron and its n dataset examples. Read from an atlas with `Atlas.neuron`."""
 
     layer: int
+    """0-based, as `index`."""
     index: int
+    """Its place in the layer."""
     max_activation: float
     """The maximum that the threshold refers to: over the scanned corpus, or as given."""
     context: Int[np.ndarray, " n"]
+    """The context of each example, in corpus order."""
     position: Int[np.ndarray, " n"]
+    """Where its key token stands in the context, 0-based."""
     peak: Float[np.ndarray, " n"]
     """Activation at the key token."""
     key_ids: Int[np.ndarray, " n"]
@@ -68,8 +75,9 @@ class Neuron:
     window: Float[np.ndarray, "n window"]
     """Activations from 20 tokens before the key token to 10 after; 0 outside the context."""
     weights: InputWeights
-    donor: InputWeights
-    """Weights of another neuron of the layer, drawn with the atlas's seed: the `shuffled` control."""
+    donor: InputWeights | None
+    """Weights of another neuron of the layer, drawn with the atlas's seed: the `shuffled` control. None if there is
+    no other."""
     embedding: str
     """The atlas's default kind of embedding."""
     activation: str
@@ -96,16 +104,18 @@ class Neuron:
 
     @property
     def w_in(self) -> Float[np.ndarray, " d"]:
+        """Input weights; of a gated neuron those of its linear (`up`) branch."""
         return self.weights.w_in
 
     @property
     def w_gate(self) -> Float[np.ndarray, " d"] | None:
+        """Gate weights of a gated neuron."""
         return self.weights.w_gate
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds of embedding that are defined for this neuron."""
-        return PLAIN_KINDS if self.weights.w_gate is None else GATED_KINDS
+        return embedding_kinds(self.weights.w_gate is not None, self.donor is None)
 
     def embeddings(self, kind: str | None = None) -> Float[np.ndarray, "n d"]:
         """The examples' embeddings (equation 2).
@@ -122,8 +132,9 @@ class Neuron:
             raise NbkitError(f"L{self.layer} N{self.index} has no {kind!r} embedding: choose {', '.join(self.kinds)}")
         if kind == "pre_mlp":
             return self.pre_mlp
-        weights = self.donor if kind == "shuffled" else self.weights
-        return weights.embed(self.pre_mlp, self.embedding if kind == "shuffled" else kind, self.activation)
+        if kind == "shuffled" and self.donor is not None:
+            return self.donor.embed(self.pre_mlp, self.embedding, self.activation)
+        return self.weights.embed(self.pre_mlp, kind, self.activation)
 
     def clusters(self, threshold: float = 0.5, kind: str | None = None, method: str = "average") -> FeatureClusters:
         """Feature clusters of the examples (section 3.2).
@@ -148,13 +159,3 @@ class Neuron:
             values = tuple(window[start : start + len(tokens)].tolist())
             snippets.append(Snippet(tokens, values, key, int(context), int(position)))
         return snippets
-
-
-def donors(n: int, seed: int) -> np.ndarray:
-    """For each of n neurons another one, no neuron its own (a random cycle); n = 1 leaves no other."""
-    if n == 1:
-        return np.zeros(1, dtype=np.int64)
-    order = np.random.default_rng(seed).permutation(n)
-    other = np.empty(n, dtype=np.int64)
-    other[order] = np.roll(order, 1)
-    return other

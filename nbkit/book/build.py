@@ -11,9 +11,9 @@ from typing import Any
 import torch
 import yaml
 
-import nbkit
 from nbkit import assets
 from nbkit.atlas.atlas import Atlas
+from nbkit.atlas.cached import atlas_for
 from nbkit.book import frontend
 from nbkit.book.notebooks import Parameters, execute, parameter_names
 from nbkit.book.pages import make_pages
@@ -23,7 +23,8 @@ from nbkit.explorers.atlas.shards import make_parts
 from nbkit.features import showcase
 from nbkit.features.importance import keep_importance, kept_importance
 from nbkit.features.table import features_of
-from nbkit.studies.embedding_spaces import spaces_of
+from nbkit.models import load_model
+from nbkit.studies.embedding_spaces.comparison import spaces_of
 from nbkit.studies.index.experiments import run_experiments
 
 
@@ -35,7 +36,7 @@ class Profile:
     atlas: Parameters = field(default_factory=dict)
     """Arguments of `nbkit.atlas_for`; a notebook gets those that its parameters cell names."""
     sae: Parameters = field(default_factory=dict)
-    """The same of `nbkit.studies.index.experiments.run_experiments`, for the notebooks about sparse autoencoders."""
+    """Arguments of `nbkit.studies.index.experiments.run_experiments`, for the notebooks about sparse autoencoders."""
     notebooks: Mapping[str, Parameters] = field(default_factory=dict)
     """Further parameters of single notebooks, by the stem of the file; they win over the others."""
 
@@ -106,7 +107,7 @@ def prepare(profile: Profile) -> Atlas | None:
     """
     atlas = None
     if profile.atlas:
-        atlas = nbkit.atlas_for(**profile.atlas)
+        atlas = atlas_for(**profile.atlas)
         for kind in spaces_of(atlas):
             atlas.metrics(kind)
         _prepare_explorer(atlas)
@@ -126,7 +127,7 @@ def _prepare_explorer(atlas: Atlas) -> None:
     medoids = features_of(atlas).set_index(["layer", "index"])["medoid"]
     wanted = medoids[medoids.index.isin(neurons)].reset_index().itertuples(index=False, name=None)
     if not kept_importance(atlas).keys() >= set(wanted):
-        model = nbkit.load_model(atlas.manifest.model, dtype=atlas.manifest.dtype)  # type: ignore[arg-type] # as read
+        model = load_model(atlas.manifest.model, dtype=atlas.manifest.dtype)  # type: ignore[arg-type] # as read
         keep_importance(model, atlas, neurons)
 
 

@@ -78,7 +78,7 @@ def _execute_one(path: Path, target: Path, parameters: Parameters) -> None:
         last_words = done.stderr.strip().splitlines()[-1:] or ["papermill said nothing"]
         what = _error_in(target) or f": {last_words[0]}"
         raise NbkitError(f"{path.name} failed{what} (what it had done is in {target})")
-    show_parameters(target)
+    _make_presentable(target)
 
 
 def _error_in(path: Path) -> str | None:
@@ -93,19 +93,21 @@ def _error_in(path: Path) -> str | None:
     return None
 
 
-def show_parameters(path: Path) -> None:
-    """Join the cell that papermill injected to the notebook's own parameters cell, and fold it away on the page.
+def _make_presentable(path: Path) -> None:
+    """Take the paths of this machine out of an executed notebook, which the book publishes, and show its parameters.
 
-    One cell then says with which values the page was made; defaults that were not used don't stand alone.
+    The cell that papermill injected joins the notebook's own parameters cell, folded away on the page: one cell then
+    says with which values the page was made, and defaults that were not used don't stand alone.
     """
     notebook = nbformat.read(path, as_version=4)
+    notebook.metadata.pop("papermill", None)
     tagged = {tag: cell for cell in notebook.cells for tag in cell.metadata.get("tags", [])}
     injected, own = tagged.get("injected-parameters"), tagged.get("parameters")
-    if own is None:
-        return
-    if injected is not None:
-        own.source += "\n\n# set by the profile\n" + injected.source.removeprefix("# Parameters\n").rstrip()
-        notebook.cells.remove(injected)
-    own.metadata.tags = [*own.metadata.tags, "hide-input"]
-    own.metadata["mystnb"] = {"code_prompt_show": "Parameters of this page", "code_prompt_hide": "Hide the parameters"}
+    if own is not None:
+        if injected is not None:
+            own.source += "\n\n# set by the profile\n" + injected.source.removeprefix("# Parameters\n").rstrip()
+            notebook.cells.remove(injected)
+        own.metadata.tags = [*own.metadata.tags, "hide-input"]
+        prompts = {"code_prompt_show": "Parameters of this page", "code_prompt_hide": "Hide the parameters"}
+        own.metadata["mystnb"] = prompts
     nbformat.write(notebook, path)

@@ -14,6 +14,8 @@ from jaxtyping import Bool, Int32
 from nbkit.corpora.documents import Piece, open_corpus
 from nbkit.errors import NbkitError
 
+CONTEXT_LIMIT = 20_000
+"""How many contexts are read at most unless another number is asked for: more than the 10,022 of Brown."""
 _BATCH_CHARACTERS = 1 << 18  # tokenized at a time; enough to keep the tokenizer's threads busy
 
 
@@ -57,7 +59,7 @@ class Contexts:
         return hashlib.sha256(shape.encode() + self.tokens.astype("<i4").tobytes()).hexdigest()
 
 
-def load_contexts(corpus: str | Path, model: TextModel, length: int = 128, limit: int = 10_000) -> Contexts:
+def load_contexts(corpus: str | Path, model: TextModel, length: int = 128, limit: int = CONTEXT_LIMIT) -> Contexts:
     """Read a corpus until `limit` contexts of `length` tokens are full.
 
     A context never crosses a document's end: a document of t tokens gives floor(t / room) contexts of `room` text

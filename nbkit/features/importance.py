@@ -202,8 +202,7 @@ def _reads_packed(model: LanguageModel, example: Example) -> bool:
 def _check_sizes(model: LanguageModel, atlas: Atlas) -> None:
     """Refuses a model that the atlas's numbers do not even fit."""
     made = atlas.manifest
-    vocabulary = model.bridge.original_model.get_input_embeddings().weight.shape[0]
-    if (model.n_layers, model.d_mlp) != (made.n_layers, made.d_mlp) or atlas.tokens.max() >= vocabulary:
+    if (model.n_layers, model.d_mlp) != (made.n_layers, made.d_mlp) or atlas.tokens.max() >= model.d_vocabulary:
         raise NbkitError(
             f"model {model.name!r} has other layers, neurons or tokens than {made.model!r}, of which {atlas.path} is "
             "an atlas: open that one"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -11,6 +11,7 @@ import pandas as pd
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.neuron import Neuron
 from nbkit.errors import NbkitError
+from nbkit.method.choice import Rules, rankings
 
 
 class NothingToShow(NbkitError):  # noqa: N818 - what the reader is told
@@ -31,7 +32,7 @@ class Choice:
 
 def several_behaviors(atlas: Atlas, layer: int | None = None, neuron: int | None = None) -> Choice:
     """A neuron with several clear behaviors (Figure 2), or the one that is asked for."""
-    rules = {
+    rules: Rules = {
         "4 to 8 clusters that are more than key tokens (adjusted Rand index with them at most 0.5), at least 40 "
         "examples, the largest cluster holding at most half of them": lambda t: (
             t["n_clusters"].between(4, 8)
@@ -46,7 +47,7 @@ def several_behaviors(atlas: Atlas, layer: int | None = None, neuron: int | None
 
 def rare_behavior(atlas: Atlas, layer: int | None = None, neuron: int | None = None) -> Choice:
     """A neuron with a common and a rare behavior (Figure 3), or the one that is asked for."""
-    rules = {
+    rules: Rules = {
         "two clusters, at least 50 examples, the smaller cluster with at least 2 and at most 6% of them": lambda t: (
             (t["n_clusters"] == 2) & (t["n_examples"] >= 50) & (t["largest_share"] >= 0.94) & (_outside_largest(t) >= 2)
         ),
@@ -67,7 +68,7 @@ def embedding_contrast(atlas: Atlas, layer: int | None = None, neuron: int | Non
 
 
 def typical_contrast(atlas: Atlas, layer: int | None = None, neuron: int | None = None) -> Choice:
-    """As `embedding_contrast`, but the neuron whose gain is the median: what to expect of a neuron drawn blindly."""
+    """The neuron whose gain in silhouette over the pre-MLP vector is the median: what to expect of a blind draw."""
     aim = (
         "the gain in silhouette over the pre-MLP vector, both cut into as many clusters, that is closest to the median"
     )
@@ -124,9 +125,6 @@ def _gain(atlas: Atlas, table: pd.DataFrame) -> pd.Series:
     return table["silhouette"] - other["silhouette_matched"]
 
 
-Rules = Mapping[str, Callable[[pd.DataFrame], pd.Series]]
-"""Eligible neurons, from the rule that is meant to the looser one for an atlas where it finds none."""
-
 CONTRAST: Rules = {
     "two clusters of at least 10 examples each": lambda t: (t["n_clusters"] == 2) & (_outside_largest(t) >= 10),
     "at least two clusters and 10 examples": lambda t: (t["n_clusters"] >= 2) & (t["n_examples"] >= 10),
@@ -168,15 +166,8 @@ def _choose(
     layers = _middle(sorted(atlas.neurons["layer"].unique())) if layer is None else [layer]
     table = atlas.neurons[atlas.neurons["layer"].isin(layers)]
     where = f"layer {layers[0]}" if len(layers) == 1 else f"layers {layers[0]} to {layers[-1]}"
-    for number, (rule, eligible) in enumerate(rules.items()):
-        scores = score(table[eligible(table)]).dropna()
-        if scores.empty:
-            continue
-        best = _first_that_reads(atlas, table.loc[scores.sort_values(ascending=False, kind="stable").index])
-        if best is None:
-            continue
-        how = "Chosen by rule" if number == 0 else "Chosen by a looser rule, since the usual one finds no neuron here"
-        count = f"{len(scores):,} of the {len(table):,} neurons of {where} are eligible"
-        passed = "passing over neurons that answer to the start of a context"
-        return Choice(best, f"{how}: {rule}; of these {aim}, {passed} ({count}).")
+    passing = f"{aim}, passing over neurons that answer to the start of a context"
+    for ranking in rankings(table, rules, score, passing, f"the {len(table):,} neurons of {where}", "no neuron"):
+        if (best := _first_that_reads(atlas, table.loc[ranking.units])) is not None:
+            return Choice(best, ranking.sentence)
     raise NothingToShow(f"no neuron of {atlas.path} can be shown here: scan more text, or give `layer` and `neuron`")

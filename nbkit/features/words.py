@@ -14,9 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.atlas.manifest import VOCABULARY
 from nbkit.atlas.snippets import display_token
-from nbkit.files import read_table
 
 SPACE = re.compile(r"[\s\x85\ufeff]+")
 """What JavaScript and Python, taken together, know as whitespace."""
@@ -43,14 +41,14 @@ class Words:
     before: Int[np.ndarray, " n_words"]
     """The last word before it in its context that is not blank; -1 if there is none. Of a blank word, -1."""
     after: Int[np.ndarray, " n_words"]
-    """The same behind it."""
+    """The first word behind it in its context that is not blank; -1 if there is none. Of a blank word, -1."""
     spaced: Bool[np.ndarray, " n_words"]
     """Whether a space stands before it."""
 
 
 def words_of(atlas: Atlas) -> Words:
     """Divide the contexts of an atlas into words."""
-    table = read_table(atlas.path / VOCABULARY)
+    table = atlas.vocabulary
     texts = [""] * (int(table["id"].max()) + 1)
     for token, text in zip(table["id"], table["text"], strict=True):
         texts[token] = text

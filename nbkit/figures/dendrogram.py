@@ -2,8 +2,9 @@
 
 from matplotlib.figure import Figure
 
+from nbkit.atlas.examples import HasExamples
 from nbkit.figures.palette import ALONE, CLUSTER_COLORS, cluster_color
-from nbkit.figures.style import HasExamples, count, neuron_name, styled
+from nbkit.figures.style import count, neuron_name, styled
 from nbkit.figures.tree_with_text import tree_with_text
 
 MOST_CLUSTERS = len(CLUSTER_COLORS)  # with text and a color of their own

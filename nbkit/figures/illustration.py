@@ -5,9 +5,10 @@ from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from nbkit.atlas.examples import HasExamples
 from nbkit.figures.palette import QUIET, cluster_color
 from nbkit.figures.projection import draw_projections
-from nbkit.figures.style import WIDTH, BookFigure, HasExamples, neuron_name, set_heading, styled
+from nbkit.figures.style import WIDTH, BookFigure, neuron_name, set_heading, styled
 from nbkit.figures.text import clip, drawable
 from nbkit.method.clusters import FeatureClusters, cosine_distances
 

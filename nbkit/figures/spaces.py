@@ -1,19 +1,26 @@
 """Figure 4: the same two clusters in different embedding spaces."""
 
+from textwrap import fill
+
 import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from nbkit.atlas.examples import HasExamples
 from nbkit.errors import NbkitError
 from nbkit.figures.palette import cluster_color
 from nbkit.figures.projection import draw_projections
-from nbkit.figures.style import WIDTH, BookFigure, HasExamples, neuron_name, set_heading, styled
+from nbkit.figures.style import WIDTH, BookFigure, neuron_name, set_heading, styled
 from nbkit.method.clusters import FeatureClusters, cosine_distances
+from nbkit.method.embeddings import EMBEDDING_NAMES
 from nbkit.method.metrics import Polysemanticity, polysemanticity_from_distances
 
-SPACES = {"pre_mlp": "pre-MLP vectors", None: "neuron embeddings", "shuffled": "another neuron's weights"}
+SPACES = ("pre_mlp", None, "shuffled")
+"""Kinds of embedding, a panel each; None is the neuron's own."""
+PANEL_WIDTH = 26
+"""Characters in a line over a panel."""
 
 
 @styled
@@ -38,16 +45,17 @@ def compare_embedding_spaces(
     members = np.concatenate([np.flatnonzero(clusters.labels == label) for label in (first, second)])
     labels = clusters.labels[members]
     colors = [cluster_color(label, int(clusters.sizes[label])) for label in labels]
-    spaces = {name: cosine_distances(neuron.embeddings(kind)[members]) for kind, name in SPACES.items()}
-    highest = max(float(distances.max()) for distances in spaces.values())
+    spaces = [cosine_distances(neuron.embeddings(kind)[members]) for kind in SPACES]
+    highest = max(float(distances.max()) for distances in spaces)
 
     figure = BookFigure(figsize=(WIDTH, 4.9))
     axes = figure.subplots(2, len(spaces), height_ratios=(1.0, 1.0))
-    for (name, distances), matrix in zip(spaces.items(), axes[0], strict=True):
+    for kind, distances, matrix in zip(SPACES, spaces, axes[0], strict=True):
         measured = polysemanticity_from_distances(distances, labels)
         image = _matrix(matrix, distances, labels, colors, highest)
+        name = fill(EMBEDDING_NAMES[kind or "input"], PANEL_WIDTH)
         matrix.set_title(f"{name}\n{_figures(measured)}", size=8.5, weight="normal")
-    draw_projections(axes[1], list(spaces.values()), colors)
+    draw_projections(axes[1], spaces, colors)
     figure.colorbar(image, ax=axes[0], label="cosine distance", aspect=14)
     sizes = clusters.sizes
     set_heading(

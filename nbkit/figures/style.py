@@ -1,17 +1,16 @@
-"""What all figures share: the style, the kind of figure, and what they need of a neuron."""
+"""What all figures share: the style, the kind of figure, names and headings."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import wraps
 from io import BytesIO
 from pathlib import Path
-from typing import ParamSpec, Protocol, TypeVar
+from typing import ParamSpec, TypeVar
 
 import matplotlib.style
-import numpy as np
 from matplotlib.figure import Figure
 
-from nbkit.atlas.snippets import Snippet
-from nbkit.method.clusters import FeatureClusters
+from nbkit.atlas.examples import HasExamples
+from nbkit.method.metrics import METRIC_TITLES, METRIC_UNITS
 
 STYLE = Path(__file__).with_name("book.mplstyle")
 WIDTH = 7.0  # inches
@@ -29,21 +28,6 @@ class BookFigure(Figure):
         return buffer.getvalue()
 
 
-class HasExamples(Protocol):
-    """What the figures need of a neuron: `nbkit.Neuron` has it."""
-
-    @property
-    def layer(self) -> int: ...
-    @property
-    def index(self) -> int: ...
-    @property
-    def pre_mlp(self) -> np.ndarray: ...
-    @property
-    def snippets(self) -> Sequence[Snippet]: ...
-    def embeddings(self, kind: str | None = ...) -> np.ndarray: ...
-    def clusters(self, threshold: float = ..., kind: str | None = ...) -> FeatureClusters: ...
-
-
 def styled(draw: Callable[P, R]) -> Callable[P, R]:
     """Draw in the book's style, whatever the reader's own settings are, and leave those as they were."""
 
@@ -58,6 +42,12 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
 def neuron_name(neuron: HasExamples) -> str:
     """The neuron as titles name it."""
     return f"Layer {neuron.layer}, neuron {neuron.index}"
+
+
+def metric_label(metric: str) -> str:
+    """A metric as an axis names it: its title, with its unit if it has one."""
+    title, unit = METRIC_TITLES[metric], METRIC_UNITS.get(metric)
+    return f"{title} ({unit})" if unit else title
 
 
 def set_heading(figure: Figure, text: str) -> None:

@@ -8,19 +8,11 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from nbkit.errors import NbkitError
 from nbkit.figures.palette import CLUSTER_COLORS, QUIET
-from nbkit.figures.style import WIDTH, BookFigure, set_heading, styled
+from nbkit.figures.style import WIDTH, BookFigure, metric_label, set_heading, styled
 
 BLUE, ORANGE = CLUSTER_COLORS[:2]
-RARE = 0.9  # a cluster with this share is the common behavior of the neuron
-
-METRICS = {
-    "mean_distance": "mean cosine distance",
-    "intra_cluster": "intra-cluster distance",
-    "inter_cluster": "inter-cluster distance",
-    "n_clusters": "clusters",
-    "largest_share": "share of the largest cluster",
-    "silhouette": "silhouette",
-}
+COMMON_SHARE = 0.9
+"""A cluster with this share of the examples is the common behavior of a neuron."""
 
 
 @styled
@@ -40,9 +32,9 @@ def largest_share_distribution(neurons: pd.DataFrame, min_examples: int = 20) ->
     shares = _enough(neurons, min_examples)["largest_share"].to_numpy()
     figure = BookFigure(figsize=(WIDTH, 3.2))
     ax = figure.subplots()
-    ax.axvspan(RARE, 1.0, color=ORANGE, alpha=0.15, linewidth=0)
+    ax.axvspan(COMMON_SHARE, 1.0, color=ORANGE, alpha=0.15, linewidth=0)
     ax.ecdf(shares, color=BLUE, linewidth=1.6)
-    hidden, single = np.mean((shares >= RARE) & (shares < 1.0)), np.mean(shares == 1.0)
+    hidden, single = np.mean((shares >= COMMON_SHARE) & (shares < 1.0)), np.mean(shares == 1.0)
     single_text, hidden_text = (
         f"{single:.1%} have one cluster only",
         f"{hidden:.1%} have a common behavior and rare others",
@@ -80,7 +72,7 @@ def polysemanticity_by_layer(neurons: pd.DataFrame, min_examples: int = 20) -> F
         ax.fill_between(median.index, low, high, color=BLUE, alpha=0.2, linewidth=0, label="middle half")
         ax.plot(median.index, median, color=BLUE, marker="o", label="median")
         ax.set_xlabel("layer")
-        ax.set_ylabel(METRICS[column])
+        ax.set_ylabel(metric_label(column))
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         _scale(ax, column)
         ax.set_ylim(bottom=0)
@@ -118,7 +110,7 @@ def metric_distributions(neurons: pd.DataFrame, min_examples: int = 20) -> Figur
             ax.set_title(
                 f"median {median:.0f}" if column == "n_clusters" else f"median {median:.2f}", size=8.5, color=ORANGE
             )
-        ax.set_xlabel(METRICS[column])
+        ax.set_xlabel(metric_label(column))
         ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     for ax in figure.axes[::3]:
         ax.set_ylabel("share of neurons")

@@ -51,7 +51,7 @@ class FeatureClusters:
         return np.array([m[self.distances[np.ix_(m, m)].sum(axis=1).argmin()] for m in members])
 
     def cut(self, threshold: float) -> "FeatureClusters":
-        """The same tree cut at another distance, as SciPy's fcluster(criterion="distance") does.
+        """The tree cut at another distance, as SciPy's `fcluster(criterion="distance")` does.
 
         With "scc", the clusters after the last round whose similarity threshold is at least 1 - `threshold`.
 
@@ -65,7 +65,7 @@ class FeatureClusters:
         return self._after(_merges_at(self.linkage, threshold), threshold)
 
     def cut_to(self, n_clusters: int) -> "FeatureClusters":
-        """The same tree cut into exactly `n_clusters`, to compare embedding kinds at equal cluster counts.
+        """The tree cut into exactly `n_clusters`, to compare embedding kinds at equal cluster counts.
 
         The last n_clusters - 1 rows of the tree are undone, also where their heights tie. The `threshold` of the
         result is the height of the last merge that is left, 0 if none is; it can be above 1.

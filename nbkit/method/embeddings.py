@@ -21,6 +21,16 @@ from nbkit.errors import NbkitError
 ArrayT = TypeVar("ArrayT", np.ndarray, torch.Tensor)
 Activation = Callable[[torch.Tensor], torch.Tensor]
 
+EMBEDDING_NAMES = {
+    "input": "neuron embedding",
+    "gradient": "neuron embedding (gradient)",
+    "gate": "neuron embedding (gate)",
+    "up": "neuron embedding (up)",
+    "pre_mlp": "pre-MLP vector",
+    "shuffled": "another neuron's weights (control)",
+}
+"""What tables and figures call the kinds of embedding; a plain neuron has no more than `input` and the last two."""
+
 
 def neuron_embeddings(pre_mlp: Float[ArrayT, "... d"], w_in: Float[ArrayT, " d"]) -> Float[ArrayT, "... d"]:
     """Equations 1 and 2: the element-wise product of the vector a neuron reads and the neuron's input weights.

@@ -8,6 +8,30 @@ from jaxtyping import Float, Int
 from nbkit.errors import NbkitError
 from nbkit.method.clusters import cosine_distances
 
+METRIC_TITLES = {
+    "n_examples": "examples",
+    "max_distance": "maximum distance",
+    "mean_distance": "mean distance",
+    "intra_cluster": "intra-cluster distance",
+    "inter_cluster": "inter-cluster distance",
+    "n_clusters": "feature clusters",
+    "largest_share": "share of the largest cluster",
+    "silhouette": "silhouette",
+    "silhouette_matched": "silhouette, equal number of clusters",
+    "token_agreement": "agreement with key tokens",
+    "token_agreement_matched": "agreement with key tokens, equal number of clusters",
+}
+"""What tables and figures call the metrics of a neuron."""
+METRIC_UNITS = {
+    "max_distance": "cosine",
+    "mean_distance": "cosine",
+    "intra_cluster": "cosine",
+    "inter_cluster": "cosine",
+    "token_agreement": "Rand",
+    "token_agreement_matched": "Rand",
+}
+"""What an axis adds to the title; the other metrics are counts, shares, or have a scale that their name says."""
+
 
 class Polysemanticity(NamedTuple):
     """Figures of one neuron's embeddings and clusters; distances are cosine distances, 0 to 2."""
@@ -45,7 +69,7 @@ def polysemanticity(embeddings: Float[np.ndarray, "n d"], labels: Int[np.ndarray
 def polysemanticity_from_distances(
     distances: Float[np.ndarray, "n n"], labels: Int[np.ndarray, " n"]
 ) -> Polysemanticity:
-    """The same from a symmetric distance matrix with a zero diagonal, such as `FeatureClusters.distances`.
+    """Measure a neuron's clusters from a symmetric distance matrix with a zero diagonal, as `FeatureClusters` has it.
 
     Raises:
         NbkitError: the matrix is not square, or the lengths differ.

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from nbkit.errors import NbkitError
+from nbkit.method.choice import Ranking, Rules, rankings
 from nbkit.mnist.view import LatentView
 
 ENOUGH = 10
 """Examples that a latent needs to be ranked by its mean distance: of two or three, distances say little."""
-FIGURE_5 = {"mean_distance": 0.01, "max_distance": 0.04}
-"""What the paper says of its latent, which has a single feature cluster."""
-
-Rules = Mapping[str, Callable[[pd.DataFrame], "pd.Series[bool]"]]
-"""Eligible units, from the rule that is meant to the looser one for a model where it finds none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,26 +40,6 @@ class LatentChoice:
         return f"**{self.name}** ({int(self.metrics['n_examples']):,} test images activate it). {self.rule}"
 
 
-def broad_single_cluster(view: LatentView, latent: int | None = None) -> LatentChoice:
-    """A latent like the paper's Figure 5: one feature cluster, and many inputs in it; or the one that is asked for.
-
-    Raises:
-        NbkitError: there is no such latent, or none with a single cluster.
-    """
-    rules: Rules = {
-        "one feature cluster, at least 100 examples, and mean and maximum distance, rounded, at most the 0.01 and 0.04 "
-        "of the paper's Figure 5": lambda t: (
-            (t["n_clusters"] == 1)
-            & (t["n_examples"] >= 100)
-            & (t["mean_distance"].round(2) <= FIGURE_5["mean_distance"])
-            & (t["max_distance"].round(2) <= FIGURE_5["max_distance"])
-        ),
-        f"one feature cluster and at least {ENOUGH} examples": lambda t: (t["n_clusters"] == 1) & _ranked(t),
-    }
-    aim = "the one that can move the logits furthest: its largest activation times the range of its logit effects"
-    return _choose(view, latent, rules, aim, view.logit_ranges)
-
-
 def clear_clusters(view: LatentView) -> LatentChoice:
     """The unit whose feature clusters are clearest.
 
@@ -73,9 +48,9 @@ def clear_clusters(view: LatentView) -> LatentChoice:
     """
     rules: Rules = {
         "at least 100 examples in several clusters": lambda t: (t["n_examples"] >= 100) & (t["n_clusters"] > 1),
-        f"at least {ENOUGH} examples in several clusters": lambda t: _ranked(t) & (t["n_clusters"] > 1),
+        f"at least {ENOUGH} examples in several clusters": lambda t: has_enough(t) & (t["n_clusters"] > 1),
     }
-    return _choose(view, None, rules, "the highest silhouette", view.metrics["silhouette"])
+    return choose(view, None, rules, "the highest silhouette", view.metrics["silhouette"])
 
 
 def typical(view: LatentView) -> LatentChoice:
@@ -96,41 +71,49 @@ def same_rank(view: LatentView, like: LatentChoice) -> LatentChoice:
     distance = like.metrics["mean_distance"]
     if np.isnan(distance):
         raise NbkitError(f"{like.name} has no two examples, so no rank: choose another.")
-    others = _eligible(like.view)["mean_distance"].drop(index=like.latent, errors="ignore")
+    others = like.view.metrics[has_enough(like.view.metrics)]["mean_distance"].drop(index=like.latent, errors="ignore")
     share = float((others < distance).mean()) if len(others) else 0.5
     return _at_rank(view, share, f"the mean distance at the same rank as {like.name}: {share:.0%} lie below")
 
 
 def _at_rank(view: LatentView, share: float, aim: str) -> LatentChoice:
-    ranked = _eligible(view).sort_values("mean_distance", kind="stable")
-    latent = int(ranked.index[round(share * (len(ranked) - 1))])
-    count = f"{len(ranked)} of {len(view.metrics)} {view.unit}s are eligible"
-    return LatentChoice(view, latent, f"Chosen by rule: at least {ENOUGH} examples; of these {aim} ({count}).")
+    ranking = _first_ranking(view, {f"at least {ENOUGH} examples": has_enough}, aim, -view.metrics["mean_distance"])
+    if ranking is None:
+        raise NbkitError(f"No {view.unit} of the {view.name} has {ENOUGH} examples: give more test inputs.")
+    return LatentChoice(view, int(ranking.units[round(share * (len(ranking.units) - 1))]), ranking.sentence)
 
 
-def _ranked(table: pd.DataFrame) -> pd.Series[bool]:
+def has_enough(table: pd.DataFrame) -> pd.Series[bool]:
+    """Which units of a report have enough examples to be ranked."""
     return table["n_examples"] >= ENOUGH
 
 
-def _eligible(view: LatentView) -> pd.DataFrame:
-    table = view.metrics[_ranked(view.metrics)]
-    if table.empty:
-        raise NbkitError(f"No {view.unit} of the {view.name} has {ENOUGH} examples: give more test inputs.")
-    return table
+def choose(view: LatentView, asked: int | None, rules: Rules, aim: str, score: pd.Series[float]) -> LatentChoice:
+    """The eligible unit with the highest score, by the first rule that finds any; or the one that is asked for.
 
+    Args:
+        view: the units.
+        asked: a unit's number, or None to choose by rule.
+        rules: who is eligible, in words and as a function of the report's table.
+        aim: the score in words.
+        score: of each unit; one without a score is not eligible.
 
-def _choose(view: LatentView, asked: int | None, rules: Rules, aim: str, score: pd.Series[float]) -> LatentChoice:
+    Raises:
+        NbkitError: there is no such unit, or none meets a rule.
+    """
     table = view.metrics
     if asked is not None:
         if not 0 <= asked < len(table):
             raise NbkitError(f"There is no {view.unit} {asked} of the {view.name}: choose 0 to {len(table) - 1}.")
         return LatentChoice(view, asked, f"Chosen by the parameter `{view.unit}`.")
-    for number, (rule, eligible) in enumerate(rules.items()):
-        scores = score[eligible(table)].dropna()
-        if scores.empty:
-            continue
-        how = "Chosen by rule" if number == 0 else "Chosen by a looser rule, since the usual one finds none here"
-        count = f"{len(scores)} of {len(table)} {view.unit}s are eligible"
-        best = int(scores.sort_values(ascending=False, kind="stable").index[0])
-        return LatentChoice(view, best, f"{how}: {rule}; of these {aim} ({count}).")
-    raise NbkitError(f"No {view.unit} of the {view.name} meets the rule to be shown here: give it more test inputs.")
+    ranking = _first_ranking(view, rules, aim, score)
+    if ranking is None:
+        raise NbkitError(
+            f"No {view.unit} of the {view.name} meets the rule to be shown here: give it more test inputs."
+        )
+    return LatentChoice(view, int(ranking.units[0]), ranking.sentence)
+
+
+def _first_ranking(view: LatentView, rules: Rules, aim: str, score: pd.Series[float]) -> Ranking | None:
+    units = f"{len(view.metrics)} {view.unit}s"
+    return next(rankings(view.metrics, rules, lambda table: score[table.index], aim, units), None)

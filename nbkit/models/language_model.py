@@ -37,21 +37,31 @@ class LanguageModel:
     tokenizer: Any
     """Its Hugging Face tokenizer."""
     dtype: torch.dtype
+    """Precision of the weights and of the forward passes."""
     device: torch.device
+    """Where the weights are."""
     attention: Literal["sdpa", "eager"] = field(default="eager")
     """Hugging Face attention implementation of the forward passes."""
 
     @property
     def n_layers(self) -> int:
+        """Transformer blocks."""
         return int(self.bridge.cfg.n_layers)
 
     @property
     def d_model(self) -> int:
+        """Width of the residual stream."""
         return int(self.bridge.cfg.d_model)
 
     @property
     def d_mlp(self) -> int:
+        """MLP neurons of a layer."""
         return int(self.blocks[0].mlp.W_in.shape[-1])
+
+    @property
+    def d_vocabulary(self) -> int:
+        """Rows of the token embedding: every token id is below."""
+        return int(self.bridge.original_model.get_input_embeddings().weight.shape[0])
 
     @property
     def n_ctx(self) -> int:
@@ -60,10 +70,12 @@ class LanguageModel:
 
     @property
     def gated(self) -> bool:
+        """Whether the MLPs are gated, as Llama's."""
         return self.blocks[0].mlp.W_gate is not None
 
     @property
     def causal(self) -> bool:
+        """Whether a token sees only those before it."""
         return bool(self.bridge.cfg.attention_dir == "causal")
 
     @property
@@ -121,24 +133,28 @@ class LanguageModel:
         for candidate in (getattr(block, "ln2", None), getattr(block, "ln1", None)):
             if candidate is None:
                 continue
-            module = candidate.original_component
-            scale = as_float(module.weight) + float(bool(getattr(self.bridge.cfg, "rmsnorm_uses_offset", False)))
-            bias = getattr(module, "bias", None)
-            shift = torch.zeros_like(scale) if bias is None else as_float(bias)
+            norm = self.norm_weights(candidate)
             name = "ln2" if candidate is getattr(block, "ln2", None) else "ln1"
-            if self._reads_norm(layer, name, scale, shift):
-                if bool((scale == 0).any()):
+            if self._reads_norm(layer, name, norm):
+                if bool((norm.scale == 0).any()):
                     raise NbkitError(f"layer {layer}: its layer norm has a zero scale; use weights='native'")
-                return Norm(scale, shift)
+                return norm
         raise NbkitError(f"layer {layer}: its MLP doesn't read a layer norm's output; use weights='native'")
 
-    def _reads_norm(self, layer: int, norm: str, scale: Tensor, shift: Tensor) -> bool:
-        normalized, received = f"blocks.{layer}.{norm}.hook_normalized", f"blocks.{layer}.mlp.in.hook_in"
+    def norm_weights(self, component: Any) -> Norm:
+        """What a norm of the model, given as its bridge, multiplies by and adds; 1 and 0 where it has no weights."""
+        weight, bias = (getattr(component.original_component, name, None) for name in ("weight", "bias"))
+        offset = float(bool(getattr(self.bridge.cfg, "rmsnorm_uses_offset", False)))
+        scale = torch.ones(self.d_model) if weight is None else as_float(weight) + offset
+        return Norm(scale, torch.zeros_like(scale) if bias is None else as_float(bias))
+
+    def _reads_norm(self, layer: int, name: str, norm: Norm) -> bool:
+        normalized, received = f"blocks.{layer}.{name}.hook_normalized", f"blocks.{layer}.mlp.in.hook_in"
         with torch.inference_mode():
             _, cache = self.bridge.run_with_cache(
-                self._probe(), names_filter=lambda name: name in (normalized, received)
+                self.probe(), names_filter=lambda hook: hook in (normalized, received)
             )
-        expected = as_float(cache[normalized]) * scale + shift
+        expected = as_float(cache[normalized]) * norm.scale + norm.shift
         return relative_error(as_float(cache[received]), expected) <= ROUNDING[self.dtype]
 
     @contextmanager
@@ -214,7 +230,7 @@ class LanguageModel:
         """
         pre = ("mlp.hook_pre", "mlp.hook_pre_linear")
         with torch.inference_mode():
-            _, cache = self.bridge.run_with_cache(self._probe(), names_filter=lambda name: name.endswith(pre))
+            _, cache = self.bridge.run_with_cache(self.probe(), names_filter=lambda name: name.endswith(pre))
         act_fn, tolerance = activation_function(self.activation), ROUNDING[self.dtype]
 
         def compare(layer: int, pre_mlp: Tensor, activations: Tensor) -> None:
@@ -233,18 +249,18 @@ class LanguageModel:
                     )
 
         with self.captured(range(self.n_layers), compare) as run:
-            run(self._probe())
+            run(self.probe())
 
     def _mlp(self, layer: int) -> Any:
         if not 0 <= layer < self.n_layers:
             raise NbkitError(f"model {self.name!r} has no layer {layer}: its layers are 0 to {self.n_layers - 1}")
         return self.blocks[layer].mlp
 
-    def _probe(self) -> Int[Tensor, "2 16"]:
+    def probe(self) -> Int[Tensor, "2 t"]:
+        """Token ids to try the model on: two random contexts of 16 tokens, or as many as it takes, always the same."""
         generator = torch.Generator().manual_seed(0)
         shape = (2, min(16, self.n_ctx))
-        vocabulary = self.bridge.original_model.get_input_embeddings().weight.shape[0]
-        return torch.randint(vocabulary, shape, generator=generator).to(self.device)
+        return torch.randint(self.d_vocabulary, shape, generator=generator).to(self.device)
 
 
 def _unwrap(module: nn.Module, swapped: list[tuple[nn.Module, str, nn.Module]]) -> None:

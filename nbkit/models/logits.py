@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from nbkit.models import LanguageModel
 
 N_TOKENS = 10
-BLOCK = 2**23
-"""Effects that are held at once, of as many neurons: 32 MB in float32."""
+EFFECTS_AT_ONCE = 2**23
+"""32 MB in float32: the neurons of a layer pass in groups."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ class LogitEffects:
     suppressed: Float[np.ndarray, " k"]
 
 
-NAMES = tuple(field.name for field in fields(LogitEffects))
+EFFECT_NAMES = tuple(field.name for field in fields(LogitEffects))
 
 
 def direct_unembedding(model: LanguageModel) -> Float[Tensor, "vocabulary d_model"] | None:
@@ -60,7 +60,7 @@ def direct_unembedding(model: LanguageModel) -> Float[Tensor, "vocabulary d_mode
     if head is None or norm is None or not _is_direct(model, norm):
         return None
     weights: Tensor = head.original_component.weight[: len(model.tokenizer)].detach().float()
-    weights = weights * _scale(model, norm).to(weights.device)
+    weights = weights * model.norm_weights(norm).scale.to(weights.device)
     if not model.bridge.cfg.uses_rms_norm:
         weights -= weights.mean(1, keepdim=True)
     weights -= weights.mean(0)
@@ -74,34 +74,28 @@ def logit_effects(
     block = model.blocks[layer]
     written = block.mlp.W_out.detach().to(unembedding)  # (d_mlp, d_model)
     if (after := getattr(block, "ln2_post", None)) is not None:
-        written = written * _scale(model, after).to(written)
+        written = written * model.norm_weights(after).scale.to(written)
     found = []
-    for rows in written.split(max(1, BLOCK // len(unembedding))):
+    for rows in written.split(max(1, EFFECTS_AT_ONCE // len(unembedding))):
         effects = rows @ unembedding.T
         promoted, promoted_ids = effects.topk(N_TOKENS)
         suppressed, suppressed_ids = effects.topk(N_TOKENS, largest=False)
         found.append((promoted_ids.int(), promoted, suppressed_ids.int(), suppressed))
-    return {name: torch.cat(parts).cpu() for name, parts in zip(NAMES, zip(*found, strict=True), strict=True)}
+    return {name: torch.cat(parts).cpu() for name, parts in zip(EFFECT_NAMES, zip(*found, strict=True), strict=True)}
 
 
 def read_effects(tensors: Mapping[str, Tensor], index: int) -> LogitEffects | None:
     """The effects of a neuron among those of its layer; None if the layer has none."""
-    if NAMES[0] not in tensors:
+    if EFFECT_NAMES[0] not in tensors:
         return None
-    return LogitEffects(*(tensors[name][index].numpy() for name in NAMES))
-
-
-def _scale(model: LanguageModel, norm: Any) -> Float[Tensor, " d_model"]:
-    weight = getattr(norm.original_component, "weight", None)
-    offset = float(bool(getattr(model.bridge.cfg, "rmsnorm_uses_offset", False)))
-    return torch.ones(model.d_model) if weight is None else as_float(weight) + offset
+    return LogitEffects(*(tensors[name][index].numpy() for name in EFFECT_NAMES))
 
 
 def _is_direct(model: LanguageModel, norm: Any) -> bool:
     """Whether, on a few tokens, every block adds what its neurons write to what it received (behind a norm of their
     own in some models), the final norm reads the last block's output, and the unembedding what that norm gives."""
     with torch.inference_mode():
-        _, cache = model.bridge.run_with_cache(model._probe())
+        _, cache = model.bridge.run_with_cache(model.probe())
     sums = [("ln_final.hook_in", [f"blocks.{model.n_layers - 1}.hook_out"])]
     for layer, block in enumerate(model.blocks):
         attention = "ln1_post" if hasattr(block, "ln1_post") else "attn"
@@ -114,8 +108,8 @@ def _is_direct(model: LanguageModel, norm: Any) -> bool:
     if not names <= set(cache.keys()):
         return False
     values = {name: as_float(cache[name]) for name in names}
-    shift = getattr(norm.original_component, "bias", None)
-    scaled = values["ln_final.hook_normalized"] * _scale(model, norm) + (0 if shift is None else as_float(shift))
+    final = model.norm_weights(norm)
+    scaled = values["ln_final.hook_normalized"] * final.scale + final.shift
     errors = [
         relative_error(values[total], torch.stack([values[part] for part in parts]).sum(0)) for total, parts in sums
     ]

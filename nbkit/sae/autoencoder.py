@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from nbkit.errors import NbkitError
-from nbkit.files import SCHEMA, read_tensors, write_json, write_tensors
+from nbkit.files import SCHEMA, make_folder, read_tensors, write_json, write_tensors
 from nbkit.sae.foreign import read_checkpoint
 
 Activation = Literal["relu", "topk", "batch_topk"]
@@ -38,6 +38,7 @@ class SparseAutoencoder(nn.Module):
     """A sparse autoencoder. Made by `train_sae`, or read with `SparseAutoencoder.load`."""
 
     threshold: Tensor
+    """Of `batch_topk`: the pre-activation above which a latent passes after training; 0 for the others."""
 
     def __init__(
         self, d_in: int, d_sae: int, activation: Activation = "relu", k: int | None = None, seed: int = 0
@@ -58,7 +59,7 @@ class SparseAutoencoder(nn.Module):
             NbkitError: a size below 1, an unknown activation, or a k that is missing, out of range or not wanted.
         """
         super().__init__()
-        _check_shape(d_in, d_sae, activation, k)
+        _check_sizes(d_in, d_sae, activation, k)
         self.d_in, self.d_sae, self.activation, self.k = d_in, d_sae, activation, k
         generator = torch.Generator().manual_seed(seed)
 
@@ -107,10 +108,7 @@ class SparseAutoencoder(nn.Module):
             NbkitError: if the folder can't be written.
         """
         folder = Path(folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise NbkitError(f"can't write to {folder} ({error.strerror}): choose another folder") from error
+        make_folder(folder)
         write_tensors({name: tensor.contiguous() for name, tensor in self.state_dict().items()}, folder / WEIGHTS)
         config = {"schema": SCHEMA, "d_in": self.d_in, "d_sae": self.d_sae, "activation": self.activation, "k": self.k}
         write_json(config, folder / CONFIG)
@@ -204,7 +202,7 @@ def _fill(sae: SparseAutoencoder, tensors: dict[str, Tensor], path: Path) -> Non
     sae.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
 
 
-def _check_shape(d_in: int, d_sae: int, activation: str, k: int | None) -> None:
+def _check_sizes(d_in: int, d_sae: int, activation: str, k: int | None) -> None:
     if d_in < 1 or d_sae < 1:
         raise NbkitError(f"A sparse autoencoder of {d_in} inputs and {d_sae} latents is none: both must be at least 1.")
     if activation not in get_args(Activation):

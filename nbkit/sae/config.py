@@ -32,10 +32,13 @@ class SaeConfig:
     momentum: float = 0.9
     """m of equation 6."""
     learning_rate: float = 8.75e-4
+    """Adam's."""
     weight_decay: float = 1.05e-2
     """Adam's L2 penalty, not AdamW's decay."""
     batch_size: int = 128
+    """Activations in a step."""
     epochs: int = 1
+    """How often each activation is seen."""
     seed: int = 0
     """Of the weights and of the order of the activations."""
     checkpoint_every: int = 500

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from nbkit.errors import NbkitError
 from nbkit.sae.latents import (
-    Active,
     ExampleCollector,
     Examples,
     Monosemanticity,
@@ -25,8 +24,9 @@ from nbkit.sae.latents import (
     participation,
     purities,
 )
+from nbkit.sae.pairs import Pairs
 
-__all__ = ["DEAD_BELOW", "Encoder", "Examples", "Measured", "Readout", "measure", "median", "sae_metrics"]
+__all__ = ["DEAD_BELOW", "Encoder", "Examples", "Measured", "Readout", "measure", "median"]
 
 DEAD_BELOW = 0.005
 """A latent is dead if no training input activates it as much as this."""
@@ -51,55 +51,27 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """The figures of an autoencoder and of its latents."""
+    """The figures of an autoencoder of m latents and of each of them."""
 
     summary: dict[str, float]
-    """One number each, as in the tables; see `sae_metrics`."""
+    """One number each, as in Tables 2 and 3.
+
+    - `mse`, the mean squared error of an element, and `explained_variance`, 1 less the share of the variance that the
+      errors make;
+    - `accuracy` with the reconstruction in place of the activations, and its drop `accuracy_loss`, in per cent;
+    - `l1`, the activations of all latents summed over 128 inputs (the mean of such batches);
+    - `l0`, the latents that an input activates, in per cent of all;
+    - `dead`, the latents that no training input activates by 0.005, and `dead_strict`, those that none activates at
+      all, in per cent;
+    - `size`, the median number of examples over the latents that have one;
+    - medians over the latents that have two examples: `max_distance` and `mean_distance`, over all pairs of a latent's
+      examples; `participation` of its weights times the inputs' standard deviations; `purity`, the share of its
+      commonest class among its examples; `monosemanticity` (Pach et al. 2025) on all test inputs. NaN if no latent has
+      two examples.
+    """
     latents: dict[str, Float[np.ndarray, " m"]]
     """One number for each latent; NaN where undefined."""
     examples: Examples
-
-
-def sae_metrics(
-    sae: Encoder,
-    train: Float[Tensor, "n_train d_in"],
-    test: Float[Tensor, "n_test d_in"],
-    readout: Readout | None = None,
-    labels: Int[Tensor, " n_test"] | None = None,
-    images: Float[Tensor, "n_test p"] | None = None,
-    max_examples: int = 100,
-    batch_size: int = 1024,
-) -> dict[str, float]:
-    """The figures of a sparse autoencoder, without clustering: quick enough for hundreds of them.
-
-    Args:
-        sae: the autoencoder; or a layer of neurons, such as `MnistMLP`: no decoder, so no errors and no accuracies.
-        train: what it read while training; dead latents are counted on it.
-        test: what everything else is measured on.
-        readout: logits from (reconstructed) activations, for the accuracies; needs `labels`.
-        labels: classes of the test inputs, for the accuracies and the purity.
-        images: what the monosemanticity score compares: raw pixels, for instance.
-        max_examples: test inputs that count as a latent's examples: the first that activate it.
-        batch_size: inputs that are encoded together; changes speed and memory alone.
-
-    Returns:
-        - `mse`, the mean squared error of an element, and `explained_variance`, 1 less the share of the variance that
-          the errors make;
-        - `accuracy` with the reconstruction in place of the activations, and its drop `accuracy_loss`, in per cent;
-        - `l1`, the activations of all latents summed over 128 inputs (the mean of such batches);
-        - `l0`, the latents that an input activates, in per cent of all;
-        - `dead`, the latents that no training input activates by 0.005, and `dead_strict`, those that none activates at
-          all, in per cent;
-        - `size`, the median number of examples over the latents that have one;
-        - medians over the latents that have two examples: `max_distance` and `mean_distance`, over all pairs of a
-          latent's examples; `participation` of its weights times the inputs' standard deviations; `purity`, the share
-          of its commonest class among its examples; `monosemanticity` (Pach et al. 2025) on all test inputs. NaN if no
-          latent has two examples.
-
-    Raises:
-        NbkitError: shapes that don't fit, an empty set, or values that are not finite.
-    """
-    return measure(sae, train, test, readout, labels, images, max_examples, batch_size).summary
 
 
 @torch.no_grad()
@@ -113,8 +85,19 @@ def measure(
     max_examples: int = 100,
     batch_size: int = 1024,
 ) -> Measured:
-    """Measures an autoencoder and its latents; arguments, figures and errors are those of `sae_metrics`."""
-    _check(sae, train, test, readout, labels, images, max_examples, batch_size)
+    """Measures an autoencoder and its latents without clustering: quick enough for hundreds of autoencoders.
+
+    The arguments are those of `nbkit.evaluate_sae`.
+
+    Raises:
+        NbkitError: shapes that don't fit, an empty set, or values that are not finite.
+    """
+    _check_activations(sae, train, test)
+    _check_labels(labels, readout, len(test))
+    if images is not None:
+        _check_images(images, len(test))
+    if max_examples < 1 or batch_size < 1:
+        raise NbkitError(f"max_examples is {max_examples} and batch_size {batch_size}: both must be at least 1.")
     w_enc = sae.w_enc.detach()
     m, n = w_enc.shape[1], len(test)
     collector = ExampleCollector(m, max_examples)
@@ -126,11 +109,11 @@ def measure(
         batch = slice(start, start + batch_size)
         h = test[batch].to(w_enc)
         z = sae.encode(h)
-        active = Active(z)
-        collector.add(active, start)
-        totals["l1"] += float(active.activation.double().sum())
+        pairs = Pairs(z)
+        collector.add(pairs, start)
+        totals["l1"] += float(pairs.activation.double().sum())
         if score is not None and images is not None:
-            score.add(z, active, images[batch])
+            score.add(pairs, images[batch])
         if decode is None:
             continue
         reconstruction = decode(z)
@@ -192,16 +175,7 @@ def _highest(sae: Encoder, train: Tensor, batch_size: int) -> Float[Tensor, " m"
     return highest
 
 
-def _check(
-    sae: Encoder,
-    train: Tensor,
-    test: Tensor,
-    readout: Readout | None,
-    labels: Tensor | None,
-    images: Tensor | None,
-    max_examples: int,
-    batch_size: int,
-) -> None:
+def _check_activations(sae: Encoder, train: Tensor, test: Tensor) -> None:
     d_in = len(sae.w_enc)
     for name in ("w_enc", "b_enc", "w_dec", "b_dec"):
         weights = getattr(sae, name, None)
@@ -214,17 +188,16 @@ def _check(
             raise NbkitError(f"There are no {name} activations: give at least one.")
         if not _is_finite(data):
             raise NbkitError(f"The {name} activations hold NaN or infinite values: check the layer they come from.")
+
+
+def _check_labels(labels: Tensor | None, readout: Readout | None, n: int) -> None:
     if readout is not None and labels is None:
         raise NbkitError("An accuracy needs labels: give both, a readout and labels.")
-    if labels is not None and (labels.shape != (len(test),) or labels.is_floating_point()):
+    if labels is not None and (labels.shape != (n,) or labels.is_floating_point()):
         raise NbkitError(
             f"The labels are {labels.dtype} of shape {tuple(labels.shape)}: give one whole number for each of the "
-            f"{len(test)} test activations."
+            f"{n} test activations."
         )
-    if images is not None:
-        _check_images(images, len(test))
-    if max_examples < 1 or batch_size < 1:
-        raise NbkitError(f"max_examples is {max_examples} and batch_size {batch_size}: both must be at least 1.")
 
 
 def _check_images(images: Tensor, n: int) -> None:

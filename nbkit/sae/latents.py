@@ -15,7 +15,9 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import embedding_bag, normalize
+from torch.nn.functional import normalize
+
+from nbkit.sae.pairs import Pairs
 
 GROUP = 2**20
 """Numbers in a tensor of a group of latents."""
@@ -47,22 +49,6 @@ class Examples:
         return self.offsets.diff()
 
 
-class Active:
-    """The pairs of an input and a latent that it activates, latent by latent and the inputs in order."""
-
-    def __init__(self, z: Float[Tensor, "b m"]) -> None:
-        by_latent = z.mT.contiguous()
-        self.latent, self.input = (by_latent > 0).nonzero(as_tuple=True)
-        self.activation = by_latent[self.latent, self.input]
-        self.count = torch.bincount(self.latent, minlength=len(by_latent))
-        self.start = self.count.cumsum(0) - self.count
-
-    @property
-    def rank(self) -> Int[Tensor, " pairs"]:
-        """How many earlier inputs of the batch activate the pair's latent."""
-        return torch.arange(len(self.latent), device=self.latent.device) - self.start[self.latent]
-
-
 class ExampleCollector:
     """Keeps the first examples of every latent while batches pass."""
 
@@ -72,12 +58,12 @@ class ExampleCollector:
         self._max_examples = max_examples
         self._kept: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def add(self, active: Active, start: int) -> None:
+    def add(self, pairs: Pairs, start: int) -> None:
         """Takes the next batch, whose first input is input `start`."""
-        keep = active.rank + self.count.to(active.rank.device)[active.latent] < self._max_examples
-        rows = (active.latent[keep], active.input[keep] + start, active.activation[keep])
+        keep = pairs.earlier + self.count.to(pairs.latent.device)[pairs.latent] < self._max_examples
+        rows = (pairs.latent[keep], pairs.input[keep] + start, pairs.activation[keep])
         self._kept.append((rows[0].cpu(), rows[1].cpu(), rows[2].cpu()))
-        self.count += active.count.cpu()
+        self.count += pairs.n_active.cpu()
 
     def examples(self) -> Examples:
         """What was kept."""
@@ -103,15 +89,15 @@ class Monosemanticity:
         self._smallest = torch.full((m,), torch.inf, dtype=torch.float64)
         self._n = 0
 
-    def add(self, z: Float[Tensor, "b m"], active: Active, images: Float[Tensor, "b p"]) -> None:
+    def add(self, pairs: Pairs, images: Float[Tensor, "b p"]) -> None:
         """Takes a batch; no image may be all zeros."""
-        x, a = normalize(images.to(z.device).double(), dim=1, eps=0), active.activation.double()
-        self._weighted += embedding_bag(active.input, x, active.start, mode="sum", per_sample_weights=a).cpu()
+        x, a = normalize(images.to(pairs.z.device).double(), dim=1, eps=0), pairs.activation.double()
+        self._weighted += pairs.sums(x, a).cpu()
         self._unweighted += x.sum(0).cpu()
-        self._sum += torch.zeros_like(self._sum, device=a.device).index_add_(0, active.latent, a).cpu()
-        self._squares += torch.zeros_like(self._sum, device=a.device).index_add_(0, active.latent, a * a).cpu()
-        self._smallest = torch.minimum(self._smallest, z.amin(0).double().cpu())
-        self._n += len(z)
+        self._sum += torch.zeros_like(self._sum, device=a.device).index_add_(0, pairs.latent, a).cpu()
+        self._squares += torch.zeros_like(self._sum, device=a.device).index_add_(0, pairs.latent, a * a).cpu()
+        self._smallest = torch.minimum(self._smallest, pairs.z.amin(0).double().cpu())
+        self._n += len(images)
 
     def scores(self) -> Float[Tensor, " m"]:
         """NaN for a latent without two activations above its smallest."""

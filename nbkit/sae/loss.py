@@ -109,7 +109,7 @@ class NeuronEmbeddingLoss(nn.Module):
     def value_and_gradient(
         self, h: Float[Tensor, "b d_in"], pairs: Pairs, w_enc: Float[Tensor, "d_in d_sae"]
     ) -> tuple[Float[Tensor, ""], Float[Tensor, "d_in d_sae"]]:
-        """The same for a batch whose pairs are known, with its gradient by hand: nothing of a batch's size is kept.
+        """A call for a batch whose pairs are known, with its gradient by hand: nothing of a batch's size is kept.
 
         The gradient of a pair's distance with respect to w is
 
@@ -158,7 +158,7 @@ class NeuronEmbeddingLoss(nn.Module):
 
     @torch.no_grad()
     def update_from_pairs(self, h: Float[Tensor, "b d_in"], pairs: Pairs) -> None:
-        """The same for a batch whose pairs are known."""
+        """Does what `update` does, for a batch whose pairs are known."""
         powers = self._powers(h)
         average, seen = self.average.flatten(0, -2), self.seen.flatten()
         active = pairs.n_active.bool()

@@ -67,6 +67,16 @@ class Pairs:
         """How many inputs activate each latent."""
         return self.starts[1:] - self.starts[:-1]
 
+    @cached_property
+    def activation(self) -> Float[Tensor, " pairs"]:
+        """How much the input of each pair activates its latent."""
+        return self.of(self.z)
+
+    @property
+    def earlier(self) -> Int[Tensor, " pairs"]:
+        """How many earlier inputs activate the latent of a pair."""
+        return torch.arange(len(self.latent), device=self.latent.device) - self.starts.take(self.latent)
+
     @property
     def later(self) -> Int[Tensor, " pairs"]:
         """How many later inputs activate the latent of a pair."""

@@ -26,7 +26,7 @@ class SaeReport:
     """What `evaluate_sae` finds out about a sparse autoencoder of m latents."""
 
     summary: dict[str, float]
-    """The figures of `sae_metrics`, and the medians of the clusters' columns over the latents with two examples."""
+    """Those of `Measured.summary`, and the medians of the clusters' columns over the latents with two examples."""
     latents: pd.DataFrame
     """One row for each latent; NaN where undefined.
 
@@ -112,7 +112,7 @@ def evaluate_sae(
     threshold: float = SAE_CUT,
     batch_size: int = 1024,
 ) -> SaeReport:
-    """Evaluates a sparse autoencoder and each of its latents; `sae_metrics` does without the clusters.
+    """Evaluates a sparse autoencoder and each of its latents, with the feature clusters of their examples.
 
     Args:
         sae: the autoencoder; or a layer of neurons, as the hidden layer of `MnistMLP` on images.
@@ -127,7 +127,7 @@ def evaluate_sae(
         batch_size: inputs that are encoded together; changes speed and memory alone.
 
     Raises:
-        NbkitError: as `sae_metrics`; or the threshold is no distance.
+        NbkitError: shapes that don't fit, an empty set, values that are not finite, or a threshold that is no distance.
     """
     if not 0 < threshold <= 1:
         raise NbkitError(f"A threshold of {threshold} is no distance to cut at: choose one in (0, 1].")

@@ -46,6 +46,6 @@ class SparsePass(torch.autograd.Function):
         d_w_enc = pairs.sums(h - b_dec[..., None, :], d_active).view_as(w_dec).mT
         d_b_enc = torch.zeros_like(w_dec[..., 0]).flatten().index_add_(0, pairs.latent, d_active)
         d_b_enc = d_b_enc.view(w_dec.shape[:-1])
-        d_w_dec = pairs.sums(d_error, pairs.of(pairs.z)).view_as(w_dec)
+        d_w_dec = pairs.sums(d_error, pairs.activation).view_as(w_dec)
         d_b_dec = d_error.sum(-2) - (w_enc @ d_b_enc[..., None])[..., 0]
         return None, None, d_w_enc, d_b_enc, d_w_dec, d_b_dec

@@ -17,6 +17,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from nbkit.errors import NbkitError
+from nbkit.files import make_folder
 from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.sae.config import SaeConfig
 from nbkit.sae.training_run import TrainingRun
@@ -48,7 +49,7 @@ def train_sae(
     run = TrainingRun(_checked(activations), [config])
     path = None if folder is None else Path(folder) / CHECKPOINT
     if path is not None:
-        _make(path.parent)
+        make_folder(path.parent)
         if path.is_file():
             run.restore(path)
     with tqdm(total=run.n_steps, initial=run.step, desc="train", unit="step", disable=not progress) as bar:
@@ -100,10 +101,3 @@ def _checked(activations: Tensor) -> Tensor:
         row = int((~activations.isfinite()).any(1).nonzero()[0, 0])
         raise NbkitError(f"Row {row} of the activations holds NaN or infinite values: leave it out.")
     return activations.detach()
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise NbkitError(f"can't write to {folder} ({error.strerror}): choose another folder") from error

@@ -13,8 +13,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import load_file
 from tokenizers import Tokenizer, models
@@ -26,10 +24,11 @@ from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.atlas.build import build_atlas
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.manifest import CONTEXTS, MANIFEST, NEURONS, SCHEMA, VOCABULARY, layer_file
-from nbkit.atlas.neuron import donors
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE
 from nbkit.errors import NbkitError
-from nbkit.models import LanguageModel, activation_function
+from nbkit.method.controls import other_units
+from nbkit.models import LanguageModel, activation_function, load_model
+from tests.examples import tiny_models
 from tests.examples.tiny_models import D_MLP, D_MODEL, N_LAYERS, SPECIAL, random_contexts
 from tests.examples.tiny_models import VOCABULARY as WORDS
 
@@ -178,7 +177,7 @@ def test_a_neuron_is_what_the_scan_found(architecture: str, tiny_atlas: Callable
 def test_embeddings_are_the_equations(architecture: str, tiny_atlas: Callable[[str], Atlas]) -> None:
     atlas = tiny_atlas(architecture)
     tensors = load_file(atlas.path / layer_file(1))
-    other = donors(D_MLP, atlas.manifest.seed)
+    other = other_units(D_MLP, atlas.manifest.seed)
     act_fn = activation_function(atlas.manifest.activation)
 
     def gradient(h: Tensor, index: int) -> Tensor:
@@ -225,17 +224,20 @@ def test_clusters_are_those_of_the_embeddings(tiny_atlas: Callable[[str], Atlas]
             neuron.clusters(threshold)
 
 
-@given(st.integers(2, 300), st.integers(0, 2**32 - 1))
-def test_every_neuron_has_another_one_as_its_donor(n: int, seed: int) -> None:
-    other = donors(n, seed)
-    assert sorted(other) == list(range(n))
-    assert not (other == np.arange(n)).any()
-    np.testing.assert_array_equal(other, donors(n, seed))
-
-
-def test_donors_depend_on_the_seed_and_a_lone_neuron_has_none() -> None:
-    assert (donors(100, 0) != donors(100, 1)).any()
-    assert donors(1, 0).tolist() == [0]
+def test_a_layer_of_one_neuron_has_all_but_the_shuffled_control(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tiny_models, "D_MLP", 1)
+    model = load_model(tiny_models.make_model("gpt2", tmp_path / "model"), dtype="float32", device="cpu")
+    atlas = build_atlas(model, random_contexts(40, 16), tmp_path / "atlas", progress=False)
+    neuron = max((atlas.neuron(layer, 0) for layer in atlas.layers), key=len)
+    assert neuron.donor is None and len(neuron) > 1
+    for refused in (neuron.embeddings, atlas.metrics):
+        with pytest.raises(NbkitError, match=r"no 'shuffled' embedding: choose input, gradient, pre_mlp$"):
+            refused("shuffled")
+    for kind in neuron.kinds:
+        assert len(neuron.clusters(kind=kind).labels) == len(neuron)
+        assert len(atlas.metrics(kind, progress=False)) == N_LAYERS
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

@@ -140,6 +140,16 @@ def test_a_page_carries_its_parameters_in_one_folded_cell(mini_book: Path) -> No
     assert result.outputs[0].data["text/plain"] == "'the quick one'"
 
 
+def test_what_is_published_names_no_path_of_this_machine(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    write_notebook(tmp_path / "page.ipynb", [("code", "a = 1", ["parameters"]), ("code", "a", [])])
+    write_notebook(tmp_path / "other.ipynb", [("code", "1 + 1", [])])
+    execute({tmp_path / "page.ipynb": {}, tmp_path / "other.ipynb": {}}, out)
+    for path in out.iterdir():
+        assert str(tmp_path) not in path.read_text(encoding="utf-8")
+
+
 def test_an_atlas_is_made_ready_for_its_explorer_once(
     tmp_path: Path, tiny_folder: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,8 +169,7 @@ def test_an_atlas_is_made_ready_for_its_explorer_once(
     def opened(*_: object, **__: object) -> None:
         raise AssertionError("the model was opened")
 
-    monkeypatch.setattr(nbkit.models, "load_model", opened)
-    monkeypatch.setattr("nbkit.models.opening.load_model", opened)
+    monkeypatch.setattr("nbkit.book.build.load_model", opened)
     again = prepare(profile)
     assert again is not None and again.path == atlas.path
     (atlas.path / "importance.safetensors").unlink()

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ast
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 import yaml
+
+from nbkit import cli
+from nbkit.atlas.cached import atlas_for
+from nbkit.corpora import load_contexts
 
 BOOK = Path(__file__).parents[2] / "book"
 NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
@@ -158,6 +163,8 @@ def test_profile_sets_only_parameters_that_exist(name: str) -> None:
         "del x",
         "(x := f())",
         "await f()",
+        'Markdown(f"{found.a - found.b:.3f}")',
+        'Markdown(f"{found.a if found else 0}")',
     ],
 )
 def test_logic_is_seen(source: str) -> None:
@@ -173,6 +180,12 @@ neuron = atlas.neuron(3, index=-1)
 rows = {"first": atlas.neurons[:10], "names": [f"neuron {index}"]}
 figures.dendrogram(neuron, *rows, **options)
 neuron;
+Markdown(
+    f'''
+- **Said** of {found.n:,} neurons, {100:.{digits}f}% {verdicts[found.verdict]}{when(found.more, f" and {found.more}")}.
+{each(found.rows, "- *{r.name}*: {r.share:.1%}")}
+'''
+)
 """
     assert logic_in(source) == []
 
@@ -186,3 +199,23 @@ def test_parameters_are_plain_values() -> None:
     for source in ("import os", "x = f()", "x, y = 1, 2", "x: int"):
         with pytest.raises(ValueError, match="malformed"):
             parameters_in(source)
+
+
+def test_one_default_atlas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`atlas_for()`, the notebooks as they are in git and the profile `default` ask for the same one."""
+    folders: list[Path] = []
+    monkeypatch.setenv("NBKIT_CACHE", str(tmp_path))
+    monkeypatch.setattr("nbkit.models.load_model", lambda *_, **__: None)
+    monkeypatch.setattr("nbkit.corpora.load_contexts", lambda *_, **__: None)
+    monkeypatch.setattr("nbkit.atlas.build.build_atlas", lambda model, contexts, folder, config: folders.append(folder))
+    names = set(signature(atlas_for).parameters)
+    asked = [parameters_of(path) for path in NOTEBOOKS]
+    asked = [{}, read_profile("default")["atlas"], *(each for each in asked if "corpus" in each)]
+    for parameters in asked:
+        atlas_for(**{name: value for name, value in parameters.items() if name in names})
+    assert len(folders) > 2 and len(set(folders)) == 1
+
+
+def test_the_command_line_and_python_read_as_much() -> None:
+    defaults = [signature(function).parameters["limit"].default for function in (load_contexts, atlas_for, cli.atlas)]
+    assert defaults == [read_profile("default")["atlas"]["limit"]] * 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, expect
 
+import nbkit
 from nbkit.atlas.snippets import display_token
 from nbkit.book.build import build
 from nbkit.book.notebooks import parameter_names
@@ -191,3 +193,15 @@ def test_the_page_shows_the_parameters_that_made_it(browser: Browser, mini_book:
         fold.click()
         expect(code).to_be_visible()
         expect(seen.page.get_by_text("'the quick one'", exact=True)).to_be_visible()
+
+
+def test_public_names_lead_to_their_entry(quick_book: Path) -> None:
+    entries = re.findall(r'id="nbkit\.(\w+)"', (quick_book / "api.html").read_text(encoding="utf-8"))
+    assert sorted(entries) == nbkit.__all__
+    for path in (REPOSITORY / "book").glob("*.ipynb"):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        named = {name for cell in cells for name in re.findall(r"\bnbkit\.(\w+)", "".join(cell["source"]))}
+        linked = re.findall(
+            r'href="api\.html#nbkit\.(\w+)', (quick_book / f"{path.stem}.html").read_text(encoding="utf-8")
+        )
+        assert named & set(nbkit.__all__) <= set(linked), path.stem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import pandas as pd
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.manifest import SCHEMA, Manifest
 
-METRICS: dict[str, float] = {
+MADE_UP_METRICS: dict[str, float] = {
     "n_examples": 50,
     "max_activation": 4.0,
     "max_distance": 1.0,
@@ -54,6 +55,7 @@ MANIFEST = Manifest(
     versions={"nbkit": "0.1.0", "torch": "2.8.0"},
 )
 GATED = replace(MANIFEST, gated=True, activation="silu", embedding="gradient")
+MANIFESTS = {"plain": MANIFEST, "gated": GATED}
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,8 @@ class ExampleAtlas:
 
 
 def metrics_table(rows: Sequence[Mapping[str, float]]) -> pd.DataFrame:
-    """A table of neurons, each with `METRICS` but for what its row says; in layer 0, numbered, if it says nothing."""
-    return pd.DataFrame([{"layer": 0, "index": number, **METRICS, **row} for number, row in enumerate(rows)])
+    """A table of neurons, each with `MADE_UP_METRICS` but for what its row says; numbered, in layer 0, unless told."""
+    return pd.DataFrame([{"layer": 0, "index": number, **MADE_UP_METRICS, **row} for number, row in enumerate(rows)])
 
 
 def example_atlas(
@@ -106,3 +108,25 @@ def example_atlas(
     """An atlas whose neurons have these metrics, and those of `others` in other spaces."""
     tables = {kind: metrics_table(table) for kind, table in others.items()}
     return cast(Atlas, ExampleAtlas(metrics_table(rows), tables, manifest))
+
+
+def compared_atlas(manifest: Manifest = MANIFEST) -> Atlas:
+    """Forty neurons whose three spaces differ by known amounts, alike in each neuron.
+
+    The agreement with key tokens differs in each neuron and not on average; the control has none.
+    """
+    own = [{"intra_cluster": 0.2, "inter_cluster": 0.7, "silhouette_matched": 0.4, "token_agreement_matched": 0.3}] * 40
+    pre_mlp = [
+        {"intra_cluster": 0.3, "inter_cluster": 0.6, "silhouette_matched": 0.3, "token_agreement_matched": value}
+        for value in [0.25, 0.35] * 20
+    ]
+    shuffled = [
+        {"intra_cluster": 0.25, "inter_cluster": 0.65, "silhouette_matched": 0.45, "token_agreement_matched": math.nan}
+    ] * 40
+    spaces: dict[str, list[dict[str, float]]] = {
+        "pre_mlp": pre_mlp,
+        "shuffled": shuffled,
+        "gate": [{"intra_cluster": 0.1}] * 40,
+        "up": [{}] * 40,
+    }
+    return example_atlas(own, manifest, **spaces)

@@ -34,16 +34,20 @@ HOSTILE = (
 
 @dataclass(frozen=True)
 class ExampleNeuron:
-    """What `DendrogramExplorer` needs of a neuron."""
+    """What figures and explorers need of a neuron; its embeddings are given."""
 
     layer: int
     index: int
     snippets: list[Snippet]
-    embeddings: np.ndarray
+    pre_mlp: np.ndarray
 
-    def clusters(self, threshold: float = 0.5) -> FeatureClusters:
+    def embeddings(self, kind: str | None = None) -> np.ndarray:
+        """Whatever the kind."""
+        return self.pre_mlp
+
+    def clusters(self, threshold: float = 0.5, kind: str | None = None) -> FeatureClusters:
         """Feature clusters of the embeddings."""
-        return feature_clusters(self.embeddings, threshold)
+        return feature_clusters(self.embeddings(kind), threshold)
 
 
 def example_neuron(n: int = 60, seed: int = 0, words: tuple[str, ...] = ()) -> ExampleNeuron:

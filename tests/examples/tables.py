@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from nbkit.sae.config import SaeConfig
-from nbkit.studies.sae_tables.reproduction import BY_EXAMPLES, FRESH, LEAST_EXAMPLES, Reproduction, misses
+from nbkit.studies.sae_tables.reproduction import BY_EXAMPLES, FRESH_SEEDS, LEAST_EXAMPLES, Reproduction, misses
 from nbkit.studies.shared.paper import STANDARD, WITH_LOSS, paper_row
 
 STATED = "pairs, λ₂ 0.005, start 200, m 0.9"
@@ -62,7 +62,7 @@ def example_tables(
     configs = {name: CONFIGS[name] for name in (STANDARD, *tried)}
     both = pd.concat(rows, ignore_index=True)
     fresh = both[both["name"].isin([STANDARD, str(misses(both[both["name"] != STANDARD]).index[0])])]
-    fresh = fresh.assign(seed=fresh["seed"] + FRESH, l0=fresh["l0"] * 1.1)
+    fresh = fresh.assign(seed=fresh["seed"] + FRESH_SEEDS, l0=fresh["l0"] * 1.1)
     return Reproduction(configs, pd.concat(searched, ignore_index=True), both, fresh)
 
 

@@ -27,32 +27,32 @@ PLACES = [
 
 
 def test_an_address_names_its_place() -> None:
-    addresses = evaluate("atlas-links.js", "return data.map((place) => addressOf(place));", PLACES)
+    addresses = evaluate("atlas/atlas-links.js", "return data.map((place) => addressOf(place));", PLACES)
     assert addresses == [
         "#L7N123",
         "#L0N0&t=0.42",
         "#L29N1535&t=1.00&c=12&color=importance&by=pre_mlp",
         "#L3N7&t=0.01&c=1",
     ]
-    assert evaluate("atlas-links.js", "return data.map(placeIn);", addresses) == PLACES
+    assert evaluate("atlas/atlas-links.js", "return data.map(placeIn);", addresses) == PLACES
 
 
 def test_an_address_keeps_what_was_asked() -> None:
     asked = {"metric": "max_distance", "order": "smallest", "layer": "0", "least": "20", "find": "R&D = 100% a+b <b>"}
     address = evaluate(
-        "atlas-links.js", "return addressOf(data.place, data.asked);", {"place": PLACES[2], "asked": asked}
+        "atlas/atlas-links.js", "return addressOf(data.place, data.asked);", {"place": PLACES[2], "asked": asked}
     )
     assert address.startswith("#L29N1535&t=1.00&c=12&color=importance&by=pre_mlp&metric=max_distance&order=smallest")
     assert " " not in address and "<" not in address
-    assert evaluate("atlas-links.js", "return [askedIn(data), placeIn(data)];", address) == [asked, PLACES[2]]
+    assert evaluate("atlas/atlas-links.js", "return [askedIn(data), placeIn(data)];", address) == [asked, PLACES[2]]
     odd = ["", "#", "#L7N123", "#L7N123&metric=&find", "#L7N123&other=1"]
-    assert evaluate("atlas-links.js", "return data.map(askedIn);", odd) == [{}] * len(odd)
-    assert evaluate("atlas-links.js", "return askedIn(data);", "#L7N123&find=100%") == {"find": "100%"}
+    assert evaluate("atlas/atlas-links.js", "return data.map(askedIn);", odd) == [{}] * len(odd)
+    assert evaluate("atlas/atlas-links.js", "return askedIn(data);", "#L7N123&find=100%") == {"find": "100%"}
 
 
 @pytest.mark.parametrize("address", ["", "#", "#further-reading", "#L7", "#N7", "#L7N", "#LxN3", "#L-1N3", "#L7N12x"])
 def test_an_address_of_something_else_names_no_place(address: str) -> None:
-    assert evaluate("atlas-links.js", "return placeIn(data);", address) is None
+    assert evaluate("atlas/atlas-links.js", "return placeIn(data);", address) is None
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_an_address_of_something_else_names_no_place(address: str) -> None:
     ["#L7N123&t=0", "#L7N123&t=-1", "#L7N123&t=1.5", "#L7N123&t=x", "#L7N123&c=0", "#L7N123&c=1.5&q", "#L7N123&"],
 )
 def test_what_an_address_cannot_mean_is_as_usual(address: str) -> None:
-    assert evaluate("atlas-links.js", "return placeIn(data);", address) == PLACES[0]
+    assert evaluate("atlas/atlas-links.js", "return placeIn(data);", address) == PLACES[0]
 
 
 def test_a_neuron_is_named_in_any_usual_way() -> None:
@@ -76,10 +76,10 @@ def test_a_neuron_is_named_in_any_usual_way() -> None:
         "Layer 7, neuron 123",
         "layer 7 neuron 123",
     ]
-    for found in evaluate("atlas-links.js", "return data.map(neuronIn);", names):
+    for found in evaluate("atlas/atlas-links.js", "return data.map(neuronIn);", names):
         assert found == {"layer": 7, "index": 123}
     words = ["", "said", "7", "L7", "1984", "7 up", "in 1960", "7123", "L7 N123 N4"]
-    assert evaluate("atlas-links.js", "return data.map(neuronIn);", words) == [None] * len(words)
+    assert evaluate("atlas/atlas-links.js", "return data.map(neuronIn);", words) == [None] * len(words)
 
 
 Index = list[tuple[str, list[tuple[int, int]]]]
@@ -133,7 +133,7 @@ def test_search_finds_what_a_look_at_every_phrase_finds() -> None:
         queries = [*rng.sample([p for p, _ in index], min(3, len(index))), "a", "A\t\tB", "zzz", "  ", "\uffee", "😀"]
         cases.append({"shards": shards, "queries": queries})
         indices.append(index)
-    found = evaluate("phrase-search.js", SEARCH, cases)
+    found = evaluate("atlas/phrase-search.js", SEARCH, cases)
     exact = 0
     for case, index, results in zip(cases, indices, found, strict=True):
         for query, result in zip(case["queries"], results, strict=True):

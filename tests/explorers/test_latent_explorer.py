@@ -277,7 +277,7 @@ def test_a_report_is_explored_with_the_hidden_layer_that_it_is_about(hidden: Hid
 
 def test_a_report_is_not_explored_without_what_it_lacks(hidden: Hidden) -> None:
     report = report_on(hidden, SparseAutoencoder(64, 20))
-    with pytest.raises(NbkitError, match=r"nbkit\.hidden\.hidden_of"):
+    with pytest.raises(NbkitError, match=r"nbkit\.mnist\.hidden\.hidden_of"):
         nbkit.explore(report)
     with pytest.raises(NbkitError, match="give `neuron` alone"):
         nbkit.explore(report, hidden, layer=0)

@@ -45,18 +45,17 @@ TEXTS = [
 ]
 
 
-def example_words(folder: Path, contexts: list[list[str]]) -> tuple[Words, list[list[str]]]:
+def example_words(contexts: list[list[str]]) -> tuple[Words, list[list[str]]]:
     """The words of contexts that are given token by token; and as text."""
-    write_table(pd.DataFrame({"id": np.arange(len(TEXTS)) * 2, "text": TEXTS}), folder / VOCABULARY)
+    vocabulary = pd.DataFrame({"id": np.arange(len(TEXTS)) * 2, "text": TEXTS})
     tokens = np.array([[2 * TEXTS.index(token) for token in context] for context in contexts])
-    words = words_of(cast(Atlas, SimpleNamespace(path=folder, tokens=tokens)))
+    words = words_of(cast(Atlas, SimpleNamespace(vocabulary=vocabulary, tokens=tokens)))
     numbers = [dict.fromkeys(row) for row in words.number.tolist()]
     return words, [[words.strings[words.text[number]] for number in row] for row in numbers]
 
 
-def test_words_end_at_spaces_and_punctuation(tmp_path: Path) -> None:
+def test_words_end_at_spaces_and_punctuation() -> None:
     words, found = example_words(
-        tmp_path,
         [
             ["<s>", " the", " Bank", "s", ",", " don", "'t", " bank", "-", "ING"],
             [" ", " ", "\n", "s", "'", " Bank", "’s", "7", "\u202e", "7"],

@@ -26,6 +26,7 @@ from nbkit.figures.projection import project
 from nbkit.figures.text import clip, draw_snippet, drawable, width
 from nbkit.figures.tree import leaf_order
 from nbkit.method.clusters import FeatureClusters, feature_clusters
+from nbkit.method.embeddings import EMBEDDING_NAMES
 from nbkit.studies.embedding_spaces.figures import table1_intervals
 from tests.examples.neuron import HOSTILE, example_neuron
 
@@ -278,8 +279,8 @@ def test_spaces_compare_the_same_examples_and_print_their_distances() -> None:
     figure = drawn(figures.compare_embedding_spaces(neuron, cluster_pair=(1, 2)))
     matrices = [ax for ax in figure.axes if ax.images]
     assert [ax.get_title(loc="left").split("\n")[0] for ax in matrices] == [
-        "pre-MLP vectors",
-        "neuron embeddings",
+        "pre-MLP vector",
+        "neuron embedding",
         "another neuron's weights",
     ]
     labels = np.array([0] * 12 + [1] * 5)
@@ -321,7 +322,7 @@ def test_layers_show_median_and_middle_half() -> None:
     table = many_neurons()
     figure = drawn(figures.polysemanticity_by_layer(table))
     kept = table[table["n_examples"] >= 20]
-    labels = ("mean cosine distance", "clusters", "share of the largest cluster")
+    labels = ("mean distance (cosine)", "feature clusters", "share of the largest cluster")
     for ax, column, label in zip(figure.axes, ("mean_distance", "n_clusters", "largest_share"), labels, strict=True):
         assert (ax.get_xlabel(), ax.get_ylabel()) == ("layer", label)
         x, y = np.asarray(ax.lines[0].get_xydata()).T
@@ -340,7 +341,7 @@ def test_distributions_show_every_metric_with_its_median() -> None:
         assert f"median {kept[column].median():.2f}" in text
     for ax in figure.axes:
         shown = sum(patch.get_height() for patch in ax.patches if isinstance(patch, Rectangle))
-        assert shown == pytest.approx(1.0) or ax.get_xlabel() in ("inter-cluster distance", "silhouette")
+        assert shown == pytest.approx(1.0) or ax.get_xlabel() in ("inter-cluster distance (cosine)", "silhouette")
     without_overlap(figure)
     alone = table[table["n_clusters"] == 1]  # no inter-cluster distance and no silhouette at all
     drawn(figures.metric_distributions(alone))
@@ -379,7 +380,8 @@ def test_table1_shows_values_intervals_and_the_papers_numbers() -> None:
         ends = [tuple(s[:, 0]) for c in ax.collections if isinstance(c, LineCollection) for s in c.get_segments()]
         assert sorted(ends) == sorted(zip(rows["low"], rows["high"], strict=True))
     text = words(figure)
-    assert {"mean", "median", "paper (GPT2-small)", "another neuron's weights", "intra-cluster distance"} <= {*text}
+    assert {"mean", "median", "paper (GPT2-small)", "intra-cluster distance (cosine)"} <= {*text}
+    assert EMBEDDING_NAMES["shuffled"] in text
     without_overlap(figure)
 
 

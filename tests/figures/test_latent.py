@@ -1,16 +1,14 @@
-"""The figures of latents and hidden neurons: what they show of numbers that are known."""
+"""The figures of latents: what they show of numbers that are known."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -20,8 +18,6 @@ from nbkit.errors import NbkitError
 from nbkit.figures.latent import NEGATIVE, POSITIVE
 from nbkit.mnist.choice import LatentChoice
 from nbkit.mnist.view import LatentView, activation_curve
-from nbkit.studies.hidden_layer.figures import hidden_distributions, hidden_maps
-from nbkit.studies.hidden_layer.spaces import IMAGES, WEIGHTS
 from tests.figures.test_figures import drawn, without_overlap, words
 
 N = 60
@@ -157,61 +153,3 @@ def test_a_blank_latent_is_drawn() -> None:
 def test_a_latent_without_examples_is_named(draw: Callable[..., Figure]) -> None:
     with pytest.raises(NbkitError, match="Latent 0 of the example SAE has no examples to show"):
         draw(choice_of([]), IMAGES_SHOWN)
-
-
-def test_every_unit_has_its_map_at_its_place() -> None:
-    view = choice_of([1]).view
-    maps = np.stack([np.full(784, float(unit + 1)) for unit in range(20)])
-    maps[:, 0] = -50.0
-    many = replace(
-        view,
-        metrics=pd.DataFrame({"n_examples": [0] * 20}),
-        activation_maps=maps,
-        logit_effects=np.zeros((20, 10)),
-        curves=np.zeros((20, 2)),
-        examples=[np.empty(0, int)] * 20,
-        clusters=[np.empty(0, int)] * 20,
-    )
-    figure = drawn(hidden_maps(many, columns=8))
-    [ax] = figure.axes
-    tiles = np.asarray(ax.images[0].get_array())
-    assert tiles.shape == (90, 240)
-    for unit in (0, 7, 8, 19):
-        tile = tiles[30 * (unit // 8) :, 30 * (unit % 8) :][:28, :28]
-        assert tile[0, 0] == -1 and tile[5, 5] == pytest.approx((unit + 1) / 50), "each to its own scale"
-    assert np.ma.masked_invalid(tiles[60:, 130:]).mask.all(), "nothing after the last"
-    assert [text.get_text() for text in ax.get_yticklabels()] == ["0", "8", "16"]
-
-
-def spaces(n: int = 7) -> pd.DataFrame:
-    rows = [
-        {"neuron": neuron, "images": of, "weights": by, "mean_distance": 0.1 * i + 0.01 * neuron}
-        for i, (of, by) in enumerate((of, by) for of in IMAGES for by in WEIGHTS)
-        for neuron in range(n)
-    ]
-    return pd.DataFrame(rows).assign(n_clusters=5, agreement=0.3, purity=0.5)
-
-
-def test_the_medians_of_all_images_and_weights_stand_in_order() -> None:
-    figure = drawn(hidden_distributions(spaces()))
-    without_overlap(figure)
-    titles = ["mean distance", "feature clusters", "agreement with digits (Rand)", "share of the commonest digit"]
-    assert [ax.get_xlabel() for ax in figure.axes] == titles
-    medians = [line.get_segments()[0] for line in figure.axes[0].collections if isinstance(line, LineCollection)]
-    np.testing.assert_allclose([segment[0][0] for segment in medians], 0.1 * np.arange(9) + 0.03)
-    heights = [segment.mean(axis=0)[1] for segment in medians]
-    assert heights == sorted(heights)
-    assert len([line for line in figure.axes[3].collections if isinstance(line, LineCollection)]) == len(IMAGES)
-    [legend] = figure.legends
-    assert [t.get_text() for t in legend.get_texts()] == ["own weights", "another neuron's weights", "no weights"]
-
-
-def test_rows_of_different_weights_do_not_mix() -> None:
-    figure = drawn(hidden_distributions(spaces(64)))
-    rows = [np.asarray(line.get_ydata()) for line in figure.axes[0].get_lines()]
-    assert all(upper.max() < lower.min() for upper, lower in pairwise(rows))
-
-
-def test_a_table_of_something_else_is_refused() -> None:
-    with pytest.raises(NbkitError, match="lacks the columns agreement, purity"):
-        hidden_distributions(spaces().drop(columns=["agreement", "purity"]))

@@ -2,69 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Literal
-
 import numpy as np
-import pandas as pd
 import pytest
 
 from nbkit.errors import NbkitError
-from nbkit.mnist.choice import LatentChoice, broad_single_cluster, clear_clusters, same_rank, typical
+from nbkit.mnist.choice import LatentChoice, clear_clusters, same_rank, typical
 from nbkit.mnist.view import LatentView
-
-Row = Mapping[str, float]
-BROAD: Row = {"n_clusters": 1, "n_examples": 100, "mean_distance": 0.0149, "max_distance": 0.0449}
-"""At every bound of the rule."""
-
-
-def view_of(rows: Sequence[Row], unit: Literal["latent", "neuron"] = "latent", name: str = "example SAE") -> LatentView:
-    """A view of these metrics; `effect` is the range of a unit's logit effects."""
-    defaults = {"n_clusters": 2, "n_examples": 50, "mean_distance": 0.3, "max_distance": 0.9, "max_activation": 1.0}
-    metrics = pd.DataFrame([{**defaults, "silhouette": np.nan, "effect": 1.0, **row} for row in rows])
-    effects = np.zeros((len(rows), 10))
-    effects[:, 3], effects[:, 8] = 0.25 * metrics["effect"], -0.75 * metrics["effect"]
-    empty = [np.empty(0, dtype=int)] * len(rows)
-    return LatentView(
-        name, metrics, np.zeros((len(rows), 784)), effects, np.zeros((len(rows), 2)), empty, empty, None, unit
-    )
-
-
-@pytest.mark.parametrize(
-    "change", [{"n_clusters": 2}, {"n_examples": 99}, {"mean_distance": 0.0151}, {"max_distance": 0.0451}]
-)
-def test_a_broad_latent_meets_every_part_of_the_rule(change: Row) -> None:
-    choice = broad_single_cluster(view_of([{**BROAD, **change, "effect": 9}, BROAD]))
-    assert choice.latent == 1
-    assert choice.rule.startswith("Chosen by rule: one feature cluster, at least 100 examples, and mean")
-    assert choice.rule.endswith("(1 of 2 latents are eligible).")
-
-
-def test_of_several_broad_latents_the_one_that_moves_the_logits_furthest() -> None:
-    rows = [{**BROAD, "max_activation": a, "effect": e} for a, e in ((5, 0.1), (1, 2), (2, 1.5), (0.5, 6), (1, 3))]
-    choice = broad_single_cluster(view_of(rows))
-    assert choice.latent == 2, "0.5, 2, 3, 3, 3: the first of equals"
-    assert "(5 of 5 latents" in choice.rule
-
-
-def test_a_looser_rule_says_that_it_chose() -> None:
-    rows = [{"n_clusters": 1, "n_examples": 9, "effect": 9}, {"n_clusters": 1, "n_examples": 10}, {"effect": 9}]
-    choice = broad_single_cluster(view_of(rows))
-    assert choice.latent == 1
-    assert choice.rule.startswith("Chosen by a looser rule, since the usual one finds none here: one feature cluster")
-
-
-def test_a_latent_that_is_asked_for_is_shown_whatever_the_rule() -> None:
-    choice = broad_single_cluster(view_of([BROAD, {"n_examples": 1234}]), 1)
-    assert choice._repr_markdown_() == (
-        "**Latent 1 of the example SAE** (1,234 test images activate it). Chosen by the parameter `latent`."
-    )
-
-
-@pytest.mark.parametrize("asked", [-1, 2])
-def test_a_latent_that_is_not_there_is_refused(asked: int) -> None:
-    with pytest.raises(NbkitError, match=f"There is no latent {asked} of the example SAE: choose 0 to 1."):
-        broad_single_cluster(view_of([BROAD, BROAD]), asked)
+from tests.examples.views import Row, view_of
 
 
 def test_the_clearest_clusters_have_the_highest_silhouette() -> None:
@@ -127,9 +71,8 @@ def test_a_latent_with_few_examples_is_ranked_by_its_distance() -> None:
 
 def test_a_model_without_latents_to_show_is_named() -> None:
     view = view_of([{"n_examples": 9}, {"n_examples": 3, "n_clusters": 3}])
-    for rule in (broad_single_cluster, clear_clusters):
-        with pytest.raises(NbkitError, match="No latent of the example SAE meets the rule"):
-            rule(view)
+    with pytest.raises(NbkitError, match="No latent of the example SAE meets the rule"):
+        clear_clusters(view)
     with pytest.raises(NbkitError, match="No latent of the example SAE has 10 examples"):
         typical(view)
 

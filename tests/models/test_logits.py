@@ -91,7 +91,7 @@ def test_blocks_of_neurons_give_the_same(
     unembedding = direct_unembedding(tiny_model("gpt2"))
     assert unembedding is not None
     whole = logit_effects(tiny_model("gpt2"), 1, unembedding)
-    monkeypatch.setattr(logits, "BLOCK", 7 * len(VOCABULARY))
+    monkeypatch.setattr(logits, "EFFECTS_AT_ONCE", 7 * len(VOCABULARY))
     for name, tensor in logit_effects(tiny_model("gpt2"), 1, unembedding).items():
         torch.testing.assert_close(tensor, whole[name])
 

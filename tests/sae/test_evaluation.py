@@ -19,7 +19,7 @@ from nbkit.mnist.hidden import hidden_of
 from nbkit.mnist.mlp import MnistMLP
 from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.sae.config import SaeConfig
-from nbkit.sae.evaluation import Measured, measure, median, sae_metrics
+from nbkit.sae.evaluation import Measured, measure, median
 from nbkit.sae.training import train_sae
 
 N_TRAIN, N, D, M = 30, 50, 6, 16
@@ -166,11 +166,11 @@ def test_every_figure_equals_a_loop_over_latents_and_pairs(activation: str, max_
     for seed in range(3):
         case = random_case(seed, activation)
         if max_examples == 1:
-            found = sae_metrics(**case, max_examples=1)
+            found = measure(**case, max_examples=1).summary
             assert found["size"] == 1 and np.isnan(found["max_distance"])
             continue
         expected = slow(**case, max_examples=max_examples)
-        assert sae_metrics(**case, max_examples=max_examples) == pytest.approx(expected, rel=1e-5, abs=1e-6)
+        assert measure(**case, max_examples=max_examples).summary == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
 
 @given(st.integers(0, 10_000), st.integers(1, N + 5))
@@ -206,7 +206,7 @@ def test_the_scale_of_the_latents_changes_only_l1(seed: int, factor: float) -> N
     case = random_case(seed)
     sae = case["sae"]
     scaled = by_hand(sae.w_enc * factor, sae.w_dec / factor, sae.b_enc * factor, sae.b_dec)
-    a, b = sae_metrics(**case), sae_metrics(**case | {"sae": scaled})
+    a, b = measure(**case).summary, measure(**case | {"sae": scaled}).summary
     a["l1"] *= factor
     for name in ("dead", "dead_strict"):  # the threshold is absolute
         assert a.pop(name) == pytest.approx(b.pop(name), abs=20)
@@ -227,8 +227,8 @@ def test_dead_latents_are_counted_on_the_training_set_and_the_rest_on_the_test_s
 
 def test_only_what_is_asked_for_is_measured() -> None:
     case = random_case()
-    everything = sae_metrics(**case)
-    least = sae_metrics(case["sae"], case["train"], case["test"])
+    everything = measure(**case).summary
+    least = measure(case["sae"], case["train"], case["test"]).summary
     assert set(everything) - set(least) == {"accuracy", "accuracy_loss", "purity", "monosemanticity"}
     assert least == {name: everything[name] for name in least}
 
@@ -261,7 +261,7 @@ def test_an_autoencoder_whose_latents_are_all_dead() -> None:
 def test_one_input_is_enough() -> None:
     case = random_case()
     one = {name: case[name][:1] for name in ("train", "test", "labels", "images")}
-    summary = sae_metrics(case["sae"], readout=case["readout"], **one)
+    summary = measure(case["sae"], readout=case["readout"], **one).summary
     assert np.isnan(summary["explained_variance"]) and np.isnan(summary["max_distance"])
     assert np.isfinite([summary["mse"], summary["l1"], summary["size"]]).all()
 
@@ -269,12 +269,12 @@ def test_one_input_is_enough() -> None:
 def test_other_floating_types_and_gradients_are_no_trouble() -> None:
     case = random_case()
     doubled = case | {name: case[name].double() for name in ("train", "test", "images")}
-    assert sae_metrics(**doubled) == pytest.approx(sae_metrics(**case), rel=1e-5, abs=1e-6)
+    assert measure(**doubled).summary == pytest.approx(measure(**case).summary, rel=1e-5, abs=1e-6)
     half = case | {"test": case["test"].bfloat16()}
     rounded = case | {"test": half["test"].float()}
-    assert sae_metrics(**half) == pytest.approx(sae_metrics(**rounded), rel=1e-4, abs=1e-3)
+    assert measure(**half).summary == pytest.approx(measure(**rounded).summary, rel=1e-4, abs=1e-3)
     case["test"].requires_grad_()
-    assert np.isfinite(sae_metrics(**case)["mse"])
+    assert np.isfinite(measure(**case).summary["mse"])
 
 
 class _Largest(TorchDispatchMode):
@@ -323,7 +323,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("change", "message"), BAD)
 def test_bad_input_is_named(change: dict[str, Any], message: str) -> None:
     with pytest.raises(NbkitError, match=message):
-        sae_metrics(**random_case() | change)
+        measure(**random_case() | change)
 
 
 @pytest.mark.parametrize("name", ["w_enc", "b_enc", "w_dec", "b_dec"])
@@ -332,7 +332,7 @@ def test_an_autoencoder_that_diverged_is_named(name: str) -> None:
     with torch.no_grad():
         getattr(case["sae"], name).flatten()[0] = torch.nan
     with pytest.raises(NbkitError, match=f"The autoencoder's {name} holds NaN or infinite values"):
-        sae_metrics(**case)
+        measure(**case)
 
 
 def test_median_leaves_out_what_is_undefined() -> None:
@@ -344,7 +344,7 @@ def test_the_paper_s_standard_autoencoder() -> None:
     """One seed near the standard row of Tables 2 and 3: the book has ten."""
     hidden = hidden_of(0)
     sae = train_sae(hidden.train, SaeConfig(), progress=False)
-    found = sae_metrics(sae, hidden.train, hidden.test, hidden.readout, hidden.test_labels, hidden.test_pixels)
+    found = measure(sae, hidden.train, hidden.test, hidden.readout, hidden.test_labels, hidden.test_pixels).summary
     assert found["mse"] == pytest.approx(0.33, abs=0.05)
     assert found["l1"] == pytest.approx(2500, abs=400)
     assert found["l0"] == pytest.approx(2.3, abs=0.5)

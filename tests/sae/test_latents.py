@@ -13,7 +13,6 @@ from torch import Tensor
 
 from nbkit.method.clusters import cosine_distances
 from nbkit.sae.latents import (
-    Active,
     ExampleCollector,
     Examples,
     Monosemanticity,
@@ -21,6 +20,7 @@ from nbkit.sae.latents import (
     participation,
     purities,
 )
+from nbkit.sae.pairs import Pairs
 
 NAN = float("nan")
 
@@ -42,14 +42,14 @@ def sparse(n: int, m: int, seed: int = 0, share: float = 0.3) -> Tensor:
 def collect(z: Tensor, max_examples: int = 100, batch_size: int = 7) -> Examples:
     collector = ExampleCollector(z.shape[1], max_examples)
     for start in range(0, len(z), batch_size):
-        collector.add(Active(z[start : start + batch_size]), start)
+        collector.add(Pairs(z[start : start + batch_size]), start)
     return collector.examples()
 
 
 def score(z: Tensor, images: Tensor, batch_size: int = 7) -> Tensor:
     total = Monosemanticity(z.shape[1], images.shape[1])
     for part, shown in zip(z.split(batch_size), images.split(batch_size), strict=True):
-        total.add(part, Active(part), shown)
+        total.add(Pairs(part), shown)
     return total.scores()
 
 
@@ -60,15 +60,6 @@ def slow_score(a: Tensor, images: Tensor) -> float:
     pairs = list(combinations(range(len(a)), 2))
     weights = [float(a[i] * a[j]) for i, j in pairs]
     return float(np.average([cosine[pair] for pair in pairs], weights=weights))
-
-
-def test_active_pairs_known_answer() -> None:
-    active = Active(torch.tensor([[0.0, 3.0, 0.0], [1.0, 2.0, 0.0], [0.0, 5.0, -0.0]]))
-    assert active.latent.tolist() == [0, 1, 1, 1]
-    assert active.input.tolist() == [1, 0, 1, 2]
-    assert active.activation.tolist() == [1, 3, 2, 5]
-    assert active.count.tolist() == [1, 3, 0]
-    assert active.rank.tolist() == [0, 0, 1, 2]
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 7, 40])

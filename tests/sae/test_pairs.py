@@ -41,8 +41,9 @@ def test_a_known_batch() -> None:
     assert pairs.input.tolist() == [1, 2, 0, 1]
     assert pairs.starts.tolist() == [0, 2, 4, 4]
     assert pairs.n_active.tolist() == [2, 2, 0]
+    assert pairs.earlier.tolist() == [0, 1, 0, 1]
     assert pairs.later.tolist() == [1, 0, 1, 0]
-    assert pairs.of(pairs.z).tolist() == [3, 5, 2, 4]
+    assert pairs.activation.tolist() == [3, 5, 2, 4]
 
 
 @pytest.mark.parametrize("stack", [(), (3,)])

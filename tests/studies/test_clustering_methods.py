@@ -74,7 +74,7 @@ def test_the_summary_is_means_and_a_ratio_of_sums() -> None:
         }
     )
     summary = summarize_methods(table)
-    assert list(summary) == ["gradient", "pre_mlp"]
+    assert list(summary) == ["neuron embedding (gradient)", "pre-MLP vector"]
     expected = {
         "agreement (adjusted Rand index)": (0.8, 0.6),
         "share with the same partition": (0.5, 0.0),

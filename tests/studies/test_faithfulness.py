@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.atlas.neuron import GATED_KINDS, PLAIN_KINDS, InputWeights, Neuron
+from nbkit.atlas.neuron import InputWeights, Neuron, embedding_kinds
 from nbkit.errors import NbkitError
 from nbkit.studies.neuron_embeddings.ablation import activation_changes, correlations, faithfulness
 from tests.examples.atlas import example_atlas
@@ -95,7 +95,7 @@ def test_for_gated_neurons_the_gradient_says_more_than_either_branch() -> None:
     means = (
         scores([random_neuron(seed, "silu", gated=True) for seed in range(60)]).groupby("kind")["faithfulness"].mean()
     )
-    assert set(means.index) == set(GATED_KINDS)
+    assert set(means.index) == set(embedding_kinds(gated=True))
     assert means["gradient"] > max(means["gate"], means["up"]) + 0.1
     assert abs(means["shuffled"]) < 0.1 and abs(means["pre_mlp"]) < 0.1
 
@@ -127,7 +127,9 @@ def test_what_does_not_vary_correlates_with_nothing() -> None:
     assert correlations(a, np.zeros((2, 9))).tolist() == [0, 0]
 
 
-@pytest.mark.parametrize(("architecture", "kinds"), [("gpt2", PLAIN_KINDS), ("llama", GATED_KINDS)])
+@pytest.mark.parametrize(
+    ("architecture", "kinds"), [(name, embedding_kinds(gated=name == "llama")) for name in ("gpt2", "llama")]
+)
 def test_of_a_real_atlas_every_drawn_neuron_has_every_kind(
     architecture: str, kinds: tuple[str, ...], tiny_atlas: Callable[[str], Atlas]
 ) -> None:

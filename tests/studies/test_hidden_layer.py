@@ -13,7 +13,7 @@ from nbkit.method.controls import other_units, random_inputs, strongest_inputs
 from nbkit.mnist.hidden import Hidden
 from nbkit.mnist.images import MEAN, STD
 from nbkit.mnist.view import LatentView
-from nbkit.studies.hidden_layer.spaces import IMAGES, WEIGHTS, compare_hidden_spaces, strongest_images
+from nbkit.studies.hidden_layer.spaces import IMAGE_KINDS, WEIGHT_KINDS, compare_hidden_spaces, strongest_images
 from tests.examples.hidden import example_hidden, hidden_view
 
 HIDDEN: Hidden = example_hidden(120)
@@ -39,8 +39,8 @@ def test_every_figure_equals_its_definition(table: pd.DataFrame, neuron: int) ->
     weights = {"own": w[neuron], "shuffled": w[other_units(64, 4)[neuron]], "none": np.ones(784)}
     rows = table[table["neuron"] == neuron].to_dict("records")
     mine = {(row["images"], row["weights"]): row for row in rows}
-    for of in IMAGES:
-        for by in WEIGHTS:
+    for of in IMAGE_KINDS:
+        for by in WEIGHT_KINDS:
             found, chosen = mine[of, by], places[of]
             distances = cosine_distances(images[chosen] * weights[by])
             pairs = distances[~np.eye(len(chosen), dtype=bool)]
@@ -55,7 +55,7 @@ def test_every_figure_equals_its_definition(table: pd.DataFrame, neuron: int) ->
 
 
 def test_a_row_for_every_neuron_images_and_weights(table: pd.DataFrame) -> None:
-    assert len(table) == 64 * len(IMAGES) * len(WEIGHTS)
+    assert len(table) == 64 * len(IMAGE_KINDS) * len(WEIGHT_KINDS)
     assert not table.duplicated(["neuron", "images", "weights"]).any()
     assert table.drop(columns="silhouette").notna().all(axis=None)
 

@@ -13,7 +13,7 @@ from nbkit.sae.loss import Gradient
 from nbkit.studies.index.experiments import Experiments, run_experiments
 from nbkit.studies.index.findings import training_start_page
 from nbkit.studies.sae_tables.reproduction import Reproduction
-from nbkit.studies.shared.paper import COLUMNS, PAPER, STANDARD, WITH_LOSS
+from nbkit.studies.shared.paper import PAPER, PAPER_COLUMNS, STANDARD, WITH_LOSS
 from tests.examples.dead_latents import example_dead
 from tests.examples.sweep import example_sweep
 from tests.examples.tables import example_course
@@ -37,7 +37,7 @@ def test_the_start_page_has_a_line_for_each_page() -> None:
     others: dict[Gradient, pd.DataFrame] = {"average": sweep, "opposite": sweep}
     found = Experiments(example_tables(), example_course(), sweep, others, example_dead())
     tables, trade_off, dead = training_start_page(found).markdown.split("\n")
-    assert f"The {len(COLUMNS)} figures of the standard row miss the paper's by a factor of 1.25" in tables
+    assert f"The {len(PAPER_COLUMNS)} figures of the standard row miss the paper's by a factor of 1.25" in tables
     assert "with the loss by 2.00 in the nearest of 2 settings ([Tables 2 and 3](sae-tables))" in tables
     assert trade_off.startswith("2. **More monosemantic at equal L0? ") and "at equal MSE? " in trade_off
     assert "**The opposite loss** is better in" in trade_off

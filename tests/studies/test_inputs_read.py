@@ -9,7 +9,7 @@ import pytest
 from nbkit.errors import NbkitError
 from nbkit.method.controls import other_units, random_inputs
 from nbkit.mnist.images import MEAN, STD
-from nbkit.studies.latent_up_close.inputs_read import what_latents_read
+from nbkit.studies.latent_up_close.inputs_read import inputs_of_latents
 from tests.examples.hidden import example_hidden, example_sae, hidden_view, sae_view
 
 
@@ -48,7 +48,7 @@ def test_every_column_equals_a_loop_over_latents(seed: int) -> None:
                 "logits": view.metrics["max_activation"][j] * (effects.max() - effects.min()),
             }
         )
-    found = what_latents_read(hidden, view, seed)
+    found = inputs_of_latents(hidden, view, seed)
     pd.testing.assert_frame_equal(found, pd.DataFrame(rows), check_dtype=False, rtol=1e-4, atol=1e-6)
     assert found["own"].notna().sum() >= 5
     np.testing.assert_allclose(found["own"], view.metrics["mean_distance"], atol=1e-9)
@@ -57,7 +57,7 @@ def test_every_column_equals_a_loop_over_latents(seed: int) -> None:
 def test_a_latent_that_reads_one_neuron_has_no_distances_whatever_activates_it() -> None:
     hidden = example_hidden()
     view = sae_view(hidden, example_sae())
-    row = what_latents_read(hidden, view).iloc[1]
+    row = inputs_of_latents(hidden, view).iloc[1]
     assert view.metrics["n_examples"][1] > 10 and view.metrics["participation"][1] == pytest.approx(1)
     assert (row["neuron"], row["share"]) == (3, 1)
     assert row["own"] == pytest.approx(0, abs=1e-9) and row["neuron_on"] == pytest.approx(0, abs=1e-9)
@@ -69,12 +69,12 @@ def test_the_pixels_of_such_a_latent_are_those_of_its_neuron() -> None:
     latent, neuron = sae_view(hidden, example_sae()), hidden_view(hidden)
     images = hidden.test_images.double().numpy()[latent.examples[1]]
     own = mean_distance(images * neuron.activation_maps[3])
-    assert what_latents_read(hidden, latent)["pixels"][1] == pytest.approx(own, rel=1e-5)
+    assert inputs_of_latents(hidden, latent)["pixels"][1] == pytest.approx(own, rel=1e-5)
 
 
 def test_a_dead_latent_has_no_distances() -> None:
     hidden = example_hidden()
-    row = what_latents_read(hidden, sae_view(hidden, example_sae())).iloc[0]
+    row = inputs_of_latents(hidden, sae_view(hidden, example_sae())).iloc[0]
     assert np.isnan(row[["own", "shuffled", "pixels"]]).all() and row["logits"] == 0
     assert np.isfinite(row[["random", "random_pixels", "neuron_on"]].astype(float)).all()
 
@@ -97,4 +97,4 @@ def test_images_are_normalized_as_the_mlp_reads_them() -> None:
 def test_hidden_neurons_read_no_hidden_neurons() -> None:
     hidden = example_hidden()
     with pytest.raises(NbkitError, match="The hidden layer reads pixels, no hidden neurons"):
-        what_latents_read(hidden, hidden_view(hidden))
+        inputs_of_latents(hidden, hidden_view(hidden))

@@ -20,7 +20,7 @@ from nbkit.errors import NbkitError
 from nbkit.method.controls import other_units
 from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.sae.config import SaeConfig
-from nbkit.sae.evaluation import measure, sae_metrics
+from nbkit.sae.evaluation import measure
 from nbkit.sae.latents import control_distances
 from nbkit.sae.training import train_sae, train_saes
 from nbkit.studies.sae_tables.course import loss_course
@@ -28,12 +28,12 @@ from nbkit.studies.sae_tables.reproduction import (
     Search,
     controls,
     factors,
+    joint_factors,
     misses,
     reproduce,
     rows_over_seeds,
-    together,
 )
-from nbkit.studies.shared.paper import COLUMNS, PAPER, STANDARD, WITH_LOSS, paper_row
+from nbkit.studies.shared.paper import PAPER, PAPER_COLUMNS, PAPER_ROUNDING, STANDARD, WITH_LOSS, paper_row
 from tests.examples.tables import LATE, STATED, example_tables
 from tests.studies.test_sweep import small_hidden, small_sae
 
@@ -57,8 +57,15 @@ def trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[SaeCon
 
 
 def test_the_paper_s_rows() -> None:
-    assert list(PAPER.columns) == list(COLUMNS) and PAPER.shape == (2, 8)
+    assert list(PAPER.columns) == list(PAPER_COLUMNS) and PAPER.shape == (2, 8)
     assert paper_row(STANDARD)["l1"] == 2600 and paper_row(WITH_LOSS)["dead"] == 3.7
+    assert (
+        pytest.approx(
+            {"mse": 0.005, "l1": 50, "l0": 0.05, "accuracy_loss": 0.05, "max_distance": 0.005, "mean_distance": 0.005}
+            | {"size": 0.5, "dead": 0.05}
+        )
+        == PAPER_ROUNDING
+    )
 
 
 def test_a_search_is_all_combinations() -> None:
@@ -108,7 +115,7 @@ def test_rows_are_what_each_autoencoder_alone_gives(trained: list[list[SaeConfig
         hidden = small_hidden(4)
         sae = train_sae(hidden.train, replace(config, seed=4, **SMALL), progress=False)
         [mine] = rows[(rows["name"] == name) & (rows["seed"] == 4)].to_dict("records")
-        expected = sae_metrics(sae, hidden.train, hidden.test, hidden.readout, hidden.test_labels)
+        expected = measure(sae, hidden.train, hidden.test, hidden.readout, hidden.test_labels).summary
         assert {key: mine[key] for key in expected} == pytest.approx(expected, rel=1e-3, nan_ok=True)
 
 
@@ -166,9 +173,9 @@ def test_misses_by_hand() -> None:
     assert factors(found).loc["twice"].tolist() == pytest.approx([1, 1, 16, 1, 1, 1, 1, 16])
 
 
-def test_together_by_hand() -> None:
+def test_joint_factors_by_hand() -> None:
     found = example_tables(late={"mse": 0.5}, stated={"l0": 2.0}, latents={"mse": 0.8, "l0": 4.0}, spread=0)
-    best = together(misses(found.tried))
+    best = joint_factors(misses(found.tried))
     assert best["mse"]["mse"] == pytest.approx(1) and best["l0"]["l0"] == pytest.approx(1)
     assert best["mse"]["l0"] == best["l0"]["mse"] == pytest.approx(2), (
         "neither 0.5 with 1, nor 1 with 2, nor 0.8 with 4"
@@ -212,7 +219,7 @@ def small_course(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NBKIT_CACHE", str(tmp_path))
     monkeypatch.setattr(nbkit.studies.shared.kept_tables, "mlp_for", lambda _: None)
     monkeypatch.setattr(nbkit.studies.sae_tables.course, "hidden_of", small_hidden)
-    monkeypatch.setattr(nbkit.studies.sae_tables.course, "EVERY", 3)
+    monkeypatch.setattr(nbkit.studies.sae_tables.course, "MEASURED_EVERY", 3)
 
 
 @pytest.mark.usefixtures("small_course")
@@ -226,9 +233,9 @@ def test_a_course_ends_where_training_ends_and_begins_alike() -> None:
     assert by_name["early"]["l0"][1] != by_name["late"]["l0"][1]
     sae = train_sae(hidden.train, replace(late, seed=2), progress=False)
     last = by_name["late"].iloc[-1]
-    expected = sae_metrics(sae, hidden.train, hidden.test)
-    assert {name: last[name] for name in nbkit.studies.sae_tables.course.FIGURES} == pytest.approx(
-        {name: expected[name] for name in nbkit.studies.sae_tables.course.FIGURES}, nan_ok=True
+    expected = measure(sae, hidden.train, hidden.test).summary
+    assert {name: last[name] for name in nbkit.studies.sae_tables.course.COURSE_FIGURES} == pytest.approx(
+        {name: expected[name] for name in nbkit.studies.sae_tables.course.COURSE_FIGURES}, nan_ok=True
     )
 
 

@@ -31,7 +31,7 @@ def test_every_setting_is_a_line_of_ratios() -> None:
     assert nearest.tolist() in [line.tolist() for line in lines[:3]]
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ["3 settings tried", "the paper's standard row", "start, m and sum as the paper states", "nearest"]
-    assert [label.get_text() for label in ax.get_xticklabels()][2:4] == ["L0", "accuracy\nloss"]
+    assert [label.get_text() for label in ax.get_xticklabels()][2:4] == ["L0", "acc. loss"]
 
 
 def test_ratios_far_below_stay_in_sight() -> None:
@@ -44,7 +44,7 @@ def test_the_course_marks_the_start_and_the_paper_s_level() -> None:
     found = example_tables()
     figure = drawn(course_of_the_loss(found, example_course()))
     l0, distance = figure.axes
-    assert (l0.get_ylabel(), distance.get_ylabel()) == ("L0 / %", "mean distance")
+    assert (l0.get_ylabel(), distance.get_ylabel()) == ("L0 / %", "mean dist")
     for ax, column in ((l0, "l0"), (distance, "mean_distance")):
         level, late, stated = ax.get_lines()
         assert list(np.asarray(level.get_ydata())) == [PAPER.loc[WITH_LOSS, column]] * 2

@@ -20,7 +20,7 @@ from nbkit.mnist.hidden import Hidden
 from nbkit.mnist.mlp import MnistMLP
 from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.sae.config import SaeConfig
-from nbkit.sae.evaluation import measure, sae_metrics
+from nbkit.sae.evaluation import measure
 from nbkit.sae.latents import control_distances
 from nbkit.sae.sweep_columns import MEASURES
 from nbkit.sae.training import train_saes
@@ -181,7 +181,7 @@ def test_medians_are_over_latents_with_two_examples_and_means_by_activity() -> N
     assert figures["mean_distance_weighted"] == pytest.approx((values * weights).sum() / weights.sum())
     control = control_distances(sae.w_enc, hidden.test)[alive]
     assert figures["relative_distance"] == pytest.approx(values.mean() / control.mean())
-    plain = sae_metrics(sae, hidden.train, hidden.test, hidden.readout, hidden.test_labels, hidden.test_pixels)
+    plain = measure(sae, hidden.train, hidden.test, hidden.readout, hidden.test_labels, hidden.test_pixels).summary
     assert {name: figures[name] for name in plain} == pytest.approx(plain)
     assert set(OF_LATENTS) <= set(figures)
 

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.atlas.manifest import VOCABULARY
 from nbkit.atlas.snippets import display_token
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.neuron_shard import Importance, Text, neuron_arrays, rounded
@@ -21,7 +20,7 @@ from nbkit.features.importance import kept_importance
 from nbkit.features.neighbors import Neighbors, neighbors_of
 from nbkit.features.phrases import phrases_of
 from nbkit.features.table import features_of
-from nbkit.files import read_table
+from nbkit.method.metrics import METRIC_TITLES
 
 PER_SHARD = 16
 """Neurons in a shard."""
@@ -32,18 +31,18 @@ PHRASE_BYTES = 300_000
 NONE = 0xFFFF
 """What stands for a metric that is undefined."""
 
-METRICS: dict[str, tuple[str, float, float]] = {
-    "n_examples": ("examples", 1, 0),
-    "n_clusters": ("feature clusters", 1, 0),
-    "max_distance": ("maximum distance", 0.004, 0),
-    "mean_distance": ("mean distance", 0.004, 0),
-    "intra_cluster": ("intra-cluster distance", 0.004, 0),
-    "inter_cluster": ("inter-cluster distance", 0.004, 0),
-    "largest_share": ("share of the largest cluster", 0.004, 0),
-    "silhouette": ("silhouette", 0.004, -1),
-    "token_agreement": ("agreement with key tokens", 0.004, -1),
+SENT_METRICS: dict[str, tuple[float, float]] = {
+    "n_examples": (1, 0),
+    "n_clusters": (1, 0),
+    "max_distance": (0.004, 0),
+    "mean_distance": (0.004, 0),
+    "intra_cluster": (0.004, 0),
+    "inter_cluster": (0.004, 0),
+    "largest_share": (0.004, 0),
+    "silhouette": (0.004, -1),
+    "token_agreement": (0.004, -1),
 }
-"""Columns of `Atlas.neurons` that are sent as whole numbers: what they are called; value = number * scale + shift."""
+"""Columns of `Atlas.neurons` that are sent as whole numbers; value = number * scale + shift."""
 
 
 class AtlasShards:
@@ -91,7 +90,9 @@ class AtlasShards:
             [rows[choice.neuron.layer, choice.neuron.index], choice.rule] for choice in showcase.featured(self.atlas)
         ]
         described = [{"name": "max_activation", "label": "maximum activation", "scale": 1}]
-        described += [{"name": n, "label": label, "scale": s, "shift": t} for n, (label, s, t) in METRICS.items()]
+        described += [
+            {"name": n, "label": METRIC_TITLES[n], "scale": s, "shift": t} for n, (s, t) in SENT_METRICS.items()
+        ]
         about = {
             "model": manifest.model,
             "corpus": manifest.corpus,
@@ -110,7 +111,7 @@ class AtlasShards:
             "phrases": self.phrases["phrase"].iloc[self._phrase_starts[:-1]].tolist(),
         }
         arrays = {"json": as_text(about), "max_activation": rounded(table["max_activation"].to_numpy())}
-        return arrays | {name: _whole(table[name], scale, shift) for name, (_, scale, shift) in METRICS.items()}
+        return arrays | {name: _whole(table[name], scale, shift) for name, (scale, shift) in SENT_METRICS.items()}
 
     def _vocabulary(self, _: int) -> dict[str, np.ndarray]:
         return {"json": as_text({"tokens": [display_token(text) for text in self.vocabulary["text"]]})}
@@ -157,7 +158,7 @@ class AtlasShards:
 
         The most frequent come first: many small numbers take less room.
         """
-        table = read_table(self.atlas.path / VOCABULARY)
+        table = self.atlas.vocabulary
         count = np.bincount(self.atlas.tokens.ravel(), minlength=int(table["id"].max()) + 1)
         return table.iloc[np.argsort(-count[table["id"]], kind="stable")]
 

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Protocol
 
 import anywidget
 import traitlets
 
-from nbkit.atlas.snippets import Snippet, display_token
+from nbkit.atlas.examples import HasExamples
+from nbkit.atlas.snippets import display_token
 from nbkit.explorers.shared.bundle import module_text, style_text
 from nbkit.explorers.shared.threshold import Threshold
-from nbkit.method.clusters import FeatureClusters, node_medoids
-
-
-class HasExamples(Protocol):
-    """What the explorer needs of a neuron."""
-
-    @property
-    def layer(self) -> int: ...
-    @property
-    def index(self) -> int: ...
-    @property
-    def snippets(self) -> Sequence[Snippet]: ...
-    def clusters(self, threshold: float = ...) -> FeatureClusters: ...
+from nbkit.method.clusters import node_medoids
 
 
 class DendrogramExplorer(anywidget.AnyWidget):

@@ -15,21 +15,17 @@ from jaxtyping import Float, Int
 from nbkit.errors import NbkitError
 from nbkit.explorers.shared.bundle import module_text, style_text
 from nbkit.explorers.shared.packing import pack
+from nbkit.method.metrics import METRIC_TITLES
 from nbkit.mnist.view import CLASSES, PIXELS, LatentView, MlpWeights, check_shape
 
 PICKS = 5
 """Images of each digit that a reader can pick, besides all that are examples of something."""
-LABELS = {
+LATENT_TITLES = METRIC_TITLES | {
     "n_examples": "activating images",
     "size": "examples",
     "max_activation": "maximum activation",
-    "max_distance": "maximum distance",
     "participation": "inputs that it reads",
     "monosemanticity": "monosemanticity score",
-    "intra_cluster": "intra-cluster distance",
-    "inter_cluster": "inter-cluster distance",
-    "n_clusters": "feature clusters",
-    "largest_share": "share of the largest cluster",
 }
 """What the columns of `nbkit.sae.report.SaeReport.latents` are called."""
 
@@ -108,7 +104,7 @@ def explorer_arrays(
     activation maps 8 with a scale each, curves 8; all other numbers are float32.
 
     Raises:
-        NbkitError: as `LatentExplorer`.
+        NbkitError: there are no views, shapes do not fit, or an example is no image.
     """
     if not views:
         raise NbkitError("There is nothing to explore: give at least one view.")
@@ -136,7 +132,8 @@ def explorer_arrays(
             raise NbkitError(f"The view {view.name!r} does not read the {len(b_in)} hidden neurons of this MLP.")
         columns = _columns(view.metrics)
         arrays |= {f"{i}.{name}": array for name, array in _view_arrays(view, sent, columns).items()}
-        metrics = [{"label": LABELS.get(name, name.replace("_", " ")), "flag": flag} for name, flag in columns.items()]
+        titles = {name: LATENT_TITLES.get(name, name.replace("_", " ")) for name in columns}
+        metrics = [{"label": titles[name], "flag": flag} for name, flag in columns.items()]
         described.append({"name": view.name, "unit": view.unit, "n": len(view.metrics), "metrics": metrics})
     return {"views": described}, arrays
 

@@ -2,6 +2,6 @@
 
 from nbkit.studies.embedding_spaces.comparison import compare_spaces, spaces_of
 from nbkit.studies.embedding_spaces.figures import table1_intervals
-from nbkit.studies.embedding_spaces.findings import embedding_spaces, paired_table, table1
+from nbkit.studies.embedding_spaces.findings import paired_table, separation, table1
 
-__all__ = ["compare_spaces", "embedding_spaces", "paired_table", "spaces_of", "table1", "table1_intervals"]
+__all__ = ["compare_spaces", "paired_table", "separation", "spaces_of", "table1", "table1_intervals"]

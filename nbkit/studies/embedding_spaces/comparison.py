@@ -21,7 +21,7 @@ MEASURES = (
 )
 """Columns of a survey that are compared between spaces."""
 
-COLUMNS = ("statistic", "value", "low", "high", "n")
+SUMMARY_COLUMNS = ("statistic", "value", "low", "high", "n")
 
 
 def joined_metrics(atlas: Atlas, kinds: Sequence[str], min_examples: int) -> dict[str, pd.DataFrame]:
@@ -56,7 +56,13 @@ def compare_spaces(
         for kind, table in tables.items()
         for metric in MEASURES
     ]
-    return pd.concat(parts, ignore_index=True)[["kind", "metric", *COLUMNS]]
+    return pd.concat(parts, ignore_index=True)[["kind", "metric", *SUMMARY_COLUMNS]]
+
+
+def value_of(table: pd.DataFrame, kind: str, metric: str, statistic: str = "mean") -> float:
+    """One number of `compare_spaces`."""
+    [value] = table.query("kind == @kind and metric == @metric and statistic == @statistic")["value"]
+    return float(value)
 
 
 def paired_differences(atlas: Atlas, kind: str, other: str, min_examples: int = 10, seed: int = 0) -> pd.DataFrame:
@@ -72,7 +78,7 @@ def paired_differences(atlas: Atlas, kind: str, other: str, min_examples: int = 
         difference = (tables[kind][metric] - tables[other][metric]).dropna()
         share = summarize((difference > 0).astype(float), seed).iloc[:1].assign(statistic="share")
         parts.append(pd.concat([summarize(difference, seed), share]).assign(metric=metric))
-    return pd.concat(parts, ignore_index=True)[["metric", *COLUMNS]]
+    return pd.concat(parts, ignore_index=True)[["metric", *SUMMARY_COLUMNS]]
 
 
 def spaces_of(atlas: Atlas) -> tuple[str, ...]:

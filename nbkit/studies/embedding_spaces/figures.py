@@ -1,35 +1,30 @@
 """Table 1 as a figure: distances within and across clusters for each kind of embedding."""
 
+from textwrap import fill
+
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from nbkit.errors import NbkitError
 from nbkit.figures.palette import CLUSTER_COLORS, INK
-from nbkit.figures.style import WIDTH, BookFigure, styled
+from nbkit.figures.style import WIDTH, BookFigure, metric_label, styled
+from nbkit.method.embeddings import EMBEDDING_NAMES
+from nbkit.studies.shared import paper
 
-PANELS = {
-    "intra_cluster": "intra-cluster distance",
-    "inter_cluster": "inter-cluster distance",
-    "silhouette": "silhouette",
-    "token_agreement": "agreement with key tokens (Rand)",
-    "silhouette_matched": "silhouette, equal number of clusters",
-    "token_agreement_matched": "agreement, equal number of clusters",
-}
-NAMES = {
-    "pre_mlp": "pre-MLP vectors",
-    "input": "neuron embeddings",
-    "gradient": "neuron embeddings (gradient)",
-    "gate": "neuron embeddings (gate)",
-    "up": "neuron embeddings (up)",
-    "shuffled": "another neuron's weights",
-}
-PAPER = {  # Table 1: GPT2-small, averages over all neurons
-    "pre_mlp": {"intra_cluster": 0.31, "inter_cluster": 0.63},
-    "neuron": {"intra_cluster": 0.21, "inter_cluster": 0.73},
-}
+DRAWN = (
+    "intra_cluster",
+    "inter_cluster",
+    "silhouette",
+    "token_agreement",
+    "silhouette_matched",
+    "token_agreement_matched",
+)
+"""Metrics of `compare_spaces`, a panel each."""
+PANEL_WIDTH = 36
+"""Characters in a line under a panel."""
 STATISTICS = {"mean": ("o", CLUSTER_COLORS[0], -0.15), "median": ("D", CLUSTER_COLORS[1], 0.15)}  # marker, color, place
-COLUMNS = ("kind", "metric", "statistic", "value", "low", "high")
+NEEDED = ("kind", "metric", "statistic", "value", "low", "high")
 
 
 @styled
@@ -40,20 +35,20 @@ def table1_intervals(table: pd.DataFrame) -> Figure:
 
     Args:
         table: one row a number, with columns kind (`pre_mlp`, `input`, `gate`, `up`, `gradient`, `shuffled`),
-            metric (see `PANELS`, of which those that occur are drawn), statistic (`mean`, `median`), value, and low
+            metric (see `DRAWN`, of which those that occur are drawn), statistic (`mean`, `median`), value, and low
             and high, the ends of its interval. Lines stand in the order in which the kinds appear.
 
     Raises:
         NbkitError: a column is missing, or no metric is known.
     """
-    if missing := [column for column in COLUMNS if column not in table.columns]:
+    if missing := [column for column in NEEDED if column not in table.columns]:
         raise NbkitError(f"The table lacks the columns {', '.join(missing)}.")
     kinds: list[str] = list(dict.fromkeys(table["kind"]))
     first_own = [kind for kind in kinds if kind not in ("pre_mlp", "shuffled")][:1]
-    paper = {"pre_mlp": PAPER["pre_mlp"], **dict.fromkeys(first_own, PAPER["neuron"])}
-    metrics = [metric for metric in PANELS if metric in set(table["metric"])]
+    printed = {"pre_mlp": paper.TABLE_1["pre_mlp"], **dict.fromkeys(first_own, paper.TABLE_1["neuron"])}
+    metrics = [metric for metric in DRAWN if metric in set(table["metric"])]
     if not metrics:
-        raise NbkitError(f"The table has none of the metrics {', '.join(PANELS)}.")
+        raise NbkitError(f"The table has none of the metrics {', '.join(DRAWN)}.")
     n_rows = -(-len(metrics) // 2)
     figure = BookFigure(figsize=(WIDTH, 0.5 + n_rows * (0.6 + 0.34 * len(kinds))))
     axes = figure.subplots(n_rows, 2, sharey=True, squeeze=False).flat
@@ -64,11 +59,11 @@ def table1_intervals(table: pd.DataFrame) -> Figure:
             ax.hlines(places, rows["low"], rows["high"], color=color, linewidth=2.2, alpha=0.5)
             ax.plot(rows["value"], places, marker, color=color)
         for row, kind in enumerate(kinds):
-            if metric in paper.get(kind, {}):
-                ax.plot(paper[kind][metric], row, "o", markerfacecolor="none", color=INK, markersize=6.5)
-        ax.set_yticks(range(len(kinds)), [NAMES.get(kind, kind) for kind in kinds])
+            if metric in printed.get(kind, {}):
+                ax.plot(printed[kind][metric], row, "o", markerfacecolor="none", color=INK, markersize=6.5)
+        ax.set_yticks(range(len(kinds)), [EMBEDDING_NAMES.get(kind, kind) for kind in kinds])
         ax.set_ylim(len(kinds) - 0.5, -0.5)
-        ax.set_xlabel(PANELS[metric])
+        ax.set_xlabel(fill(metric_label(metric), PANEL_WIDTH))
         ax.grid(visible=True)
     if len(metrics) % 2:
         figure.axes[-1].set_axis_off()
@@ -77,7 +72,7 @@ def table1_intervals(table: pd.DataFrame) -> Figure:
         for statistic, (marker, color, _) in STATISTICS.items()
     ]
     marks.append(
-        Line2D([], [], marker="o", markerfacecolor="none", color=INK, linestyle="", label="paper (GPT2-small)")
+        Line2D([], [], marker="o", markerfacecolor="none", color=INK, linestyle="", label=f"paper ({paper.MODEL})")
     )
     figure.legend(handles=marks, loc="outside upper center", ncols=3)
     return figure

@@ -1,76 +1,86 @@
-"""Neuron against pre-MLP embeddings in words and tables (Table 1)."""
+"""What Table 1 supports, and its tables (neuron embeddings against pre-MLP vectors, and against the control)."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.studies.embedding_spaces.comparison import MEASURES, compare_spaces, paired_differences
-from nbkit.studies.shared.text import Text
-
-NAMES = {
-    "input": "neuron embedding",
-    "gradient": "neuron embedding (gradient)",
-    "gate": "neuron embedding (gate)",
-    "up": "neuron embedding (up)",
-    "pre_mlp": "pre-MLP vector",
-    "shuffled": "another neuron's weights (control)",
-}
-
-METRICS = {
-    "intra_cluster": "intra-cluster",
-    "inter_cluster": "inter-cluster",
-    "n_clusters": "clusters",
-    "silhouette": "silhouette",
-    "silhouette_matched": "silhouette, equal number of clusters",
-    "token_agreement": "agreement with key tokens",
-    "token_agreement_matched": "agreement with key tokens, equal number of clusters",
-}
-
-UNDEFINED = "undefined"
-"""In a table, where no neuron has the metric."""
+from nbkit.method.embeddings import EMBEDDING_NAMES
+from nbkit.method.metrics import METRIC_TITLES
+from nbkit.studies.embedding_spaces.comparison import MEASURES, compare_spaces, paired_differences, value_of
+from nbkit.studies.shared.estimate import UNDEFINED, Difference
 
 
-def embedding_spaces(atlas: Atlas, min_examples: int = 10, seed: int = 0) -> Text:
-    """What Table 1 supports, in three sentences that follow its numbers."""
+@dataclass(frozen=True)
+class Distances:
+    """Mean cosine distances in a space, averaged over the neurons; or how far they move from one space to another."""
+
+    within: float
+    """Between examples in the same cluster."""
+    between: float
+    """Between examples in different clusters."""
+
+    def since(self, before: Distances) -> Distances:
+        """How far they moved."""
+        return Distances(self.within - before.within, self.between - before.between)
+
+
+@dataclass(frozen=True)
+class Separation:
+    """How neuron embeddings part a neuron's examples, beside pre-MLP vectors and the shuffled-weight control.
+
+    The differences are means over the neurons, neuron by neuron, at an equal number of clusters.
+    """
+
+    pre_mlp: Distances
+    own: Distances
+    control: Distances
+    silhouette_over_pre_mlp: Difference
+    """Silhouette of the neuron embedding minus that of the pre-MLP vector."""
+    silhouette_over_control: Difference
+    agreement_over_pre_mlp: Difference
+    """Agreement with key tokens, of the neuron embedding minus of the pre-MLP vector."""
+    agreement_over_control: Difference
+
+    @property
+    def moved(self) -> Distances:
+        """From pre-MLP vectors to neuron embeddings."""
+        return self.own.since(self.pre_mlp)
+
+    @property
+    def control_moved(self) -> Distances:
+        """From pre-MLP vectors to the control."""
+        return self.control.since(self.pre_mlp)
+
+
+def separation(atlas: Atlas, min_examples: int = 10, seed: int = 0) -> Separation:
+    """What Table 1 supports, over the neurons with at least `min_examples` examples; the seed is of the bootstrap.
+
+    Raises:
+        NbkitError: if no neuron has that many examples.
+    """
     own = atlas.manifest.embedding
-    table = compare_spaces(atlas, min_examples=min_examples, seed=seed).set_index(["kind", "metric", "statistic"])[
-        "value"
-    ]
-    intra, inter = (
-        {k: table[k, name, "mean"] for k in ("pre_mlp", own, "shuffled")} for name in ("intra_cluster", "inter_cluster")
-    )
-    moved = {
-        k: f"{intra[k] - intra['pre_mlp']:+.3f} within and {inter[k] - inter['pre_mlp']:+.3f} between clusters"
-        for k in (own, "shuffled")
+    table = compare_spaces(atlas, min_examples=min_examples, seed=seed)
+    distances = {
+        kind: Distances(value_of(table, kind, "intra_cluster"), value_of(table, kind, "inter_cluster"))
+        for kind in ("pre_mlp", own, "shuffled")
     }
-    against = {other: paired_differences(atlas, own, other, min_examples, seed) for other in ("pre_mlp", "shuffled")}
-    return Text(
-        f"- **Distances.** From pre-MLP vectors to neuron embeddings the mean distance moves by {moved[own]}. With "
-        f"another neuron's weights in place of the neuron's own it moves by {moved['shuffled']}. What both have in "
-        f"common says "
-        "nothing about the neuron.\n"
-        f"- **Separation at an equal number of clusters.** The silhouette of the neuron embedding is "
-        f"{phrase(against['pre_mlp'], 'silhouette_matched')} that of the pre-MLP vector, and "
-        f"{phrase(against['shuffled'], 'silhouette_matched')} that of the control.\n"
-        "- **Agreement with the key tokens at an equal number of clusters**, a yardstick that lives in no embedding "
-        f"space, is {phrase(against['pre_mlp'], 'token_agreement_matched')} that of the pre-MLP vector, and "
-        f"{phrase(against['shuffled'], 'token_agreement_matched')} that of the control."
+    over_pre_mlp, over_control = (
+        paired_differences(atlas, own, other, min_examples, seed) for other in ("pre_mlp", "shuffled")
     )
-
-
-def phrase(table: pd.DataFrame, metric: str) -> str:
-    """A paired difference as words: `higher by 0.012 (95% interval +0.010 to +0.014) than`, or why there is none."""
-    row = table[(table["metric"] == metric) & (table["statistic"] == "mean")].iloc[0]
-    if row["n"] == 0:
-        return "in no neuron defined together with"
-    interval = f"95% interval {row['low']:+.3f} to {row['high']:+.3f}"
-    if row["low"] <= 0 <= row["high"]:
-        return f"not measurably different ({row['value']:+.3f}, {interval}) from"
-    return f"{'higher' if row['value'] > 0 else 'lower'} by {abs(row['value']):.3f} ({interval}) than"
+    return Separation(
+        pre_mlp=distances["pre_mlp"],
+        own=distances[own],
+        control=distances["shuffled"],
+        silhouette_over_pre_mlp=Difference.of_means(over_pre_mlp, "silhouette_matched"),
+        silhouette_over_control=Difference.of_means(over_control, "silhouette_matched"),
+        agreement_over_pre_mlp=Difference.of_means(over_pre_mlp, "token_agreement_matched"),
+        agreement_over_control=Difference.of_means(over_control, "token_agreement_matched"),
+    )
 
 
 def table1(table: pd.DataFrame, statistic: str) -> pd.DataFrame:
@@ -79,7 +89,7 @@ def table1(table: pd.DataFrame, statistic: str) -> pd.DataFrame:
     cells = chosen.assign(cell=[with_interval(row.value, row.low, row.high) for row in chosen.itertuples()])
     wide = cells.pivot(index="metric", columns="kind", values="cell")
     wide = wide.loc[list(MEASURES), list(dict.fromkeys(chosen["kind"]))]
-    return wide.rename(index=METRICS, columns=NAMES).rename_axis(index=None, columns=statistic)
+    return wide.rename(index=METRIC_TITLES, columns=EMBEDDING_NAMES).rename_axis(index=None, columns=statistic)
 
 
 def paired_table(atlas: Atlas, min_examples: int = 10, seed: int = 0) -> pd.DataFrame:
@@ -88,13 +98,13 @@ def paired_table(atlas: Atlas, min_examples: int = 10, seed: int = 0) -> pd.Data
     for other in ("pre_mlp", "shuffled"):
         table = paired_differences(atlas, atlas.manifest.embedding, other, min_examples, seed)
         rows = table.pivot(index="metric", columns="statistic", values=["value", "low", "high"]).loc[list(MEASURES)]
-        columns[f"minus {NAMES[other]}"] = [
+        columns[f"minus {EMBEDDING_NAMES[other]}"] = [
             with_interval(row["value", "mean"], row["low", "mean"], row["high", "mean"]) for _, row in rows.iterrows()
         ]
-        columns[f"share above {NAMES[other]}"] = [
+        columns[f"share above {EMBEDDING_NAMES[other]}"] = [
             UNDEFINED if np.isnan(value) else f"{value:.0%}" for value in rows["value", "share"]
         ]
-    return pd.DataFrame(columns, index=[METRICS[name] for name in MEASURES])
+    return pd.DataFrame(columns, index=[METRIC_TITLES[name] for name in MEASURES])
 
 
 def with_interval(value: Any, low: Any, high: Any) -> str:

@@ -11,16 +11,9 @@ from nbkit.figures.latent import SIDE, SIGNED
 from nbkit.figures.palette import CLUSTER_COLORS, INK
 from nbkit.figures.style import WIDTH, BookFigure, styled
 from nbkit.mnist.view import LatentView
-from nbkit.studies.hidden_layer.spaces import IMAGES, WEIGHTS
+from nbkit.studies.hidden_layer.spaces import IMAGE_KINDS, SPACE_TITLES, WEIGHT_KINDS
 
-PANELS = {
-    "mean_distance": "mean distance",
-    "n_clusters": "feature clusters",
-    "agreement": "agreement with digits (Rand)",
-    "purity": "share of the commonest digit",
-}
-IMAGE_NAMES = {"examples": "first 100 examples", "random": "100 random images", "strongest": "100 strongest images"}
-WEIGHT_NAMES = {"own": "own weights", "shuffled": "another neuron's weights", "none": "no weights"}
+PANEL_METRICS = ("mean_distance", "n_clusters", "agreement", "purity")
 MARKS = {"own": ("o", CLUSTER_COLORS[0]), "shuffled": ("s", CLUSTER_COLORS[1]), "none": ("^", CLUSTER_COLORS[2])}
 TILE = SIDE + 2
 SPREAD = 0.16
@@ -64,26 +57,26 @@ def hidden_distributions(table: pd.DataFrame, seed: int = 0) -> Figure:
     Raises:
         NbkitError: a column is missing.
     """
-    if missing := [name for name in ("images", "weights", *PANELS) if name not in table.columns]:
+    if missing := [name for name in ("images", "weights", *PANEL_METRICS) if name not in table.columns]:
         raise NbkitError(f"The table lacks the columns {', '.join(missing)}.")
     rng = np.random.default_rng(seed)
     figure = BookFigure(figsize=(WIDTH, 5.2))
-    for ax, (metric, title) in zip(figure.subplots(2, 2, sharey=True).flat, PANELS.items(), strict=True):
-        for row, images in enumerate(IMAGES):
-            kinds = WEIGHTS if metric != "purity" else WEIGHTS[:1]
+    for ax, metric in zip(figure.subplots(2, 2, sharey=True).flat, PANEL_METRICS, strict=True):
+        for row, images in enumerate(IMAGE_KINDS):
+            kinds = list(WEIGHT_KINDS) if metric != "purity" else ["own"]
             for place, weights in enumerate(kinds):
                 mine = table[(table["images"] == images) & (table["weights"] == weights)][metric].to_numpy()
                 middle = row + 0.3 * (place - (len(kinds) - 1) / 2)
                 marker, color = MARKS[weights]
                 heights = middle + rng.uniform(-SPREAD / 2, SPREAD / 2, len(mine))
-                label = WEIGHT_NAMES[weights] if row == 0 and metric == "mean_distance" else None
+                label = WEIGHT_KINDS[weights] if row == 0 and metric == "mean_distance" else None
                 ax.plot(mine, heights, marker, color=color, markersize=2.6, alpha=0.55, linewidth=0, label=label)
                 ax.vlines(np.median(mine), middle - 0.13, middle + 0.13, color=INK, linewidth=1.8, zorder=3)
-        ax.set_yticks(range(len(IMAGES)), [IMAGE_NAMES[name] for name in IMAGES])
-        ax.set_ylim(len(IMAGES) - 0.5, -0.5)
+        ax.set_yticks(range(len(IMAGE_KINDS)), IMAGE_KINDS.values())
+        ax.set_ylim(len(IMAGE_KINDS) - 0.5, -0.5)
         ax.set_xlim(left=0)
-        ax.set_xlabel(title)
+        ax.set_xlabel(SPACE_TITLES[metric])
         ax.tick_params(axis="y", length=0)
         ax.grid(visible=True, axis="x")
-    figure.legend(loc="outside upper center", ncols=len(WEIGHTS))
+    figure.legend(loc="outside upper center", ncols=len(WEIGHT_KINDS))
     return figure

@@ -16,18 +16,30 @@ from nbkit.mnist.images import CLASSES
 from nbkit.mnist.view import LatentView
 from nbkit.sae.report import HIDDEN_CUT
 
-IMAGES = ("examples", "random", "strongest")
+IMAGE_KINDS = {
+    "examples": "first 100 examples",
+    "random": "100 random images",
+    "strongest": "100 strongest images",
+}
 """A neuron's examples, the first 100 that activate it; 100 test images drawn at random, for all neurons the same; the
-100 test images that activate it most."""
-WEIGHTS = ("own", "shuffled", "none")
-"""The neuron's own input weights, those of another neuron, and all 1: the image as the neuron receives it."""
-METRICS = ("mean_distance", "max_distance", "n_clusters", "silhouette", "agreement", "purity")
+100 test images that activate it most. With their titles."""
+WEIGHT_KINDS = {"own": "own weights", "shuffled": "another neuron's weights (control)", "none": "no weights"}
+"""The neuron's own input weights, those of another neuron, and all 1: the image as the neuron receives it. With their
+titles."""
+SPACE_TITLES = {
+    "mean_distance": "mean distance",
+    "n_clusters": "feature clusters",
+    "silhouette": "silhouette",
+    "agreement": "agreement with digits",
+    "purity": "share of the commonest digit",
+}
+"""Metrics of a kind of images with a kind of weights, as tables and figures call them."""
 
 
 def compare_hidden_spaces(
     hidden: Hidden, view: LatentView, threshold: float = HIDDEN_CUT, seed: int = 0
 ) -> pd.DataFrame:
-    """Every hidden neuron's images, in all combinations of `IMAGES` and `WEIGHTS`.
+    """Every hidden neuron's images, in all combinations of `IMAGE_KINDS` and `WEIGHT_KINDS`.
 
     Args:
         hidden: the MLP.
@@ -55,12 +67,24 @@ def compare_hidden_spaces(
             continue
         places = (view.examples[neuron], drawn, strongest_inputs(activations[:, neuron]))
         weights = (w_in[:, neuron], w_in[:, other[neuron]], np.ones(len(w_in)))
-        for of, chosen in zip(IMAGES, places, strict=True):
-            for by, w in zip(WEIGHTS, weights, strict=True):
+        for of, chosen in zip(IMAGE_KINDS, places, strict=True):
+            for by, w in zip(WEIGHT_KINDS, weights, strict=True):
                 clusters = feature_clusters(images[chosen] * w, threshold)
                 row = {"neuron": neuron, "images": of, "weights": by}
                 rows.append(row | _figures(clusters) | _about_digits(clusters, labels[chosen]))
-    return pd.DataFrame(rows)[["neuron", "images", "weights", *METRICS]]
+    return pd.DataFrame(rows)[["neuron", "images", "weights", "max_distance", *SPACE_TITLES]]
+
+
+def hidden_spaces_table(table: pd.DataFrame) -> pd.DataFrame:
+    """`compare_hidden_spaces` for the eye: medians over the neurons, a row for each kind of images and weights."""
+    order = [(of, by) for of in IMAGE_KINDS for by in WEIGHT_KINDS]
+    medians = table.groupby(["images", "weights"])[list(SPACE_TITLES)].median().loc[order]
+    cells = medians.map("{:.2f}".format).assign(n_clusters=medians["n_clusters"].map("{:.0f}".format))
+    cells["purity"] = cells["purity"].where(np.array([by == "own" for _, by in order]), "")  # the same with any weights
+    cells.index = pd.Index(
+        [f"{IMAGE_KINDS[of]}, {WEIGHT_KINDS[by]}" if by == "own" else f"… {WEIGHT_KINDS[by]}" for of, by in order]
+    )
+    return cells.rename(columns=SPACE_TITLES)
 
 
 def strongest_images(hidden: Hidden, view: LatentView, threshold: float = HIDDEN_CUT) -> LatentView:

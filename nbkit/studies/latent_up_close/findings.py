@@ -1,20 +1,22 @@
-"""Single latents of the MNIST autoencoders in words and tables: what makes their distances small."""
+"""Single latents of the MNIST autoencoders in tables and numbers: what makes their distances small."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from nbkit.mnist.choice import ENOUGH, LatentChoice
 from nbkit.mnist.view import LatentView
-from nbkit.studies.embedding_spaces.findings import UNDEFINED
-from nbkit.studies.shared.text import Text
+from nbkit.studies.latent_up_close.broad_latent import BROAD
+from nbkit.studies.shared.change import Change
+from nbkit.studies.shared.estimate import UNDEFINED
 
-BROAD = 100
-"""Test images that activate a latent that counts as broad."""
-ROWS = {
+Reads = Mapping[str, pd.DataFrame]
+"""`inputs_of_latents` by the name of the view."""
+LATENT_ROWS = {
     "n_examples": ("test images that activate it", 0),
     "n_clusters": ("feature clusters", 0),
     "max_distance": ("maximum distance", 3),
@@ -29,27 +31,27 @@ ROWS = {
     "purity": ("commonest digit", 2),
     "logits": ("moves the logits by at most", 3),
 }
-"""Columns of a report and of `what_latents_read`: titles and decimals."""
+"""Columns of a report and of `inputs_of_latents`: titles and decimals."""
 
 
-def chosen_latents(choices: Sequence[LatentChoice], read: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def chosen_latents(choices: Sequence[LatentChoice], read: Reads) -> pd.DataFrame:
     """The figures of some latents side by side.
 
     Args:
         choices: the latents.
-        read: `what_latents_read` by the name of the view.
+        read: what their latents read.
     """
     rows = {c.name: pd.concat([c.metrics, read[c.view.name].iloc[c.latent]]) for c in choices}
     return _side_by_side(rows)
 
 
-def median_latents(views: Sequence[LatentView], read: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def median_latents(views: Sequence[LatentView], read: Reads) -> pd.DataFrame:
     """The medians over the latents with enough examples, a column per autoencoder, and over those with one broad
     cluster where there are any.
 
     Args:
         views: the autoencoders'.
-        read: `what_latents_read` by the name of the view.
+        read: what their latents read.
     """
     columns: dict[str, pd.Series] = {}
     for view in views:
@@ -61,42 +63,80 @@ def median_latents(views: Sequence[LatentView], read: Mapping[str, pd.DataFrame]
     return _side_by_side(columns)
 
 
-def what_shrinks(standard: LatentView, with_loss: LatentView, read: Mapping[str, pd.DataFrame]) -> Text:
-    """What the neuron-embedding loss changes in the median latent, and what latents with one broad cluster read."""
+@dataclass(frozen=True)
+class MedianChanges:
+    """Figures of the median latent among those with enough examples, without the loss and with it."""
+
+    mean_distance: Change
+    participation: Change
+    """Hidden neurons that it reads."""
+    pixels: Change
+    """The mean distance of its examples as images."""
+    random_pixels: Change
+    """That of random images."""
+
+
+def median_changes(standard: LatentView, with_loss: LatentView, read: Reads) -> MedianChanges:
+    """What the neuron-embedding loss changes in the median latent.
+
+    Args:
+        standard: the autoencoder's without the loss.
+        with_loss: the autoencoder's with it.
+        read: what their latents read.
+    """
     before, after = (_figures(view, read).query(f"n_examples >= {ENOUGH}").median() for view in (standard, with_loss))
-
-    def moved(name: str) -> str:
-        digits = ROWS[name][1]
-        return f"from {before[name]:.{digits}f} to {after[name]:.{digits}f}"
-
-    text = (
-        f"With the loss the mean distance of the median latent goes {moved('mean_distance')}. The number of hidden "
-        f"neurons that it reads goes {moved('participation')}, the distance of its examples as images "
-        f"{moved('pixels')} (random images: {moved('random_pixels')})."
-    )
-    broad = {view.name: _broad(_figures(view, read)) for view in (standard, with_loss)}
-    counts = " and ".join(f"{len(table)} latents of the {name}" for name, table in broad.items())
-    text += f" One feature cluster and at least {BROAD} examples have {counts}."
-    mine = broad[with_loss.name]
-    if len(mine):
-        text += (
-            f" The median of the latter has **{mine['share'].median():.0%} of its weight on a single hidden neuron**; "
-            f"their {len(mine)} strongest hidden neurons are {mine['neuron'].nunique()} different ones."
-        )
-    return Text(text)
+    names = ("mean_distance", "participation", "pixels", "random_pixels")
+    return MedianChanges(*(Change(float(before[name]), float(after[name])) for name in names))
 
 
-def logit_share(views: Sequence[LatentView], read: Mapping[str, pd.DataFrame], least: float = 0.1) -> Text:
-    """How many latents matter to the digit that the MLP answers, as a sentence."""
-    moves = {view.name: read[view.name]["logits"] >= least for view in views}
-    told = " and ".join(f"{int(far.sum())} of the {len(far)} latents of the {name}" for name, far in moves.items())
-    return Text(
-        f"One logit against another can be moved by {least:g} or more by {told}. A median over latents, as in Table 3, "
-        f"counts the others alike."
-    )
+@dataclass(frozen=True)
+class BroadLatents:
+    """The latents of an autoencoder with one feature cluster and many examples."""
+
+    n: int
+    least: int
+    """Examples that each has."""
+    share: float
+    """How much of its weight the median of them has on a single hidden neuron; NaN where there is none."""
+    n_neurons: int
+    """How many different hidden neurons are the strongest of one."""
 
 
-def _figures(view: LatentView, read: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def broad_latents(view: LatentView, read: Reads) -> BroadLatents:
+    """How many latents with one broad cluster there are, and what they read.
+
+    Args:
+        view: the autoencoder's.
+        read: what its latents read.
+    """
+    broad = _broad(_figures(view, read))
+    return BroadLatents(len(broad), BROAD, float(broad["share"].median()), broad["neuron"].nunique())
+
+
+@dataclass(frozen=True)
+class LogitMovers:
+    """The latents of an autoencoder that matter to the digit that the MLP answers."""
+
+    n: int
+    n_latents: int
+    """All that the autoencoder has."""
+    least: float
+    """How far each of the `n` can move one logit against another."""
+
+
+def logit_movers(view: LatentView, read: Reads, least: float = 0.1) -> LogitMovers:
+    """How many latents can move one logit against another.
+
+    Args:
+        view: the autoencoder's.
+        read: what its latents read.
+        least: by how much.
+    """
+    far = read[view.name]["logits"] >= least
+    return LogitMovers(int(far.sum()), len(far), least)
+
+
+def _figures(view: LatentView, read: Reads) -> pd.DataFrame:
     return pd.concat([view.metrics, read[view.name]], axis=1)
 
 
@@ -106,7 +146,9 @@ def _broad(table: pd.DataFrame) -> pd.DataFrame:
 
 def _side_by_side(columns: Mapping[str, pd.Series]) -> pd.DataFrame:
     cells = {
-        name: [UNDEFINED if np.isnan(row[key]) else f"{row[key]:,.{digits}f}" for key, (_, digits) in ROWS.items()]
+        name: [
+            UNDEFINED if np.isnan(row[key]) else f"{row[key]:,.{digits}f}" for key, (_, digits) in LATENT_ROWS.items()
+        ]
         for name, row in columns.items()
     }
-    return pd.DataFrame(cells, index=[title for title, _ in ROWS.values()])
+    return pd.DataFrame(cells, index=[title for title, _ in LATENT_ROWS.values()])

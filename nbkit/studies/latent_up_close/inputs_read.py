@@ -19,7 +19,7 @@ N_CONTROL = 100
 """Inputs of a control: as many as a latent has examples, at most."""
 
 
-def what_latents_read(hidden: Hidden, view: LatentView, seed: int = 0) -> pd.DataFrame:
+def inputs_of_latents(hidden: Hidden, view: LatentView, seed: int = 0) -> pd.DataFrame:
     """For each latent of an autoencoder of the hidden layer, what it reads and what its mean distance is worth.
 
     Args:

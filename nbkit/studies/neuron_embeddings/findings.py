@@ -6,11 +6,9 @@ import numpy as np
 import pandas as pd
 
 from nbkit.atlas.neuron import Neuron
+from nbkit.method.embeddings import EMBEDDING_NAMES
 from nbkit.method.intervals import summarize
 from nbkit.models import activation_function
-from nbkit.studies.embedding_spaces.findings import (
-    NAMES,
-)
 
 
 def identity(neuron: Neuron, n: int = 6) -> pd.DataFrame:
@@ -46,5 +44,6 @@ def faithfulness_table(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     rows = []
     for kind, group in table.groupby("kind", sort=False):
         mean = summarize(group["faithfulness"], seed).iloc[0]
-        rows.append({"embedding": NAMES[str(kind)], "mean": mean["value"], "low": mean["low"], "high": mean["high"]})
+        name = EMBEDDING_NAMES[str(kind)]
+        rows.append({"embedding": name, "mean": mean["value"], "low": mean["low"], "high": mean["high"]})
     return pd.DataFrame(rows).set_index("embedding").sort_values("mean", ascending=False)

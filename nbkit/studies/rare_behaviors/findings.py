@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.studies.shared.populations import has_examples
-from nbkit.studies.shared.text import Text
-
-ENOUGH = 20
-"""Examples that a neuron needs to count in statements about how behaviors are distributed."""
+from nbkit.figures.whole_model import COMMON_SHARE
+from nbkit.studies.shared.populations import ENOUGH, has_examples
 
 
 @dataclass(frozen=True)
@@ -18,13 +15,16 @@ class Behaviors:
 
     n_neurons: int
     """Neurons scanned."""
+    at_least: int
+    """Examples that are enough."""
     n_enough: int
-    """Those with enough examples, over which the rest is taken."""
+    """Neurons with so many examples, over which the rest is taken."""
     median_clusters: float
+    """Clusters of the median neuron."""
     several: float
     """Share with more than one cluster."""
     hidden: float
-    """Share with more than one cluster, the largest holding at least 90% of the examples."""
+    """Share with more than one cluster, the largest holding at least nine tenths of the examples."""
     median_largest: float
     """Median share of the largest cluster."""
 
@@ -39,20 +39,10 @@ def behaviors(atlas: Atlas, min_examples: int = ENOUGH) -> Behaviors:
     several = table["n_clusters"] > 1
     return Behaviors(
         n_neurons=len(atlas.neurons),
+        at_least=min_examples,
         n_enough=len(table),
         median_clusters=float(table["n_clusters"].median()),
         several=float(several.mean()),
-        hidden=float((several & (table["largest_share"] >= 0.9)).mean()),
+        hidden=float((several & (table["largest_share"] >= COMMON_SHARE)).mean()),
         median_largest=float(table["largest_share"].median()),
-    )
-
-
-def rare_behaviors(atlas: Atlas, min_examples: int = ENOUGH) -> Text:
-    """How often a common behavior hides a rare one, as a sentence."""
-    b = behaviors(atlas, min_examples)
-    return Text(
-        f"Of the {b.n_enough:,} neurons with at least {min_examples} examples, {b.several:.1%} have more than one "
-        f"feature cluster at distance 0.5. In **{b.hidden:.1%}** the largest cluster holds at least nine tenths of "
-        f"the examples beside at least one other cluster: a common behavior that hides a rare one. The median "
-        f"share of the largest cluster is {b.median_largest:.0%}."
     )

@@ -9,14 +9,14 @@ import pandas as pd
 
 from nbkit.mnist.hidden import hidden_of
 from nbkit.sae.config import SaeConfig
-from nbkit.sae.evaluation import sae_metrics
+from nbkit.sae.evaluation import measure
 from nbkit.sae.training_run import TrainingRun
 from nbkit.studies.shared.kept_tables import Configs, kept_tables
 
-RECIPE = 2
+COURSE_RECIPE = 2
 """Counts the changes of what the kept tables hold."""
-FIGURES = ("l0", "max_distance", "mean_distance")
-EVERY = 20
+COURSE_FIGURES = ("l0", "max_distance", "mean_distance")
+MEASURED_EVERY = 20
 """Steps between two measurements; the last step is measured, too."""
 
 
@@ -32,13 +32,14 @@ def loss_course(
         progress: whether to show a bar.
 
     Returns:
-        One row per config and measurement: `name`, `step`, and `FIGURES` as `sae_metrics` has them, of the test images.
+        One row per config and measurement: `name`, `step`, and `COURSE_FIGURES` of the test images (see
+        `Measured.summary`).
 
     Raises:
         NbkitError: MNIST can't be fetched; the cache folder can't be written.
     """
     asked = [[replace(config, seed=seed)] for config in configs.values()]
-    found = kept_tables("loss-course", RECIPE, asked, _measured, n_jobs, progress)
+    found = kept_tables("loss-course", COURSE_RECIPE, asked, _measured, n_jobs, progress)
     return pd.concat([table.assign(name=name) for name, table in zip(configs, found, strict=True)], ignore_index=True)
 
 
@@ -50,8 +51,8 @@ def _measured(configs: Configs) -> pd.DataFrame:
     rows = []
     while run.step < run.n_steps:
         run.advance()
-        if run.step % EVERY == 0 or run.step == run.n_steps:
+        if run.step % MEASURED_EVERY == 0 or run.step == run.n_steps:
             [sae] = run.autoencoders()
-            measured = sae_metrics(sae, hidden.train[:1], hidden.test)  # the training images tell of the dead
-            rows.append({"step": run.step, **{figure: measured[figure] for figure in FIGURES}})
+            measured = measure(sae, hidden.train[:1], hidden.test).summary  # the training images tell of the dead
+            rows.append({"step": run.step, **{figure: measured[figure] for figure in COURSE_FIGURES}})
     return pd.DataFrame(rows)

@@ -10,12 +10,12 @@ from matplotlib.ticker import LogLocator
 
 from nbkit.figures.palette import ALONE, CLUSTER_COLORS, INK
 from nbkit.figures.style import WIDTH, BookFigure, styled
+from nbkit.studies.sae_tables.columns import TABLE_COLUMNS, short_titles
 from nbkit.studies.sae_tables.reproduction import Reproduction, misses
-from nbkit.studies.shared.paper import COLUMNS, PAPER, STANDARD, WITH_LOSS
+from nbkit.studies.shared.paper import PAPER, PAPER_COLUMNS, STANDARD, WITH_LOSS
 
-NAMES = ("MSE", "L1", "L0", "accuracy\nloss", "max\ndistance", "mean\ndistance", "size", "dead")
-COURSES = {"l0": "L0 / %", "mean_distance": "mean distance"}
-LINES = ("o-", "o--")
+COURSE_COLUMNS = ("l0", "mean_distance")
+COURSE_LINES = ("o-", "o--")
 LOWEST = 0.02
 """Ratios below are drawn here."""
 
@@ -49,13 +49,13 @@ def settings_tried(found: Reproduction) -> Figure:
     ax.axhline(1, color=INK, linewidth=0.8)
     handles = {}
     for label, ratios, look in lines:
-        [handles[label]] = ax.plot(range(len(COLUMNS)), ratios, **look)
+        [handles[label]] = ax.plot(range(len(PAPER_COLUMNS)), ratios, **look)
     ax.set_yscale("log")
     ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     ax.yaxis.set_minor_formatter(lambda *_: "")
     ax.set_ylabel("ratio to the paper's row with the loss")
-    ax.set_xticks(range(len(COLUMNS)), NAMES)
+    ax.set_xticks(range(len(PAPER_COLUMNS)), short_titles(PAPER_COLUMNS))
     ax.grid(visible=True, axis="y")
     figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=2)
     return figure
@@ -72,19 +72,19 @@ def course_of_the_loss(found: Reproduction, course: pd.DataFrame) -> Figure:
         course: of `nbkit.studies.sae_tables.course.loss_course`, of settings that were tried.
     """
     figure = BookFigure(figsize=(WIDTH, 2.8))
-    axes = figure.subplots(1, len(COURSES))
+    axes = figure.subplots(1, len(COURSE_COLUMNS))
     handles = {}
-    for ax, (column, title) in zip(axes, COURSES.items(), strict=True):
+    for ax, column in zip(axes, COURSE_COLUMNS, strict=True):
         handles["the paper's row with the loss"] = ax.axhline(PAPER.loc[WITH_LOSS, column], color=INK, linestyle=":")
         for place, (name, rows) in enumerate(course.groupby("name", sort=False)):
             config = found.configs[str(name)]
             label = f"λ₂ = {config.ne:g}, start {config.ne_start}"
             start = list(np.flatnonzero(rows["step"] == config.ne_start))
             [handles[label]] = ax.plot(
-                rows["step"], rows[column], LINES[place % 2], color=CLUSTER_COLORS[place], markevery=start
+                rows["step"], rows[column], COURSE_LINES[place % 2], color=CLUSTER_COLORS[place], markevery=start
             )
         ax.set_xlabel("step")
-        ax.set_ylabel(title)
+        ax.set_ylabel(TABLE_COLUMNS[column].title)
         ax.set_ylim(bottom=0)
         ax.grid(visible=True)
     figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=3)
@@ -93,5 +93,5 @@ def course_of_the_loss(found: Reproduction, course: pd.DataFrame) -> Figure:
 
 def _ratios(means: pd.DataFrame) -> dict[str, list[float]]:
     """Figures over those of the paper's row, by setting."""
-    ratios = means[list(COLUMNS)].to_numpy(dtype=np.float64) / PAPER.loc[[WITH_LOSS]].to_numpy()
+    ratios = means[list(PAPER_COLUMNS)].to_numpy(dtype=np.float64) / PAPER.loc[[WITH_LOSS]].to_numpy()
     return dict(zip(map(str, means.index), ratios.clip(LOWEST).tolist(), strict=True))

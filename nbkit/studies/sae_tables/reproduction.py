@@ -20,16 +20,16 @@ from nbkit.sae.latents import control_distances, example_distances
 from nbkit.sae.loss import Over
 from nbkit.sae.training import train_saes
 from nbkit.studies.shared.kept_tables import Configs, kept_tables
-from nbkit.studies.shared.paper import COLUMNS, PAPER, STANDARD, WITH_LOSS
+from nbkit.studies.shared.paper import PAPER, PAPER_COLUMNS, STANDARD, WITH_LOSS
 
-RECIPE = 3
+TABLES_RECIPE = 3
 """Counts the changes of what the kept tables hold."""
 
 LEAST_RATIO = 1e-3
 """A figure's ratio to the paper's counts as this if it is smaller, or below 0 as an accuracy loss can be."""
 LEAST_EXAMPLES = (2, 3, 4, 5)
 """Examples that a latent needs to count in the medians: these are tried, since the paper doesn't tell."""
-FRESH = 100
+FRESH_SEEDS = 100
 """Seeds from here on took no part in the choice of recipes and of what is searched."""
 BY_EXAMPLES = ("max_distance", "mean_distance", "size")
 """The medians that hang on it."""
@@ -118,6 +118,10 @@ class Reproduction:
         """This build's figures for a row of `PAPER`, by seed."""
         return self.rows[self.rows["name"] == (row if row == STANDARD else self.nearest)]
 
+    def standard_medians(self, least: int) -> pd.DataFrame:
+        """The medians of the standard row over the latents with at least so many examples, by seed."""
+        return self.row(STANDARD)[[f"{c}_{least}" for c in BY_EXAMPLES]].set_axis(list(BY_EXAMPLES), axis=1)
+
 
 def reproduce(
     search: Search | None = None, n_seeds: int = 10, seed: int = 0, n_jobs: int = -1, progress: bool = True
@@ -127,7 +131,8 @@ def reproduce(
 
     Args:
         search: what is tried.
-        n_seeds: seeds from `seed` on; the search takes the first of them. The check takes those from `seed + FRESH` on.
+        n_seeds: seeds from `seed` on; the search takes the first of them. The check takes those from
+            `seed + FRESH_SEEDS` on.
         n_jobs: processes, of one thread each; -1 for one a core.
         progress: whether to show bars.
 
@@ -144,7 +149,7 @@ def reproduce(
     chosen = {STANDARD: SaeConfig()} | {name: configs[name] for name in best if name is not None}
     rows = rows_over_seeds(chosen, n_seeds, seed, n_jobs, progress)
     checked = {name: chosen[name] for name in (STANDARD, _nearest(rows))}
-    fresh = rows_over_seeds(checked, n_seeds, seed + max(FRESH, n_seeds), n_jobs, progress)
+    fresh = rows_over_seeds(checked, n_seeds, seed + max(FRESH_SEEDS, n_seeds), n_jobs, progress)
     return Reproduction({STANDARD: SaeConfig()} | configs, tried, rows, fresh)
 
 
@@ -156,14 +161,14 @@ def rows_over_seeds(
     What is finished is kept in the cache folder, so an interrupted run goes on where it was.
 
     Returns:
-        One row per config and seed: `name`, `seed`, the figures of `sae_metrics`, and those of `controls`.
+        One row per config and seed: `name`, `seed`, the figures of `Measured.summary`, and those of `controls`.
     """
     groups: dict[SaeConfig, list[str]] = {}
     for name, config in configs.items():
         groups.setdefault(replace(config, ne=0.0, l1=0.0), []).append(name)  # trained in one computation
     jobs = [(names, number) for number in range(seed, seed + n_seeds) for names in groups.values()]
     asked = [[replace(configs[name], seed=number) for name in names] for names, number in jobs]
-    found = kept_tables("tables-2-and-3", RECIPE, asked, _measured, n_jobs, progress)
+    found = kept_tables("tables-2-and-3", TABLES_RECIPE, asked, _measured, n_jobs, progress)
     tables = [table.assign(name=names) for (names, _), table in zip(jobs, found, strict=True)]
     rows: pd.DataFrame = pd.concat(tables, ignore_index=True)
     return rows
@@ -199,19 +204,19 @@ def misses(rows: pd.DataFrame, row: str = WITH_LOSS) -> pd.DataFrame:
         The means over seeds of the eight columns, and `factor`: the geometric mean of the factors by which they miss
         the paper's figures (1 is a perfect match), the nearest config first.
     """
-    means = rows.groupby("name", sort=False)[list(COLUMNS)].mean()
+    means = rows.groupby("name", sort=False)[list(PAPER_COLUMNS)].mean()
     means["factor"] = np.exp(np.log(factors(means, row).to_numpy()).mean(axis=1))
     return means.sort_values("factor", kind="stable")
 
 
 def factors(means: pd.DataFrame, row: str = WITH_LOSS) -> pd.DataFrame:
     """The factor by which each column misses a row of the paper, at least 1."""
-    ratios = means[list(COLUMNS)].to_numpy(dtype=np.float64) / PAPER.loc[[row]].to_numpy()
+    ratios = means[list(PAPER_COLUMNS)].to_numpy(dtype=np.float64) / PAPER.loc[[row]].to_numpy()
     missed = np.exp(np.abs(np.log(ratios.clip(LEAST_RATIO))))
-    return pd.DataFrame(missed, index=means.index, columns=list(COLUMNS))
+    return pd.DataFrame(missed, index=means.index, columns=list(PAPER_COLUMNS))
 
 
-def together(means: pd.DataFrame, row: str = WITH_LOSS) -> dict[str, dict[str, float]]:
+def joint_factors(means: pd.DataFrame, row: str = WITH_LOSS) -> dict[str, dict[str, float]]:
     """For each two columns how nearly one setting has both.
 
     Returns:
@@ -219,7 +224,7 @@ def together(means: pd.DataFrame, row: str = WITH_LOSS) -> dict[str, dict[str, f
         the diagonal that of one column alone.
     """
     missed = factors(means, row)
-    return {a: {b: float(missed[[a, b]].max(axis=1).min()) for b in COLUMNS} for a in COLUMNS}
+    return {a: {b: float(missed[[a, b]].max(axis=1).min()) for b in PAPER_COLUMNS} for a in PAPER_COLUMNS}
 
 
 def _nearest(rows: pd.DataFrame) -> str:

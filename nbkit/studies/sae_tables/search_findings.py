@@ -1,118 +1,168 @@
-"""The search for the paper's row with the neuron-embedding loss, in words and tables."""
+"""How near the search comes to the paper's row with the neuron-embedding loss, and what cannot be had together."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import pandas as pd
 
 from nbkit.sae.config import SaeConfig
-from nbkit.studies.sae_tables.findings import agreeing, listed, printed, short, spread
-from nbkit.studies.sae_tables.reproduction import Reproduction, factors, misses, together
-from nbkit.studies.shared.paper import COLUMNS, STANDARD, WITH_LOSS, paper_row
-from nbkit.studies.shared.text import Text
+from nbkit.studies.sae_tables.columns import short_title, short_titles
+from nbkit.studies.sae_tables.findings import agreeing
+from nbkit.studies.sae_tables.reproduction import Reproduction, factors, joint_factors, misses
+from nbkit.studies.shared.change import Change
+from nbkit.studies.shared.estimate import Spread
+from nbkit.studies.shared.paper import PAPER_COLUMNS, STANDARD, WITH_LOSS, paper_row
 
-NEAR = 1.1
+REACHED = 1.1
 """The factor by which a figure may miss the paper's and still count as reached."""
 
 
-def with_loss_row(found: Reproduction) -> Text:
+@dataclass(frozen=True)
+class WithLossRow:
+    """How near the search came to the paper's NE row."""
+
+    n_settings: int
+    config: SaeConfig
+    """The nearest setting."""
+    factor: float
+    """The geometric mean of the factors by which its figures miss the paper's."""
+    worst: str
+    """The title of the figure that misses the paper's most."""
+    worst_factor: float
+    n_figures: int
+    near: tuple[str, ...]
+    """The titles of those within the paper's rounding or one standard deviation."""
+    n_alike: int
+    """Figures that move as in the paper, from the standard row to this one."""
+
+
+def with_loss_row(found: Reproduction) -> WithLossRow:
     """How near the search came to the paper's NE row, and whether the loss moves each figure as in the paper."""
     mine, standard, paper, before = found.row(WITH_LOSS), found.row(STANDARD), paper_row(WITH_LOSS), paper_row(STANDARD)
     nearest = misses(mine)
-    missed = {c: float(factors(nearest)[c].iloc[0]) for c in COLUMNS}
-    worst = max(COLUMNS, key=lambda column: missed[column])
-    near = agreeing(mine, paper)
-    alike = [c for c in COLUMNS if (mine[c].mean() - standard[c].mean()) * (paper[c] - before[c]) > 0]
-    config = found.configs[found.nearest]
-    return Text(
-        f"Of {found.tried['name'].nunique()} settings the nearest is λ₂ = {config.ne:g}, {_said(config)}. It misses "
-        f"the paper's figures by a factor of {nearest['factor'].iloc[0]:.2f} on average (geometric mean) and "
-        f"**{short(worst)} by {missed[worst]:.2f}**; {len(near)} of {len(COLUMNS)} lie within the paper's rounding or "
-        f"one standard deviation"
-        + (f" ({listed(near)}). " if near else ". ")
-        + f"{len(alike)} of {len(COLUMNS)} figures move as in the paper, from the standard row to this one."
+    missed = {c: float(factors(nearest)[c].iloc[0]) for c in PAPER_COLUMNS}
+    worst = max(PAPER_COLUMNS, key=lambda column: missed[column])
+    alike = [c for c in PAPER_COLUMNS if (mine[c].mean() - standard[c].mean()) * (paper[c] - before[c]) > 0]
+    return WithLossRow(
+        n_settings=found.tried["name"].nunique(),
+        config=found.configs[found.nearest],
+        factor=float(nearest["factor"].iloc[0]),
+        worst=short_title(worst),
+        worst_factor=missed[worst],
+        n_figures=len(PAPER_COLUMNS),
+        near=short_titles(agreeing(mine, paper)),
+        n_alike=len(alike),
     )
 
 
-def stated_setting(found: Reproduction) -> Text:
-    """How near the paper's NE row the search comes with the start, the momentum and the sum that the paper states."""
-    said = _said(SaeConfig())
+@dataclass(frozen=True)
+class StatedSetting:
+    """How near the search comes with the start, the momentum and the sum that the paper states."""
+
+    config: SaeConfig
+    """The nearest of these settings; the defaults, which have what the paper states, if none was tried."""
+    tried: bool
+    factor: float
+    """The geometric mean of the factors by which its figures miss the paper's; NaN if none was tried."""
+    l0: Spread
+    paper_l0: float
+
+
+def stated_setting(found: Reproduction) -> StatedSetting:
+    """How near the paper's NE row the search comes with all that the paper states."""
+    paper_l0 = paper_row(WITH_LOSS)["l0"]
     if found.stated is None:
-        return Text(f"The setting that the paper states ({said}) was not tried.")
+        return StatedSetting(SaeConfig(), False, float("nan"), Spread(float("nan"), float("nan")), paper_l0)
     mine = found.rows[found.rows["name"] == found.stated]
-    return Text(
-        f"With all that the paper states ({said}) the nearest is λ₂ = {found.configs[found.stated].ne:g}. It misses "
-        f"the paper's figures by a factor of **{misses(mine)['factor'].iloc[0]:.2f}** on average; its L0 is "
-        f"{spread(mine['l0'], 1)}%, the paper's {paper_row(WITH_LOSS)['l0']:.1f}%."
+    factor = float(misses(mine)["factor"].iloc[0])
+    return StatedSetting(found.configs[found.stated], True, factor, Spread.of(mine["l0"]), paper_l0)
+
+
+@dataclass(frozen=True)
+class MissedFigure:
+    """A figure that no setting reaches."""
+
+    title: str
+    factor: float
+    """The smallest by which a setting misses it."""
+
+
+@dataclass(frozen=True)
+class MissedPair:
+    """Two figures that settings reach alone, but none both."""
+
+    first: str
+    second: str
+    factor: float
+    """The smallest by which a setting misses the worse of the two."""
+
+
+@dataclass(frozen=True)
+class FiguresTogether:
+    """Which of the paper's figures a setting reaches: alone, and two of them together."""
+
+    n_seeds: int
+    n_figures: int
+    reached: float
+    """The factor by which a figure may miss the paper's and still count as reached."""
+    most: int
+    """Figures that one setting reaches, at most."""
+    alone: tuple[str, ...]
+    """The titles of those that some setting reaches."""
+    missed: tuple[MissedFigure, ...]
+    apart: tuple[MissedPair, ...]
+
+    @property
+    def every_pair(self) -> bool:
+        """Whether each two of the figures that are reached alone are reached together."""
+        return len(self.alone) > 1 and not self.apart
+
+
+def figures_reached_together(found: Reproduction) -> FiguresTogether:
+    """Which of the paper's figures a setting reaches alone, and which two no setting reaches together."""
+    means = misses(found.tried)
+    best = joint_factors(means)
+    alone = [c for c in PAPER_COLUMNS if best[c][c] <= REACHED]
+    pairs = [(a, b) for place, a in enumerate(alone) for b in alone[place + 1 :]]
+    return FiguresTogether(
+        n_seeds=found.tried["seed"].nunique(),
+        n_figures=len(PAPER_COLUMNS),
+        reached=REACHED,
+        most=int((factors(means) <= REACHED).sum(axis=1).max()),
+        alone=short_titles(alone),
+        missed=tuple(MissedFigure(short_title(c), best[c][c]) for c in PAPER_COLUMNS if c not in alone),
+        apart=tuple(MissedPair(short_title(a), short_title(b), best[a][b]) for a, b in pairs if best[a][b] > REACHED),
     )
 
 
-def nearest_settings(found: Reproduction) -> pd.DataFrame:
-    """The settings that come nearest to the paper's NE row, over all seeds, the paper's row first."""
-    return _settings(found, misses(found.rows[found.rows["name"] != STANDARD]))
+@dataclass(frozen=True)
+class CourseAfterStart:
+    """How an autoencoder moves from the measurement at the start of its loss on."""
+
+    ne: float
+    start: int
+    l0: Change
+    """In per cent, at the start and at the end."""
+    highest_l0: float
+    highest_step: int
+    """The step of the highest L0."""
+    mean_distance: Change
 
 
-def by_start(found: Reproduction) -> pd.DataFrame:
-    """The nearest setting for each start of the loss, over the seeds of the search, the paper's row first."""
-    means = misses(found.tried)
-    nearest: dict[int, str] = {}
-    for name in map(str, means.index):
-        nearest.setdefault(found.configs[name].ne_start, name)
-    return _settings(found, means.loc[[nearest[start] for start in sorted(nearest)]])
-
-
-def after_the_start(found: Reproduction, course: pd.DataFrame) -> Text:
-    """How L0 and the mean distance move once the loss is on.
+def courses_after_start(found: Reproduction, courses: pd.DataFrame) -> list[CourseAfterStart]:
+    """How L0 and the mean distance move once the loss is on, for each setting.
 
     Args:
-        course: of `nbkit.studies.sae_tables.course.loss_course`, of settings that were tried.
+        found: what was tried.
+        courses: of `nbkit.studies.sae_tables.course.loss_course`, of settings that were tried.
     """
-    lines = []
-    for name, rows in course.groupby("name", sort=False):
+    moved = []
+    for name, rows in courses.groupby("name", sort=False):
         config = found.configs[str(name)]
         after = rows[rows["step"] >= config.ne_start].to_dict("list")
         l0, distance = after["l0"], after["mean_distance"]
-        lines.append(
-            f"- *λ₂ = {config.ne:g}, start {config.ne_start}*: L0 goes from {l0[0]:.1f}% to {max(l0):.1f}% at step "
-            f"{after['step'][l0.index(max(l0))]} and to {l0[-1]:.1f}% at the end; the mean distance goes from "
-            f"{distance[0]:.3f} to {distance[-1]:.3f}."
-        )
-    return Text("\n".join(lines))
-
-
-def what_goes_together(found: Reproduction) -> Text:
-    """Which of the paper's figures a setting reaches alone, and which two no setting reaches together."""
-    means = misses(found.tried)
-    best = together(means)
-    n_seeds = found.tried["seed"].nunique()
-    over = "one seed" if n_seeds == 1 else f"means over {n_seeds} seeds"
-    most = int((factors(means) <= NEAR).sum(axis=1).max())
-    alone = [c for c in COLUMNS if best[c][c] <= NEAR]
-    text = (
-        f"At most {most} of the {len(COLUMNS)} figures are within a factor of {NEAR:g} in one setting ({over}). "
-        f"Alone some setting reaches {listed(alone) if alone else 'none'}"
-    )
-    if missed := [f"{short(c)} (nearest: a factor of {best[c][c]:.2f})" for c in COLUMNS if c not in alone]:
-        text += f"; none reaches {', '.join(missed)}"
-    pairs = [(a, b) for i, a in enumerate(alone) for b in alone[i + 1 :] if best[a][b] > NEAR]
-    if not pairs:
-        return Text(text + (". Each two of those some setting reaches together." if len(alone) > 1 else "."))
-    told = ", ".join(f"{short(a)} with {short(b)} ({best[a][b]:.2f})" for a, b in pairs)
-    return Text(text + f". Not together: {told}; in brackets the factor by which the worse of the two is missed.")
-
-
-def _said(config: SaeConfig) -> str:
-    return f"start at step {config.ne_start}, m = {config.momentum:g}, summed over {config.ne_over}"
-
-
-def _settings(found: Reproduction, means: pd.DataFrame) -> pd.DataFrame:
-    """Settings with their figures, below the paper's."""
-    rows = [_setting("?", SaeConfig()) | printed(paper_row(WITH_LOSS)) | {"factor": ""}]
-    for figures in means.reset_index().to_dict("records"):
-        config = found.configs[figures["name"]]
-        mine = {c: float(figures[c]) for c in COLUMNS}
-        rows.append(_setting(f"{config.ne:g}", config) | printed(mine) | {"factor": f"{figures['factor']:.2f}"})
-    return pd.DataFrame(rows, index=["paper", *map(str, range(1, len(rows)))])
-
-
-def _setting(ne: str, config: SaeConfig) -> dict[str, str]:
-    return {"λ₂": ne, "start": f"{config.ne_start}", "m": f"{config.momentum:g}", "sum over": config.ne_over}
+        ends, distances = Change(l0[0], l0[-1]), Change(distance[0], distance[-1])
+        highest = l0.index(max(l0))
+        moved.append(CourseAfterStart(config.ne, config.ne_start, ends, l0[highest], after["step"][highest], distances))
+    return moved

@@ -1,5 +1,8 @@
-"""What several pages need: the paper's numbers, provenance, kept tables, intervals as words."""
+"""What several pages need: the paper's numbers, provenance, and words filled with what a run has found."""
 
+from nbkit.studies.shared import paper
+from nbkit.studies.shared.estimate import signed
 from nbkit.studies.shared.provenance import mnist_provenance, provenance
+from nbkit.studies.shared.words import counted, each, listed, when
 
-__all__ = ["mnist_provenance", "provenance"]
+__all__ = ["counted", "each", "listed", "mnist_provenance", "paper", "provenance", "signed", "when"]

@@ -17,7 +17,7 @@ UNDEFINED = "–"
 
 def signed(value: float, digits: int) -> str:
     """A number with its sign, a real minus among them; a rounded zero has none."""
-    return _minus(f"{round(value, digits) + 0.0:+.{digits}f}") if round(value, digits) else f"{0:.{digits}f}"
+    return _minus(f"{value:+.{digits}f}") if round(value, digits) else f"{0:.{digits}f}"
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Spread:
         digits, unit = _parsed(spec)
         if not np.isfinite(self.mean):
             return UNDEFINED
-        mean = _minus(f"{self.mean:,.{digits}f}")
+        mean = _plain(self.mean, digits, ",")
         return f"{mean} ± {self.deviation:,.{digits}f}{unit}" if np.isfinite(self.deviation) else f"{mean}{unit}"
 
 
@@ -107,8 +107,8 @@ def _parsed(spec: str) -> tuple[int, str]:
     return int(spec.removesuffix("%").removeprefix(".").removesuffix("f") or 2), unit
 
 
-def _plain(value: float, digits: int) -> str:
-    return _minus(f"{round(value, digits) + 0.0:.{digits}f}")  # no minus before a zero
+def _plain(value: float, digits: int, grouped: str = "") -> str:
+    return _minus(f"{round(value, digits) + 0.0:{grouped}.{digits}f}")  # no minus before a zero
 
 
 def _minus(text: str) -> str:

@@ -7,6 +7,9 @@ import numpy as np
 from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
 
+ENOUGH = 20
+"""Examples that a neuron needs to count in statements about how behaviors are distributed."""
+
 
 def has_examples(atlas: Atlas, at_least: int) -> np.ndarray:
     """(n_neurons,) which neurons have at least so many examples.

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
+from IPython.display import Markdown
+
 from nbkit.atlas.atlas import Atlas
-from nbkit.studies.shared.text import Text
 
 
-def provenance(atlas: Atlas, profile: str) -> Text:
+def provenance(atlas: Atlas, profile: str) -> Markdown:
     """What made the numbers of a page, in one paragraph."""
     m = atlas.manifest
     libraries = ", ".join(f"{name} {number}" for name, number in m.versions.items())
     weights = "as the model has them" if m.weights == "native" else "with the layer norm folded in"
-    return Text(
+    return Markdown(
         f"*Made by profile `{profile}`: model `{m.model}` ({m.dtype} on {m.device}, input weights {weights}), "
         f"{len(m.layers)} of {m.n_layers} layers, corpus `{m.corpus}`, {m.n_contexts:,} contexts of {m.length} tokens; "
         f"examples reach {m.threshold:.0%} of a neuron's maximum, the first {m.max_examples} are kept; embedding "
@@ -21,11 +22,11 @@ def provenance(atlas: Atlas, profile: str) -> Text:
     )
 
 
-def mnist_provenance(profile: str, n_seeds: int, seed: int = 0) -> Text:
+def mnist_provenance(profile: str, n_seeds: int, seed: int = 0) -> Markdown:
     """What made the numbers of a page of the MNIST part."""
     libraries = ", ".join(f"{name} {version(name)}" for name in ("nbkit", "torch", "numpy", "scipy"))
     seeds = f"seed {seed}" if n_seeds == 1 else f"one for each seed, {seed} to {seed + n_seeds - 1}"
-    return Text(
+    return Markdown(
         f"*Made by profile `{profile}`: MNIST, 60,000 training and 10,000 test images; an MLP 784-64-10, {seeds}; "
         f"float32; {libraries}.*"
     )

@@ -1,4 +1,4 @@
-"""Three ways to fill a page's own words with what a run has found; the words themselves stand in the notebook."""
+"""Ways to fill a page's own words with what a run has found; the words themselves stand in the notebook."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ def when(condition: object, text: str, otherwise: str = "") -> str:
     return text if condition else otherwise
 
 
-def each(records: Iterable[object], text: str) -> str:
-    """A text once for each record, one under another; in it `{r.name}` or `{r.mean:.1f}` stands for a field."""
-    return "\n".join(text.format(r=record) for record in records)
+def each(records: Iterable[object], text: str, between: str = "\n") -> str:
+    """A text once for each record, on lines of their own unless told else; `{r.mean:.1f}` in it stands for a field."""
+    return between.join(text.format(r=record) for record in records)
 
 
 def listed(names: Iterable[str], otherwise: str = "none") -> str:
     """Names in a sentence: `a, b, c`."""
     return ", ".join(names) or otherwise
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things: `1 seed`, `2 seeds`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

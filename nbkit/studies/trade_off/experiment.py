@@ -146,7 +146,7 @@ def figures_of(sae: SparseAutoencoder, hidden: Hidden, seed: int = 0) -> dict[st
     """The figures of an autoencoder that the trade-off is about.
 
     Returns:
-        Those of `sae_metrics`; the medians and weighted means of `OF_LATENTS`, where `same_digit` is the share of the
+        The figures of `measure`; the medians and weighted means of `OF_LATENTS`, where `same_digit` is the share of the
         pairs of a latent's examples that show the same digit (which, unlike the purity, does not grow when there are
         few examples), `control_distance` the mean distance of random test inputs in the latent's space, `silhouette`
         that of its first ten examples' images in two clusters, and `embedding_silhouette` that of their embeddings (see

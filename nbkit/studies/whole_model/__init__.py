@@ -1,6 +1,6 @@
 """All neurons of a model, and two clustering algorithms."""
 
 from nbkit.studies.whole_model.clustering_methods import compare_methods, summarize_methods
-from nbkit.studies.whole_model.findings import examples_summary, extremes
+from nbkit.studies.whole_model.findings import example_counts, extremes
 
-__all__ = ["compare_methods", "examples_summary", "extremes", "summarize_methods"]
+__all__ = ["compare_methods", "example_counts", "extremes", "summarize_methods"]

@@ -9,11 +9,12 @@ from tqdm.auto import tqdm
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.method.clusters import feature_clusters
+from nbkit.method.embeddings import EMBEDDING_NAMES
 from nbkit.method.metrics import adjusted_rand_index, polysemanticity_from_distances
 from nbkit.studies.shared.populations import has_examples
 
 METHODS = ("average", "scc")
-ENOUGH = 10
+ENOUGH_TO_DRAW = 10
 """Examples that a neuron needs to be drawn."""
 
 
@@ -29,7 +30,7 @@ def compare_methods(
     Raises:
         NbkitError: if no neuron has ten examples.
     """
-    table = atlas.neurons[has_examples(atlas, ENOUGH)]
+    table = atlas.neurons[has_examples(atlas, ENOUGH_TO_DRAW)]
     drawn = table.sample(min(n_neurons, len(table)), random_state=seed).sort_index()
     rows = []
     places = list(zip(drawn["layer"], drawn["index"], strict=True))
@@ -55,7 +56,7 @@ def summarize_methods(table: pd.DataFrame) -> pd.DataFrame:
     """Means over the sampled neurons, a column per embedding space, and the ratio of the methods' total times."""
     columns = {}
     for kind, group in table.groupby("kind", sort=False):
-        columns[kind] = {
+        columns[EMBEDDING_NAMES[str(kind)]] = {
             "agreement (adjusted Rand index)": group["agreement"].mean(),
             "share with the same partition": (group["agreement"] == 1).mean(),
             "clusters, agglomerative": group["average_clusters"].mean(),

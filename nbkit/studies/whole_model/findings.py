@@ -1,24 +1,53 @@
-"""An atlas in words and tables: its neurons, and the paper beside this build."""
+"""All neurons of an atlas: how many examples they have, and which lie at both ends."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import pandas as pd
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.features.showcase import extremes as extreme_neurons
 from nbkit.features.showcase import key_words
-from nbkit.studies.rare_behaviors.findings import ENOUGH
-from nbkit.studies.shared.text import Text
+from nbkit.method.metrics import METRIC_TITLES
+from nbkit.studies.shared.populations import ENOUGH
 
 
-def examples_summary(atlas: Atlas) -> Text:
-    """How many examples the neurons have, as a sentence."""
+@dataclass(frozen=True)
+class ExampleCounts:
+    """How many dataset examples the neurons have."""
+
+    n_neurons: int
+    n_layers: int
+    none: float
+    """Share of the neurons without an example."""
+    one: float
+    """Share with a single one."""
+    at_least: int
+    """Examples that are enough to count in statements about how behaviors are distributed."""
+    enough: float
+    """Share with so many."""
+    most: int
+    """Examples that are kept."""
+    all_kept: float
+    """Share with as many as are kept."""
+    median: float
+    """Examples of the median neuron."""
+
+
+def example_counts(atlas: Atlas) -> ExampleCounts:
+    """How many examples the neurons have, over all scanned layers."""
     n, most = atlas.neurons["n_examples"], atlas.manifest.max_examples
-    return Text(
-        f"{len(n):,} neurons in {len(atlas.layers)} layers. {(n == 0).mean():.1%} have no example, "
-        f"{(n == 1).mean():.1%} have "
-        f"one, {(n >= ENOUGH).mean():.1%} have at least {ENOUGH}, and {(n == most).mean():.1%} have all {most} that "
-        f"are kept; the median is {n.median():g}."
+    return ExampleCounts(
+        n_neurons=len(n),
+        n_layers=len(atlas.layers),
+        none=float((n == 0).mean()),
+        one=float((n == 1).mean()),
+        at_least=ENOUGH,
+        enough=float((n >= ENOUGH).mean()),
+        most=most,
+        all_kept=float((n == most).mean()),
+        median=float(n.median()),
     )
 
 
@@ -31,8 +60,8 @@ def extremes(atlas: Atlas) -> pd.DataFrame:
             "": table["extreme"].where(~table["extreme"].duplicated(), ""),
             "neuron": [f"L{neuron.layer} N{neuron.index}" for neuron in neurons],
             "examples": table["n_examples"],
-            "clusters": table["n_clusters"].astype(int),
-            "mean distance": table["mean_distance"].round(3),
+            METRIC_TITLES["n_clusters"]: table["n_clusters"].astype(int),
+            METRIC_TITLES["mean_distance"]: table["mean_distance"].round(3),
             "most frequent key tokens": [key_words(neuron, 4) for neuron in neurons],
         }
     ).set_index("")

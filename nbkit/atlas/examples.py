@@ -1,0 +1,27 @@
+"""What figures and explorers need of a neuron."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from jaxtyping import Float
+from numpy import ndarray
+
+from nbkit.atlas.snippets import Snippet
+from nbkit.method.clusters import FeatureClusters
+
+
+class HasExamples(Protocol):
+    """A neuron's n dataset examples as text, as vectors, and in clusters. `nbkit.Neuron` has them."""
+
+    @property
+    def layer(self) -> int: ...
+    @property
+    def index(self) -> int: ...
+    @property
+    def pre_mlp(self) -> Float[ndarray, "n d"]: ...
+    @property
+    def snippets(self) -> Sequence[Snippet]: ...
+    def embeddings(self, kind: str | None = ...) -> Float[ndarray, "n d"]: ...
+    def clusters(self, threshold: float = ..., kind: str | None = ...) -> FeatureClusters: ...

@@ -1,0 +1,101 @@
+"""The page of the public names: that it has all of them, and that they can be read there."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from dataclasses import dataclass
+from functools import cached_property, wraps
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from jaxtyping import Float
+
+import nbkit
+from nbkit.book.api import IN_DOCSTRINGS, _clear, annotate_as_written
+
+BOOK = Path(__file__).parents[2] / "book"
+Side = Literal["left", "right"]
+
+
+def test_the_page_has_every_public_name_once() -> None:
+    text = (BOOK / "api.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^\.\. auto(?:function|class|exception):: nbkit\.(\w+)$", text, re.MULTILINE)) == (
+        nbkit.__all__
+    )
+    listed = re.findall(r"^   (\w+)$", text, re.MULTILINE)
+    assert set(nbkit.__all__) - set(listed) == {"explore", "NbkitError"}, "alone in their parts"
+
+
+def same(function: Any) -> Any:
+    """A decorator as `torch.no_grad` is one."""
+
+    @wraps(function)
+    def wrapped(*given: Any) -> Any:
+        return function(*given)
+
+    return wrapped
+
+
+@dataclass(frozen=True)
+class Example:
+    """A class as those of the page are."""
+
+    vectors: Float[np.ndarray, " n"]
+    side: Side = "left"
+
+    @cached_property
+    def mean(self) -> float:
+        return 0.0
+
+    @property
+    def parts(self) -> tuple[Path, ...]:
+        return ()
+
+    @classmethod
+    def make(cls, *names: str, **rest: Unknown) -> Example:  # type: ignore[name-defined]
+        raise NotImplementedError
+
+    @same
+    def turn(self, by: Float[np.ndarray, "n d"] | None = None, side: Side = "left") -> None: ...
+
+
+def test_annotations_read_as_in_the_source() -> None:
+    annotate_as_written(Example)
+    written = {name: each.__qualname__ for name, each in Example.__annotations__.items()}
+    assert written == {"vectors": 'Float[np.ndarray, "n"]', "side": "Literal['left', 'right']"}
+    signatures = {name: str(inspect.signature(getattr(Example, name))) for name in ("make", "turn")}
+    assert signatures == {
+        "make": "(*names: str, **rest: Unknown) -> Example",
+        "turn": "(self, by: Float[np.ndarray, \"n d\"] | None = None, side: Literal['left', 'right'] = 'left') -> None",
+    }
+    assert str(inspect.signature(vars(Example)["parts"].fget)) == "(self) -> tuple[Path, ...]"
+    assert str(inspect.signature(vars(Example)["mean"].func)) == "(self) -> float"
+
+
+@pytest.mark.parametrize(
+    ("docstring", "markup"),
+    [
+        ("see `load_model`", "see :py:obj:`load_model <nbkit.load_model>`"),
+        ("`nbkit.Atlas.neuron`", ":py:obj:`nbkit.Atlas.neuron <nbkit.Atlas.neuron>`"),
+        ("`FeatureClusters.labels` and `labels`", ":py:obj:`FeatureClusters.labels <nbkit.FeatureClusters.labels>`"
+         " and ``labels``"),
+        ("`Atlas.nothing`", "``Atlas.nothing``"),
+        ("``code`` and `f(x=\"y\")`", "``code`` and ``f(x=\"y\")``"),
+        ('"scc" or "<|end|>"', '``"scc"`` or ``"<|end|>"``'),
+        ("|h * w|^2", r"\|h * w\|^2"),
+    ],
+)  # fmt: skip
+def test_docstrings_are_made_clear(docstring: str, markup: str) -> None:
+    assert IN_DOCSTRINGS.sub(_clear, docstring) == markup
+
+
+def test_pages_link_the_public_names() -> None:
+    for path in sorted(BOOK.glob("*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+        plain = re.findall(r"(?<!\})`nbkit\.(\w+)[\w.]*(?:\([^`]*\))?`", text)
+        assert set(plain) & set(nbkit.__all__) == set(), path.name

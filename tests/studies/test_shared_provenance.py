@@ -1,0 +1,26 @@
+"""The badge of every page: what made its numbers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.metadata import version
+
+from nbkit.studies.shared.provenance import mnist_provenance, provenance
+from tests.examples.atlas import GATED, example_atlas
+
+
+def test_the_provenance_names_everything_that_made_the_numbers() -> None:
+    assert provenance(example_atlas([{}]), "quick").data == (
+        "*Made by profile `quick`: model `a-model` (float32 on cpu, input weights as the model has them), 2 of 6 "
+        "layers, corpus `a-corpus`, 1,234 contexts of 128 tokens; examples reach 75% of a neuron's maximum, the first "
+        "100 are kept; embedding `input`; seed 7; nbkit 0.1.0, torch 2.8.0.*"
+    )
+    folded = provenance(example_atlas([{}], replace(GATED, weights="folded")), "mine").data
+    assert "input weights with the layer norm folded in" in folded and "embedding `gradient`" in folded
+
+
+def test_the_provenance_of_the_mnist_part_names_its_seeds() -> None:
+    assert "an MLP 784-64-10, seed 3; float32" in mnist_provenance("quick", 1, 3).data
+    several = mnist_provenance("quick", 3, 2).data
+    assert several.startswith("*Made by profile `quick`: MNIST, 60,000 training and 10,000 test images;")
+    assert "an MLP 784-64-10, one for each seed, 2 to 4; float32" in several and f"torch {version('torch')}" in several
