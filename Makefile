@@ -11,7 +11,7 @@ IN_VENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 PYTHONS := $(or $(PYTHON),python3 python python3.13 python3.12 python3.11)
 SUITABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 
-.PHONY: help book test lab bench clean
+.PHONY: help book test types suite lab bench clean
 
 help:
 	@echo "make book [PROFILE=quick|default|paper]   scan the model, run the notebooks, build _build/html"
@@ -26,8 +26,15 @@ book: $(STAMP)
 test: $(STAMP)
 	$(IN_VENV) ruff format --check .
 	$(IN_VENV) ruff check .
-	$(IN_VENV) mypy
-	$(IN_VENV) python -m pytest
+	@$(MAKE) --no-print-directory --jobs=2 types suite
+
+# Its lines together and in the end, since pytest's dots come meanwhile.
+types: $(STAMP)
+	@$(IN_VENV); said=$$(mypy 2>&1); failed=$$?; printf '\nmypy: %s\n' "$$said"; exit $$failed
+
+# A file's tests stay in one worker, with what its fixtures made; those that take longest come early by their names.
+suite: $(STAMP)
+	$(IN_VENV) python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 lab: $(STAMP)
 	$(IN_VENV) jupyter lab book

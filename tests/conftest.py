@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+from filelock import FileLock
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser.chromium import find_or_install_chromium
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
 # The same cases in every run, and none fails for the time it takes on a busy machine.
 hypothesis.settings.register_profile("nbkit", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("nbkit")
+
+# Read when torch and BLAS are first imported. Small products gain nothing from a second thread, and two workers with
+# one each don't wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+LONGEST = "test_pages.py"
+"""The file of tests for which the whole book is built."""
 
 BROWSER_FLAGS = (
     "--no-sandbox",  # containers run the tests as root
@@ -36,10 +45,24 @@ BROWSER_FLAGS = (
 )
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where two workers share the tests, one begins with the longest file, so that none is left alone with it."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.path.name != LONGEST)
+
+
 @pytest.fixture(scope="session")
-def chromium_path() -> Path:
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """An empty folder of this run that its workers have in common."""
+    own = tmp_path_factory.getbasetemp()
+    return own if worker_id == "master" else own.parent
+
+
+@pytest.fixture(scope="session")
+def chromium_path(shared_folder: Path) -> Path:
     """A Chromium or Chrome executable; installed if the machine has none."""
-    return find_or_install_chromium()
+    with FileLock(shared_folder / "chromium.lock"):
+        return find_or_install_chromium()
 
 
 @pytest.fixture(scope="session")
@@ -53,13 +76,23 @@ def browser(chromium_path: Path) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def mini_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The pages of the small book."""
+def mini_book(shared_folder: Path) -> Path:
+    """The pages of the small book, built by the worker that first asks for them: tests must not change them."""
+    root = shared_folder / "mini"
+    with FileLock(shared_folder / "mini.lock"):
+        if not (root / "built").exists():
+            shutil.rmtree(root, ignore_errors=True)  # left by a build that failed
+            _build_mini_book(root)
+            (root / "built").touch()
+    return root / "_build" / "html"
+
+
+def _build_mini_book(root: Path) -> None:
     from nbkit import assets
     from nbkit.book.build import build
     from tests.examples.mini_book import REPOSITORY, add_atlas, write_book
 
-    root = add_atlas(write_book(tmp_path_factory.mktemp("mini")))
+    add_atlas(write_book(root))
     frontend = assets.fetch("frontend")
     cache = root / "cache"  # for the atlas; what the usual one holds already need not come again
     cache.mkdir()
@@ -67,7 +100,7 @@ def mini_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")]))
         patch.setenv("NBKIT_CACHE", str(cache))
-        return build("quick", out=root / "_build", root=root)
+        build("quick", out=root / "_build", root=root)
 
 
 @pytest.fixture(scope="session")

@@ -222,6 +222,24 @@ def test_make_test_is_format_lint_types_and_tests_and_ci_calls_it() -> None:
     assert run.read_text(encoding="utf-8").splitlines()[-1] == "make test"
 
 
+@pytest.mark.parametrize("failing", ["", "ruff", "mypy", "python"])
+def test_make_test_fails_with_any_of_its_tools(failing: str, tmp_path: Path) -> None:
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        (tmp_path / name).write_text(text_of(name), encoding="utf-8")
+    tools = tmp_path / ".venv" / "bin"
+    tools.mkdir(parents=True)
+    for tool in ("ruff", "mypy", "python"):
+        # make asks python -c whether it is one that can be used
+        text = f'#!/bin/sh\n[ "$1" = -c ] && exit 0\necho "ran {tool}"\nexit {int(tool == failing)}\n'
+        (tools / tool).write_text(text, encoding="utf-8")
+        (tools / tool).chmod(0o755)
+    (tools.parent / ".up-to-date").touch()
+    done = make("test", folder=tmp_path)
+    assert (done.returncode == 0) == (not failing), done.stderr
+    ran = set(re.findall(r"ran (\w+)", done.stdout))
+    assert ran == ({"ruff"} if failing == "ruff" else {"ruff", "mypy", "python"}), "types and tests beside each other"
+
+
 def test_make_clean_removes_what_the_others_made() -> None:
     commands = planned("clean")
     assert all(folder in commands for folder in (".venv", "_build"))

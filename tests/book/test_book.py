@@ -18,7 +18,7 @@ from nbkit.features.importance import kept_importance
 from nbkit.features.showcase import featured
 from nbkit.features.table import features_of
 from tests.examples.hostile_text import fuse_tokens, write_corpora
-from tests.examples.mini_book import write_book, write_notebook
+from tests.examples.mini_book import Cell, write_book, write_notebook
 
 
 @pytest.fixture
@@ -71,16 +71,23 @@ def test_a_profile_that_misspells_is_refused(root: Path, profile: str, complaint
     assert not (root / "_build").exists()
 
 
-def test_a_failing_notebook_is_named_with_its_cell_and_error(tmp_path: Path) -> None:
-    path, out = tmp_path / "broken.ipynb", tmp_path / "out"
+def test_a_failing_notebook_is_named_with_its_cell_and_error_and_no_further_one_starts(tmp_path: Path) -> None:
+    out = tmp_path / "out"
     out.mkdir()
-    write_notebook(path, [("code", "print('before')", []), ("code", "raise KeyError('no such \\x1b[31mneuron')", [])])
+    cells: list[Cell] = [
+        ("code", "print('before')", []),
+        ("code", "raise KeyError('no such \\x1b[31mneuron')", []),
+    ]
+    for name in "abcde":
+        write_notebook(tmp_path / f"{name}.ipynb", cells)
     with pytest.raises(
-        NbkitError, match=r"^broken\.ipynb failed in cell \[2\] with KeyError: 'no such .*neuron'"
+        NbkitError, match=r"^[a-e]\.ipynb failed in cell \[2\] with KeyError: 'no such .*neuron'"
     ) as error:
-        execute({path: {}}, out)
-    assert str(out / "broken.ipynb") in str(error.value)
-    assert "before" in (out / "broken.ipynb").read_text(encoding="utf-8")
+        execute({tmp_path / f"{name}.ipynb": {} for name in "abcde"}, out)
+    failed = out / str(error.value).split()[0]
+    assert str(failed) in str(error.value)
+    assert "before" in failed.read_text(encoding="utf-8")
+    assert len(list(out.glob("*.ipynb"))) < 5
 
 
 def test_a_kernel_that_dies_is_a_sentence_too(tmp_path: Path) -> None:
@@ -89,16 +96,6 @@ def test_a_kernel_that_dies_is_a_sentence_too(tmp_path: Path) -> None:
     write_notebook(path, [("code", "import os; os._exit(3)", [])])
     with pytest.raises(NbkitError, match=r"^dying\.ipynb failed: .*[Kk]ernel died"):
         execute({path: {}}, out)
-
-
-def test_after_a_failure_no_further_notebook_starts(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    out.mkdir()
-    for name in "abcde":
-        write_notebook(tmp_path / f"{name}.ipynb", [("code", "1 / 0", [])])
-    with pytest.raises(NbkitError, match="ZeroDivisionError"):
-        execute({tmp_path / f"{name}.ipynb": {} for name in "abcde"}, out)
-    assert len(list(out.glob("*.ipynb"))) < 5
 
 
 def test_the_atlas_is_built_before_the_notebooks_and_warnings_are_errors(
@@ -133,15 +130,14 @@ def test_one_notebook_can_be_executed_alone(root: Path) -> None:
     assert not (pages / "stale.html").exists()
 
 
-def test_a_page_carries_its_parameters_in_one_folded_cell(tmp_path: Path) -> None:
-    path, out = tmp_path / "page.ipynb", tmp_path / "out"
-    out.mkdir()
-    write_notebook(path, [("code", "a = 1\nb = 2", ["parameters"]), ("code", "a + b", [])])
-    execute({path: {"b": 5}}, out)
-    parameters, result = nbformat.read(out / "page.ipynb", as_version=4).cells
-    assert parameters.source == "a = 1\nb = 2\n\n# set by the profile\nb = 5"
+def test_a_page_carries_its_parameters_in_one_folded_cell(mini_book: Path) -> None:
+    text, parameters, result = nbformat.read(mini_book.parent / "book" / "index.ipynb", as_version=4).cells
+    assert text.cell_type == "markdown"
+    assert parameters.source == (
+        'model = "default model"\nthreshold = 0.5\n\n# set by the profile\nmodel = "the quick one"'
+    )
     assert parameters.metadata.tags == ["parameters", "hide-input"]
-    assert result.outputs[0].data["text/plain"] == "6"
+    assert result.outputs[0].data["text/plain"] == "'the quick one'"
 
 
 def test_what_is_published_names_no_path_of_this_machine(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request,
 
 EXPLORER = ".nbkit-explorer"
 ATLAS, DENDROGRAM, LATENTS, PARETO = ".nk-atlas", ".nk-dendrogram", ".nk-latent", ".nk-pareto"
-STATE_OF_WIDGET = re.compile(r'"_anywidget_id": "nbkit\.explorers\.\w+\.(\w+)"')
+STATE_OF_WIDGET = re.compile(r'"_anywidget_id": "nbkit\.explorers\.[\w.]+\.(\w+)"')
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
