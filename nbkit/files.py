@@ -16,7 +16,7 @@ from torch import Tensor
 
 from nbkit.errors import NbkitError
 
-SCHEMA = 1
+FILE_SCHEMA = 1
 """Version of what all these files have in common; in every file. An atlas counts the changes of its own layout."""
 
 
@@ -60,12 +60,12 @@ def read_or_make(path: Path, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
 def write_tensors(tensors: dict[str, Tensor], path: Path, about: dict[str, str] | None = None) -> None:
     """Writes a safetensors file with the schema version and `about` in its header, whole or not at all."""
     with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={"nbkit_schema": str(SCHEMA), **(about or {})})
+        save_file(tensors, temporary, metadata={"nbkit_schema": str(FILE_SCHEMA), **(about or {})})
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Writes a Parquet file with the schema version, whole or not at all."""
-    table.attrs = {"nbkit_schema": SCHEMA}
+    table.attrs = {"nbkit_schema": FILE_SCHEMA}
     with replacing(path) as temporary:
         table.to_parquet(temporary, index=False)
 

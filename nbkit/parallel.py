@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from joblib import Parallel, delayed, parallel_config
 from tqdm.auto import tqdm
 
-FEW = 10_000
+FEW_NEURONS = 10_000
 """Neurons up to which one process is faster, since starting others takes seconds."""
 
 
-@contextmanager
-def processes(n_jobs: int) -> Iterator[Parallel]:
-    """A pool that yields results in order as they are ready.
+def in_processes(
+    function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], n_jobs: int, desc: str, unit: str, progress: bool
+) -> list[Any]:
+    """What a function gives for each task, in order.
 
     Args:
+        function: one that another process finds by its name.
+        tasks: its arguments.
         n_jobs: processes; -1 for one a core.
+        desc, unit: of the progress bar.
+        progress: whether to show it.
     """
     with (
         warnings.catch_warnings(),
@@ -28,21 +32,12 @@ def processes(n_jobs: int) -> Iterator[Parallel]:
     ):
         # joblib replaces a process whose memory has grown, as by the images that it keeps; no job is lost
         warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
-        yield pool
+        done = pool(delayed(function)(*task) for task in tasks)
+        return list(tqdm(done, total=len(tasks), desc=desc, unit=unit, disable=not progress))
 
 
 def gather(
     function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], n_neurons: int, desc: str, unit: str, progress: bool
 ) -> list[Any]:
-    """What a function gives for each task, in order: in this process, or in one a core where that is worth it.
-
-    Args:
-        function: one that another process finds by its name.
-        tasks: its arguments.
-        n_neurons: that all tasks together are about.
-        desc, unit: of the progress bar.
-        progress: whether to show it.
-    """
-    with processes(-1 if n_neurons > FEW else 1) as pool:
-        done = pool(delayed(function)(*task) for task in tasks)
-        return list(tqdm(done, total=len(tasks), desc=desc, unit=unit, disable=not progress))
+    """`in_processes`, one a core where that is worth it: where all tasks together are about many neurons."""
+    return in_processes(function, tasks, -1 if n_neurons > FEW_NEURONS else 1, desc, unit, progress)

@@ -25,7 +25,7 @@ import pandas as pd
 from jaxtyping import Int
 
 from nbkit.atlas.levels import read_levels
-from nbkit.atlas.manifest import CONTEXTS, MANIFEST, NEURONS, SCHEMA, VOCABULARY, Manifest, layer_file
+from nbkit.atlas.manifest import ATLAS_SCHEMA, CONTEXTS, MANIFEST, NEURONS, VOCABULARY, Manifest, layer_file
 from nbkit.atlas.neuron import InputWeights, Neuron, embedding_kinds
 from nbkit.atlas.neuron_table import survey
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE, display_token
@@ -48,8 +48,10 @@ def open_atlas(path: str | Path) -> Atlas:
         raise NbkitError(f"no atlas in {folder}: {hint}")
     try:
         values = json.loads((folder / MANIFEST).read_text())
-        if values["schema"] != SCHEMA:
-            raise NbkitError(f"atlas {folder} has schema {values['schema']}, this nbkit reads {SCHEMA}: build it again")
+        if values["schema"] != ATLAS_SCHEMA:
+            raise NbkitError(
+                f"atlas {folder} has schema {values['schema']}, this nbkit reads {ATLAS_SCHEMA}: build it again"
+            )
         manifest, files = Manifest.from_json(values), dict(values["files"])
     except (ValueError, TypeError, KeyError) as error:
         if isinstance(error, NbkitError):

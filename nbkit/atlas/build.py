@@ -25,7 +25,7 @@ from tqdm.auto import tqdm
 from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.levels import merge_levels
-from nbkit.atlas.manifest import CONTEXTS, MANIFEST, NEURONS, SCHEMA, VOCABULARY, Manifest, layer_file
+from nbkit.atlas.manifest import ATLAS_SCHEMA, CONTEXTS, MANIFEST, NEURONS, VOCABULARY, Manifest, layer_file
 from nbkit.atlas.merge import merge_layer
 from nbkit.atlas.neuron_table import survey
 from nbkit.atlas.scan import Bounds, scan_block
@@ -228,7 +228,7 @@ def _foreign(folder: Path, names: set[str]) -> NbkitError:
 
 def _manifest(model: LanguageModel, contexts: Contexts, config: AtlasConfig, maxima: Tensor | None) -> Manifest:
     return Manifest(
-        schema=SCHEMA,
+        schema=ATLAS_SCHEMA,
         model=model.name,
         model_sha256=model.fingerprint,
         corpus=contexts.name,

@@ -11,7 +11,7 @@ from typing import Literal
 
 from nbkit.assets import cache_folder
 from nbkit.atlas.atlas import Atlas, open_atlas
-from nbkit.atlas.manifest import MANIFEST, SCHEMA
+from nbkit.atlas.manifest import ATLAS_SCHEMA, MANIFEST
 from nbkit.corpora import CONTEXT_LIMIT
 
 
@@ -38,10 +38,10 @@ def atlas_for(
         dtype, device: see `load_model`.
 
     Raises:
-        NbkitError: as `load_model`, `load_contexts` and `build_atlas` do.
+        NbkitError: the model or the corpus can't be opened or has no such layer, or the cache folder can't be written.
     """
     request = [
-        SCHEMA,
+        ATLAS_SCHEMA,
         str(model),
         str(corpus),
         length,

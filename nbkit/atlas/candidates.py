@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-
-if TYPE_CHECKING:
-    pass
 
 
 def candidates(blocks: Sequence[Mapping[str, Tensor]], prefix: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 
-SCHEMA = 2
+ATLAS_SCHEMA = 2
 """Version of an atlas's layout."""
 
-
 MANIFEST = "atlas.json"
-
-
 CONTEXTS = "contexts.safetensors"
-
-
 VOCABULARY = "vocabulary.parquet"
-
-
 NEURONS = "neurons.parquet"
 
 
@@ -25,7 +18,7 @@ class Manifest:
     """What an atlas was made from. Two atlases with equal manifests hold the same bytes."""
 
     schema: int
-    """`SCHEMA` of the nbkit that made it."""
+    """`ATLAS_SCHEMA` of the nbkit that made it."""
     model: str
     """The model's name, hub id or folder."""
     model_sha256: str

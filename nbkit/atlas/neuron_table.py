@@ -14,7 +14,7 @@ from nbkit.method.clusters import feature_clusters
 from nbkit.method.metrics import Polysemanticity, adjusted_rand_index, polysemanticity_from_distances
 from nbkit.parallel import gather
 
-CUT = 0.5
+ATLAS_CUT = 0.5
 """Distance at which the tables cut the trees (section 3.2)."""
 
 EXTRA = ("token_agreement", "silhouette_matched", "token_agreement_matched")
@@ -78,7 +78,7 @@ def _survey_layer(atlas: Neurons, layer: int, kind: str, n_clusters: np.ndarray 
 
 def neuron_metrics(neuron: Neuron, kind: str, words: np.ndarray, n_clusters: int | None) -> dict[str, float]:
     """The metrics of one neuron with at least two examples; see `survey`."""
-    clusters = feature_clusters(neuron.embeddings(kind), CUT)
+    clusters = feature_clusters(neuron.embeddings(kind), ATLAS_CUT)
     labels = words[neuron.key_ids]
     metrics = polysemanticity_from_distances(clusters.distances, clusters.labels)
     agreement = adjusted_rand_index(clusters.labels, labels)

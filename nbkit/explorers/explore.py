@@ -11,7 +11,6 @@ from nbkit.explorers import AtlasExplorer, LatentExplorer
 from nbkit.explorers.atlas.atlas import check_model
 from nbkit.explorers.atlas.shards import make_parts
 from nbkit.mnist.hidden import Hidden
-from nbkit.mnist.images import MEAN, STD
 from nbkit.mnist.reports import HIDDEN_NAME, latent_view
 from nbkit.mnist.view import LatentView, MlpWeights
 from nbkit.sae.autoencoder import SparseAutoencoder
@@ -98,5 +97,5 @@ def explore_views(hidden: Hidden, views: Sequence[LatentView], view: int = 0, un
         NbkitError: a view or unit does not exist.
     """
     into, out = hidden.mlp.into, hidden.mlp.out
-    mlp = MlpWeights(into.weight.T.numpy(), into.bias.numpy(), out.weight.T.numpy(), out.bias.numpy(), MEAN, STD)
+    mlp = MlpWeights(into.weight.T.numpy(), into.bias.numpy(), out.weight.T.numpy(), out.bias.numpy())
     return LatentExplorer(views, mlp, hidden.test_pixels.numpy(), hidden.test_labels.numpy(), view, unit)

@@ -65,7 +65,7 @@ def keep_importance(
         neurons: (layer, index) pairs.
 
     Raises:
-        NbkitError: as `token_importance`, or if the file can't be written.
+        NbkitError: no such neuron, another model than the atlas's, or the file can't be written.
     """
     kept = kept_importance(atlas)
     medoids: dict[tuple[int, int], list[int]] = {}

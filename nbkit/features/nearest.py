@@ -24,11 +24,11 @@ from nbkit.errors import NbkitError
 K = 4
 """Neighbors of a row in each scope."""
 SAME_LAYER, OTHER_LAYERS = 0, 1
-LIMIT = 1_000_000
+EXACT_UP_TO = 1_000_000
 """Rows up to which all pairs are compared; with more, an index finds those in other layers approximately."""
 
-BLOCK = 2048
-PAIRS = 512  # rows of so many pairs stay in a core's cache
+ROWS_AT_ONCE = 2048
+PAIRS_AT_ONCE = 512  # rows of so many pairs stay in a core's cache
 
 
 def nearest(
@@ -40,7 +40,7 @@ def nearest(
 ) -> tuple[Int[np.ndarray, "n 2 K"], Float[np.ndarray, "n 2 K"]]:
     """The K rows with the largest cosine similarity to each row among those of other neurons.
 
-    Exact up to `LIMIT` rows: all pairs are compared, and of equal cosines (as float32) the smaller row number comes
+    Exact up to a million rows: all pairs are compared, and of equal cosines (as float32) the smaller row number comes
     first. Past it, the rows of the same layer are still exact, and an inverted-file index (faiss) finds those of other
     layers. Runs on a GPU if there is one.
 
@@ -55,10 +55,10 @@ def nearest(
         are fewer than K.
 
     Raises:
-        NbkitError: if there are more than `LIMIT` rows and faiss is not installed.
+        NbkitError: if there are more than a million rows and faiss is not installed.
     """
     search = _Search(_normalized(vectors), layer, neuron)
-    approximate = len(vectors) > LIMIT
+    approximate = len(vectors) > EXACT_UP_TO
     pairs = [pair for pair in search.pairs() if not approximate or search.layer_of(pair[0]) == search.layer_of(pair[1])]
     for first, second in tqdm(pairs, desc=desc, unit="block", disable=not progress):
         search.compare(first, second)
@@ -93,7 +93,7 @@ class _Search:
         """
         blocks = []
         for start, stop in self.layers:
-            cuts = np.linspace(start, stop, -(-(stop - start) // BLOCK) + 1).astype(int).tolist()
+            cuts = np.linspace(start, stop, -(-(stop - start) // ROWS_AT_ONCE) + 1).astype(int).tolist()
             blocks += [slice(*cut) for cut in pairwise(cuts)]
         for distance in range(len(blocks)):
             yield from zip(blocks, blocks[distance:], strict=False)
@@ -130,7 +130,7 @@ class _Search:
 
     def _exact(self, i: Int[Tensor, " pairs"], j: Int[Tensor, " pairs"]) -> Float[Tensor, " pairs"]:
         """Cosines of pairs of rows, the same for (i, j), (j, i) and wherever the pair stands."""
-        step = PAIRS if self.unit.device.type == "cpu" else 256 * PAIRS
+        step = PAIRS_AT_ONCE if self.unit.device.type == "cpu" else 256 * PAIRS_AT_ONCE
         products = (
             self.unit.index_select(0, a) * self.unit.index_select(0, b)
             for a, b in zip(i.split(step), j.split(step), strict=True)
@@ -156,9 +156,9 @@ class _Search:
 
 def _normalized(vectors: Float[np.ndarray, "n d"]) -> Float[Tensor, "n d"]:
     unit = torch.empty(vectors.shape)
-    for start in range(0, len(vectors), BLOCK):
-        wide = torch.from_numpy(np.asarray(vectors[start : start + BLOCK], dtype=np.float64))
-        unit[start : start + BLOCK] = wide / wide.norm(dim=1, keepdim=True)
+    for start in range(0, len(vectors), ROWS_AT_ONCE):
+        wide = torch.from_numpy(np.asarray(vectors[start : start + ROWS_AT_ONCE], dtype=np.float64))
+        unit[start : start + ROWS_AT_ONCE] = wide / wide.norm(dim=1, keepdim=True)
     return unit
 
 
@@ -171,7 +171,7 @@ def _largest_error(unit: Float[Tensor, "n d"], dtype: torch.dtype) -> float:
     sum_error = unit.shape[1] * 2.0**-23
     if dtype == torch.float32:
         return sum_error + (2.0**-9 if unit.is_cuda else 0)
-    rounding = [(part - part.to(dtype).float()).norm(dim=1) for part in unit.split(BLOCK)]
+    rounding = [(part - part.to(dtype).float()).norm(dim=1) for part in unit.split(ROWS_AT_ONCE)]
     moved = float(torch.cat([torch.zeros(1), *rounding]).max())  # 0 of no vectors
     return moved * (2 + moved) + 2.0**-8 + sum_error
 
@@ -180,7 +180,7 @@ def _bfloat16_is_faster(unit: Float[Tensor, "n d"]) -> bool:
     """Whether this processor multiplies in bfloat16 by itself; many do it by a detour that takes longer."""
     seconds = {}
     for dtype in (torch.float32, torch.bfloat16):
-        sample = unit[:BLOCK].to(dtype)
+        sample = unit[:ROWS_AT_ONCE].to(dtype)
         tries = []
         for _ in range(3):
             begin = time.perf_counter()
@@ -217,7 +217,7 @@ def _look_up(unit: Float[np.ndarray, "n d"], layers: list[tuple[int, int]]) -> I
         faiss = import_module("faiss")  # optional: an atlas of this size is rare
     except ImportError as error:
         raise NbkitError(
-            f"{len(unit):,} features are too many to compare every pair (the limit is {LIMIT:,}): install the "
+            f"{len(unit):,} features are too many to compare every pair (the limit is {EXACT_UP_TO:,}): install the "
             "approximate index with `pip install faiss-cpu`"
         ) from error
     n, width = unit.shape

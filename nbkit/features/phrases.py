@@ -12,7 +12,7 @@ import pandas as pd
 from jaxtyping import Int
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.atlas.neuron_table import CUT
+from nbkit.atlas.neuron_table import ATLAS_CUT
 from nbkit.features.table import features_of
 from nbkit.features.words import Words, words_of
 from nbkit.files import read_or_make
@@ -21,7 +21,7 @@ from nbkit.parallel import gather
 PHRASES = "phrases.parquet"
 REPEATED = 2
 """Examples of a feature that have a phrase."""
-SMALL = 4
+SMALL_FEATURE = 4
 """A feature of fewer examples is found by any key token and word."""
 LONGEST = 60
 """Characters; nobody types more."""
@@ -98,7 +98,7 @@ def _counted(
     counts = rows.groupby(["feature", "code"], as_index=False).size().rename(columns={"size": "count"})
     enough = counts["count"] >= REPEATED
     if spelled.shape[1] == 1:
-        enough |= size[counts["feature"]] < SMALL
+        enough |= size[counts["feature"]] < SMALL_FEATURE
     counts = counts[enough]
     codes, which = np.unique(counts.pop("code"), return_inverse=True)
     spellings = spelled[~pd.Series(code).duplicated()][codes]  # factorize numbers them as they first occur
@@ -129,7 +129,7 @@ def _examples_of_layer(atlas: Atlas, layer: int, firsts: pd.Series) -> pd.DataFr
     for neuron in atlas.iterate(layer):
         if not len(neuron):
             continue
-        feature = firsts[neuron.index] + neuron.clusters(CUT).labels
+        feature = firsts[neuron.index] + neuron.clusters(ATLAS_CUT).labels
         rows.append(np.stack([feature, neuron.context, neuron.position, neuron.key_ids]))
     columns = ["feature", "context", "position", "key_id"]
     return pd.DataFrame(np.hstack([np.empty((4, 0), dtype=np.int64), *rows]).T, columns=columns)

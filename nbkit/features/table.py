@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.atlas.neuron_table import CUT
+from nbkit.atlas.neuron_table import ATLAS_CUT
 from nbkit.files import read_or_make
 from nbkit.parallel import gather
 
 FEATURES = "features.parquet"
-COLUMNS = ("layer", "index", "place", "size", "medoid", "key_id")
+FEATURE_COLUMNS = ("layer", "index", "place", "size", "medoid", "key_id")
 
 
 def features_of(atlas: Atlas, progress: bool = True) -> pd.DataFrame:
@@ -44,8 +44,8 @@ def _features_of_layer(atlas: Atlas, layer: int) -> pd.DataFrame:
     for neuron in atlas.iterate(layer):
         if not len(neuron):
             continue
-        clusters = neuron.clusters(CUT)
+        clusters = neuron.clusters(ATLAS_CUT)
         for place, (size, medoid) in enumerate(zip(clusters.sizes, clusters.medoids, strict=True)):
             ids, counts = np.unique(neuron.key_ids[clusters.labels == place], return_counts=True)
             rows.append((layer, neuron.index, place, size, medoid, ids[counts.argmax()]))
-    return pd.DataFrame(np.array(rows, dtype=np.int32).reshape(-1, len(COLUMNS)), columns=list(COLUMNS))
+    return pd.DataFrame(np.array(rows, dtype=np.int32).reshape(-1, len(FEATURE_COLUMNS)), columns=list(FEATURE_COLUMNS))

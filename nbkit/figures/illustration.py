@@ -12,8 +12,8 @@ from nbkit.figures.style import WIDTH, BookFigure, neuron_name, set_heading, sty
 from nbkit.figures.text import clip, drawable
 from nbkit.method.clusters import FeatureClusters, cosine_distances
 
-ROWS = 6  # examples in the strips
-COLUMNS = 48  # dimensions in the strips
+STRIP_EXAMPLES = 6  # examples in the strips
+STRIP_DIMENSIONS = 48  # dimensions in the strips
 LABEL_ROOM, LABEL_SIZE = 62.0, 8.0  # points
 
 
@@ -37,7 +37,7 @@ def embedding_illustration(neuron: HasExamples, threshold: float = 0.5, kind: st
     embedded = neuron.embeddings(kind).astype(np.float64)
     colors = [cluster_color(label, int(clusters.sizes[label])) for label in clusters.labels]
     rows = _rows(clusters)
-    dims = np.sort(np.argsort(-np.abs(embedded[rows]).mean(axis=0), kind="stable")[:COLUMNS])
+    dims = np.sort(np.argsort(-np.abs(embedded[rows]).mean(axis=0), kind="stable")[:STRIP_DIMENSIONS])
     # What each vector was multiplied by: the weights, or the gradient where that depends on the example.
     factors = np.divide(embedded, vectors, out=np.zeros_like(embedded), where=vectors != 0)[np.ix_(rows, dims)]
     same = np.allclose(factors, factors[0], rtol=1e-3, atol=1e-6 * np.abs(factors).max())
@@ -67,7 +67,7 @@ def embedding_illustration(neuron: HasExamples, threshold: float = 0.5, kind: st
 def _rows(clusters: FeatureClusters) -> Int[np.ndarray, " rows"]:
     """Up to six examples: two of each of the three largest clusters, more of each where there are fewer clusters."""
     n_shown = min(clusters.n_clusters, 3)
-    each = ROWS // n_shown
+    each = STRIP_EXAMPLES // n_shown
     return np.concatenate([np.flatnonzero(clusters.labels == label)[:each] for label in range(n_shown)])
 
 

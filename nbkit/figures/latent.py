@@ -14,11 +14,11 @@ from nbkit.errors import NbkitError
 from nbkit.figures.palette import INK, QUIET, cluster_color
 from nbkit.figures.style import WIDTH, BookFigure, count, set_heading, styled
 from nbkit.mnist.choice import LatentChoice
+from nbkit.mnist.images import SIDE
 from nbkit.mnist.pixel_views import average_examples, importance_maps
 
-SIDE = 28
 NEGATIVE, POSITIVE = "#1e73c8", "#c95416"
-"""As the explorer's maps have them."""
+"""The colors of the explorer's maps."""
 SIGNED = LinearSegmentedColormap.from_list("signed", [NEGATIVE, "#ffffff", POSITIVE])
 SUBHEADING: dict[str, Any] = {"x": 0.01, "ha": "left", "size": 9.5, "weight": "bold"}
 """Of several panels, as the title of a single one: as a title it would widen the first panel's column."""

@@ -13,7 +13,7 @@ from nbkit.errors import NbkitError
 from nbkit.method.scc import scc_linkage
 
 # SciPy's other linkages (centroid, median, ward) are defined on Euclidean distances only.
-METHODS = ("average", "complete", "single", "weighted", "scc")
+LINKAGE_METHODS = ("average", "complete", "single", "weighted", "scc")
 
 _SMALLEST, _LARGEST = 1e-280, 1e280  # squared norms between these lose nothing to under- or overflow
 
@@ -32,7 +32,7 @@ class FeatureClusters:
     threshold: float
     """Merges up to and including this distance are made."""
     method: str
-    """One of `METHODS`."""
+    """One of `LINKAGE_METHODS`."""
 
     @property
     def n_clusters(self) -> int:
@@ -61,7 +61,7 @@ class FeatureClusters:
         Raises:
             NbkitError: the threshold is outside (0, 1].
         """
-        _check_threshold(threshold)
+        check_threshold(threshold)
         return self._after(_merges_at(self.linkage, threshold), threshold)
 
     def cut_to(self, n_clusters: int) -> "FeatureClusters":
@@ -142,10 +142,10 @@ def feature_clusters(
         NbkitError: the threshold is outside (0, 1], the method is unknown or undefined for cosine distances, or the
             embeddings are refused by `cosine_distances`.
     """
-    _check_threshold(threshold)
-    if method not in METHODS:
+    check_threshold(threshold)
+    if method not in LINKAGE_METHODS:
         raise NbkitError(
-            f"There is no clustering method {method!r} for cosine distances: use one of {', '.join(METHODS)}"
+            f"There is no clustering method {method!r} for cosine distances: use one of {', '.join(LINKAGE_METHODS)}"
             " (centroid, median and ward linkage need Euclidean distances)."
         )
     distances = cosine_distances(embeddings)
@@ -180,7 +180,8 @@ def _labels_after(tree: Float[np.ndarray, "n-1 4"], n_merges: int) -> Int[np.nda
     return rank[root]
 
 
-def _check_threshold(threshold: float) -> None:
+def check_threshold(threshold: float) -> None:
+    """Raises `NbkitError` unless this is a cosine distance to cut a tree at, in (0, 1]."""
     if not 0.0 < threshold <= 1.0:
         raise NbkitError(f"A threshold of {threshold} is no distance to cut at: choose one in (0, 1].")
 

@@ -69,7 +69,11 @@ def polysemanticity(embeddings: Float[np.ndarray, "n d"], labels: Int[np.ndarray
 def polysemanticity_from_distances(
     distances: Float[np.ndarray, "n n"], labels: Int[np.ndarray, " n"]
 ) -> Polysemanticity:
-    """Measure a neuron's clusters from a symmetric distance matrix with a zero diagonal, as `FeatureClusters` has it.
+    """Figures of one neuron's examples from the distances between them and the cluster of each.
+
+    Args:
+        distances: (n, n) symmetric with a zero diagonal, such as `FeatureClusters.distances`.
+        labels: (n,) the cluster of each example, any integers.
 
     Raises:
         NbkitError: the matrix is not square, or the lengths differ.

@@ -17,8 +17,9 @@ from nbkit.errors import NbkitError
 MEAN, STD = 0.1307, 0.3081
 """Of the pixels of the training images, which inputs are normalized by."""
 
-
-PIXELS, HIDDEN, CLASSES = 784, 64, 10
+SIDE = 28
+"""Pixels in a row of an image, and rows."""
+PIXELS, HIDDEN, CLASSES = SIDE * SIDE, 64, 10
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from nbkit.errors import NbkitError
 from nbkit.files import read_tensors, write_tensors
 from nbkit.mnist.images import CLASSES, HIDDEN, PIXELS, Mnist, load_mnist
 
-RECIPE = {
+MLP_RECIPE = {
     "learning_rate": 0.12,
     "falls_by": 0.5,
     "weight_decay": 5e-3,
@@ -66,7 +66,7 @@ class MnistMLP(nn.Module):
 
 
 def train_mlp(mnist: Mnist, seed: int = 0, progress: bool = True) -> MnistMLP:
-    """Trains the MLP by `RECIPE`.
+    """Trains the MLP by `MLP_RECIPE`.
 
     Args:
         mnist: whose training images are learned.
@@ -75,15 +75,15 @@ def train_mlp(mnist: Mnist, seed: int = 0, progress: bool = True) -> MnistMLP:
     """
     mlp = MnistMLP(seed)
     optimizer = torch.optim.Adadelta(
-        mlp.parameters(), lr=RECIPE["learning_rate"], weight_decay=RECIPE["weight_decay"], foreach=True
+        mlp.parameters(), lr=MLP_RECIPE["learning_rate"], weight_decay=MLP_RECIPE["weight_decay"], foreach=True
     )
-    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, RECIPE["falls_by"])
+    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, MLP_RECIPE["falls_by"])
     images, labels = mnist.train_images, mnist.train_labels
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        for _ in tqdm(range(int(RECIPE["epochs"])), desc="MLP", unit="epoch", disable=not progress):
-            for places in torch.randperm(len(images)).split(int(RECIPE["batch_size"])):
-                hidden = dropout(mlp.hidden(images[places]), RECIPE["dropout"])
+        for _ in tqdm(range(int(MLP_RECIPE["epochs"])), desc="MLP", unit="epoch", disable=not progress):
+            for places in torch.randperm(len(images)).split(int(MLP_RECIPE["batch_size"])):
+                hidden = dropout(mlp.hidden(images[places]), MLP_RECIPE["dropout"])
                 loss = cross_entropy(mlp.readout(hidden), labels[places])
                 optimizer.zero_grad()
                 loss.backward()
@@ -103,7 +103,7 @@ def mlp_for(seed: int = 0) -> MnistMLP:
     Raises:
         NbkitError: MNIST can't be fetched, or the cache folder can't be written.
     """
-    recipe = json.dumps({**RECIPE, "seed": seed, "torch": torch.__version__}, sort_keys=True)
+    recipe = json.dumps({**MLP_RECIPE, "seed": seed, "torch": torch.__version__}, sort_keys=True)
     path = assets.cache_folder() / "mlps" / f"mnist-{hashlib.sha256(recipe.encode()).hexdigest()[:10]}.safetensors"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ def report_on(hidden: Hidden, sae: SparseAutoencoder | None = None) -> SaeReport
     neurons, which read the images, their clusters cut at 0.2.
 
     Raises:
-        NbkitError: as `evaluate_sae`, or MNIST can't be fetched.
+        NbkitError: the autoencoder doesn't read this hidden layer or holds NaN, or MNIST can't be fetched.
     """
     labels, images = hidden.test_labels, hidden.test_pixels
     if sae is not None:

@@ -11,9 +11,7 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from nbkit.errors import NbkitError
-
-PIXELS = 28 * 28
-CLASSES = 10
+from nbkit.mnist.images import CLASSES, MEAN, PIXELS, STD
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,9 +22,9 @@ class MlpWeights:
     b_in: Float[np.ndarray, " d"]
     w_out: Float[np.ndarray, "d 10"]
     b_out: Float[np.ndarray, " 10"]
-    mean: float = 0.1307
+    mean: float = MEAN
     """Taken from each pixel in [0, 1] before it is read."""
-    std: float = 0.3081
+    std: float = STD
 
     def __post_init__(self) -> None:
         d = self.w_in.shape[-1]

@@ -19,12 +19,12 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from nbkit.errors import NbkitError
-from nbkit.files import SCHEMA, make_folder, read_tensors, write_json, write_tensors
+from nbkit.files import FILE_SCHEMA, make_folder, read_tensors, write_json, write_tensors
 from nbkit.sae.foreign import read_checkpoint
 
 Activation = Literal["relu", "topk", "batch_topk"]
-CONFIG = "cfg.json"
-WEIGHTS = "sae.safetensors"
+SAE_CONFIG = "cfg.json"
+SAE_WEIGHTS = "sae.safetensors"
 
 
 class SaeOutput(NamedTuple):
@@ -109,9 +109,15 @@ class SparseAutoencoder(nn.Module):
         """
         folder = Path(folder)
         make_folder(folder)
-        write_tensors({name: tensor.contiguous() for name, tensor in self.state_dict().items()}, folder / WEIGHTS)
-        config = {"schema": SCHEMA, "d_in": self.d_in, "d_sae": self.d_sae, "activation": self.activation, "k": self.k}
-        write_json(config, folder / CONFIG)
+        write_tensors({name: tensor.contiguous() for name, tensor in self.state_dict().items()}, folder / SAE_WEIGHTS)
+        config = {
+            "schema": FILE_SCHEMA,
+            "d_in": self.d_in,
+            "d_sae": self.d_sae,
+            "activation": self.activation,
+            "k": self.k,
+        }
+        write_json(config, folder / SAE_CONFIG)
 
     @classmethod
     def load(cls, path: str | Path, activation: Activation = "relu", k: int | None = None) -> SparseAutoencoder:
@@ -135,7 +141,7 @@ class SparseAutoencoder(nn.Module):
             sae = cls(d_in, d_sae, activation, k)
             tensors.setdefault("threshold", torch.zeros(()))
         else:
-            sae, tensors = _empty(path), read_tensors(path / WEIGHTS)
+            sae, tensors = _empty(path), read_tensors(path / SAE_WEIGHTS)
         _fill(sae, tensors, path)
         return sae
 
@@ -171,14 +177,14 @@ def activate(pre: Float[Tensor, "... b d_sae"], activation: str, k: int | None) 
 def _empty(folder: Path) -> SparseAutoencoder:
     """An autoencoder of the shape that a saved one has."""
     try:
-        config = json.loads((folder / CONFIG).read_text())
-        if config["schema"] != SCHEMA:
-            raise NbkitError(f"{folder} has schema {config['schema']}, this nbkit reads {SCHEMA}: save it again")
+        config = json.loads((folder / SAE_CONFIG).read_text())
+        if config["schema"] != FILE_SCHEMA:
+            raise NbkitError(f"{folder} has schema {config['schema']}, this nbkit reads {FILE_SCHEMA}: save it again")
         return SparseAutoencoder(config["d_in"], config["d_sae"], config["activation"], config["k"])
     except FileNotFoundError as error:
-        raise NbkitError(f"no sparse autoencoder in {folder}: it has no {CONFIG}") from error
+        raise NbkitError(f"no sparse autoencoder in {folder}: it has no {SAE_CONFIG}") from error
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise NbkitError(f"{folder / CONFIG} doesn't describe a sparse autoencoder ({error})") from error
+        raise NbkitError(f"{folder / SAE_CONFIG} doesn't describe a sparse autoencoder ({error})") from error
 
 
 def _fill(sae: SparseAutoencoder, tensors: dict[str, Tensor], path: Path) -> None:

@@ -109,9 +109,10 @@ class NeuronEmbeddingLoss(nn.Module):
     def value_and_gradient(
         self, h: Float[Tensor, "b d_in"], pairs: Pairs, w_enc: Float[Tensor, "d_in d_sae"]
     ) -> tuple[Float[Tensor, ""], Float[Tensor, "d_in d_sae"]]:
-        """A call for a batch whose pairs are known, with its gradient by hand: nothing of a batch's size is kept.
+        """Equation 4 and its gradient with respect to the encoder's weights, for a batch whose pairs are known.
 
-        The gradient of a pair's distance with respect to w is
+        The gradient is written by hand, so that nothing of a batch's size is kept. That of a pair's distance with
+        respect to w is
 
             w / |a * w| * (c h^2 / |h * w|^2 - 2 a (h / |h * w| - a c / (2 |a * w|^2))),
 
@@ -158,7 +159,7 @@ class NeuronEmbeddingLoss(nn.Module):
 
     @torch.no_grad()
     def update_from_pairs(self, h: Float[Tensor, "b d_in"], pairs: Pairs) -> None:
-        """Does what `update` does, for a batch whose pairs are known."""
+        """Equation 6 for each input of a batch whose pairs are known, in order; the shapes are taken on trust."""
         powers = self._powers(h)
         average, seen = self.average.flatten(0, -2), self.seen.flatten()
         active = pairs.n_active.bool()

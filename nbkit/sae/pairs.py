@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-FEW = 1 / 16
+FEW_PAIRS = 1 / 16
 """Density up to which going through the pairs is faster than whole matrix products. By size and threads that is at
 1/60 (a small autoencoder alone, where the two are within a tenth up to here) to 1/5."""
 
@@ -45,7 +45,7 @@ class Pairs:
     def few(self) -> bool:
         """Whether it is faster to go through the pairs than to compute whole matrix products."""
         able = self.z.is_cpu and self.z.dtype in (torch.float32, torch.float64)
-        return able and len(self._entries) <= FEW * self.z.numel()
+        return able and len(self._entries) <= FEW_PAIRS * self.z.numel()
 
     @cached_property
     def latent(self) -> Int[Tensor, " pairs"]:

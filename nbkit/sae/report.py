@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from nbkit.errors import NbkitError
-from nbkit.method.clusters import FeatureClusters, feature_clusters
+from nbkit.method.clusters import FeatureClusters, check_threshold, feature_clusters
 from nbkit.method.metrics import polysemanticity_from_distances
 from nbkit.sae.evaluation import DEAD_BELOW, Encoder, Measured, Readout, measure, median
 
@@ -129,8 +129,7 @@ def evaluate_sae(
     Raises:
         NbkitError: shapes that don't fit, an empty set, values that are not finite, or a threshold that is no distance.
     """
-    if not 0 < threshold <= 1:
-        raise NbkitError(f"A threshold of {threshold} is no distance to cut at: choose one in (0, 1].")
+    check_threshold(threshold)
     measured = measure(sae, train, test, readout, labels, images, max_examples, batch_size)
     latents = pd.DataFrame(measured.latents).astype({"n_examples": int, "size": int})
     latents.insert(2, "density", latents["n_examples"] / len(test))

@@ -8,6 +8,12 @@ from typing import Literal
 ACTIVATIONS = {"relu": "ReLU", "topk": "TopK", "batch_topk": "BatchTopK"}
 """The activations of a sparse autoencoder, as they are written."""
 
+
+def loss_name(ne: float) -> str:
+    """What autoencoders with this weight of the neuron-embedding loss are called."""
+    return "standard" if ne == 0 else f"λ₂ = {ne:g}"
+
+
 Kind = Literal["own", "control", "independent", "weighted", "price"]
 
 
@@ -26,7 +32,7 @@ class Measure:
     """Decimals that are printed."""
 
 
-MEASURES = {
+SWEEP_MEASURES = {
     "max_distance": Measure("maximum distance", -1, "own"),
     "mean_distance": Measure("mean distance", -1, "own"),
     "relative_distance": Measure("mean distance / that of random inputs", -1, "control"),
@@ -51,7 +57,7 @@ MEASURES = {
 
 def of_kind(*kinds: Kind) -> list[str]:
     """The names of the measures of some kinds."""
-    return [name for name, measure in MEASURES.items() if measure.kind in kinds]
+    return [name for name, measure in SWEEP_MEASURES.items() if measure.kind in kinds]
 
 
 CELL = ["activation", "ne", "sparsity"]

@@ -73,7 +73,7 @@ def train_saes(
     rounding.
 
     Raises:
-        NbkitError: as `train_sae`.
+        NbkitError: the activations are no finite (n, d_in) tensor, or the loss is not finite any more.
     """
     data = _checked(activations)
     groups: dict[tuple[SaeConfig, bool], list[int]] = {}

@@ -52,13 +52,13 @@ class TrainingRun:
         self.stacked = len(self.configs) > 1
         d_in = data.shape[1]
         saes = [_untrained(data, config) for config in self.configs]
-        self.weights = {name: self._join([getattr(sae, name).detach() for sae in saes]) for name in PARAMETERS}
+        self.weights = {name: self.stack([getattr(sae, name).detach() for sae in saes]) for name in PARAMETERS}
         self.weights["w_enc"] = self.weights["w_enc"].mT.contiguous().mT  # in memory latent by latent, as it is used
         for weight in self.weights.values():
             weight.requires_grad_(True)
-        self.threshold = self._join([sae.threshold for sae in saes])
-        self.l1 = self._join([torch.tensor(c.l1, dtype=torch.float64) for c in self.configs])
-        self.ne = self._join([torch.tensor(c.ne, dtype=torch.float64) for c in self.configs])
+        self.threshold = self.stack([sae.threshold for sae in saes])
+        self.l1 = self.stack([torch.tensor(c.l1, dtype=torch.float64) for c in self.configs])
+        self.ne = self.stack([torch.tensor(c.ne, dtype=torch.float64) for c in self.configs])
         self.optimizer = torch.optim.Adam(
             self.weights.values(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay, fused=True
         )
@@ -83,9 +83,7 @@ class TrainingRun:
         loss = self.loss(state)
         loss.sum().backward()
         self._check(self.with_embedding_loss(loss.detach(), state))
-        self.before_step(state)
-        self.optimizer.step()
-        self.after_step(state)
+        self.take_step(state)
         self.step += 1
 
     def batch(self) -> Float[Tensor, "*stack b d_in"]:
@@ -129,11 +127,9 @@ class TrainingRun:
         assert self.embedding_loss is not None
         return self.embedding_loss.value_and_gradient(state.h, state.pairs, self.weights["w_enc"])
 
-    def before_step(self, state: Pass) -> None:
-        """What precedes a step of the optimizer, the gradients being known: nothing."""
-
-    def after_step(self, state: Pass) -> None:
-        """What follows a step of the optimizer: the threshold of `batch_topk`."""
+    def take_step(self, state: Pass) -> None:
+        """The optimizer's step, the gradients being known, and what follows it: the threshold of `batch_topk`."""
+        self.optimizer.step()
         if self.config.activation == "batch_topk":
             smallest = state.z.detach().where(state.z > 0, torch.inf).amin((-2, -1))
             share = THRESHOLD_MOMENTUM if self.step else 0.0
@@ -144,7 +140,7 @@ class TrainingRun:
         epoch, number = divmod(self.step, self.steps_an_epoch)
         if number == 0 or not hasattr(self, "orders"):
             orders = [_order(len(self.data), config.seed, epoch) for config in self.configs]
-            self.orders = self._join(orders, dtype=torch.long)
+            self.orders = self.stack(orders, dtype=torch.long)
         start = number * self.config.batch_size
         return self.orders[..., start : start + self.config.batch_size]
 
@@ -216,8 +212,9 @@ class TrainingRun:
             "lower learning_rate, l1 or ne; the last good checkpoint, if there is one, is kept"
         )
 
-    def _join(self, tensors: list[Tensor], dtype: torch.dtype | None = None) -> Tensor:
-        joined = torch.stack(tensors) if self.stacked else tensors[0]
+    def stack(self, tensors: Sequence[Tensor], dtype: torch.dtype | None = None) -> Tensor:
+        """A tensor of each autoencoder as one tensor, of the data's device and, if none is given, its precision."""
+        joined = torch.stack(list(tensors)) if self.stacked else tensors[0]
         return joined.to(self.data.device, dtype or self.data.dtype, copy=True)
 
 

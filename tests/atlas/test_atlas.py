@@ -23,7 +23,7 @@ from nbkit import files
 from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.atlas.build import build_atlas
 from nbkit.atlas.config import AtlasConfig
-from nbkit.atlas.manifest import CONTEXTS, MANIFEST, NEURONS, SCHEMA, VOCABULARY, layer_file
+from nbkit.atlas.manifest import ATLAS_SCHEMA, CONTEXTS, MANIFEST, NEURONS, VOCABULARY, layer_file
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE
 from nbkit.errors import NbkitError
 from nbkit.method.controls import other_units
@@ -104,7 +104,7 @@ def test_a_manifest_that_lacks_a_field_is_refused(name: str, copy: Path) -> None
 def test_another_schema_is_refused(schema: int, copy: Path) -> None:
     values = json.loads((copy / MANIFEST).read_text())
     (copy / MANIFEST).write_text(json.dumps(values | {"schema": schema}))
-    with pytest.raises(NbkitError, match=f"has schema {schema}, this nbkit reads {SCHEMA}: build it again"):
+    with pytest.raises(NbkitError, match=f"has schema {schema}, this nbkit reads {ATLAS_SCHEMA}: build it again"):
         open_atlas(copy)
 
 
@@ -142,11 +142,11 @@ def test_every_file_is_a_known_format_with_a_schema(tiny_atlas: Callable[[str], 
     for path in tiny_atlas("llama").path.iterdir():
         if path.suffix == ".safetensors":
             with safe_open(path, framework="pt") as file:
-                assert file.metadata() == {"nbkit_schema": str(files.SCHEMA)}
+                assert file.metadata() == {"nbkit_schema": str(files.FILE_SCHEMA)}
         elif path.suffix == ".parquet":
-            assert pd.read_parquet(path).attrs == {"nbkit_schema": files.SCHEMA}
+            assert pd.read_parquet(path).attrs == {"nbkit_schema": files.FILE_SCHEMA}
         elif path.suffix == ".json":
-            assert json.loads(path.read_text())["schema"] == SCHEMA
+            assert json.loads(path.read_text())["schema"] == ATLAS_SCHEMA
         else:
             assert path.name == ".lock"
 

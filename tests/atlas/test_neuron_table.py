@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -133,17 +132,16 @@ def test_a_layer_travels_light_to_another_process(
     in_this_one = survey(opened, "gate", progress=False)
     _ = opened.words, opened.neuron(0, 0)  # what has been read must not hinder an atlas's way to another process
 
-    @contextmanager
-    def pool(n_jobs: int) -> Iterator[Any]:
+    def in_this_process(function: Any, tasks: Any, n_jobs: int, *_: Any) -> list[Any]:
         assert n_jobs == 1  # this atlas is not worth another process
-        yield lambda tasks: (run(*arguments) for run, arguments, _ in map(parcel, tasks))
+        return [run(*task) for run, task in (parcel((function, task)) for task in tasks)]
 
     def parcel(task: Any) -> Any:
         packed = pickle.dumps(task)
         assert len(packed) < 3_000
         return pickle.loads(packed)
 
-    monkeypatch.setattr("nbkit.parallel.processes", pool)
+    monkeypatch.setattr("nbkit.parallel.in_processes", in_this_process)
     pd.testing.assert_frame_equal(survey(opened, "gate", progress=False), in_this_one)
 
 

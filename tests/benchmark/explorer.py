@@ -14,7 +14,7 @@ from nbkit.atlas.atlas import Atlas
 from nbkit.book import frontend
 from nbkit.book.notebooks import execute
 from nbkit.book.pages import make_pages
-from nbkit.explorers.atlas.shard_files import FOLDER, put_shards, site_folder, write_shards
+from nbkit.explorers.atlas.shard_files import SHARDS_FOLDER, put_shards, site_folder, write_shards
 from tests.benchmark.scan import largest_atlas
 from tests.browser.chromium import find_or_install_chromium
 from tests.browser.page_checks import ATLAS, served
@@ -63,7 +63,7 @@ def main() -> None:
 def build_page(atlas: Atlas, root: Path) -> Path:
     """A book of one page that holds the explorer; tells what its data cost."""
     write_shards(atlas)  # with what they are made from
-    shutil.rmtree(atlas.path / FOLDER)
+    shutil.rmtree(atlas.path / SHARDS_FOLDER)
     begin = time.perf_counter()
     written = write_shards(atlas)
     seconds = time.perf_counter() - begin

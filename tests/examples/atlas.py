@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.atlas.manifest import SCHEMA, Manifest
+from nbkit.atlas.manifest import ATLAS_SCHEMA, Manifest
 
 MADE_UP_METRICS: dict[str, float] = {
     "n_examples": 50,
@@ -29,7 +29,7 @@ MADE_UP_METRICS: dict[str, float] = {
     "token_agreement_matched": 0.1,
 }
 MANIFEST = Manifest(
-    schema=SCHEMA,
+    schema=ATLAS_SCHEMA,
     model="a-model",
     model_sha256="12ab",
     corpus="a-corpus",

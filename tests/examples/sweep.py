@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from nbkit.sae.sweep_columns import MEASURES
+from nbkit.sae.sweep_columns import SWEEP_MEASURES
 
 SPARSITY = {"relu": (1e-4, 2e-4, 4e-4, 8e-4), "topk": (4, 8, 16, 32)}
 
@@ -27,7 +27,7 @@ def example_sweep(steps: Mapping[str, float] | None = None, n_seeds: int = 4, no
                     x = 2.0**place * (1 if ne == 0 else 1.3)
                     level = {0.0: 0, 0.003: 1, 0.01: 2}[ne]
                     row = {"activation": activation, "sparsity": float(sparsity), "ne": ne, "seed": seed}
-                    for name in MEASURES:
+                    for name in SWEEP_MEASURES:
                         step = (steps or {}).get(name, 0.2)
                         row[name] = 0.5 + 0.1 * np.log2(x) + step * level + noise * rng.normal() * (level > 0)
                     rows.append({**row, "l0": x, "mse": x / 10})

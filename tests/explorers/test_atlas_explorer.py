@@ -20,7 +20,7 @@ from nbkit.errors import NbkitError
 from nbkit.explorers import AtlasExplorer
 from nbkit.explorers.atlas.shard_files import as_characters, put_shards, write_shards
 from nbkit.explorers.atlas.shards import AtlasShards
-from nbkit.explorers.shared.bundle import FOLDER
+from nbkit.explorers.shared.bundle import EXPLORERS_FOLDER
 from nbkit.features.importance import IMPORTANCE, keep_importance, token_importance
 from nbkit.features.phrases import PHRASES
 from nbkit.features.table import FEATURES
@@ -166,7 +166,7 @@ def test_a_file_holds_its_shard_and_nothing_that_a_page_could_take_for_markup(ow
 def test_the_browser_reads_the_bytes_that_a_file_holds() -> None:
     rng = np.random.default_rng(0)
     parts = [rng.bytes(n) for n in (*range(40), 1000)] + [bytes(15), b"\xff" * 15]
-    script = (FOLDER / "shared/packing.js").read_text(encoding="utf-8") + (
+    script = (EXPLORERS_FOLDER / "shared/packing.js").read_text(encoding="utf-8") + (
         f"const parts = {json.dumps([[len(part), as_characters(part)] for part in parts])};"
         "console.log(JSON.stringify(parts.map(([length, text]) => [...bytesOf(text, length)])));"
     )
@@ -177,7 +177,7 @@ def test_the_browser_reads_the_bytes_that_a_file_holds() -> None:
 def test_the_browser_opens_a_file_s_arrays(tiny_atlas: Callable[[str], Atlas]) -> None:
     layout, packed = AtlasShards(tiny_atlas("gpt2")).shard("neurons-00001")
     head = zlib.compress(json.dumps(layout).encode())
-    script = (FOLDER / "shared/packing.js").read_text(encoding="utf-8") + (
+    script = (EXPLORERS_FOLDER / "shared/packing.js").read_text(encoding="utf-8") + (
         f"const found = await fromText([{len(head)}, {len(packed)}], {json.dumps(as_characters(head + packed))});"
         "console.log(JSON.stringify([found.layout, [...found.packed]]));"
     )
@@ -247,7 +247,7 @@ def test_files_are_whole_or_not_there(own_atlas: Atlas, monkeypatch: pytest.Monk
 def test_many_processes_write_what_one_does(own_atlas: Atlas, monkeypatch: pytest.MonkeyPatch) -> None:
     alone = contents(write_shards(own_atlas, progress=False))
     (own_atlas.path / PHRASES).touch()
-    monkeypatch.setattr("nbkit.parallel.FEW", 0)
+    monkeypatch.setattr("nbkit.parallel.FEW_NEURONS", 0)
     monkeypatch.setattr("nbkit.explorers.atlas.shard_files.TOGETHER", 5)
     together = contents(write_shards(own_atlas, progress=False))
     assert {name: text for name, text in alone.items() if name.endswith(".js")} == {

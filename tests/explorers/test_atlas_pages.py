@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from nbkit.atlas.atlas import Atlas, open_atlas
-from nbkit.atlas.neuron_table import CUT
+from nbkit.atlas.neuron_table import ATLAS_CUT
 from nbkit.explorers.atlas.neuron_shard import STEPS
 from nbkit.features.neighbors import neighbors_of
 from nbkit.features.table import features_of
@@ -342,7 +342,7 @@ def test_text_link_and_file_can_be_taken_away(browser: Browser, base: str, atlas
         assert download.value.suggested_filename == f"L{layer}N{index}.json"
         content = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
         assert [example["context"] for example in content["examples"]] == neuron.context.tolist()
-        assert [example["cluster"] - 1 for example in content["examples"]] == neuron.clusters(CUT).labels.tolist()
+        assert [example["cluster"] - 1 for example in content["examples"]] == neuron.clusters(ATLAS_CUT).labels.tolist()
         windows = (neuron.window, *(level.window for level in neuron.levels))
         step = max(np.abs(window).max() for window in windows if window.size) / STEPS
         for example, snippet in zip(content["examples"], neuron.snippets, strict=True):

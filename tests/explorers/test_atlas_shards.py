@@ -18,7 +18,7 @@ from nbkit.atlas.neuron import Neuron
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.neuron_shard import _trees
 from nbkit.explorers.atlas.shards import PER_SHARD, AtlasShards
-from nbkit.explorers.shared.bundle import FOLDER
+from nbkit.explorers.shared.bundle import EXPLORERS_FOLDER
 from nbkit.features.neighbors import neighbors_of
 from nbkit.features.phrases import phrases_of
 from nbkit.features.table import features_of
@@ -222,7 +222,7 @@ def test_the_browser_opens_what_python_packs(tiny_atlas: Callable[[str], Atlas])
     shards = AtlasShards(tiny_atlas("gpt2"))
     for name in ("neurons-00003", "vocabulary"):
         layout, packed = shards.shard(name)
-        script = (FOLDER / "shared/packing.js").read_text(encoding="utf-8") + (
+        script = (EXPLORERS_FOLDER / "shared/packing.js").read_text(encoding="utf-8") + (
             f"const packed = Buffer.from({json.dumps(base64.b64encode(packed).decode())}, 'base64');"
             f"const arrays = await unpack({json.dumps(layout)}, packed);"
             "console.log(JSON.stringify(Object.fromEntries(Object.entries(arrays).map(([k, v]) => [k, [...v]]))));"

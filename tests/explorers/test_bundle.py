@@ -11,15 +11,17 @@ import pytest
 from nbkit.explorers.shared import bundle
 from tests.browser.node import run_module
 
-MODULES = sorted(path.relative_to(bundle.FOLDER).as_posix() for path in bundle.FOLDER.rglob("*.js"))
+MODULES = sorted(path.relative_to(bundle.EXPLORERS_FOLDER).as_posix() for path in bundle.EXPLORERS_FOLDER.rglob("*.js"))
 
 
 @pytest.fixture
 def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The explorers' folder, copied for a test that breaks a file; the bundler reads this one."""
     folder = tmp_path / "explorers"
-    shutil.copytree(bundle.FOLDER, folder, ignore=lambda place, names: [n for n in names if n.endswith(".py")])
-    monkeypatch.setattr(bundle, "FOLDER", folder)
+    shutil.copytree(
+        bundle.EXPLORERS_FOLDER, folder, ignore=lambda place, names: [n for n in names if n.endswith(".py")]
+    )
+    monkeypatch.setattr(bundle, "EXPLORERS_FOLDER", folder)
     return folder
 
 

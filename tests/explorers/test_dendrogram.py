@@ -11,7 +11,7 @@ import pytest
 from nbkit.errors import NbkitError
 from nbkit.explorers import DendrogramExplorer
 from nbkit.explorers.dendrogram.dendrogram import explorer_data
-from nbkit.explorers.shared.bundle import FOLDER
+from nbkit.explorers.shared.bundle import EXPLORERS_FOLDER
 from nbkit.figures.palette import ALONE, CLUSTER_COLORS, HEAT, INK, QUIET
 from nbkit.method.clusters import feature_clusters, node_medoids
 from tests.examples.neuron import HOSTILE, example_neuron
@@ -63,7 +63,7 @@ def test_hostile_tokens_are_harmless_to_whatever_carries_the_data() -> None:
 
 
 def test_no_module_writes_markup() -> None:
-    for path in FOLDER.rglob("*.js"):
+    for path in EXPLORERS_FOLDER.rglob("*.js"):
         code = path.read_text(encoding="utf-8")
         assert not [name for name in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write") if name in code]
 
@@ -86,7 +86,7 @@ def test_one_example_is_a_tree_without_merges() -> None:
 
 def colors() -> dict[str, tuple[str, str]]:
     """The style sheet's colors by name: on light and on dark pages."""
-    css = (FOLDER / "shared/explorer.css").read_text(encoding="utf-8")
+    css = (EXPLORERS_FOLDER / "shared/explorer.css").read_text(encoding="utf-8")
     pairs = re.findall(r"--([\w-]+): .*light-dark\((#\w{6}), (#\w{6})\)", css)
     return {name: (light, dark) for name, light, dark in pairs}
 
@@ -108,7 +108,7 @@ def test_the_colors_are_those_of_the_figures() -> None:
     light = {name: pair[0] for name, pair in colors().items()}
     assert [light[f"hue-{i}"] for i in range(len(CLUSTER_COLORS))] == list(CLUSTER_COLORS)
     assert (light["alone"], light["ink"], light["quiet"], light["heat"]) == (ALONE, INK, QUIET, HEAT)
-    script = (FOLDER / "shared/cluster-view.js").read_text(encoding="utf-8")
+    script = (EXPLORERS_FOLDER / "shared/cluster-view.js").read_text(encoding="utf-8")
     assert f"const HUES = {len(CLUSTER_COLORS)};" in script
 
 

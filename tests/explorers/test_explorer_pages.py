@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from nbkit.sae.sweep_columns import MEASURES
+from nbkit.sae.sweep_columns import SWEEP_MEASURES
 from tests.browser import page_checks as checks
 from tests.examples.latents import DEAD, DIGITS, HIDDEN, HOSTILE_NAME, LATENTS, example_models
 from tests.examples.sweep import example_sweep
@@ -304,7 +304,7 @@ def test_both_axes_are_chosen(browser: Browser, mini_book: Path) -> None:
         n = TABLE.groupby(["activation", "ne", "sparsity"]).ngroups
         plot = view.locator("svg[role=group]")
         expect(plot).to_have_attribute("aria-label", "mean distance against L0 / %")
-        for name, measure in MEASURES.items():
+        for name, measure in SWEEP_MEASURES.items():
             view.get_by_label("Up").select_option(name)
             expect(plot).to_have_attribute("aria-label", f"{measure.title} against L0 / %")
             expect(marks_of(view)).to_have_count(n)

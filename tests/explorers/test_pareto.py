@@ -15,7 +15,7 @@ from nbkit.errors import NbkitError
 from nbkit.explorers import ParetoExplorer
 from nbkit.explorers.pareto.pareto import pareto_data
 from nbkit.explorers.shared.bundle import module_text
-from nbkit.sae.sweep_columns import MEASURES
+from nbkit.sae.sweep_columns import SWEEP_MEASURES
 from tests.browser.node import run_module
 from tests.examples.sweep import example_sweep
 
@@ -33,7 +33,7 @@ def data_of(table: pd.DataFrame) -> dict[str, Any]:
 
 def test_a_point_holds_its_seeds_their_mean_and_its_interval(table: pd.DataFrame) -> None:
     data = data_of(table)
-    assert [axis["name"] for axis in data["axes"]] == list(MEASURES)
+    assert [axis["name"] for axis in data["axes"]] == list(SWEEP_MEASURES)
     assert data["levels"] == [0, 0.003, 0.01]
     assert [(kind["name"], kind["title"], kind["by"]) for kind in data["kinds"]] == [
         ("relu", "ReLU", "λ₁"),

@@ -47,8 +47,8 @@ def slow_nearest(
 def product(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The dtype of the rough products, with blocks so small that there are many."""
     monkeypatch.setattr(nbkit.features.nearest, "_bfloat16_is_faster", lambda _: request.param == "bfloat16")
-    monkeypatch.setattr(nbkit.features.nearest, "BLOCK", 32)
-    monkeypatch.setattr(nbkit.features.nearest, "PAIRS", 50)
+    monkeypatch.setattr(nbkit.features.nearest, "ROWS_AT_ONCE", 32)
+    monkeypatch.setattr(nbkit.features.nearest, "PAIRS_AT_ONCE", 50)
     return str(request.param)
 
 
@@ -105,7 +105,7 @@ def test_both_products_give_the_same_bytes_and_the_order_of_blocks_does_not_matt
     results = []
     for faster, block in ((False, 7), (True, 7), (True, 100), (False, 2048)):
         monkeypatch.setattr(nbkit.features.nearest, "_bfloat16_is_faster", lambda _, faster=faster: faster)
-        monkeypatch.setattr(nbkit.features.nearest, "BLOCK", block)
+        monkeypatch.setattr(nbkit.features.nearest, "ROWS_AT_ONCE", block)
         results.append(nearest(*rows))
     for number, cosine in results[1:]:
         np.testing.assert_array_equal(number, results[0][0])
@@ -129,7 +129,7 @@ def test_little_is_computed_a_second_time(monkeypatch: pytest.MonkeyPatch) -> No
         seen.append(len(i))
         return exact(self, i, j)
 
-    monkeypatch.setattr(nbkit.features.nearest, "BLOCK", 128)
+    monkeypatch.setattr(nbkit.features.nearest, "ROWS_AT_ONCE", 128)
     monkeypatch.setattr(nbkit.features.nearest, "_bfloat16_is_faster", lambda _: False)
     monkeypatch.setattr(nbkit.features.nearest._Search, "_exact", counted)
     nearest(*rows)
@@ -139,7 +139,7 @@ def test_little_is_computed_a_second_time(monkeypatch: pytest.MonkeyPatch) -> No
 def test_past_the_limit_other_layers_are_found_approximately(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = random_rows(20_000, 16, 4, seed=1, noise=0.3)
     number, cosine = nearest(*rows)
-    monkeypatch.setattr(nbkit.features.nearest, "LIMIT", 19_999)
+    monkeypatch.setattr(nbkit.features.nearest, "EXACT_UP_TO", 19_999)
     near, its_cosine = nearest(*rows)
     np.testing.assert_array_equal(near[:, 0], number[:, 0])
     assert (rows[1][near[:, 1]] != rows[1][:, None]).all()
@@ -150,7 +150,7 @@ def test_past_the_limit_other_layers_are_found_approximately(monkeypatch: pytest
 
 
 def test_past_the_limit_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nbkit.features.nearest, "LIMIT", 10)
+    monkeypatch.setattr(nbkit.features.nearest, "EXACT_UP_TO", 10)
     monkeypatch.setitem(sys.modules, "faiss", None)  # as if it were not installed
     with pytest.raises(NbkitError, match=r"11 features are too many.*limit is 10.*pip install faiss-cpu"):
         nearest(*random_rows(11, 4, 2, seed=0))

@@ -10,7 +10,7 @@ from scipy.spatial.distance import pdist, squareform
 from sklearn.cluster import AgglomerativeClustering
 
 from nbkit.errors import NbkitError
-from nbkit.method.clusters import METHODS, FeatureClusters, cosine_distances, feature_clusters
+from nbkit.method.clusters import LINKAGE_METHODS, FeatureClusters, cosine_distances, feature_clusters
 from nbkit.method.metrics import adjusted_rand_index
 
 # Four directions in a plane: 0 and 10 degrees, 90 and 100 degrees.
@@ -175,7 +175,7 @@ def test_order_scale_and_dtype_change_nothing() -> None:
         assert adjusted_rand_index(feature_clusters(single).labels, clusters.labels) == 1.0
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", LINKAGE_METHODS)
 def test_one_two_and_duplicate_examples(method: str) -> None:
     one = feature_clusters(FAN[:1], 0.5, method)
     assert (one.labels.tolist(), one.medoids.tolist(), one.sizes.tolist()) == ([0], [0], [1])

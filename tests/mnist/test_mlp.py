@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from nbkit.errors import NbkitError
 from nbkit.mnist.images import Mnist, load_mnist, pixels, read_idx
-from nbkit.mnist.mlp import RECIPE, MnistMLP, accuracy, mlp_for, train_mlp
+from nbkit.mnist.mlp import MLP_RECIPE, MnistMLP, accuracy, mlp_for, train_mlp
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +170,7 @@ def test_the_mlp_of_a_seed_is_trained_once(few: Mnist, cache: Path, monkeypatch:
 
 def test_seeds_and_recipes_are_kept_apart(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = weights(mlp_for(0)), weights(mlp_for(1))
-    monkeypatch.setitem(RECIPE, "learning_rate", 1e-3)
+    monkeypatch.setitem(MLP_RECIPE, "learning_rate", 1e-3)
     third = weights(mlp_for(0))
     assert len(kept(cache)) == 3
     assert not torch.equal(first, second) and not torch.equal(first, third)

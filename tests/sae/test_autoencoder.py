@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from nbkit.errors import NbkitError
-from nbkit.sae.autoencoder import CONFIG, WEIGHTS, SparseAutoencoder, activate
+from nbkit.sae.autoencoder import SAE_CONFIG, SAE_WEIGHTS, SparseAutoencoder, activate
 
 
 def small(activation: str = "relu", k: int | None = None) -> SparseAutoencoder:
@@ -153,22 +153,22 @@ def test_foreign_weights_that_do_not_fit(tmp_path: Path) -> None:
 
 
 def test_damaged_folders(tmp_path: Path) -> None:
-    with pytest.raises(NbkitError, match=f"no sparse autoencoder in .*: it has no {CONFIG}"):
+    with pytest.raises(NbkitError, match=f"no sparse autoencoder in .*: it has no {SAE_CONFIG}"):
         SparseAutoencoder.load(tmp_path)
     small().save(tmp_path)
-    config = json.loads((tmp_path / CONFIG).read_text())
-    (tmp_path / CONFIG).write_text(json.dumps({**config, "d_sae": 13}))
+    config = json.loads((tmp_path / SAE_CONFIG).read_text())
+    (tmp_path / SAE_CONFIG).write_text(json.dumps({**config, "d_sae": 13}))
     with pytest.raises(NbkitError, match=r"has shape .*; with d_in = 5 and d_sae = 13 it must have"):
         SparseAutoencoder.load(tmp_path)
-    (tmp_path / CONFIG).write_text(json.dumps({**config, "schema": 99}))
+    (tmp_path / SAE_CONFIG).write_text(json.dumps({**config, "schema": 99}))
     with pytest.raises(NbkitError, match="has schema 99"):
         SparseAutoencoder.load(tmp_path)
-    (tmp_path / CONFIG).write_text("{")
+    (tmp_path / SAE_CONFIG).write_text("{")
     with pytest.raises(NbkitError, match="doesn't describe a sparse autoencoder"):
         SparseAutoencoder.load(tmp_path)
     small().save(tmp_path)
-    whole = (tmp_path / WEIGHTS).read_bytes()
-    (tmp_path / WEIGHTS).write_bytes(whole[: len(whole) // 2])
+    whole = (tmp_path / SAE_WEIGHTS).read_bytes()
+    (tmp_path / SAE_WEIGHTS).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(NbkitError, match="can't be read"):
         SparseAutoencoder.load(tmp_path)
 

@@ -31,7 +31,7 @@ def listed(z: Tensor) -> list[tuple[int, int, int, int]]:
 
 @pytest.fixture(params=[0.0, 1.0], ids=["whole products", "pairs alone"])
 def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    monkeypatch.setattr(nbkit.sae.pairs, "FEW", request.param)
+    monkeypatch.setattr(nbkit.sae.pairs, "FEW_PAIRS", request.param)
     return bool(request.param)
 
 

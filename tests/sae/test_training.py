@@ -92,7 +92,7 @@ def test_a_stack_trains_each_as_alone() -> None:
 def test_going_through_the_pairs_changes_nothing(config: SaeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     trained = []
     for few in (0.0, 1.0):
-        monkeypatch.setattr(nbkit.sae.pairs, "FEW", few)
+        monkeypatch.setattr(nbkit.sae.pairs, "FEW_PAIRS", few)
         trained.append(train_sae(activations().double(), config, progress=False))
     for name, tensor in trained[0].state_dict().items():
         torch.testing.assert_close(trained[1].state_dict()[name], tensor, rtol=1e-9, atol=1e-11)

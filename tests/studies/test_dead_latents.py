@@ -13,6 +13,7 @@ import torch
 
 import nbkit.studies.dead_latents.experiment
 from nbkit.errors import NbkitError
+from nbkit.files import write_table
 from nbkit.mnist.hidden import Hidden
 from nbkit.sae.config import SaeConfig
 from nbkit.sae.evaluation import DEAD_BELOW, measure
@@ -139,13 +140,29 @@ def test_runs_are_kept(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pd.testing.assert_frame_equal(dead_latents(2, 0, ["reference"], progress=False).table, first.table)
 
 
+@pytest.mark.parametrize(
+    ("questions", "kept"), [(["decay"], "e22bc3b296"), (["gradient"], "30716b629a"), (list(QUESTIONS), "f2860799c2")]
+)
+def test_tables_that_were_kept_before_stay_valid(
+    questions: list[str], kept: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The names of the first release, when the reversed gradient was another option's."""
+    table = example_dead().table
+    monkeypatch.setenv("NBKIT_CACHE", str(tmp_path))
+    monkeypatch.setattr(torch, "__version__", "2.13.0+cpu")
+    (tmp_path / "results").mkdir()
+    write_table(table, tmp_path / "results" / f"dead-latents-{kept}.parquet")
+    pd.testing.assert_frame_equal(dead_latents(2, 0, questions, progress=False).table, table)
+
+
 def test_the_experiment_changes_one_thing_at_a_time() -> None:
-    """Every variant is the standard config or that with the loss; L1 differs where that is the question."""
+    """Every variant is the standard config or that with the loss; L1 or the gradient differs where that is asked."""
     standard, ne = VARIANTS["standard"].config, VARIANTS["ne"].config
     assert standard == SaeConfig() and ne == replace(standard, ne=5e-3)
     assert len(VARIANTS) == sum(len(question.variants) for question in QUESTIONS.values())
     for name, variant in VARIANTS.items():
-        assert replace(variant.config, l1=standard.l1) in (standard, ne)
+        assert replace(variant.config, l1=standard.l1, ne_gradient="whole") in (standard, ne)
+        assert (variant.config.ne_gradient == "opposite") == ("reversed" in name)
         assert (variant.config.l1 != standard.l1) == (name in QUESTIONS["sparsity"].variants)
         assert (variant.what.lengths == "given") == (variant.lengths_of is not None)
         assert variant.lengths_of in (None, *QUESTIONS["reference"].variants)
@@ -160,7 +177,7 @@ def test_shares_of_the_saving() -> None:
     assert found.saved("resampled") == pytest.approx([-0.05] * 4)
     # the lengths of the NE run save 12 of 20 points; without them 14 of 20 are lost
     assert found.by_length() == pytest.approx([0.65] * 4)
-    with pytest.raises(NbkitError, match="There is no variant 'nonsense' among the results"):
+    with pytest.raises(NbkitError, match="There is no variant 'nonsense': choose from standard, ne"):
         found.values("nonsense")
 
 

@@ -1,4 +1,4 @@
-"""What the page on dead latents says, and shows, of results that are known."""
+"""What is found in results on dead latents that are known: verdicts, saving, fates, remedies; and the figures."""
 
 from __future__ import annotations
 
@@ -6,44 +6,41 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp
 
-from nbkit.studies.dead_latents.explanations import EXPLANATIONS, VERDICTS, carried
-from nbkit.studies.dead_latents.figures import dead_by_variant, dead_over_training
-from nbkit.studies.dead_latents.findings import (
-    dead_and_paper,
-    dead_answer,
-    dead_fates,
-    dead_remedies,
-    dead_story,
-    dead_table,
+from nbkit.studies.dead_latents.explanations import (
+    CARRIED,
+    EXPLANATIONS,
+    Verdict,
+    carried,
+    carriers,
+    chain_holds,
+    evidence,
+    explained,
 )
+from nbkit.studies.dead_latents.figures import dead_by_variant, dead_over_training
+from nbkit.studies.dead_latents.findings import best_remedy, dead_table, fates, saving
 from nbkit.studies.dead_latents.variants import QUESTIONS, VARIANTS
+from nbkit.studies.shared.estimate import UNDEFINED, Estimate
 from tests.examples.dead_latents import example_dead
 from tests.figures.test_figures import drawn, words
 
 
-def verdict_on(name: str, dead: dict[str, float] | None = None, **options: object) -> str:
-    """What the answer says an explanation carries."""
-    text = dead_answer(example_dead(dead, **options)).markdown  # type: ignore[arg-type]
-    [line] = [line for line in text.splitlines() if line.startswith(f"- **{name}: ")]
-    return line.removeprefix(f"- **{name}: ").split("**")[0]
-
-
 @pytest.mark.parametrize(
-    ("shares", "key"),
+    ("shares", "verdict"),
     [
-        ([0.9, 0.95, 1.0], "all"),
-        ([0.6, 0.65, 0.7], "most"),
-        ([0.2, 0.21, 0.22], "little"),
-        ([0.3, 0.5, 0.7], "part"),
-        ([0.05, 0.06, 0.07], "none"),
-        ([-0.1, 0.0, 0.1], "little"),
-        ([-0.5, -0.6, -0.7], "none"),
-        ([-1.0, 0.5, 1.5], "open"),
-        ([0.5, np.nan, 0.5], "open"),
+        ([90, 95, 100], "all"),
+        ([60, 65, 70], "most"),
+        ([20, 21, 22], "little"),
+        ([30, 50, 70], "part"),
+        ([5, 6, 7], "none"),
+        ([-10, 0, 10], "little"),
+        ([-50, -60, -70], "none"),
+        ([-100, 50, 150], "open"),
+        ([50, np.nan, 50], "open"),
+        ([], "open"),
     ],
 )
-def test_an_explanation_carries_what_its_interval_says(shares: list[float], key: str) -> None:
-    assert carried(np.array(shares)) == key and key in VERDICTS
+def test_an_explanation_carries_what_its_interval_says(shares: list[float], verdict: Verdict) -> None:
+    assert carried(Estimate.over_seeds(np.array(shares, dtype=np.float64))) == verdict
 
 
 @pytest.mark.parametrize(
@@ -66,44 +63,62 @@ def test_an_explanation_carries_what_its_interval_says(shares: list[float], key:
         ("Protection from weight decay", {"adamw": 30.0}, "none"),
     ],
 )
-def test_the_verdict_follows_the_numbers(name: str, dead: dict[str, float], verdict: str) -> None:
-    assert verdict_on(name, dead) == VERDICTS[verdict]
+def test_the_verdict_follows_the_numbers(name: str, dead: dict[str, float], verdict: Verdict) -> None:
+    [mine] = [e for e in explained(example_dead(dead)) if e.name == name]
+    assert mine.asked and (mine.verdict, mine.carries) == (verdict, CARRIED[verdict])
+
+
+def test_shares_are_in_per_cent_of_the_saving() -> None:
+    shares = {e.name: f"{e.share:.0f%}" for e in explained(example_dead(noise=0))}
+    assert shares["The gradient that rare latents get"] == "90% (90 to 90)"
+    assert shares["The pull toward like inputs"] == "−5% (−5 to −5)"
 
 
 def test_the_answer_sorts_the_explanations() -> None:
-    first = dead_answer(example_dead()).markdown.splitlines()[0]
-    assert first == (
-        "What carries the saving? All or nearly all of it: *The gradient that rare latents get*; most of it: *Longer "
-        "encoder weights*, *Any push at right angles*, *Protection from weight decay*; less than half of it: *Adam's "
-        "denominator*; none or next to none of it: *Busy latents make room*, *Less sparsity*, *The pull toward like "
-        "inputs*."
-    )
-    assert sum(explanation.name in first for explanation in EXPLANATIONS) == len(EXPLANATIONS)
+    said = [(mine.carry, mine.names) for mine in carriers(explained(example_dead(noise=0)))]
+    assert said == [
+        ("all or nearly all of it", "*The gradient that rare latents get* 90% (90 to 90)"),
+        (
+            "most of it",
+            "*Longer encoder weights* 65% (65 to 65), *Any push at right angles* 65% (65 to 65), "
+            "*Protection from weight decay* 70% (70 to 70)",
+        ),
+        ("less than half of it", "*Adam's denominator* 20% (20 to 20)"),
+        (
+            "none or next to none of it",
+            "*Busy latents make room* 5% (5 to 5), *Less sparsity* −5% (−5 to −5), "
+            "*The pull toward like inputs* −5% (−5 to −5)",
+        ),
+    ]
 
 
 def test_two_seeds_that_disagree_decide_nothing() -> None:
-    text = dead_answer(example_dead(n_seeds=2, noise=1.5)).markdown
-    assert VERDICTS["open"] in text
+    assert "open" in {e.verdict for e in explained(example_dead(n_seeds=2, noise=1.5))}
 
 
 def test_no_standard_run_of_that_l0_is_no_verdict() -> None:
-    text = dead_answer(example_dead(l0={"ne": 9.0})).markdown
-    assert f"**Less sparsity: {VERDICTS['open']}**" in text and "a standard run was not trained" in text
+    found = example_dead(l0={"ne": 9.0})
+    [sparsity] = [e for e in explained(found) if e.name == "Less sparsity"]
+    assert sparsity.verdict == "open" and not evidence(found).at_ne_l0.known
+    assert f"{evidence(example_dead(noise=0)).at_ne_l0:.1f%}" == "31.0% (31.0 to 31.0)"
 
 
 def test_the_sign_matters_through_activations_only_if_the_level_parts_say_so() -> None:
-    said = "So the sign matters only because"
-    assert said in dead_answer(example_dead()).markdown
+    assert evidence(example_dead()).sign_is_of_activations
     for dead in ({"reversed_level": 27.0}, {"level": 28.0}, {"reversed": 13.0}):
-        assert said not in dead_answer(example_dead(dead)).markdown
+        assert not evidence(example_dead(dead)).sign_is_of_activations
 
 
-def test_the_story_is_told_only_if_every_verdict_allows_it() -> None:
-    told = "**Together:** a latent that hardly any input activates"
-    assert dead_story(example_dead()).markdown.startswith(told)
-    must_not = "it must not lower the activations"
-    assert must_not in dead_story(example_dead()).markdown
-    assert must_not not in dead_story(example_dead({"reversed": 13.0})).markdown
+def test_what_the_experiments_show_besides() -> None:
+    found = evidence(example_dead(noise=0))
+    assert found.busy == pytest.approx(6)
+    assert f"{found.shortness:.2f}" == "0.50 (0.50 to 0.50)"  # 0.2 by 0.4 at step 200
+    assert f"{found.saved_with_adamw:.1f}" == "1.0 (1.0 to 1.0)"
+
+
+def test_the_chain_holds_only_if_every_verdict_allows_it() -> None:
+    assert chain_holds(explained(example_dead()))
+    assert chain_holds(explained(example_dead({"denominator": 11.0}))), "the denominator may carry what it likes"
     for dead in (
         {"ne_frequent": 15.0},
         {"ne_rare": 24.0},
@@ -114,24 +129,23 @@ def test_the_story_is_told_only_if_every_verdict_allows_it() -> None:
         {"adamw": 28.0},
         {"ne": 30.0},
     ):
-        assert "do not make one chain" in dead_story(example_dead(dead)).markdown, dead
-    assert "do not make one chain" in dead_story(example_dead(questions=("reference", "decay"))).markdown
+        assert not chain_holds(explained(example_dead(dead))), dead
+    assert not chain_holds(explained(example_dead(questions=("reference", "decay"))))
 
 
 def test_where_the_loss_saves_none_there_is_nothing_to_explain() -> None:
     for end in (30.0, 40.0):
         found = example_dead({"ne": end})
-        assert dead_answer(found).markdown == (
-            "The NE loss saves no latents measurably here, so there is nothing to explain."
-        )
-        assert "no measurable saving" in dead_and_paper(found).markdown
-    assert "no measurable saving" not in dead_and_paper(example_dead()).markdown
+        assert not found.saves and carriers(explained(found)) == ()
+        assert not any(e.asked for e in explained(found))
+    assert example_dead().saves
 
 
 def test_the_papers_figures_stand_beside() -> None:
-    text = dead_and_paper(example_dead(noise=0)).markdown
-    assert "from 23.8% to 3.7%" in text and "from 30.0% (30.0 to 30.0) to 10.0% (10.0 to 10.0)" in text
-    assert "by 20.0 (20.0 to 20.0) points, or a factor of 3.0 (the paper's: 6.4)" in text
+    found = saving(example_dead(noise=0))
+    assert (found.paper_standard, found.paper_ne, f"{found.paper_factor:.1f}") == (23.8, 3.7, "6.4")
+    assert (f"{found.standard:.1f%}", f"{found.ne:.1f%}") == ("30.0% (30.0 to 30.0)", "10.0% (10.0 to 10.0)")
+    assert f"{found.points:.1f}" == "20.0 (20.0 to 20.0)" and found.factor == pytest.approx(3)
 
 
 def test_the_table_has_every_variant_with_its_interval() -> None:
@@ -162,33 +176,45 @@ def test_intervals_of_latents_end_at_none_and_all() -> None:
 
 
 def test_the_saving_is_split_into_latents_that_come_back_and_that_stay() -> None:
-    text = dead_fates(example_dead(noise=0)).markdown
+    found = example_dead(noise=0)
+    mine = fates(found)
     # 8% are dead at step 200, of which 90% and 2% come back; of the other 92%, 24% and 4% die
-    assert "7.0 (7.0 to 7.0) are latents that come back and 18.4 (18.4 to 18.4) are latents that don't die" in text
-    assert (
-        "99.0% (99.0 to 99.0) are above 0" in text and "with AdamW 20.0%" in text and "hands them to the loss" in text
-    )
-    found = example_dead()
+    assert (mine.dead_at_start.value, mine.back_standard.value, mine.back_ne.value) == pytest.approx((8, 2, 90))
+    assert (mine.later_standard.value, mine.later_ne.value) == pytest.approx((24, 4))
+    assert (mine.returned.value, mine.spared.value) == pytest.approx((0.08 * 88, 0.92 * 20))
+    assert mine.decay_hands_over
     found.table.loc[found.table["variant"] == "ne_adamw", "fired"] = 99.0
-    assert "hands them to the loss" not in dead_fates(found).markdown
+    assert not fates(found).decay_hands_over
 
 
-@pytest.mark.parametrize(("end", "said"), [(4.0, "fewer than"), (11.9, "more than"), (10.0, "not measurably fewer")])
-def test_remedies_are_held_against_the_loss(end: float, said: str) -> None:
-    text = dead_remedies(example_dead({"adamw_resampled_long": end})).markdown
-    assert f"The fewest are left by *AdamW, resampling, full length*, {said}" in text
-    assert ("the NE loss is beaten" in text) == (said == "fewer than")
+@pytest.mark.parametrize(("end", "sign"), [(4.0, 1), (11.9, -1), (10.0, 0)])
+def test_remedies_are_held_against_the_loss(end: float, sign: int) -> None:
+    best = best_remedy(example_dead({"adamw_resampled_long": end}))
+    assert (best.trained, best.name, best.title) == (True, "adamw_resampled_long", "AdamW, resampling, full length")
+    assert best.fewer.sign == sign and best.beats_ne == (sign > 0)
 
 
-def test_a_part_of_the_questions_gives_a_part_of_the_page() -> None:
+def test_a_remedy_at_a_worse_reconstruction_does_not_beat_the_loss() -> None:
+    found = example_dead()
+    found.table.loc[found.table["variant"] == "adamw_resampled_long", "mse"] = 0.6
+    assert best_remedy(found).fewer.sign > 0 and not best_remedy(found).beats_ne
+
+
+def test_what_was_not_trained_is_not_known() -> None:
     found = example_dead(questions=("reference", "lengths"))
-    text = dead_answer(found).markdown
-    assert text.count("\n- **") == 1 and "- **Longer encoder weights" in text
-    assert "AdamW" not in dead_fates(found).markdown
-    assert dead_remedies(found).markdown == "This profile does not train the remedies."
+    assert [e.name for e in explained(found) if e.asked] == ["Longer encoder weights"]
+    assert not chain_holds(explained(found)) and not evidence(found).sign_is_of_activations
+    assert not fates(found).decay_hands_over and not best_remedy(found).trained
+    assert f"{found.share('noise'):.1f%}" == f"{found.saving('noise'):.0f%}" == UNDEFINED
+    assert all(np.isnan(found.mean(name)) for name in ("noise", "adamw", "denser"))
     assert len(dead_table(found)) == 6
     drawn(dead_by_variant(found))
     drawn(dead_over_training(found))
+
+
+def test_every_explanation_has_its_question() -> None:
+    assert len({e.name for e in EXPLANATIONS}) == len(EXPLANATIONS) == 8
+    assert {e.question for e in EXPLANATIONS} == set(QUESTIONS) - {"reference", "remedies"}
 
 
 def test_the_forest_has_a_line_per_variant_and_a_heading_per_question() -> None:

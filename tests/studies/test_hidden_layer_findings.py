@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from nbkit.mnist.mlp import RECIPE, MnistMLP
+from nbkit.mnist.mlp import MLP_RECIPE, MnistMLP
 from nbkit.studies.hidden_layer.findings import control_differences, hidden_neurons, mlp_training
 from nbkit.studies.hidden_layer.spaces import IMAGE_KINDS, SPACE_TITLES, WEIGHT_KINDS, hidden_spaces_table
 from tests.examples.views import view_of
@@ -81,7 +81,7 @@ def test_hidden_neurons_are_medians_and_ranges() -> None:
 
 def test_the_accuracy_of_the_mlp_stands_beside_the_paper_s() -> None:
     found = mlp_training(1)
-    assert found.recipe is RECIPE and found.n_seeds == 1
+    assert found.recipe is MLP_RECIPE and found.n_seeds == 1
     assert found.first == pytest.approx(found.paper, abs=0.6)
     assert f"{found.over_seeds:.2f%}" == f"{found.first:.2f}%", "one seed has no deviation"
 

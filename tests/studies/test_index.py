@@ -1,4 +1,4 @@
-"""What the start page says about sparse autoencoders, and that all pages read the same experiments."""
+"""What the start page finds about sparse autoencoders, and that all pages read the same experiments."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import pytest
 import nbkit.studies.index.experiments
 from nbkit.sae.config import SaeConfig
 from nbkit.sae.loss import Gradient
+from nbkit.studies.dead_latents.explanations import CARRIED
 from nbkit.studies.index.experiments import Experiments, run_experiments
-from nbkit.studies.index.findings import training_start_page
+from nbkit.studies.index.training_findings import training_findings
 from nbkit.studies.sae_tables.reproduction import Reproduction
 from nbkit.studies.shared.paper import PAPER, PAPER_COLUMNS, STANDARD, WITH_LOSS
+from nbkit.studies.trade_off.findings import Count
 from tests.examples.dead_latents import example_dead
 from tests.examples.sweep import example_sweep
 from tests.examples.tables import example_course
@@ -32,17 +34,18 @@ def example_tables() -> Reproduction:
     return Reproduction({STANDARD: SaeConfig(), **SETTINGS}, with_loss, both, both)
 
 
-def test_the_start_page_has_a_line_for_each_page() -> None:
+def test_the_start_page_reads_all_experiments() -> None:
     sweep = example_sweep()
-    others: dict[Gradient, pd.DataFrame] = {"average": sweep, "opposite": sweep}
-    found = Experiments(example_tables(), example_course(), sweep, others, example_dead())
-    tables, trade_off, dead = training_start_page(found).markdown.split("\n")
-    assert f"The {len(PAPER_COLUMNS)} figures of the standard row miss the paper's by a factor of 1.25" in tables
-    assert "with the loss by 2.00 in the nearest of 2 settings ([Tables 2 and 3](sae-tables))" in tables
-    assert trade_off.startswith("2. **More monosemantic at equal L0? ") and "at equal MSE? " in trade_off
-    assert "**The opposite loss** is better in" in trade_off
-    assert "With the gradient through the average alone: **More monosemantic at equal MSE? " in trade_off
-    assert dead.startswith("3. **Dead latents** fall from ") and dead.endswith("See [dead latents](dead-latents).")
+    relu = sweep[sweep["activation"] == "relu"]
+    others: dict[Gradient, pd.DataFrame] = {"average": relu, "opposite": sweep}
+    found = training_findings(Experiments(example_tables(), example_course(), sweep, others, example_dead(noise=0)))
+    assert (found.n_figures, found.n_settings) == (len(PAPER_COLUMNS), 2)
+    assert (found.standard_factor, found.ne_factor) == pytest.approx((1.25, 2))
+    # with a step up in all measures three of the four independent ones are better and one worse
+    assert found.at_l0 == found.at_mse == Count(6, 2, 8)
+    assert found.average_at_mse == found.opposite["l0"] == found.opposite["mse"] == Count(3, 1, 4)
+    assert f"{found.saving.standard:.1f%}" == "30.0% (30.0 to 30.0)"
+    assert [mine.carry for mine in found.carriers][:2] == [CARRIED["all"], CARRIED["most"]]
 
 
 def test_the_parameters_reach_each_experiment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 import nbkit.studies.shared.kept_tables
 from nbkit.errors import NbkitError
-from nbkit.mnist.mlp import RECIPE
+from nbkit.mnist.mlp import MLP_RECIPE
 from nbkit.sae.config import SaeConfig
 from nbkit.studies.shared.kept_tables import Configs, kept_table, kept_tables
 
@@ -41,7 +41,7 @@ def test_a_table_is_made_once_and_another_request_makes_another() -> None:
 
 def test_another_recipe_of_the_mlp_makes_another_table(monkeypatch: pytest.MonkeyPatch) -> None:
     kept_table("toy", {}, lambda: table(0.25))
-    monkeypatch.setitem(RECIPE, "epochs", 4)
+    monkeypatch.setitem(MLP_RECIPE, "epochs", 4)
     assert kept_table("toy", {}, lambda: table(0.5))["mse"][0] == 0.5
 
 
@@ -92,7 +92,7 @@ def test_groups_that_are_missing_are_made_and_all_come_in_order(monkeypatch: pyt
     found = kept_tables("toy", 1, groups, make, n_jobs=1, progress=False)
     assert made == [(1.0, 4), (1.0, 3), (2.0, 3), (2.0, 4)] and mlps == [4, 3, 4]
     assert [mine["mse"][0] for mine in found] == [1.0, 1.0, 2.0, 2.0]
-    monkeypatch.setattr(nbkit.studies.shared.kept_tables, "processes", lambda _: pytest.fail("started for nothing"))
+    monkeypatch.setattr(nbkit.studies.shared.kept_tables, "in_processes", lambda *_: pytest.fail("started for nothing"))
     for mine, before in zip(kept_tables("toy", 1, groups, make, progress=False), found, strict=True):
         pd.testing.assert_frame_equal(mine, before)
     kept_tables("toy", 2, [], make)

@@ -14,35 +14,51 @@ from tests.examples.sweep import example_sweep
 
 
 @pytest.mark.parametrize("by", ["l0", "mse"])
-def test_a_known_step_is_found(by: str) -> None:
+@pytest.mark.parametrize(
+    ("ne", "step", "n_points"), [((0.003, 0.01), 0.075, 4), ((0.003,), 0.05, 2), ((0.01,), 0.1, 2)]
+)
+def test_a_known_step_is_found(by: str, ne: tuple[float, ...], step: float, n_points: int) -> None:
     table = example_sweep({"purity": 0.05}, noise=0)  # the curves are straight over log x
-    found = matched_differences(table, by, ["purity", "l0", "mse"]).set_index(["activation", "ne", "metric"])
-    assert by not in found.index.get_level_values("metric")
-    for activation in ("relu", "topk"):
-        of = found.loc[activation].xs("purity", level="metric")
-        assert of["value"].tolist() == pytest.approx([0.075, 0.05, 0.1])  # together, then each lambda 2
-        assert of["n_points"].tolist() == [4, 2, 2] and of["n_left_out"].tolist() == [0, 0, 0]
-        assert of["curve"].max() < 1e-12
-        assert of["standard"].iloc[0] == pytest.approx(0.5 + 0.1 * (np.log2(1.3) + 0.5))
+    found = matched_differences(table[table["ne"].isin((0.0, *ne))], by, ["purity", "l0", "mse"])
+    assert set(found) == {"relu", "topk"}
+    for measures in found.values():
+        assert set(measures) == {"purity", "l0", "mse"} - {by}
+        mine = measures["purity"]
+        assert mine.metric == "purity" and mine.difference.value == pytest.approx(step)
+        assert (mine.n_points, mine.n_left_out, mine.n_all) == (n_points, 0, n_points)
+        assert mine.curve_error < 1e-12
+        assert mine.standard == pytest.approx(0.5 + 0.1 * (np.log2(1.3) + 0.5))
+        assert mine.with_loss == pytest.approx(mine.standard + step)
 
 
 def test_seeds_are_what_is_repeated() -> None:
     table = example_sweep(noise=0.05, n_seeds=5)
-    row = matched_differences(table, "l0", ["silhouette"]).iloc[0]
+    mine = matched_differences(table, "l0", ["silhouette"])["relu"]["silhouette"]
     points = matched_points(table, "l0", ["silhouette"])
     by_seed = points[points["activation"] == "relu"].groupby("seed")["silhouette"].mean()
     interval = ttest_1samp(by_seed, 0).confidence_interval(0.95)
-    assert row["value"] == pytest.approx(by_seed.mean())
-    assert (row["low"], row["high"]) == (pytest.approx(interval.low), pytest.approx(interval.high))
-    assert row["n_seeds"] == 5
+    assert mine.difference.value == pytest.approx(by_seed.mean())
+    assert (mine.difference.low, mine.difference.high) == pytest.approx((interval.low, interval.high))
+    assert mine.n_seeds == 5
+
+
+@pytest.mark.parametrize(
+    ("metric", "step", "verdict"),
+    [("purity", 0.1, 1), ("purity", -0.1, -1), ("silhouette", 0.1, -1), ("silhouette", -0.1, 1), ("size", 0.1, 0)],
+)
+def test_the_verdict_knows_which_way_is_better(metric: str, step: float, verdict: int) -> None:
+    table = example_sweep({metric: step}, noise=1e-3)
+    assert matched_differences(table, "l0", [metric])["topk"][metric].verdict == verdict
+    alone = table[table["seed"] == 0]
+    assert matched_differences(alone, "l0", [metric])["topk"][metric].verdict == 0, "one seed makes no claim"
 
 
 def test_a_seed_is_held_against_its_own_curve() -> None:
     table = example_sweep(noise=0)
     table["purity"] += 10.0 * table["seed"]  # what a seed adds to both cancels
-    row = matched_differences(table, "l0", ["purity"]).iloc[0]
-    assert row["value"] == pytest.approx(0.3)
-    assert row["high"] - row["low"] < 1e-9
+    difference = matched_differences(table, "l0", ["purity"])["relu"]["purity"].difference
+    assert difference.value == pytest.approx(0.3)
+    assert difference.high - difference.low < 1e-9
 
 
 def test_nothing_is_extrapolated() -> None:
@@ -52,16 +68,17 @@ def test_nothing_is_extrapolated() -> None:
     points = matched_points(table, "l0", ["purity"])
     assert points.loc[~points["inside"], "seed"].tolist() == [0, 0]
     assert points.loc[~points["inside"], "purity"].isna().all() and points.loc[points["inside"], "purity"].notna().all()
-    found = matched_differences(table, "l0", ["purity"]).set_index(["activation", "ne"])
-    assert found["n_left_out"].tolist() == [1, 0, 1] * 2  # for every seed: means are of the same points
-    assert found["value"].tolist() == pytest.approx([(2 * 0.2 + 0.4) / 3, 0.2, 0.4] * 2)
+    for measures in matched_differences(table, "l0", ["purity"]).values():
+        mine = measures["purity"]
+        assert (mine.n_points, mine.n_left_out) == (3, 1)  # for every seed: means are of the same points
+        assert mine.difference.value == pytest.approx((2 * 0.2 + 0.4) / 3)
 
 
 def test_undefined_figures_are_left_out_and_no_point_gives_no_number() -> None:
     table = example_sweep(noise=0)
     table.loc[(table["ne"] > 0) & (table["seed"] == 1), "purity"] = np.nan
-    row = matched_differences(table, "l0", ["purity"]).iloc[0]
-    assert np.isnan(row["value"]) and (row["n_points"], row["n_left_out"]) == (0, 4)
+    mine = matched_differences(table, "l0", ["purity"])["relu"]["purity"]
+    assert not mine.difference.known and (mine.n_points, mine.n_left_out, mine.verdict) == (0, 4, 0)
 
 
 def test_points_without_a_standard_autoencoder_are_outside() -> None:
@@ -72,7 +89,8 @@ def test_points_without_a_standard_autoencoder_are_outside() -> None:
 def test_a_bent_curve_tells_its_error() -> None:
     table = example_sweep(noise=0)
     table["purity"] = np.log2(table["l0"]) ** 2  # between neighbors at 0 and 2 the line gives 2 where the curve has 1
-    assert matched_differences(table, "l0", ["purity"])["curve"].tolist() == pytest.approx([1.0] * 6)
+    for measures in matched_differences(table, "l0", ["purity"]).values():
+        assert measures["purity"].curve_error == pytest.approx(1.0)
 
 
 def test_the_interval_is_students() -> None:

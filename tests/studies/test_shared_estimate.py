@@ -110,3 +110,14 @@ def test_the_difference_of_means_is_a_metric_s_row_of_means() -> None:
 )
 def test_a_spread_is_mean_and_deviation_over_seeds(values: list[float], spec: str, text: str) -> None:
     assert f"{Spread.of(np.array(values)):{spec}}" == f"{Spread.of(pd.Series(values)):{spec}}" == text
+
+
+def test_with_a_plus_every_number_has_its_sign_and_a_difference_stays_a_number() -> None:
+    for kind in (Estimate, Difference):
+        assert f"{kind(0.12, -0.04, 0.2):+.1f}" == "+0.1 (0.0 to +0.2)"
+        assert f"{kind(-0.5, NAN, NAN):+.1f%}" == "−0.5%"
+        assert f"{kind(NAN, NAN, NAN):+.3f}" == UNDEFINED
+
+
+def test_a_number_is_known_or_not() -> None:
+    assert Estimate(0.0, NAN, NAN).known and not Estimate(NAN, NAN, NAN).known

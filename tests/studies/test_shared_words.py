@@ -28,6 +28,7 @@ def test_each_record_has_its_line() -> None:
     assert each(ROWS, "- *{r.name}*: {r.share:.0f%}") == f"- *first*: 40% (30 to 50)\n- *second*: {UNDEFINED}"
     assert each(ROWS, "{r.name}", " and ") == "first and second"
     assert each((), "- *{r.name}*") == ""
+    assert each(ROWS, "*{r.name}*", "; ") == "*first*; *second*"
 
 
 def test_names_are_listed_or_there_are_none() -> None:

@@ -22,7 +22,7 @@ from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.sae.config import SaeConfig
 from nbkit.sae.evaluation import measure
 from nbkit.sae.latents import control_distances
-from nbkit.sae.sweep_columns import MEASURES
+from nbkit.sae.sweep_columns import SWEEP_MEASURES
 from nbkit.sae.training import train_saes
 from nbkit.studies.trade_off.experiment import OF_LATENTS, OTHERS, Grid, figures_of, other_gradients, same_class, sweep
 
@@ -93,12 +93,14 @@ def test_the_table_has_a_row_per_autoencoder_and_its_figures(trained: list[list[
     table = sweep(SMALL, n_seeds=2, seed=5, n_jobs=1)
     assert len(table) == 2 * 2 * 3
     assert not table.duplicated(["activation", "sparsity", "ne", "seed"]).any()
-    assert set(MEASURES) <= set(table.columns)
+    assert set(SWEEP_MEASURES) <= set(table.columns)
     row = table.iloc[-1]
     assert (row["activation"], row["sparsity"], row["ne"], row["seed"]) == ("topk", 2, 1e-2, 6)
     sae = train_saes(small_hidden(6).train, [replace(trained[-1][-1], d_sae=24)], progress=False)[0]
     alone = figures_of(sae, small_hidden(6), 6)
-    assert [row[name] for name in MEASURES] == pytest.approx([alone[name] for name in MEASURES], nan_ok=True)
+    assert [row[name] for name in SWEEP_MEASURES] == pytest.approx(
+        [alone[name] for name in SWEEP_MEASURES], nan_ok=True
+    )
 
 
 def test_what_is_finished_is_kept(trained: list[list[SaeConfig]], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What the page of the trade-off says about sweeps whose answer is known."""
+"""What is found in sweeps whose answer is known: counts, verdicts, tables and figures."""
 
 from __future__ import annotations
 
@@ -8,89 +8,124 @@ import pytest
 
 from nbkit.errors import NbkitError
 from nbkit.sae.loss import Gradient
-from nbkit.sae.sweep_columns import MEASURES, of_kind
+from nbkit.sae.sweep_columns import SWEEP_MEASURES, of_kind
+from nbkit.studies.shared.estimate import UNDEFINED
 from nbkit.studies.trade_off.figures import matched_intervals, trade_off_curves
 from nbkit.studies.trade_off.findings import (
-    by_gradient,
+    ANSWERS,
+    Count,
+    MatchedAnswer,
+    Verdict,
     compared,
-    left_out,
+    compared_gradients,
+    counted_gradients,
     matched_answer,
-    matched_table,
-    sweep_ranges,
-    what_gradients_say,
-    what_is_read,
+    neurons_read,
 )
+from nbkit.studies.trade_off.matching import Matched
+from nbkit.studies.trade_off.tables import by_gradient, matched_table, sweep_ranges
 from tests.examples.sweep import example_sweep
 from tests.figures.test_figures import drawn
 
-BETTER = {name: 0.1 * measure.better for name, measure in MEASURES.items()}
+BETTER = {name: 0.1 * measure.better for name, measure in SWEEP_MEASURES.items()}
 WORSE = {name: -step for name, step in BETTER.items()}
-SAME = dict.fromkeys(MEASURES, 0.0)
+SAME = dict.fromkeys(SWEEP_MEASURES, 0.0)
 
 
-def answer(steps: dict[str, float], n_seeds: int = 4) -> str:
-    return matched_answer(compared(example_sweep(steps, n_seeds, noise=1e-3))).markdown
+def answers(steps: dict[str, float], n_seeds: int = 4, noise: float = 1e-3) -> list[MatchedAnswer]:
+    """At equal L0 and at equal MSE."""
+    return [matched_answer(matched) for matched in compared(example_sweep(steps, n_seeds, noise)).values()]
 
 
 @pytest.mark.parametrize(
-    ("steps", "said", "counts"),
+    ("steps", "better", "worse", "verdict"),
     [
-        (BETTER, "Yes, wherever a difference can be measured", "8 favor the loss, 0 speak"),
-        (WORSE, "No, less so wherever a difference can be measured", "0 favor the loss, 8 speak"),
-        (BETTER | {"purity": -0.1}, "Mostly yes", "6 favor the loss, 2 speak"),
-        (WORSE | {"purity": 0.1}, "Mostly no", "2 favor the loss, 6 speak"),
-        (BETTER | {"purity": -0.1, "same_digit": -0.1}, "It depends on the measure", "4 favor the loss, 4 speak"),
+        (BETTER, 8, 0, "yes"),
+        (WORSE, 0, 8, "no"),
+        (BETTER | {"purity": -0.1}, 6, 2, "mostly yes"),
+        (WORSE | {"purity": 0.1}, 2, 6, "mostly no"),
+        (BETTER | {"purity": -0.1, "same_digit": -0.1}, 4, 4, "mixed"),
     ],
 )
-def test_the_verdict_follows_the_numbers(steps: dict[str, float], said: str, counts: str) -> None:
-    text = answer(steps)
-    for by in ("L0", "MSE"):
-        assert f"**More monosemantic at equal {by}? {said}.**" in text
-    assert text.count(f"Of 8 comparisons on independent measures {counts}") == 2
+def test_the_verdict_follows_the_numbers(steps: dict[str, float], better: int, worse: int, verdict: Verdict) -> None:
+    for answer in answers(steps):
+        assert answer.count == Count(better, worse, 8)
+        assert answer.count.verdict == verdict and answer.count.answer == ANSWERS[verdict]
+
+
+@pytest.mark.parametrize(
+    ("better", "worse", "verdict"),
+    [
+        (0, 0, "none"),
+        (1, 0, "yes"),
+        (0, 1, "no"),
+        (2, 1, "mostly yes"),
+        (1, 2, "mostly no"),
+        (3, 2, "mixed"),
+        (2, 3, "mixed"),
+        (1, 5, "mostly no"),
+    ],
+)
+def test_the_rule_of_the_verdict(better: int, worse: int, verdict: Verdict) -> None:
+    count = Count(better, worse, 12)
+    assert count.verdict == verdict and count.favored == (better > worse)
+    assert count.undecided == 12 - better - worse
+    assert str(count) == f"better in {better} and worse in {worse} of 12 comparisons"
 
 
 def test_where_there_is_no_difference_none_is_claimed() -> None:
-    text = matched_answer(compared(example_sweep(SAME, 6, noise=0.02))).markdown
-    assert "in standard autoencoders, is not measurably different" in text
-
-
-def test_direction_words() -> None:
-    lower = answer(BETTER)  # a smaller distance is better
-    assert "mean distance, 0.588 in standard autoencoders, is lower by 0.150 (95% interval −0.151 to −0.149)" in lower
-    assert "better in purity, pairs of one digit," in lower and "worse in" not in lower
-    assert "none of them differs by more than 26% of its standard value" in lower  # 0.15 / 0.588
-    assert "is higher by 0.150" in answer(WORSE)
-
-
-def test_the_price_is_told() -> None:
-    assert "Besides: L0 / % 2.07 to 1.95; accuracy loss / % 0.59 to 0.44; dead latents" in answer(BETTER)
+    for answer in answers(SAME, 6, noise=0.02):
+        assert all(mine.own.difference.sign == 0 for mine in answer.activations)
 
 
 def test_one_seed_makes_no_claim() -> None:
-    text = answer(BETTER, n_seeds=1)
-    assert "(one seed)" in text and "0 favor the loss, 0 speak against it and 8 cannot tell" in text
+    for answer in answers(BETTER, n_seeds=1):
+        assert answer.count == Count(0, 0, 8) and answer.count.verdict == "none"
+        assert all(mine.own.n_seeds == 1 and mine.better == "none" for mine in answer.activations)
 
 
-def test_points_outside_are_told() -> None:
-    table = example_sweep()
-    table.loc[(table["activation"] == "relu") & (table["ne"] == 0.01), "l0"] = 100.0
-    text = left_out(compared(table)).markdown
-    assert "ReLU 2 of 4 points; TopK 4 of 4 points" in text
+def test_each_activation_names_its_measures() -> None:
+    for answer in answers(BETTER | {"purity": -0.1, "same_digit": 0.0}, noise=1e-4):
+        for mine in answer.activations:
+            assert mine.worse == "purity"
+            assert "monosemanticity score, silhouette of images in two clusters" in mine.better
+    relu, topk = answers(BETTER)[0].activations
+    assert (relu.name, topk.name) == ("ReLU", "TopK")
+    assert relu.worse == relu.undecided == "none"
+    assert f"{relu.own.difference:.3f}" == "lower by 0.150 (95% interval −0.151 to −0.149) than"
+    assert f"{relu.own.standard:.3f}" == "0.588"
+    assert relu.largest_change == pytest.approx(100 * 0.15 / 0.588, abs=0.5)
 
 
 def test_an_activation_without_a_point_inside_is_told() -> None:
     table = example_sweep()
     table.loc[(table["activation"] == "relu") & (table["ne"] > 0), "l0"] = 100.0
-    text = matched_answer(compared(table)).markdown
-    assert "- *ReLU* has no point inside the standard curve." in text
+    answer = matched_answer(compared(table)["l0"])
+    assert [mine.name for mine in answer.outside] == ["ReLU"] and [mine.name for mine in answer.inside] == ["TopK"]
+    table = example_sweep()
+    table.loc[(table["activation"] == "relu") & (table["ne"] == 0.01), "l0"] = 100.0
+    answer = matched_answer(compared(table)["l0"])
+    assert [(mine.own.n_points, mine.own.n_all) for mine in answer.activations] == [(2, 4), (4, 4)]
+
+
+def test_differences_within_the_curves_error_are_counted() -> None:
+    table = example_sweep(BETTER, noise=0)
+    assert matched_answer(compared(table)["l0"]).n_within_error == 0  # the curves are straight
+    table["purity"] = np.log2(table["l0"]) ** 2 + 1e-3 * (table["ne"] > 0)
+    assert matched_answer(compared(table)["l0"]).n_within_error == 2  # of purity, for both activations
 
 
 def test_the_table_has_the_standard_value_and_the_difference() -> None:
-    differences = compared(example_sweep({"purity": 0.1}, noise=0))
-    table = matched_table(differences["l0"])
+    table = matched_table(compared(example_sweep({"purity": 0.1}, noise=0))["l0"])
     assert table.loc["purity", "TopK"] == "0.588; +0.150 (+0.150 to +0.150)"
-    assert list(table.columns) == ["better", "ReLU", "TopK"] and len(table) == len(MEASURES) - 1
+    assert list(table.columns) == ["better", "ReLU", "TopK"] and len(table) == len(SWEEP_MEASURES) - 1
     assert table.loc["purity", "better"] == "higher" and table.loc["MSE", "better"] == "lower"
+
+
+def test_the_table_has_a_dash_for_what_is_not_known() -> None:
+    sweep = example_sweep()
+    sweep.loc[sweep["ne"] > 0, "purity"] = np.nan
+    assert matched_table(compared(sweep)["l0"]).loc["purity", "ReLU"] == UNDEFINED
 
 
 def test_ranges_are_of_means_over_seeds() -> None:
@@ -99,11 +134,13 @@ def test_ranges_are_of_means_over_seeds() -> None:
     assert table.loc["TopK, λ₂ = 0.01", "autoencoders"] == 8
 
 
-def test_what_latents_read_is_told() -> None:
+def test_neurons_read_are_means_over_autoencoders() -> None:
     table = example_sweep({"participation": -0.25, "relative_distance": 0.0}, noise=1e-6)
-    text = what_is_read(table, compared(table)).markdown
-    assert "reads 0.7 hidden neurons in standard autoencoders and 0.1 with" in text.replace("\n", " ")
-    assert text.count("- *") == 2
+    relu, topk = neurons_read(table, compared(table)["l0"])
+    assert (relu.name, topk.name) == ("ReLU", "TopK")
+    assert relu.standard == pytest.approx(0.5 + 0.1 * 1.5)  # L0 1, 2, 4 and 8
+    assert relu.strongest == pytest.approx(0.5 + 0.1 * (np.log2(1.3) + 0.5) - 0.5, abs=1e-4)
+    assert relu.relative_distance.value == pytest.approx(0, abs=1e-4)
 
 
 def test_curves_have_a_panel_per_measure_and_activation() -> None:
@@ -148,13 +185,19 @@ def test_what_is_not_there_is_named() -> None:
 
 
 def test_every_kind_of_measure_is_there() -> None:
-    assert {measure.kind for measure in MEASURES.values()} == {"own", "control", "independent", "weighted", "price"}
+    assert {measure.kind for measure in SWEEP_MEASURES.values()} == {
+        "own",
+        "control",
+        "independent",
+        "weighted",
+        "price",
+    }
     assert of_kind("own", "independent") == [
         *("max_distance", "mean_distance", "purity", "same_digit", "monosemanticity", "silhouette")
     ]
 
 
-def gradients(opposite: dict[str, float]) -> dict[Gradient, dict[str, pd.DataFrame]]:
+def gradients(opposite: dict[str, float]) -> dict[Gradient, dict[str, Matched]]:
     sweeps: dict[Gradient, pd.DataFrame] = {
         "whole": example_sweep(BETTER, noise=1e-3),
         "average": example_sweep(BETTER | {"purity": -0.1}, noise=1e-3),
@@ -171,13 +214,22 @@ def test_gradients_are_counted_over_the_activations_that_all_have() -> None:
     assert {activation for _, activation in table.index} == {"ReLU"}
     for by in ("L0", "MSE"):
         assert table[f"at equal {by}: better, worse"].tolist() == ["4, 0", "3, 1", "0, 4"]
-    text = what_gradients_say(gradients(WORSE)).markdown
-    assert "**The opposite loss** is better in 0 and worse in 4 of 4 comparisons at equal L0, and better in 0" in text
-    assert "**The gradient through the average alone** is better in 3 and worse in 1 of 4" in text
-    assert "no evidence" not in text
+    counts = counted_gradients(gradients(WORSE))
+    for by in ("l0", "mse"):
+        assert [counts[gradient][by] for gradient in ("whole", "average", "opposite")] == [
+            Count(4, 0, 4),
+            Count(3, 1, 4),
+            Count(0, 4, 4),
+        ]
+        assert not counts["opposite"][by].favored
 
 
-def test_an_opposite_loss_that_is_favored_takes_the_verdict_away() -> None:
-    text = what_gradients_say(gradients(BETTER)).markdown
-    for by in ("L0", "MSE"):
-        assert f"a comparison at equal {by} is no evidence for the loss." in text
+def test_an_opposite_loss_can_be_favored() -> None:
+    counts = counted_gradients(gradients(BETTER))
+    assert all(counts["opposite"][by].favored for by in ("l0", "mse"))
+
+
+def test_the_whole_gradient_is_compared_first() -> None:
+    sweep = example_sweep()
+    compared_by = compared_gradients(sweep, {"average": sweep})
+    assert list(compared_by) == ["whole", "average"] and compared_by["whole"] == compared(sweep)

@@ -9,16 +9,16 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from nbkit.atlas.neuron import Neuron
-from nbkit.atlas.neuron_table import CUT
+from nbkit.atlas.neuron_table import ATLAS_CUT
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE, WINDOW
 from nbkit.method.clusters import node_medoids
 
-STEPS = 63
+ACTIVATION_STEPS = 63
 """Steps between 0 and a neuron's strongest activation: half of what 8 bits have takes an eighth less room."""
-WEIGHTS = 17
+IMPORTANCE_STEPS = 17
 """Steps of token importance."""
 AROUND = np.arange(-TOKENS_BEFORE, TOKENS_AFTER + 1)
-NEAR = AROUND[(AROUND >= -10) & (AROUND <= 5)]
+AROUND_PEAK = AROUND[(AROUND >= -10) & (AROUND <= 5)]
 """What is shown around the peak of a context that is no dataset example."""
 
 Importance = Mapping[tuple[int, int, int], Float[np.ndarray, " tokens"]]
@@ -116,7 +116,7 @@ def _flat(prefix: str, examples: Sequence[_Examples], scales: Sequence[float]) -
 
 def _scale(*windows: Float[np.ndarray, " t"]) -> float:
     largest = max((float(np.abs(values).max()) for values in windows if len(values)), default=0.0)
-    return float(np.float32(largest / STEPS)) or 1.0
+    return float(np.float32(largest / ACTIVATION_STEPS)) or 1.0
 
 
 def _trees(neurons: Sequence[Neuron]) -> dict[str, np.ndarray]:
@@ -126,10 +126,12 @@ def _trees(neurons: Sequence[Neuron]) -> dict[str, np.ndarray]:
     for neuron in neurons:
         if len(neuron) < 2:
             continue
-        clusters = neuron.clusters(CUT)
+        clusters = neuron.clusters(ATLAS_CUT)
         exact = clusters.linkage[:, 2]
         heights = exact.astype(np.float32)
-        heights[(heights <= CUT) & (exact > CUT)] = np.nextafter(np.float32(CUT), np.float32(1))  # no feature may grow
+        heights[(heights <= ATLAS_CUT) & (exact > ATLAS_CUT)] = np.nextafter(
+            np.float32(ATLAS_CUT), np.float32(1)
+        )  # no feature may grow
         medoids = np.array(node_medoids(clusters), dtype=np.uint16)
         pairs = clusters.linkage[:, :2].astype(np.uint16).ravel()
         trees.append({"pairs": pairs, "heights": heights, "medoids": medoids})
@@ -154,7 +156,7 @@ def _levels(neuron: Neuron, threshold: float, text: Text) -> tuple[dict[str, np.
         name: np.concatenate([none, *(getattr(band, name)[rows] for band, rows in zip(bands, kept, strict=True))])
         for name, none in (nothing | {"window": np.empty((0, WINDOW))}).items()
     }
-    return columns, _Examples.of(**examples, text=text, around=NEAR)
+    return columns, _Examples.of(**examples, text=text, around=AROUND_PEAK)
 
 
 def _importance(neurons: Sequence[Neuron], importance: Importance) -> dict[str, np.ndarray]:
@@ -166,7 +168,9 @@ def _importance(neurons: Sequence[Neuron], importance: Importance) -> dict[str, 
         ]
         for neuron in neurons
     ]
-    values = [np.rint(values * WEIGHTS) * (255 // WEIGHTS) for of_neuron in found for _, values in of_neuron]
+    values = [
+        np.rint(values * IMPORTANCE_STEPS) * (255 // IMPORTANCE_STEPS) for of_neuron in found for _, values in of_neuron
+    ]
     return {
         "important": np.array([len(of_neuron) for of_neuron in found], dtype=np.uint16),
         "important_example": np.array([example for of_neuron in found for example, _ in of_neuron], dtype=np.uint16),

@@ -24,9 +24,9 @@ from nbkit.explorers.atlas.shards import AtlasShards, make_parts
 from nbkit.files import write_json
 from nbkit.parallel import gather
 
-FOLDER = "shards"
+SHARDS_FOLDER = "shards"
 MADE_FROM = "made-from.json"
-FORMAT = 3
+SHARD_FORMAT = 3
 """Goes up when what a shard holds changes, so that files of an older nbkit are made again."""
 BITS = 15
 FIRST = 0x3400
@@ -45,9 +45,9 @@ def write_shards(atlas: Atlas, progress: bool = True) -> Path:
     Raises:
         NbkitError: the folder can't be written.
     """
-    folder, temporary = atlas.path / FOLDER, atlas.path / f".{FOLDER}.tmp"
+    folder, temporary = atlas.path / SHARDS_FOLDER, atlas.path / f".{SHARDS_FOLDER}.tmp"
     try:
-        with FileLock(atlas.path / f".{FOLDER}.lock"):
+        with FileLock(atlas.path / f".{SHARDS_FOLDER}.lock"):
             make_parts(atlas, progress)
             made_from = _made_from(atlas)
             if (folder / MADE_FROM).is_file() and json.loads((folder / MADE_FROM).read_text()) == made_from:
@@ -75,7 +75,7 @@ def put_shards(atlas: Atlas, target: Path, progress: bool = True) -> None:
     """Put the files of an atlas into a new folder `target`: hard links where the file system has them, else copies.
 
     Raises:
-        NbkitError: as `write_shards`.
+        NbkitError: the atlas's folder can't be written.
     """
     folder = write_shards(atlas, progress)
     target.mkdir(parents=True)
@@ -114,6 +114,6 @@ def _made_from(atlas: Atlas) -> dict[str, Any]:
     paths = [path for path in sorted(atlas.path.iterdir()) if path.suffix in (".json", ".parquet", ".safetensors")]
     states = {path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in paths}
     return {
-        "format": FORMAT,
+        "format": SHARD_FORMAT,
         "files": {name: state for name, state in states.items() if not name.startswith("metrics")},
     }

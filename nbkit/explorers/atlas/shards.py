@@ -28,7 +28,7 @@ COSINE_STEP = 0.005
 """To which similarities are rounded."""
 PHRASE_BYTES = 300_000
 """Of the phrases and features in one shard, before they are compressed."""
-NONE = 0xFFFF
+UNDEFINED_METRIC = 0xFFFF
 """What stands for a metric that is undefined."""
 
 SENT_METRICS: dict[str, tuple[float, float]] = {
@@ -223,4 +223,4 @@ def as_text(values: Any) -> np.ndarray:
 def _whole(column: pd.Series, scale: float, shift: float) -> np.ndarray:
     values = column.to_numpy(np.float64)
     numbers = np.rint((values - shift) / scale)
-    return np.where(np.isnan(values), NONE, numbers).astype(np.uint16)
+    return np.where(np.isnan(values), UNDEFINED_METRIC, numbers).astype(np.uint16)

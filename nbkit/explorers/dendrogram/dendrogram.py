@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 import anywidget
 import traitlets
 
 from nbkit.atlas.examples import HasExamples
 from nbkit.atlas.snippets import display_token
 from nbkit.explorers.shared.bundle import module_text, style_text
+from nbkit.explorers.shared.page_json import page_json
 from nbkit.explorers.shared.threshold import Threshold
 from nbkit.method.clusters import node_medoids
 
@@ -63,4 +62,4 @@ def explorer_data(neuron: HasExamples, threshold: float = 0.5) -> str:
         "contexts": [s.context for s in snippets],
         "positions": [s.position for s in snippets],
     }
-    return json.dumps(payload, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    return page_json(payload)

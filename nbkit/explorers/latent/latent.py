@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,8 +14,10 @@ from jaxtyping import Float, Int
 from nbkit.errors import NbkitError
 from nbkit.explorers.shared.bundle import module_text, style_text
 from nbkit.explorers.shared.packing import pack
+from nbkit.explorers.shared.page_json import page_json
 from nbkit.method.metrics import METRIC_TITLES
-from nbkit.mnist.view import CLASSES, PIXELS, LatentView, MlpWeights, check_shape
+from nbkit.mnist.images import CLASSES, PIXELS
+from nbkit.mnist.view import LatentView, MlpWeights, check_shape
 
 PICKS = 5
 """Images of each digit that a reader can pick, besides all that are examples of something."""
@@ -73,9 +74,8 @@ class LatentExplorer(anywidget.AnyWidget):
         """
         about, arrays = explorer_arrays(views, mlp, images, labels)
         layout, packed = pack(arrays)
-        text = json.dumps(about | {"layout": layout}, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
         self._sizes = [len(v.metrics) for v in views]
-        super().__init__(about=text, packed=packed, view=view, unit=unit)
+        super().__init__(about=page_json(about | {"layout": layout}), packed=packed, view=view, unit=unit)
 
     @traitlets.validate("view")
     def _check_view(self, proposal: dict[str, Any]) -> int:

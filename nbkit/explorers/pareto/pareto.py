@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import anywidget
@@ -11,8 +10,9 @@ import traitlets
 
 from nbkit.errors import NbkitError
 from nbkit.explorers.shared.bundle import module_text, style_text
+from nbkit.explorers.shared.page_json import page_json
 from nbkit.method.intervals import mean_interval
-from nbkit.sae.sweep_columns import ACTIVATIONS, CELL, MEASURES
+from nbkit.sae.sweep_columns import ACTIVATIONS, CELL, SWEEP_MEASURES
 
 LOGARITHMIC = ("mse", "l0", "max_distance", "mean_distance", "relative_distance")
 """Measures on a logarithmic axis, if all their values are positive."""
@@ -76,7 +76,7 @@ def pareto_data(table: pd.DataFrame) -> tuple[str, list[str], list[str]]:
     Raises:
         NbkitError: the table has no rows, lacks a column, or holds an unknown activation.
     """
-    names = [name for name in MEASURES if name in table.columns]
+    names = [name for name in SWEEP_MEASURES if name in table.columns]
     if missing := sorted({*CELL, "seed"} - set(table.columns)):
         raise NbkitError(f"The table lacks the columns {', '.join(missing)}.")
     if table.empty or len(names) < 2:
@@ -101,16 +101,15 @@ def pareto_data(table: pd.DataFrame) -> tuple[str, list[str], list[str]]:
     axes = [
         {
             "name": name,
-            "title": MEASURES[name].title,
-            "digits": MEASURES[name].digits,
+            "title": SWEEP_MEASURES[name].title,
+            "digits": SWEEP_MEASURES[name].digits,
             "log": name in LOGARITHMIC and bool((table[name].dropna() > 0).all()),
         }
         for name in names
     ]
     described = [{"name": kind, "title": ACTIVATIONS[kind], "by": "λ₁" if kind == "relu" else "k"} for kind in kinds]
     payload = {"axes": axes, "kinds": described, "levels": levels, "points": points}
-    text = json.dumps(payload, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-    return text, names, kinds
+    return page_json(payload), names, kinds
 
 
 def _number(value: float) -> float | None:

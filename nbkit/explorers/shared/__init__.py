@@ -1,1 +1,1 @@
-"""What the explorers share: modules, packed arrays, a distance to cut at."""
+"""What the explorers share: modules, packed arrays, JSON, a distance to cut at."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-FOLDER = Path(__file__).parents[1]
+EXPLORERS_FOLDER = Path(__file__).parents[1]
 """Of all explorers; modules and styles are named from here: `atlas/atlas.js`."""
 # `import { a, b } from "../shared/file.js";`, on one line or several
 RELATIVE_IMPORT = re.compile(r'^import\s+\{([^}]*)\}\s+from "(\.\.?/[\w./-]+\.js)";\n', re.MULTILINE)
@@ -23,13 +23,13 @@ def module_text(name: str) -> str:
         ValueError: a module imports a name that the other does not export, or imports in a form that is not known here.
     """
     order: list[Path] = []
-    _collect((FOLDER / name).resolve(), order)
+    _collect((EXPLORERS_FOLDER / name).resolve(), order)
     return "\n".join(RELATIVE_IMPORT.sub("", _read(path)) for path in order)
 
 
 def style_text(*names: str) -> str:
     """Return the text of several style sheets, one after another."""
-    return "".join(_read(FOLDER / name) for name in names)
+    return "".join(_read(EXPLORERS_FOLDER / name) for name in names)
 
 
 def _collect(path: Path, order: list[Path]) -> None:

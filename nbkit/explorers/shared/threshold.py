@@ -6,7 +6,7 @@ from typing import Any
 
 import traitlets
 
-from nbkit.errors import NbkitError
+from nbkit.method.clusters import check_threshold
 
 
 class Threshold(traitlets.Float[float, float]):
@@ -19,6 +19,5 @@ class Threshold(traitlets.Float[float, float]):
             NbkitError: it is outside (0, 1].
         """
         distance = float(super().validate(obj, value))
-        if not 0.0 < distance <= 1.0:
-            raise NbkitError(f"A threshold of {distance} is no distance to cut at: choose one in (0, 1].")
+        check_threshold(distance)
         return distance

@@ -5,26 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float
-from joblib import delayed
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from nbkit.errors import NbkitError
 from nbkit.mnist.hidden import Hidden, hidden_of
-from nbkit.parallel import processes
+from nbkit.parallel import in_processes
 from nbkit.sae.config import SaeConfig
 from nbkit.sae.evaluation import DEAD_BELOW
 from nbkit.studies.dead_latents.interventions import RARE, Intervention, InterventionRun
 from nbkit.studies.dead_latents.variants import QUESTIONS, VARIANTS, Question, Variant
+from nbkit.studies.shared.estimate import Estimate
 from nbkit.studies.shared.kept_tables import kept_table
 
-RECIPE = 2
+DEAD_LATENTS_RECIPE = 2
 """Counts the changes of what the kept table holds."""
 COUNT_EVERY = 50
 """Steps between two counts of dead latents while training."""
@@ -49,10 +48,12 @@ class DeadLatents:
         return {name: question for name, question in QUESTIONS.items() if question.variants.keys() <= there}
 
     def values(self, variant: str, column: str = "dead") -> Float[np.ndarray, " n_seeds"]:
-        """A figure of a variant at the end of its training, by seed."""
+        """A figure of a variant at the end of its training, by seed; NaN where it was not trained."""
+        if variant not in VARIANTS:
+            raise NbkitError(f"There is no variant {variant!r}: choose from {', '.join(VARIANTS)}.")
         mine = self.table[(self.table["variant"] == variant) & (self.table["step"] == self.table["step"].max())]
         if mine.empty:
-            raise NbkitError(f"There is no variant {variant!r} among the results.")
+            return np.full(self.table["seed"].nunique(), np.nan)
         values: Float[np.ndarray, " n_seeds"] = mine.sort_values("seed")[column].to_numpy(dtype=np.float64)
         return values
 
@@ -60,8 +61,21 @@ class DeadLatents:
         """Its mean over seeds."""
         return float(self.values(variant, column).mean())
 
+    def share(self, variant: str, column: str = "dead") -> Estimate:
+        """A share of the latents, in per cent."""
+        return Estimate.over_seeds(self.values(variant, column)).within(0, 100)
+
+    def saving(self, variant: str) -> Estimate:
+        """The share of what the NE loss saves that a variant saves, too; in per cent."""
+        return Estimate.over_seeds(100 * self.saved(variant))
+
+    @property
+    def saves(self) -> bool:
+        """Whether the NE loss lowers the dead share measurably."""
+        return Estimate.over_seeds(self.values("standard") - self.values("ne")).sign > 0
+
     def saved(self, variant: str) -> Float[np.ndarray, " n_seeds"]:
-        """The share of what the NE loss saves that a variant saves, too; by seed."""
+        """`saving` by seed, as a fraction."""
         standard = self.values("standard")
         saved: Float[np.ndarray, " n_seeds"] = (standard - self.values(variant)) / (standard - self.values("ne"))
         return saved
@@ -116,12 +130,24 @@ def dead_latents(
     asked = [question for name, question in QUESTIONS.items() if name in ("reference", *questions)]
     variants = {name: variant for question in asked for name, variant in question.variants.items()}
     request = {
-        "recipe": RECIPE,
-        "variants": {name: asdict(variant) for name, variant in variants.items()},
+        "recipe": DEAD_LATENTS_RECIPE,
+        "variants": {name: _identity(variant) for name, variant in variants.items()},
         "seeds": seeds,
         "every": COUNT_EVERY,
     }
     return DeadLatents(kept_table("dead-latents", request, lambda: _experiments(variants, seeds, n_jobs, progress)))
+
+
+def _identity(variant: Variant) -> dict[str, Any]:
+    """What names a variant in its kept table: its fields as they were when the first tables were kept, so that these
+    stay valid. Then the opposite gradient was the intervention's, and a title was spelled the British way."""
+    identity = asdict(variant)
+    config, what = identity["config"], identity["what"]
+    identity["title"] = variant.title.replace("toward ", "towards ")
+    if config["ne_gradient"] == "opposite":
+        config["ne_gradient"] = "whole"
+        what["ne_gradient"] = {"own": "reversed", "level": "reversed_level"}[what["ne_gradient"]]
+    return identity
 
 
 class _Trained(NamedTuple):
@@ -138,19 +164,14 @@ def _experiments(variants: Mapping[str, Variant], seeds: tuple[int, ...], n_jobs
     first = list(QUESTIONS["reference"].variants)
     rest = sorted(variants.keys() - set(first), key=lambda name: (-variants[name].config.ne, name))  # the longest first
     found: dict[str, _Trained] = {}
-    with (
-        tqdm(total=len(variants), desc="variants", unit="variant", disable=not progress) as bar,
-        processes(n_jobs) as pool,
-    ):
-        for names in (first, rest):
-            others = [found.get(variants[name].lengths_of or "") for name in names]
-            done = pool(
-                delayed(_train)(variants[name], seeds, None if other is None else other.lengths)
-                for name, other in zip(names, others, strict=True)
-            )
-            for name, trained in zip(names, done, strict=True):
-                found[name] = trained
-                bar.update()
+    for names in (first, rest):
+        others = [found.get(variants[name].lengths_of or "") for name in names]
+        tasks = [
+            (variants[name], seeds, None if other is None else other.lengths)
+            for name, other in zip(names, others, strict=True)
+        ]
+        trained = in_processes(_train, tasks, n_jobs, "variants", "variant", progress)
+        found.update(zip(names, trained, strict=True))
     doomed = found["standard"].dead
     return pd.DataFrame(
         [

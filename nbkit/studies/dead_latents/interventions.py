@@ -25,7 +25,7 @@ MEMORY = 0.98
 TINY = 1e-30
 
 Chosen = Literal["all", "rare", "frequent", "silent"]
-Gradient = Literal["own", "shuffled", "reversed", "level", "reversed_level", "noise", "denominator"]
+StandIn = Literal["own", "shuffled", "level", "noise", "denominator"]
 Lengths = Literal["free", "fixed", "given"]
 Decay = Literal["l2", "early", "active", "decoupled"]
 
@@ -36,11 +36,11 @@ class Intervention:
 
     ne_on: Chosen = "all"
     """Latents whose encoder weights take the gradient of the NE loss: rare ones, the others, or silent ones."""
-    ne_gradient: Gradient = "own"
-    """What stands in for that gradient. `shuffled`: that toward the average of another latent's inputs. `reversed`:
-    its opposite. `level`: its part at right angles to the mean of the inputs that activate the latent, made as long as
-    the whole; `reversed_level`: the opposite of that. `noise`: a random vector as long, at right angles to the weights.
-    `denominator`: itself, but in Adam's average of squares alone."""
+    ne_gradient: StandIn = "own"
+    """What stands in for that gradient. `shuffled`: that toward the average of another latent's inputs. `level`: its
+    part at right angles to the mean of the inputs that activate the latent, made as long as the whole. `noise`: a
+    random vector as long, at right angles to the weights. `denominator`: itself, but in Adam's average of squares
+    alone. For its opposite the config has a name."""
     lengths: Lengths = "free"
     """Lengths of the latents' encoder weights from `ne_start` on: as trained, as they were then, or another run's."""
     decay: Decay = "l2"
@@ -56,7 +56,7 @@ class Intervention:
     """Steps without an activation of at least 0.005 that make a latent silent."""
 
     def __post_init__(self) -> None:
-        known = {"ne_on": Chosen, "ne_gradient": Gradient, "lengths": Lengths, "decay": Decay}
+        known = {"ne_on": Chosen, "ne_gradient": StandIn, "lengths": Lengths, "decay": Decay}
         for name, values in known.items():
             if getattr(self, name) not in get_args(values):
                 raise NbkitError(
@@ -154,35 +154,19 @@ class InterventionRun(TrainingRun):
         return value, gradient
 
     @torch.no_grad()
-    def before_step(self, state: Pass) -> None:
-        decay, weights = self.config.weight_decay, self.weights
-        if self.what.decay == "early" and self.step >= self.config.ne_start:
-            for group in self.optimizer.param_groups:
-                group["weight_decay"] = 0.0
-        if self.what.decay == "active":
-            active = (state.z > 0).any(-2)
-            for name, mine in (("w_enc", active[..., None, :]), ("b_enc", active)):
-                gradient = weights[name].grad
-                assert gradient is not None
-                gradient += decay * weights[name] * mine
+    def take_step(self, state: Pass) -> None:
+        self._change_decay(state)
         if self._unmoving is not None:
-            self._add_to_squares(weights["w_enc"], self._unmoving)
-
-    @torch.no_grad()
-    def after_step(self, state: Pass) -> None:
-        super().after_step(state)
-        highest = state.z.amax(-2)
-        self.silent = torch.where(highest >= DEAD_BELOW, 0, self.silent + 1)
-        self.density.lerp_(state.z.sign().mean(-2), 1 - MEMORY)
-        w, what = self.weights["w_enc"], self.what
-        if self.step >= self.config.ne_start:
-            self.fired |= highest > 0
-            if what.lengths != "free":
-                held = self.lengths[self.config.ne_start - 1] if self.given is None else self.given[self.step]
-                w.mul_((held / _length(w).clamp_min(TINY))[..., None, :])
-        if what.resample_every is not None and (self.step + 1) % what.resample_every == 0:
+            self._add_to_squares(self.weights["w_enc"], self._unmoving)
+        super().take_step(state)
+        self._count(state)
+        if self.step >= self.config.ne_start and self.what.lengths != "free":
+            held = self.lengths[self.config.ne_start - 1] if self.given is None else self.given[self.step]
+            w = self.weights["w_enc"]
+            w.mul_((held / _length(w).clamp_min(TINY))[..., None, :])
+        if self.what.resample_every is not None and (self.step + 1) % self.what.resample_every == 0:
             self._resample(state)
-        self.lengths.append(_length(w))
+        self.lengths.append(_length(self.weights["w_enc"]))
 
     def highest(self, batch_size: int = 1024) -> Float[Tensor, "n_saes d_sae"]:
         """The highest activation of each latent on its activations."""
@@ -210,6 +194,26 @@ class InterventionRun(TrainingRun):
         kind = torch.optim.AdamW if self.what.decay == "decoupled" else torch.optim.Adam
         self.optimizer = kind(groups, lr=self.config.learning_rate, fused=True)
 
+    def _change_decay(self, state: Pass) -> None:
+        """What this step's decay is, where Adam's own is not meant."""
+        if self.what.decay == "early" and self.step >= self.config.ne_start:
+            for group in self.optimizer.param_groups:
+                group["weight_decay"] = 0.0
+        if self.what.decay == "active":
+            active = (state.z > 0).any(-2)
+            for name, mine in (("w_enc", active[..., None, :]), ("b_enc", active)):
+                gradient = self.weights[name].grad
+                assert gradient is not None
+                gradient += self.config.weight_decay * self.weights[name] * mine
+
+    def _count(self, state: Pass) -> None:
+        """What is known of the latents after this batch."""
+        highest = state.z.amax(-2)
+        self.silent = torch.where(highest >= DEAD_BELOW, 0, self.silent + 1)
+        self.density.lerp_(state.z.sign().mean(-2), 1 - MEMORY)
+        if self.step >= self.config.ne_start:
+            self.fired |= highest > 0
+
     def _chosen(self) -> Bool[Tensor, "*stack d_sae"]:
         """Latents that take the gradient of the NE loss."""
         rare, silent = self.density < RARE, self.silent >= self.what.silent_after
@@ -220,18 +224,15 @@ class InterventionRun(TrainingRun):
     ) -> Float[Tensor, "*stack d_in d_sae"]:
         """What stands in for the gradient of the NE loss, which is at right angles to the weights."""
         kind, w = self.what.ne_gradient, self.weights["w_enc"].detach()
-        if kind == "reversed":
-            return -gradient
         if kind == "noise":
             noise = [
                 torch.randn(w.shape[-2:], generator=own, device=w.device, dtype=w.dtype) for own in self.generators
             ]
-            return _as_long(_across(self._join(noise), w), gradient)
-        if kind in ("level", "reversed_level"):
+            return _as_long(_across(self.stack(noise), w), gradient)
+        if kind == "level":
             ones = torch.ones_like(pairs.latent, dtype=h.dtype)
             inputs = pairs.sums(h, ones).view(*w.shape[:-2], *w.mT.shape[-2:]).mT  # their sum is as good as their mean
-            level = _as_long(_across(gradient, _across(inputs, w)), gradient)
-            return level if kind == "level" else -level
+            return _as_long(_across(gradient, _across(inputs, w)), gradient)
         return gradient
 
     def _add_to_squares(self, w: Tensor, gradient: Tensor) -> None:

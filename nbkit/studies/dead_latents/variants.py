@@ -10,6 +10,7 @@ from nbkit.studies.dead_latents.interventions import Intervention
 STANDARD = SaeConfig()
 NE = replace(STANDARD, ne=5e-3)
 """In the middle of the settings that come near the paper's row."""
+OPPOSITE = replace(NE, ne_gradient="opposite")
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,10 @@ QUESTIONS = {
     "gradient": Question(
         "in place of the NE loss's gradient",
         {
-            "shuffled": Variant("toward another latent's average", NE, Intervention(ne_gradient="shuffled")),
-            "reversed": Variant("reversed", NE, Intervention(ne_gradient="reversed")),
+            "shuffled": Variant("towards another latent's average", NE, Intervention(ne_gradient="shuffled")),
+            "reversed": Variant("reversed", OPPOSITE),
             "level": Variant("its level part", NE, Intervention(ne_gradient="level")),
-            "reversed_level": Variant("its level part, reversed", NE, Intervention(ne_gradient="reversed_level")),
+            "reversed_level": Variant("its level part, reversed", OPPOSITE, Intervention(ne_gradient="level")),
             "noise": Variant("noise of its length", NE, Intervention(ne_gradient="noise")),
             "denominator": Variant("in Adam's denominator alone", NE, Intervention(ne_gradient="denominator")),
         },

@@ -7,9 +7,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nbkit.errors import NbkitError
-from nbkit.figures.latent import SIDE, SIGNED
+from nbkit.figures.latent import SIGNED
 from nbkit.figures.palette import CLUSTER_COLORS, INK
 from nbkit.figures.style import WIDTH, BookFigure, styled
+from nbkit.mnist.images import SIDE
 from nbkit.mnist.view import LatentView
 from nbkit.studies.hidden_layer.spaces import IMAGE_KINDS, SPACE_TITLES, WEIGHT_KINDS
 

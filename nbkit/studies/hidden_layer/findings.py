@@ -9,7 +9,7 @@ import pandas as pd
 
 from nbkit.method.intervals import summarize
 from nbkit.mnist.images import load_mnist
-from nbkit.mnist.mlp import RECIPE, accuracy, mlp_for
+from nbkit.mnist.mlp import MLP_RECIPE, accuracy, mlp_for
 from nbkit.mnist.view import LatentView
 from nbkit.studies.shared.estimate import Difference, Spread
 from nbkit.studies.shared.paper import MLP_ACCURACY
@@ -42,7 +42,7 @@ def mlp_training(n_seeds: int, seed: int = 0) -> MlpTraining:
     mnist = load_mnist()
     seeds = range(seed, seed + n_seeds)
     found = [100 * accuracy(mlp_for(number)(mnist.test_images), mnist.test_labels) for number in seeds]
-    return MlpTraining(RECIPE, n_seeds, Spread.of(pd.Series(found)), found[0], MLP_ACCURACY)
+    return MlpTraining(MLP_RECIPE, n_seeds, Spread.of(pd.Series(found)), found[0], MLP_ACCURACY)
 
 
 @dataclass(frozen=True)

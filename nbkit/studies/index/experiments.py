@@ -25,7 +25,7 @@ class Experiments:
     """Of the two settings of the loss that the page on Tables 2 and 3 follows while they train."""
     trade_off: pd.DataFrame
     gradients: dict[Gradient, pd.DataFrame]
-    """The same with other gradients of the loss."""
+    """The sweep again with other gradients of the loss."""
     dead: DeadLatents
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.atlas.neuron_table import CUT
+from nbkit.atlas.neuron_table import ATLAS_CUT
 from nbkit.studies.embedding_spaces.comparison import compare_spaces, value_of
 from nbkit.studies.rare_behaviors.findings import behaviors
 from nbkit.studies.shared import paper
@@ -40,7 +40,7 @@ def paper_and_build(atlas: Atlas, min_examples: int = 10, seed: int = 0) -> pd.D
         ),
         ("An example reaches", f"{paper.THRESHOLD:.0%} of the maximum", f"{m.threshold:.0%} of the maximum"),
         ("Examples kept", f"the first {paper.MAX_EXAMPLES}", f"the first {m.max_examples}"),
-        ("Distance of the cut", f"{paper.CUT:g}", f"{CUT:g}"),
+        ("Distance of the cut", f"{paper.CUT:g}", f"{ATLAS_CUT:g}"),
     ]
     for title, kind, printed in (
         ("Table 1, pre-MLP", "pre_mlp", paper.TABLE_1["pre_mlp"]),

@@ -91,9 +91,9 @@ class Reproduction:
     tried: pd.DataFrame
     """`rows_over_seeds` of all settings with the seeds of the search."""
     rows: pd.DataFrame
-    """The same of the standard row, the nearest settings and the `stated` one, with all seeds."""
+    """Figures of the standard row, the nearest settings and the `stated` one, with all seeds."""
     fresh: pd.DataFrame
-    """The same of the standard row and the `nearest` setting, with as many seeds that no choice was made by."""
+    """Figures of the standard row and the `nearest` setting, with as many seeds that no choice was made by."""
 
     @property
     def nearest(self) -> str:

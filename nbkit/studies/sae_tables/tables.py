@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from nbkit.mnist.mlp import RECIPE
+from nbkit.mnist.mlp import MLP_RECIPE
 from nbkit.sae.config import SaeConfig
 from nbkit.studies.sae_tables.columns import TABLE_COLUMNS, as_measured, as_printed
 from nbkit.studies.sae_tables.reproduction import BY_EXAMPLES, LEAST_EXAMPLES, Reproduction, misses
@@ -35,14 +35,14 @@ def hyperparameters(found: Reproduction) -> pd.DataFrame:
     table = {"optimizer": {"MLP": "Adadelta", STANDARD: "Adam", WITH_LOSS: "Adam"}}
     table |= {
         title: {
-            "MLP": _plain(RECIPE.get(name, "")),
+            "MLP": _plain(MLP_RECIPE.get(name, "")),
             STANDARD: "" if name in OF_THE_LOSS else _plain(getattr(standard, name)),
             WITH_LOSS: _plain(getattr(with_loss, name)),
         }
         for name, title in CONFIG_TITLES.items()
     }
-    table[CONFIG_TITLES["learning_rate"]]["MLP"] += f", times {RECIPE['falls_by']:g} after each epoch"
-    table["dropout"] = {"MLP": _plain(RECIPE["dropout"]), STANDARD: "", WITH_LOSS: ""}
+    table[CONFIG_TITLES["learning_rate"]]["MLP"] += f", times {MLP_RECIPE['falls_by']:g} after each epoch"
+    table["dropout"] = {"MLP": _plain(MLP_RECIPE["dropout"]), STANDARD: "", WITH_LOSS: ""}
     return pd.DataFrame.from_dict(table, orient="index")
 
 

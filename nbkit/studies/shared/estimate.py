@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,8 @@ class Estimate:
     """A number with the ends of its 95% interval; NaN where there is none.
 
     `format` takes a precision and, for a number in per cent, its sign: `.1f` gives `22.9 (21.6 to 24.1)`, `.1f%` gives
-    `22.9% (21.6 to 24.1)`. Without ends the number stands by itself, and a number that is not there is a dash.
+    `22.9% (21.6 to 24.1)`; with a plus in front every number has its sign: `+22.9 (+21.6 to +24.1)`. Without ends the
+    number stands by itself, and a number that is not there is a dash.
     """
 
     value: float
@@ -33,13 +34,18 @@ class Estimate:
     high: float
 
     @classmethod
-    def over_seeds(cls, values: Float[np.ndarray, " n_seeds"]) -> Estimate:
+    def over_seeds(cls, values: Float[np.ndarray, " n_seeds"]) -> Self:
         """The mean over seeds with Student's interval, which a single seed has not."""
         return cls(*mean_interval(values)) if len(values) else cls(np.nan, np.nan, np.nan)
 
     def within(self, lowest: float, highest: float) -> Estimate:
-        """The same estimate, of a number that can't lie outside two bounds."""
+        """This estimate of a number that can't lie outside two bounds."""
         return Estimate(self.value, max(self.low, lowest), min(self.high, highest))
+
+    @property
+    def known(self) -> bool:
+        """Whether the number is there."""
+        return bool(np.isfinite(self.value))
 
     @property
     def sign(self) -> Literal[-1, 0, 1]:
@@ -48,9 +54,10 @@ class Estimate:
 
     def __format__(self, spec: str) -> str:
         digits, unit = _parsed(spec)
-        if not np.isfinite(self.value):
+        if not self.known:
             return UNDEFINED
-        value, low, high = (_plain(number, digits) for number in (self.value, self.low, self.high))
+        written = signed if spec.startswith("+") else _plain
+        value, low, high = (written(number, digits) for number in (self.value, self.low, self.high))
         return f"{value}{unit} ({low} to {high})" if np.isfinite(self.low) else f"{value}{unit}"
 
 
@@ -59,7 +66,7 @@ class Difference(Estimate):
     """An estimate of one thing minus another, which `format` puts into words that fit between the two:
 
     `higher by 0.012 (95% interval +0.010 to +0.014) than`, `not measurably different (+0.002, 95% interval −0.001 to
-    +0.005) from`, or `not comparable with`.
+    +0.005) from`, or `not comparable with`. With a plus in front of the precision it stays a number.
     """
 
     @classmethod
@@ -69,8 +76,10 @@ class Difference(Estimate):
         return cls(float(row["value"]), float(row["low"]), float(row["high"]))
 
     def __format__(self, spec: str) -> str:
+        if spec.startswith("+"):
+            return super().__format__(spec)
         digits, unit = _parsed(spec)
-        if not np.isfinite(self.value):
+        if not self.known:
             return "not comparable with"
         if not np.isfinite(self.low):
             return f"different by {signed(self.value, digits)}{unit} from"
@@ -104,7 +113,7 @@ class Spread:
 def _parsed(spec: str) -> tuple[int, str]:
     """Decimals and unit of a format such as `.1f` or `.1f%`."""
     unit = "%" if spec.endswith("%") else ""
-    return int(spec.removesuffix("%").removeprefix(".").removesuffix("f") or 2), unit
+    return int(spec.removesuffix("%").lstrip("+.").removesuffix("f") or 2), unit
 
 
 def _plain(value: float, digits: int, grouped: str = "") -> str:

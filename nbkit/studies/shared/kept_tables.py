@@ -12,14 +12,12 @@ from typing import Any
 import pandas as pd
 import torch
 from filelock import FileLock
-from joblib import delayed
-from tqdm.auto import tqdm
 
 from nbkit.assets import cache_folder
 from nbkit.errors import NbkitError
-from nbkit.files import SCHEMA, read_table, write_table
-from nbkit.mnist.mlp import RECIPE, mlp_for
-from nbkit.parallel import processes
+from nbkit.files import FILE_SCHEMA, read_table, write_table
+from nbkit.mnist.mlp import MLP_RECIPE, mlp_for
+from nbkit.parallel import in_processes
 from nbkit.sae.config import SaeConfig
 
 Configs = Sequence[SaeConfig]
@@ -73,11 +71,10 @@ def kept_tables(
     """
     missing = [group for group in groups if not _place(name, _request(recipe, group)).is_file()]
     if missing:  # starting processes takes seconds
-        with processes(n_jobs) as pool:
-            # MLPs first, or all processes would wait for that of the first seed
-            list(pool(delayed(mlp_for)(seed) for seed in sorted({group[0].seed for group in missing})))
-            done = pool(delayed(_of_group)(name, recipe, group, make) for group in missing)
-            list(tqdm(done, total=len(missing), desc=name, unit="group", disable=not progress))
+        seeds = sorted({group[0].seed for group in missing})
+        # MLPs first, or all processes would wait for that of the first seed
+        in_processes(mlp_for, [(seed,) for seed in seeds], n_jobs, "MLPs", "MLP", progress=False)
+        in_processes(_of_group, [(name, recipe, group, make) for group in missing], n_jobs, name, "group", progress)
     return [_of_group(name, recipe, group, make) for group in groups]
 
 
@@ -91,6 +88,6 @@ def _request(recipe: int, group: Configs) -> dict[str, Any]:
 
 def _place(name: str, request: Mapping[str, Any]) -> Path:
     """The file of a table."""
-    made_with = {"schema": SCHEMA, "torch": torch.__version__, "mlp": RECIPE}
+    made_with = {"schema": FILE_SCHEMA, "torch": torch.__version__, "mlp": MLP_RECIPE}
     identity = json.dumps({**made_with, **request}, sort_keys=True, default=str)
     return cache_folder() / "results" / f"{name}-{hashlib.sha256(identity.encode()).hexdigest()[:10]}.parquet"

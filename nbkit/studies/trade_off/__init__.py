@@ -3,30 +3,26 @@
 from nbkit.studies.trade_off.experiment import Grid, other_gradients, sweep
 from nbkit.studies.trade_off.figures import matched_intervals, trade_off_curves
 from nbkit.studies.trade_off.findings import (
-    by_gradient,
     compared,
     compared_gradients,
-    left_out,
+    counted_gradients,
     matched_answer,
-    matched_table,
-    sweep_ranges,
-    what_gradients_say,
-    what_is_read,
+    neurons_read,
 )
+from nbkit.studies.trade_off.tables import by_gradient, matched_table, sweep_ranges
 
 __all__ = [
     "Grid",
     "by_gradient",
     "compared",
     "compared_gradients",
-    "left_out",
+    "counted_gradients",
     "matched_answer",
     "matched_intervals",
     "matched_table",
+    "neurons_read",
     "other_gradients",
     "sweep",
     "sweep_ranges",
     "trade_off_curves",
-    "what_gradients_say",
-    "what_is_read",
 ]

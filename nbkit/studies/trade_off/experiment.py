@@ -24,7 +24,7 @@ from nbkit.sae.sweep_columns import ACTIVATIONS
 from nbkit.sae.training import train_saes
 from nbkit.studies.shared.kept_tables import Configs, kept_tables
 
-RECIPE = 3
+SWEEP_RECIPE = 3
 """Counts the changes of what the kept tables hold."""
 
 OTHERS: dict[Gradient, float] = {"average": 2e-2, "opposite": 3e-3}
@@ -123,7 +123,7 @@ def sweep(
         for activation in grid.activations:
             configs = grid.configs(activation, number)
             groups += [[c for c in configs if not c.ne], [c for c in configs if c.ne]]
-    tables = kept_tables("trade-off", RECIPE, groups, _measured, n_jobs, progress)
+    tables = kept_tables("trade-off", SWEEP_RECIPE, groups, _measured, n_jobs, progress)
     return pd.concat(tables, ignore_index=True)
 
 

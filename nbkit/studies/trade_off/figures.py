@@ -13,13 +13,15 @@ from nbkit.errors import NbkitError
 from nbkit.figures.palette import CLUSTER_COLORS, INK
 from nbkit.figures.style import WIDTH, BookFigure, styled
 from nbkit.method.intervals import mean_interval
-from nbkit.sae.sweep_columns import ACTIVATIONS, MEASURES
+from nbkit.sae.sweep_columns import ACTIVATIONS, SWEEP_MEASURES, loss_name
+from nbkit.studies.trade_off.matching import MATCHED_BY, Matched
 
 CURVES = ("mean_distance", "same_digit", "monosemanticity")
 DIFFERENCES = ("mean_distance", "relative_distance", "same_digit", "purity", "monosemanticity", "silhouette")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 """For the standard autoencoders, then for each lambda 2."""
-AT_EQUAL = {"l0": ("L0", "o", CLUSTER_COLORS[0], -0.14), "mse": ("MSE", "D", CLUSTER_COLORS[1], 0.14)}
+MATCHED_LOOKS = {"l0": ("o", CLUSTER_COLORS[0], -0.14), "mse": ("D", CLUSTER_COLORS[1], 0.14)}
+"""Mark, color, and shift between the lines."""
 
 
 @styled
@@ -36,7 +38,7 @@ def trade_off_curves(table: pd.DataFrame, x: str = "l0", metrics: Sequence[str] 
     Raises:
         NbkitError: a column is missing.
     """
-    if missing := [name for name in (x, *metrics) if name not in table.columns or name not in MEASURES]:
+    if missing := [name for name in (x, *metrics) if name not in table.columns or name not in SWEEP_MEASURES]:
         raise NbkitError(f"The table lacks the columns {', '.join(missing)}, or they are not measures of a sweep.")
     activations = list(dict.fromkeys(table["activation"]))
     levels = sorted(table["ne"].unique())
@@ -49,60 +51,57 @@ def trade_off_curves(table: pd.DataFrame, x: str = "l0", metrics: Sequence[str] 
                 _line(ax, mine, x, metric, place)
             ax.set_xscale("log")
             ax.grid(visible=True)
-        row[0].set_ylabel(MEASURES[metric].title)
+        row[0].set_ylabel(SWEEP_MEASURES[metric].title)
     for ax, activation in zip(axes[0], activations, strict=True):
         ax.set_title(ACTIVATIONS[str(activation)])
     for ax in axes[-1]:
-        ax.set_xlabel(MEASURES[x].title)
+        ax.set_xlabel(SWEEP_MEASURES[x].title)
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         ax.xaxis.set_minor_formatter(lambda *_: "")
-    handles = [Line2D([], [], **_look(place), label=_name(ne)) for place, ne in enumerate(levels)]  # type: ignore[arg-type]
+    handles = [Line2D([], [], **_look(place), label=loss_name(ne)) for place, ne in enumerate(levels)]  # type: ignore[arg-type]
     figure.legend(handles=handles, loc="outside upper center", ncols=len(levels))
     return figure
 
 
 @styled
-def matched_intervals(differences: Mapping[str, pd.DataFrame], metrics: Sequence[str] = DIFFERENCES) -> Figure:
+def matched_intervals(differences: Mapping[str, Matched], metrics: Sequence[str] = DIFFERENCES) -> Figure:
     """With the loss minus without, at equal L0 and at equal MSE, with 95% intervals: a panel per metric.
 
     Args:
-        differences: of `nbkit.studies.all_findings.compared`.
+        differences: of `nbkit.studies.trade_off.findings.compared`.
         metrics: what is shown.
 
     Raises:
         NbkitError: a metric is not there.
     """
-    known = set.intersection(*(set(table["metric"]) for table in differences.values()))
-    if missing := [metric for metric in metrics if metric not in known]:
+    activations = list(next(iter(differences.values())))
+    if missing := [m for m in metrics if any(m not in mine for of in differences.values() for mine in of.values())]:
         raise NbkitError(f"There are no differences of {', '.join(missing)}.")
-    activations = list(dict.fromkeys(next(iter(differences.values()))["activation"]))
     n_rows = -(-len(metrics) // 2)
     figure = BookFigure(figsize=(WIDTH, 0.5 + n_rows * (0.8 + 0.3 * len(activations))))
     axes = list(figure.subplots(n_rows, 2, sharey=True, squeeze=False).flat)
     for ax, metric in zip(axes, metrics, strict=False):
         ax.axvline(0, color=INK, linewidth=0.8)
-        for by, table in differences.items():
-            _, marker, color, shift = AT_EQUAL[by]
-            rows = table[(table["metric"] == metric) & (table["ne"] == 0)]
-            places = np.array([activations.index(activation) for activation in rows["activation"]]) + shift
-            ax.hlines(places, rows["low"], rows["high"], color=color, linewidth=2.2, alpha=0.5)
-            ax.plot(rows["value"], places, marker, color=color)
-        ax.set_yticks(range(len(activations)), [ACTIVATIONS[str(activation)] for activation in activations])
+        for by, matched in differences.items():
+            marker, color, shift = MATCHED_LOOKS[by]
+            places = np.arange(len(activations)) + shift
+            estimates = [matched[activation][metric].difference for activation in activations]
+            ax.hlines(places, [e.low for e in estimates], [e.high for e in estimates], color=color, lw=2.2, alpha=0.5)
+            ax.plot([e.value for e in estimates], places, marker, color=color)
+        ax.set_yticks(range(len(activations)), [ACTIVATIONS[activation] for activation in activations])
         ax.set_ylim(len(activations) - 0.5, -0.5)
-        ax.set_title(MEASURES[metric].title)
-        ax.set_xlabel(
-            "difference" + {1: " (higher is better)", -1: " (lower is better)", 0: ""}[MEASURES[metric].better]
-        )
+        ax.set_title(SWEEP_MEASURES[metric].title)
+        better = {1: " (higher is better)", -1: " (lower is better)", 0: ""}[SWEEP_MEASURES[metric].better]
+        ax.set_xlabel(f"difference{better}")
         ax.margins(x=0.15)
         ax.grid(visible=True, axis="x")
     for ax in axes[len(metrics) :]:
         ax.set_axis_off()
+    looks = {MATCHED_BY[by]: MATCHED_LOOKS[by] for by in differences}
     handles = [
-        Line2D(
-            [], [], marker=AT_EQUAL[by][1], color=AT_EQUAL[by][2], linewidth=2.2, label=f"at equal {AT_EQUAL[by][0]}"
-        )
-        for by in differences
+        Line2D([], [], marker=marker, color=color, linewidth=2.2, label=f"at equal {name}")
+        for name, (marker, color, _) in looks.items()
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return figure
@@ -126,7 +125,3 @@ def _look(place: int) -> dict[str, object]:
     if place == 0:
         return {**look, "markerfacecolor": "white"}
     return {**look, "color": CLUSTER_COLORS[(place - 1) % len(CLUSTER_COLORS)], "linestyle": "--"}
-
-
-def _name(ne: float) -> str:
-    return "standard" if ne == 0 else f"λ₂ = {ne:g}"

@@ -1,290 +1,208 @@
-"""The sweep of the neuron-embedding loss in words and tables."""
+"""What the sweep of the neuron-embedding loss says, as numbers and verdicts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
 
-import numpy as np
 import pandas as pd
 
 from nbkit.sae.loss import Gradient
-from nbkit.sae.sweep_columns import ACTIVATIONS, MEASURES, of_kind
-from nbkit.studies.shared.text import Text
-from nbkit.studies.trade_off.matching import matched_differences
+from nbkit.sae.sweep_columns import ACTIVATIONS, SWEEP_MEASURES, of_kind
+from nbkit.studies.shared.estimate import Difference
+from nbkit.studies.shared.words import listed
+from nbkit.studies.trade_off.matching import MATCHED_BY, Matched, MatchedDifference, matched_differences
 
-BY = {"l0": "L0", "mse": "MSE"}
-"""What autoencoders are matched by."""
-PRICE = ("mse", "l0", "accuracy_loss", "dead")
-"""What an answer names besides."""
+Verdict = Literal["none", "yes", "no", "mostly yes", "mostly no", "mixed"]
+ANSWERS: dict[Verdict, str] = {
+    "none": "No measurable difference",
+    "yes": "Yes, wherever a difference can be measured",
+    "no": "No, less so wherever a difference can be measured",
+    "mostly yes": "Mostly yes",
+    "mostly no": "Mostly no",
+    "mixed": "It depends on the measure",
+}
+"""Whether the loss makes latents more monosemantic, as the pages say it."""
 MOSTLY = 2
 """How many times more comparisons speak for than against, or against than for, in a "mostly"."""
-UNDEFINED = "–"
-GRADIENTS: dict[Gradient, str] = {
-    "whole": "whole",
-    "average": "through the average alone",
-    "opposite": "opposite (control)",
-}
-"""What the weights feel of the loss, as it is written."""
 
 
-class Difference(NamedTuple):
-    """One row of `matched_differences`."""
+@dataclass(frozen=True)
+class Count:
+    """How comparisons on independent measures come out; as text, `better in 3 and worse in 1 of 8 comparisons`."""
 
-    value: float
-    low: float
-    high: float
+    better: int
+    worse: int
+    n: int
+
+    @classmethod
+    def of(cls, matched: Matched) -> Count:
+        """Of all activations."""
+        verdicts = [measures[metric].verdict for measures in matched.values() for metric in of_kind("independent")]
+        return cls(verdicts.count(1), verdicts.count(-1), len(verdicts))
+
+    @property
+    def undecided(self) -> int:
+        """Comparisons without a measurable difference."""
+        return self.n - self.better - self.worse
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the loss makes latents more monosemantic."""
+        if not self.better and not self.worse:
+            return "none"
+        if not self.better or not self.worse:
+            return "yes" if self.better else "no"
+        if self.better >= MOSTLY * self.worse:
+            return "mostly yes"
+        return "mostly no" if self.worse >= MOSTLY * self.better else "mixed"
+
+    @property
+    def answer(self) -> str:
+        """The verdict in words."""
+        return ANSWERS[self.verdict]
+
+    @property
+    def favored(self) -> bool:
+        """Whether more comparisons are better than worse."""
+        return self.better > self.worse
+
+    def __str__(self) -> str:
+        return f"better in {self.better} and worse in {self.worse} of {self.n} comparisons"
+
+
+@dataclass(frozen=True)
+class MatchedActivation:
+    """The autoencoders of one activation with the loss, held against standard ones."""
+
+    name: str
+    measures: Mapping[str, MatchedDifference]
+
+    @property
+    def own(self) -> MatchedDifference:
+        """What the loss optimizes."""
+        return self.measures["mean_distance"]
+
+    @property
+    def better(self) -> str:
+        """The independent measures that are better, by title."""
+        return self._titled(1)
+
+    @property
+    def worse(self) -> str:
+        """Those that are worse."""
+        return self._titled(-1)
+
+    @property
+    def undecided(self) -> str:
+        """Those without a measurable difference."""
+        return self._titled(0)
+
+    @property
+    def largest_change(self) -> float:
+        """The largest difference of an independent measure, in per cent of its standard value."""
+        mine = [self.measures[metric] for metric in of_kind("independent")]
+        return max(100 * abs(m.difference.value / m.standard) for m in mine if m.standard)
+
+    def _titled(self, verdict: int) -> str:
+        found = [metric for metric in of_kind("independent") if self.measures[metric].verdict == verdict]
+        return listed(SWEEP_MEASURES[metric].title for metric in found)
+
+
+@dataclass(frozen=True)
+class MatchedAnswer:
+    """Whether the loss makes latents more monosemantic at equal L0, or at equal MSE."""
+
+    count: Count
+    activations: tuple[MatchedActivation, ...]
+    n_within_error: int
+    """Comparisons whose difference is smaller than the error by which a curve misses a standard autoencoder."""
+
+    @property
+    def inside(self) -> tuple[MatchedActivation, ...]:
+        """The activations with a point inside the standard curves."""
+        return tuple(mine for mine in self.activations if mine.own.difference.known)
+
+    @property
+    def outside(self) -> tuple[MatchedActivation, ...]:
+        """Those without."""
+        return tuple(mine for mine in self.activations if not mine.own.difference.known)
+
+
+@dataclass(frozen=True)
+class NeuronsRead:
+    """How many hidden neurons the median latent of an activation reads."""
+
+    name: str
     standard: float
-    n_seeds: int
-    n_points: int
-    n_left_out: int
-    curve: float
+    strongest: float
+    """With the largest lambda 2."""
+    relative_distance: Difference
+    """At equal L0: what is left of the distance once that of random inputs is counted out."""
 
 
-def sweep_ranges(table: pd.DataFrame) -> pd.DataFrame:
-    """How many autoencoders there are, and where they lie: from the lowest to the highest mean over seeds."""
-    rows = {}
-    for (activation, ne), group in table.groupby(["activation", "ne"], sort=False):
-        means = group.groupby("sparsity").mean(numeric_only=True)
-        name = f"{ACTIVATIONS[str(activation)]}, " + ("standard" if ne == 0 else f"λ₂ = {ne:g}")
-        rows[name] = {"autoencoders": len(group)} | {
-            MEASURES[metric].title: f"{means[metric].min():.{digits}f} to {means[metric].max():.{digits}f}"
-            for metric, digits in (("l0", 1), ("mse", 2), ("accuracy_loss", 1), ("dead", 0), ("size", 0))
-        }
-    return pd.DataFrame.from_dict(rows, orient="index")
-
-
-def compared(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """`matched_differences` of all measures, at equal L0 and at equal MSE."""
-    return {by: matched_differences(table, by, list(MEASURES)) for by in BY}
-
-
-def matched_table(differences: pd.DataFrame) -> pd.DataFrame:
-    """`matched_differences`, all lambda 2 together, for the eye: a row per measure, a column per activation.
-
-    A cell holds the standard curve's value, the difference and its interval.
-    """
-    better = {1: "higher", -1: "lower", 0: UNDEFINED}
-    columns = {ACTIVATIONS[name]: mine for name, mine in _together(differences).items()}
-    shown = [metric for metric in MEASURES if any(metric in mine for mine in columns.values())]
-    wide = pd.DataFrame({"better": [better[MEASURES[metric].better] for metric in shown]})
-    for name, mine in columns.items():
-        wide[name] = [_with_standard(metric, mine[metric]) for metric in shown]
-    return wide.set_index(pd.Index([MEASURES[metric].title for metric in shown]))
-
-
-def matched_answer(differences: dict[str, pd.DataFrame]) -> Text:
-    """Whether the loss makes latents more monosemantic at equal L0 and at equal MSE, with intervals.
-
-    Args:
-        differences: of `compared`.
-    """
-    parts = []
-    for by, table in differences.items():
-        together = _together(table)
-        lines = [f"- *{ACTIVATIONS[activation]}* {_line(mine)}" for activation, mine in together.items()]
-        parts.append(f"{_verdict_of_all(by, together)}\n\n" + "\n".join(lines))
-    parts.append("Where there is no difference, one comparison in twenty would still seem to show one.")
-    return Text("\n\n".join(parts))
-
-
-def verdicts(differences: dict[str, pd.DataFrame]) -> Text:
-    """`matched_answer` in two sentences."""
-    return Text(" ".join(_verdict_of_all(by, _together(table)) for by, table in differences.items()))
+def compared(table: pd.DataFrame) -> dict[str, Matched]:
+    """`matched_differences` of all measures, at equal L0 (`l0`) and at equal MSE (`mse`)."""
+    return {by: matched_differences(table, by, list(SWEEP_MEASURES)) for by in MATCHED_BY}
 
 
 def compared_gradients(
     table: pd.DataFrame, others: Mapping[Gradient, pd.DataFrame]
-) -> dict[Gradient, dict[str, pd.DataFrame]]:
+) -> dict[Gradient, dict[str, Matched]]:
     """`compared` of the sweep with the whole gradient and of those with others."""
     sweeps: dict[Gradient, pd.DataFrame] = {"whole": table, **others}
     return {gradient: compared(sweep) for gradient, sweep in sweeps.items()}
 
 
-def by_gradient(compared_by: Mapping[Gradient, dict[str, pd.DataFrame]]) -> pd.DataFrame:
-    """How many independent measures are better and worse for each gradient and activation, and what that costs.
+def matched_answer(matched: Matched) -> MatchedAnswer:
+    """What one of the two comparisons says.
 
     Args:
-        compared_by: `compared` of the sweep with each gradient.
+        matched: of `compared`.
     """
-    rows = {}
-    for gradient, together in _shared(compared_by).items():
-        for activation in together["l0"]:
-            cells: dict[str, str] = {}
-            for by, other in (("l0", "mse"), ("mse", "l0")):
-                mine = together[by][activation]
-                better, worse, _ = _counted([mine])
-                cells |= {
-                    f"at equal {BY[by]}: better, worse": f"{better}, {worse}",
-                    f"… mean distance ({BY[by]})": _cell("mean_distance", mine["mean_distance"]),
-                    f"… {MEASURES[other].title}": _cell(other, mine[other]),
-                }
-            rows[GRADIENTS[gradient], ACTIVATIONS[activation]] = cells
-    return pd.DataFrame.from_dict(rows, orient="index")
+    activations = tuple(MatchedActivation(ACTIVATIONS[name], measures) for name, measures in matched.items())
+    independent = [mine.measures[metric] for mine in activations for metric in of_kind("independent")]
+    within = sum(m.curve_error > abs(m.difference.value) for m in independent)
+    return MatchedAnswer(Count.of(matched), activations, within)
 
 
-def what_gradients_say(compared_by: Mapping[Gradient, dict[str, pd.DataFrame]]) -> Text:
-    """What the opposite loss says about each comparison, and whether half of the gradient is better."""
-    counted = {
-        (gradient, by): _counted(mine.values())
-        for gradient, together in _shared(compared_by).items()
-        for by, mine in together.items()
-    }
+def counted_gradients(compared_by: Mapping[Gradient, dict[str, Matched]]) -> dict[Gradient, dict[str, Count]]:
+    """How the comparisons with each gradient come out, over the activations that all gradients have.
 
-    def said(gradient: Gradient, by: str) -> str:
-        better, worse, n = counted[gradient, by]
-        return f"better in {better} and worse in {worse} of {n} comparisons at equal {BY[by]}"
-
-    lines = [f"- **The opposite loss** is {said('opposite', 'l0')}, and {said('opposite', 'mse')}."]
-    for by in BY:
-        better, worse, _ = counted["opposite", by]
-        if better > worse:
-            lines[0] += (
-                f" It drives the examples of a latent apart, and is favored all the same: a comparison at equal "
-                f"{BY[by]} is no evidence for the loss."
-            )
-    lines.append(
-        f"- **The gradient through the average alone** is {said('average', 'l0')}, and {said('average', 'mse')}; the "
-        f"whole gradient is {said('whole', 'l0')}, and {said('whole', 'mse')}."
-    )
-    return Text("\n".join(lines))
-
-
-def left_out(differences: dict[str, pd.DataFrame]) -> Text:
-    """How many points lay beyond the standard curves, and how far these can be wrong."""
-    sentences = []
-    for by, table in differences.items():
-        together = _together(table)
-        points = {ACTIVATIONS[name]: mine["mean_distance"] for name, mine in together.items()}
-        told = "; ".join(f"{name} {d.n_points} of {d.n_points + d.n_left_out} points" for name, d in points.items())
-        all_of_them = [mine[metric] for mine in together.values() for metric in of_kind("independent")]
-        worst = sum(d.curve > abs(d.value) for d in all_of_them)
-        sentences.append(
-            f"At equal {BY[by]} the standard curves reach, of the points with the loss: {told}. A standard autoencoder "
-            f"that is taken out of its curve is missed by more than the difference in {worst} of {len(all_of_them)} "
-            f"comparisons on independent measures: there the curve's own error could make the difference."
-        )
-    return Text("\n\n".join(sentences))
-
-
-def what_is_read(table: pd.DataFrame, differences: dict[str, pd.DataFrame]) -> Text:
-    """How many hidden neurons the latents read, and what is left of the distance once random inputs are counted out."""
-    sentences = []
-    for activation, mine in _together(differences["l0"]).items():
-        rows = table[table["activation"] == activation]
-        standard = rows.loc[rows["ne"] == 0, "participation"].mean()
-        strongest = rows.loc[rows["ne"] == rows["ne"].max(), "participation"].mean()
-        sentences.append(
-            f"- *{ACTIVATIONS[activation]}*: the median latent reads {standard:.1f} hidden neurons in standard "
-            f"autoencoders and {strongest:.1f} with the largest λ₂. At equal L0 the mean distance over that of random "
-            f"inputs is {_phrase('relative_distance', mine['relative_distance'])}."
-        )
-    return Text("\n".join(sentences))
-
-
-def _together(table: pd.DataFrame) -> dict[str, dict[str, Difference]]:
-    """The rows for all lambda 2 together, by activation and metric."""
-    found: dict[str, dict[str, Difference]] = {}
-    for row in table[table["ne"] == 0].to_dict("records"):
-        fields = {field: row[field] for field in Difference._fields}
-        found.setdefault(str(row["activation"]), {})[str(row["metric"])] = Difference(**fields)
-    return found
-
-
-def _shared(
-    compared_by: Mapping[Gradient, dict[str, pd.DataFrame]],
-) -> dict[Gradient, dict[str, dict[str, dict[str, Difference]]]]:
-    """`_together` for each gradient and what is equal, of the activations that all gradients have."""
-    found = {g: {by: _together(table) for by, table in tables.items()} for g, tables in compared_by.items()}
-    shared = set.intersection(*(set(together["l0"]) for together in found.values()))
+    Args:
+        compared_by: of `compared_gradients`.
+    """
     return {
-        g: {by: {name: of for name, of in mine.items() if name in shared} for by, mine in together.items()}
-        for g, together in found.items()
+        gradient: {by: Count.of(matched) for by, matched in mine.items()}
+        for gradient, mine in of_shared_activations(compared_by).items()
     }
 
 
-def _line(mine: Mapping[str, Difference]) -> str:
-    """One activation: the loss's own distance, then the other measures by verdict, and what they cost."""
-    own = mine["mean_distance"]
-    if not np.isfinite(own.value):
-        return "has no point inside the standard curve."
-    points = f"{own.n_points} point{'s' * (own.n_points != 1)}"
-    told = []
-    for verdict, word in ((1, "better"), (-1, "worse"), (0, "no measurable difference")):
-        of = [MEASURES[m].title for m in of_kind("independent") if _verdict(m, mine[m]) == verdict]
-        told += [f"{word} in {', '.join(of)}"] if of else []
-    change = max(abs(mine[m].value / mine[m].standard) for m in of_kind("independent") if mine[m].standard)
-    prices = [
-        f"{MEASURES[m].title} {mine[m].standard:.{MEASURES[m].digits}f} to "
-        f"{mine[m].standard + mine[m].value:.{MEASURES[m].digits}f}"
-        for m in PRICE
-        if m in mine
-    ]
-    return (
-        f"({points}, {own.n_seeds} seeds): its own mean distance, {own.standard:.3f} in standard "
-        f"autoencoders, is {_phrase('mean_distance', own)}. Not optimized: {'; '.join(told)}; none of them differs by "
-        f"more than {100 * change:.0f}% of its standard value. Besides: {'; '.join(prices)}."
-    )
+def of_shared_activations(
+    compared_by: Mapping[Gradient, dict[str, Matched]],
+) -> dict[Gradient, dict[str, Matched]]:
+    """`compared_gradients` without the activations that some gradient lacks."""
+    shared = set.intersection(*(set(mine["l0"]) for mine in compared_by.values()))
+    return {
+        gradient: {by: {name: of for name, of in matched.items() if name in shared} for by, matched in mine.items()}
+        for gradient, mine in compared_by.items()
+    }
 
 
-def _verdict_of_all(by: str, together: Mapping[str, Mapping[str, Difference]]) -> str:
-    """How many of the intervals of independent measures favor the loss, and how many speak against it."""
-    better, worse, n = _counted(together.values())
-    if not better and not worse:
-        said = "no measurable difference"
-    elif not worse:
-        said = "yes, wherever a difference can be measured"
-    elif not better:
-        said = "no, less so wherever a difference can be measured"
-    elif better >= MOSTLY * worse:
-        said = "mostly yes"
-    elif worse >= MOSTLY * better:
-        said = "mostly no"
-    else:
-        said = "it depends on the measure"
-    return (
-        f"**More monosemantic at equal {BY[by]}? {said[0].upper()}{said[1:]}.** Of {n} comparisons on independent "
-        f"measures {better} favor the loss, {worse} speak against it and {n - better - worse} cannot tell."
-    )
+def neurons_read(table: pd.DataFrame, matched: Matched) -> tuple[NeuronsRead, ...]:
+    """How many hidden neurons the latents of each activation read.
 
-
-def _counted(together: Iterable[Mapping[str, Difference]]) -> tuple[int, int, int]:
-    """How many comparisons on independent measures are better and worse, and how many there are."""
-    verdicts = [_verdict(metric, mine[metric]) for mine in together for metric in of_kind("independent")]
-    return verdicts.count(1), verdicts.count(-1), len(verdicts)
-
-
-def _verdict(metric: str, d: Difference) -> int:
-    """1 if the interval says better, -1 if it says worse, 0 if it holds zero or there is none."""
-    if not d.low > 0 and not d.high < 0:
-        return 0
-    return MEASURES[metric].better * (1 if d.value > 0 else -1)
-
-
-def _phrase(metric: str, d: Difference) -> str:
-    if not np.isfinite(d.low):
-        return f"different by {_cell(metric, d)}"
-    digits = MEASURES[metric].digits
-    interval = f"(95% interval {_signed(d.low, digits)} to {_signed(d.high, digits)})"
-    if d.low <= 0 <= d.high:
-        return f"not measurably different, {_signed(d.value, digits)} {interval}"
-    return f"{'higher' if d.value > 0 else 'lower'} by {abs(d.value):.{digits}f} {interval}"
-
-
-def _with_standard(metric: str, d: Difference) -> str:
-    if not np.isfinite(d.value):
-        return UNDEFINED
-    return f"{d.standard:.{MEASURES[metric].digits}f}; {_cell(metric, d)}"
-
-
-def _cell(metric: str, d: Difference) -> str:
-    digits = MEASURES[metric].digits
-    if not np.isfinite(d.value):
-        return UNDEFINED
-    if not np.isfinite(d.low):
-        return f"{_signed(d.value, digits)} (one seed)"
-    return f"{_signed(d.value, digits)} ({_signed(d.low, digits)} to {_signed(d.high, digits)})"
-
-
-def _signed(value: float, digits: int) -> str:
-    return f"{value:+.{digits}f}".replace("-", "−")
+    Args:
+        table: of `nbkit.studies.trade_off.experiment.sweep`.
+        matched: its comparison at equal L0.
+    """
+    found = []
+    for activation, measures in matched.items():
+        rows = table[table["activation"] == activation]
+        standard, strongest = (
+            float(rows.loc[rows["ne"] == ne, "participation"].mean()) for ne in (0, rows["ne"].max())
+        )
+        relative = measures["relative_distance"].difference
+        found.append(NeuronsRead(ACTIVATIONS[activation], standard, strongest, relative))
+    return tuple(found)

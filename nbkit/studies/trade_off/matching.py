@@ -3,13 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from nbkit.errors import NbkitError
-from nbkit.method.intervals import mean_interval
-from nbkit.sae.sweep_columns import CELL
+from nbkit.sae.sweep_columns import CELL, SWEEP_MEASURES
+from nbkit.studies.shared.estimate import Difference
+
+MATCHED_BY = {"l0": "L0", "mse": "MSE"}
+"""The columns that autoencoders are matched by, as they are written."""
+
+
+@dataclass(frozen=True)
+class MatchedDifference:
+    """A measure of autoencoders with the loss minus that of standard ones of the same L0 or MSE, over seeds."""
+
+    metric: str
+    difference: Difference
+    standard: float
+    """The mean of the standard curves where autoencoders are held against them."""
+    n_seeds: int
+    n_points: int
+    """Points of the grid that count."""
+    n_left_out: int
+    """Those outside the curve of some seed."""
+    curve_error: float
+    """How far on average a curve misses a standard autoencoder that is taken out of it: with twice the distance between
+    neighbors, so an upper bound to its error."""
+
+    @property
+    def n_all(self) -> int:
+        """Points of the grid."""
+        return self.n_points + self.n_left_out
+
+    @property
+    def with_loss(self) -> float:
+        """The measure with the loss."""
+        return self.standard + self.difference.value
+
+    @property
+    def verdict(self) -> int:
+        """1 if the interval says better, -1 if it says worse, 0 if it holds zero or there is none."""
+        return SWEEP_MEASURES[self.metric].better * self.difference.sign
+
+
+Matched = dict[str, dict[str, MatchedDifference]]
+"""By activation and metric."""
 
 
 def matched_points(table: pd.DataFrame, by: str, metrics: Sequence[str]) -> pd.DataFrame:
@@ -48,48 +89,38 @@ def matched_points(table: pd.DataFrame, by: str, metrics: Sequence[str]) -> pd.D
     return pd.concat(parts, ignore_index=True)
 
 
-def matched_differences(table: pd.DataFrame, by: str, metrics: Sequence[str]) -> pd.DataFrame:
-    """The differences of `matched_points` over seeds, with 95% intervals.
+def matched_differences(table: pd.DataFrame, by: str, metrics: Sequence[str]) -> Matched:
+    """The differences of `matched_points` over seeds, with 95% intervals, by activation and metric.
 
     For each seed the differences are averaged over the points of the grid that lie inside the curves of all seeds. The
     interval is Student's, over those averages: seeds are what was repeated, and they are few, where a bootstrap's
     intervals come out too narrow.
-
-    Returns:
-        One row per activation, lambda 2 (`ne`, 0 for all together) and metric: `value`, `low`, `high`, `standard`
-        (the mean of the curve at these points), `n_seeds`, `n_points` (points of the grid that count), `n_left_out`
-        (those outside the curve of some seed), and `curve`, how far on average a curve misses a standard autoencoder
-        that is taken out of it: with twice the distance between neighbors, so an upper bound to its error.
     """
     metrics = [metric for metric in metrics if metric != by]
-    points = matched_points(table, by, metrics)
-    rows = []
-    for activation, all_mine in points.groupby("activation", sort=False):
-        misses = {metric: _curve_error(table[table["activation"] == activation], by, metric) for metric in metrics}
-        for ne in (0.0, *sorted(all_mine["ne"].unique())):
-            mine = all_mine if ne == 0 else all_mine[all_mine["ne"] == ne]
-            wide = mine.pivot(index="seed", columns=CELL, values=[*metrics, *(f"standard_{m}" for m in metrics)])
-            for metric in metrics:
-                cells = pd.DataFrame(wide[metric])
-                counted = cells.dropna(axis=1)  # NaN where a curve doesn't reach, or a figure is not defined
-                curves = pd.DataFrame(wide[f"standard_{metric}"])[counted.columns]
-                value, low, high = mean_interval(counted.mean(axis=1).to_numpy()) if counted.size else (np.nan,) * 3
-                rows.append(
-                    {
-                        "activation": activation,
-                        "ne": ne,
-                        "metric": metric,
-                        "value": value,
-                        "low": low,
-                        "high": high,
-                        "standard": float(np.mean(curves.to_numpy())) if counted.size else np.nan,
-                        "n_seeds": mine["seed"].nunique(),
-                        "n_points": counted.shape[1],
-                        "n_left_out": cells.shape[1] - counted.shape[1],
-                        "curve": misses[metric],
-                    }
-                )
-    return pd.DataFrame(rows)
+    found: Matched = {}
+    for activation, points in matched_points(table, by, metrics).groupby("activation", sort=False):
+        mine = table[table["activation"] == activation]
+        wide = points.pivot(index="seed", columns=CELL, values=[*metrics, *(f"standard_{m}" for m in metrics)])
+        found[str(activation)] = {
+            metric: _over_seeds(wide, metric, _curve_error(mine, by, metric)) for metric in metrics
+        }
+    return found
+
+
+def _over_seeds(wide: pd.DataFrame, metric: str, curve_error: float) -> MatchedDifference:
+    """One metric of the points of one activation, a row a seed."""
+    cells = pd.DataFrame(wide[metric])
+    counted = cells.dropna(axis=1)  # NaN where a curve doesn't reach, or a figure is not defined
+    curves = pd.DataFrame(wide[f"standard_{metric}"])[counted.columns]
+    return MatchedDifference(
+        metric,
+        Difference.over_seeds(counted.mean(axis=1).to_numpy() if counted.size else np.array([])),
+        float(np.mean(curves.to_numpy())) if counted.size else np.nan,
+        n_seeds=len(wide),
+        n_points=counted.shape[1],
+        n_left_out=cells.shape[1] - counted.shape[1],
+        curve_error=curve_error,
+    )
 
 
 def _inside(curve: np.ndarray, at: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ import pytest
 from jaxtyping import Float
 
 import nbkit
-from nbkit.book.api import IN_DOCSTRINGS, _clear, annotate_as_written
+from nbkit.book.api_page import annotate_as_written, as_markup
 
 BOOK = Path(__file__).parents[2] / "book"
 Side = Literal["left", "right"]
@@ -90,7 +90,7 @@ def test_annotations_read_as_in_the_source() -> None:
     ],
 )  # fmt: skip
 def test_docstrings_are_made_clear(docstring: str, markup: str) -> None:
-    assert IN_DOCSTRINGS.sub(_clear, docstring) == markup
+    assert as_markup(docstring) == markup
 
 
 def test_pages_link_the_public_names() -> None:

@@ -26,7 +26,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx, since `_config.yml` names this module."""
     app.connect("env-before-read-docs", _prepare)
     app.connect("autodoc-process-signature", _without_fields)
-    app.connect("autodoc-process-docstring", _as_markup, priority=400)  # before napoleon reads the sections
+    app.connect("autodoc-process-docstring", _mark_up, priority=400)  # before napoleon reads the sections
     return {"parallel_read_safe": True}
 
 
@@ -84,11 +84,15 @@ def _without_fields(_app: Sphinx, _what: str, _name: str, thing: object, *_: obj
     return ("", "") if is_record else None
 
 
-def _as_markup(_app: Sphinx, what: str, _name: str, _thing: object, _options: object, lines: list[str]) -> None:
-    """Docstrings are written for tooltips: what Sphinx would misread in them is made clear to it."""
-    lines[:] = IN_DOCSTRINGS.sub(_clear, "\n".join(lines)).split("\n")
+def _mark_up(_app: Sphinx, what: str, _name: str, _thing: object, _options: object, lines: list[str]) -> None:
+    lines[:] = as_markup("\n".join(lines)).split("\n")
     if what in ("attribute", "property"):
         lines[:0] = ["..", ""]  # an empty comment: napoleon takes a first line's words before a colon for a type
+
+
+def as_markup(docstring: str) -> str:
+    """A docstring, written for a tooltip, as Sphinx must have it: public names are links, values are code."""
+    return IN_DOCSTRINGS.sub(_clear, docstring)
 
 
 def _clear(found: re.Match[str]) -> str:
