@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.atlas.neuron_table import ATLAS_CUT
-from nbkit.explorers.atlas.neuron_shard import STEPS
+from nbkit.explorers.atlas.neuron_shard import ACTIVATION_STEPS
 from nbkit.features.neighbors import neighbors_of
 from nbkit.features.table import features_of
 from tests.browser import page_checks as checks
@@ -344,7 +344,7 @@ def test_text_link_and_file_can_be_taken_away(browser: Browser, base: str, atlas
         assert [example["context"] for example in content["examples"]] == neuron.context.tolist()
         assert [example["cluster"] - 1 for example in content["examples"]] == neuron.clusters(ATLAS_CUT).labels.tolist()
         windows = (neuron.window, *(level.window for level in neuron.levels))
-        step = max(np.abs(window).max() for window in windows if window.size) / STEPS
+        step = max(np.abs(window).max() for window in windows if window.size) / ACTIVATION_STEPS
         for example, snippet in zip(content["examples"], neuron.snippets, strict=True):
             assert tuple(example["tokens"]) == snippet.tokens
             assert np.allclose(example["activations"], snippet.activations, rtol=0, atol=0.51 * step)
