@@ -69,7 +69,7 @@ QUESTIONS = {
     "gradient": Question(
         "in place of the NE loss's gradient",
         {
-            "shuffled": Variant("towards another latent's average", NE, Intervention(ne_gradient="shuffled")),
+            "shuffled": Variant("toward another latent's average", NE, Intervention(ne_gradient="shuffled")),
             "reversed": Variant("reversed", OPPOSITE),
             "level": Variant("its level part", NE, Intervention(ne_gradient="level")),
             "reversed_level": Variant("its level part, reversed", OPPOSITE, Intervention(ne_gradient="level")),
