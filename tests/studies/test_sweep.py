@@ -24,7 +24,15 @@ from nbkit.sae.evaluation import measure
 from nbkit.sae.latents import control_distances
 from nbkit.sae.sweep_columns import SWEEP_MEASURES
 from nbkit.sae.training import train_saes
-from nbkit.studies.trade_off.experiment import OF_LATENTS, OTHERS, Grid, figures_of, other_gradients, same_class, sweep
+from nbkit.studies.trade_off.experiment import (
+    OF_LATENTS,
+    OTHER_GRADIENTS,
+    Grid,
+    figures_of,
+    other_gradients,
+    same_class,
+    sweep,
+)
 
 SMALL = Grid(l1=[1e-4, 4e-4], k=[2, 4], ne=[1e-2], ne_l1=[2e-4], ne_k=[2], activations=["relu", "topk"])
 
@@ -136,7 +144,7 @@ def test_other_gradients_share_the_standard_autoencoders(trained: list[list[SaeC
     ]
     for name, mine in found.items():
         pd.testing.assert_frame_equal(mine[mine["ne"] == 0], table[table["ne"] == 0])
-        assert set(mine["ne"]) == {0, OTHERS[name]}
+        assert set(mine["ne"]) == {0, OTHER_GRADIENTS[name]}
 
 
 def small_sae(m: int = 12) -> SparseAutoencoder:

@@ -1,6 +1,6 @@
 """What the neuron-embedding loss buys at equal sparsity and at equal error."""
 
-from nbkit.studies.trade_off.experiment import Grid, other_gradients, sweep
+from nbkit.studies.trade_off.experiment import OTHER_GRADIENTS, Grid, other_gradients, sweep
 from nbkit.studies.trade_off.figures import matched_intervals, trade_off_curves
 from nbkit.studies.trade_off.findings import (
     compared,
@@ -12,6 +12,7 @@ from nbkit.studies.trade_off.findings import (
 from nbkit.studies.trade_off.tables import by_gradient, matched_table, sweep_ranges
 
 __all__ = [
+    "OTHER_GRADIENTS",
     "Grid",
     "by_gradient",
     "compared",

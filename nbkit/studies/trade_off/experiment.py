@@ -27,7 +27,7 @@ from nbkit.studies.shared.kept_tables import Configs, kept_tables
 SWEEP_RECIPE = 3
 """Counts the changes of what the kept tables hold."""
 
-OTHERS: dict[Gradient, float] = {"average": 2e-2, "opposite": 3e-3}
+OTHER_GRADIENTS: dict[Gradient, float] = {"average": 2e-2, "opposite": 3e-3}
 """Lambda 2 of the gradients that stand beside the whole one."""
 OF_LATENTS = (
     "max_distance",
@@ -132,11 +132,11 @@ def other_gradients(
 ) -> dict[Gradient, pd.DataFrame]:
     """`sweep` with the other gradients of the loss: of the grid's first two activations, at one lambda 2 each.
 
-    Arguments and errors are those of `sweep`; lambda 2 is in `OTHERS`.
+    Arguments and errors are those of `sweep`; lambda 2 is in `OTHER_GRADIENTS`.
     """
     grid = grid or Grid()
     found: dict[Gradient, pd.DataFrame] = {}
-    for gradient, ne in OTHERS.items():
+    for gradient, ne in OTHER_GRADIENTS.items():
         mine = replace(grid, gradient=gradient, ne=(ne,), activations=grid.activations[:2])
         found[gradient] = sweep(mine, n_seeds, seed, n_jobs, progress)
     return found
