@@ -129,6 +129,12 @@ def test_code_cells_only_call(path: Path) -> None:
     assert found == [], "logic belongs in nbkit, where it is tested"
 
 
+@every_notebook
+def test_words_show_and_the_string_that_makes_them_does_not(path: Path) -> None:
+    for cell in code_cells(path):
+        assert ("Markdown(" in cell.source) == ("remove-input" in cell.metadata.get("tags", [])), cell.source
+
+
 @pytest.mark.parametrize("name", PROFILES)
 def test_profile_sets_only_parameters_that_exist(name: str) -> None:
     profile = read_profile(name)
