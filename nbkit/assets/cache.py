@@ -22,7 +22,7 @@ import platformdirs
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
-from nbkit.assets.catalogue import ASSETS, Asset, Download
+from nbkit.assets.catalog import ASSETS, Asset, Download
 from nbkit.assets.clients import SourceError, obtain
 from nbkit.errors import NbkitError
 

@@ -11,7 +11,7 @@ from nbkit.errors import NbkitError
 from nbkit.method.choice import Ranking, Rules, rankings
 from nbkit.mnist.view import LatentView
 
-ENOUGH = 10
+LEAST_RANKED = 10
 """Examples that a latent needs to be ranked by its mean distance: of two or three, distances say little."""
 
 
@@ -48,7 +48,7 @@ def clear_clusters(view: LatentView) -> LatentChoice:
     """
     rules: Rules = {
         "at least 100 examples in several clusters": lambda t: (t["n_examples"] >= 100) & (t["n_clusters"] > 1),
-        f"at least {ENOUGH} examples in several clusters": lambda t: has_enough(t) & (t["n_clusters"] > 1),
+        f"at least {LEAST_RANKED} examples in several clusters": lambda t: has_enough(t) & (t["n_clusters"] > 1),
     }
     return choose(view, None, rules, "the highest silhouette", view.metrics["silhouette"])
 
@@ -77,15 +77,17 @@ def same_rank(view: LatentView, like: LatentChoice) -> LatentChoice:
 
 
 def _at_rank(view: LatentView, share: float, aim: str) -> LatentChoice:
-    ranking = _first_ranking(view, {f"at least {ENOUGH} examples": has_enough}, aim, -view.metrics["mean_distance"])
+    ranking = _first_ranking(
+        view, {f"at least {LEAST_RANKED} examples": has_enough}, aim, -view.metrics["mean_distance"]
+    )
     if ranking is None:
-        raise NbkitError(f"No {view.unit} of the {view.name} has {ENOUGH} examples: give more test inputs.")
+        raise NbkitError(f"No {view.unit} of the {view.name} has {LEAST_RANKED} examples: give more test inputs.")
     return LatentChoice(view, int(ranking.units[round(share * (len(ranking.units) - 1))]), ranking.sentence)
 
 
 def has_enough(table: pd.DataFrame) -> pd.Series[bool]:
     """Which units of a report have enough examples to be ranked."""
-    return table["n_examples"] >= ENOUGH
+    return table["n_examples"] >= LEAST_RANKED
 
 
 def choose(view: LatentView, asked: int | None, rules: Rules, aim: str, score: pd.Series[float]) -> LatentChoice:

@@ -1,4 +1,4 @@
-"""axe-core for the tests of the pages; only they need it, so nbkit's own catalogue does not have it."""
+"""axe-core for the tests of the pages; only they need it, so nbkit's own catalog does not have it."""
 
 from nbkit.assets import Asset, Download, Source
 from nbkit.assets.prepare import unpack_packages

@@ -12,7 +12,7 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.method.clusters import cosine_distances, feature_clusters
-from nbkit.studies.whole_model.clustering_methods import METHODS, compare_methods, summarize_methods
+from nbkit.studies.whole_model.clustering_methods import COMPARED_METHODS, compare_methods, summarize_methods
 from tests.examples.atlas import example_atlas
 
 CASES = [("gpt2", "input"), ("llama", "gradient")]
@@ -32,7 +32,7 @@ def test_agreement_and_silhouettes_are_scikit_learn_s(
         neuron = atlas.neuron(row["layer"], row["index"])
         assert row["n_examples"] == len(neuron)
         embeddings = neuron.embeddings(row["kind"])
-        labels = {method: feature_clusters(embeddings, 0.4, method).labels for method in METHODS}
+        labels = {method: feature_clusters(embeddings, 0.4, method).labels for method in COMPARED_METHODS}
         assert row["agreement"] == pytest.approx(adjusted_rand_score(*labels.values()))
         for method, found in labels.items():
             k = len(set(found))

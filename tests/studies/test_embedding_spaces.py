@@ -10,7 +10,7 @@ import pytest
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
-from nbkit.studies.embedding_spaces.comparison import MEASURES, compare_spaces, paired_differences
+from nbkit.studies.embedding_spaces.comparison import COMPARED_METRICS, compare_spaces, paired_differences
 from tests.examples.atlas import GATED, example_atlas
 from tests.examples.tiny_models import D_MLP, N_LAYERS
 
@@ -24,7 +24,7 @@ def test_the_table_holds_the_means_and_medians_of_neurons_with_enough_examples()
     table = compare_spaces(atlas, min_examples=10)
     assert list(table) == ["kind", "metric", "statistic", "value", "low", "high", "n"]
     assert list(dict.fromkeys(table["kind"])) == ["pre_mlp", "input", "shuffled"]
-    assert len(table) == 3 * len(MEASURES) * 2
+    assert len(table) == 3 * len(COMPARED_METRICS) * 2
     rows: Any = table[table["metric"] == "silhouette"].set_index(["kind", "statistic"])
     assert rows.loc["input", "value"].to_dict() == pytest.approx({"mean": 0.3, "median": 0.2})
     assert rows.loc["pre_mlp", "value"].to_dict() == pytest.approx({"mean": 0.4, "median": 0.4})
@@ -55,8 +55,10 @@ def test_differences_equal_a_slow_loop(architecture: str, kind: str, own_atlas: 
     assert opened.manifest.embedding == kind
     own, control = opened.metrics(kind, progress=False), opened.metrics("shuffled", progress=False)
     table: Any = paired_differences(opened, kind, "shuffled", min_examples=3).set_index(["metric", "statistic"])
-    assert table.index.tolist() == [(metric, name) for metric in MEASURES for name in ("mean", "median", "share")]
-    for metric in MEASURES:
+    assert table.index.tolist() == [
+        (metric, name) for metric in COMPARED_METRICS for name in ("mean", "median", "share")
+    ]
+    for metric in COMPARED_METRICS:
         found = []
         for row in range(N_LAYERS * D_MLP):
             difference = own[metric][row] - control[metric][row]

@@ -14,7 +14,7 @@ from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.method.embeddings import EMBEDDING_NAMES
 from nbkit.method.metrics import METRIC_TITLES
-from nbkit.studies.embedding_spaces.comparison import MEASURES, compare_spaces, spaces_of, value_of
+from nbkit.studies.embedding_spaces.comparison import COMPARED_METRICS, compare_spaces, spaces_of, value_of
 from nbkit.studies.embedding_spaces.findings import Distances, paired_table, separation, table1
 from nbkit.studies.shared.estimate import UNDEFINED
 from tests.examples.atlas import GATED, MANIFESTS, compared_atlas, example_atlas
@@ -72,7 +72,7 @@ def test_table_1_has_a_column_per_space_and_no_nan(name: str) -> None:
     kinds = spaces_of(atlas)
     table = table1(compare_spaces(atlas, kinds), "mean")
     assert list(table) == [EMBEDDING_NAMES[kind] for kind in kinds]
-    assert table.index.tolist() == [METRIC_TITLES[metric] for metric in MEASURES]
+    assert table.index.tolist() == [METRIC_TITLES[metric] for metric in COMPARED_METRICS]
     assert list(table.loc["intra-cluster distance"])[:2] == ["0.300 ± 0.000", "0.200 ± 0.000"]
     assert table.loc["agreement with key tokens, equal number of clusters"].iloc[-1] == UNDEFINED
     assert not table.map(lambda cell: "nan" in cell).any(axis=None)
@@ -81,10 +81,10 @@ def test_table_1_has_a_column_per_space_and_no_nan(name: str) -> None:
 def test_a_cell_holds_half_the_width_of_the_interval() -> None:
     rows = [
         {"kind": "input", "metric": metric, "statistic": name, "value": value, "low": 0.1, "high": 0.3, "n": 5}
-        for metric in MEASURES
+        for metric in COMPARED_METRICS
         for name, value in (("mean", 0.25), ("median", 0.2))
     ]
-    assert table1(pd.DataFrame(rows), "mean").to_numpy().tolist() == [["0.250 ± 0.100"]] * len(MEASURES)
+    assert table1(pd.DataFrame(rows), "mean").to_numpy().tolist() == [["0.250 ± 0.100"]] * len(COMPARED_METRICS)
     assert table1(pd.DataFrame(rows), "median").columns.name == "median"
 
 
@@ -109,4 +109,4 @@ def test_of_a_real_atlas_every_number_is_there(architecture: str, own_atlas: Cal
         assert 0 < distances.within < distances.between < 2
     for difference in (found.silhouette_over_pre_mlp, found.agreement_over_control):
         assert difference.low <= difference.value <= difference.high and not math.isnan(difference.value)
-    assert paired_table(atlas, min_examples=5).shape == (len(MEASURES), 4)
+    assert paired_table(atlas, min_examples=5).shape == (len(COMPARED_METRICS), 4)

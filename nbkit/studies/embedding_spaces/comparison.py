@@ -10,7 +10,7 @@ from nbkit.atlas.atlas import Atlas
 from nbkit.method.intervals import summarize
 from nbkit.studies.shared.populations import has_examples
 
-MEASURES = (
+COMPARED_METRICS = (
     "intra_cluster",
     "inter_cluster",
     "n_clusters",
@@ -54,7 +54,7 @@ def compare_spaces(
     parts = [
         summarize(table[metric], seed).assign(kind=kind, metric=metric)
         for kind, table in tables.items()
-        for metric in MEASURES
+        for metric in COMPARED_METRICS
     ]
     return pd.concat(parts, ignore_index=True)[["kind", "metric", *SUMMARY_COLUMNS]]
 
@@ -74,7 +74,7 @@ def paired_differences(atlas: Atlas, kind: str, other: str, min_examples: int = 
     """
     tables = joined_metrics(atlas, (kind, other), min_examples)
     parts = []
-    for metric in MEASURES:
+    for metric in COMPARED_METRICS:
         difference = (tables[kind][metric] - tables[other][metric]).dropna()
         share = summarize((difference > 0).astype(float), seed).iloc[:1].assign(statistic="share")
         parts.append(pd.concat([summarize(difference, seed), share]).assign(metric=metric))

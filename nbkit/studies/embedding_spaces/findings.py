@@ -11,7 +11,7 @@ import pandas as pd
 from nbkit.atlas.atlas import Atlas
 from nbkit.method.embeddings import EMBEDDING_NAMES
 from nbkit.method.metrics import METRIC_TITLES
-from nbkit.studies.embedding_spaces.comparison import MEASURES, compare_spaces, paired_differences, value_of
+from nbkit.studies.embedding_spaces.comparison import COMPARED_METRICS, compare_spaces, paired_differences, value_of
 from nbkit.studies.shared.estimate import UNDEFINED, Difference
 
 
@@ -88,7 +88,7 @@ def table1(table: pd.DataFrame, statistic: str) -> pd.DataFrame:
     chosen = table[table["statistic"] == statistic]
     cells = chosen.assign(cell=[with_interval(row.value, row.low, row.high) for row in chosen.itertuples()])
     wide = cells.pivot(index="metric", columns="kind", values="cell")
-    wide = wide.loc[list(MEASURES), list(dict.fromkeys(chosen["kind"]))]
+    wide = wide.loc[list(COMPARED_METRICS), list(dict.fromkeys(chosen["kind"]))]
     return wide.rename(index=METRIC_TITLES, columns=EMBEDDING_NAMES).rename_axis(index=None, columns=statistic)
 
 
@@ -97,14 +97,16 @@ def paired_table(atlas: Atlas, min_examples: int = 10, seed: int = 0) -> pd.Data
     columns = {}
     for other in ("pre_mlp", "shuffled"):
         table = paired_differences(atlas, atlas.manifest.embedding, other, min_examples, seed)
-        rows = table.pivot(index="metric", columns="statistic", values=["value", "low", "high"]).loc[list(MEASURES)]
+        rows = table.pivot(index="metric", columns="statistic", values=["value", "low", "high"]).loc[
+            list(COMPARED_METRICS)
+        ]
         columns[f"minus {EMBEDDING_NAMES[other]}"] = [
             with_interval(row["value", "mean"], row["low", "mean"], row["high", "mean"]) for _, row in rows.iterrows()
         ]
         columns[f"share above {EMBEDDING_NAMES[other]}"] = [
             UNDEFINED if np.isnan(value) else f"{value:.0%}" for value in rows["value", "share"]
         ]
-    return pd.DataFrame(columns, index=[METRIC_TITLES[name] for name in MEASURES])
+    return pd.DataFrame(columns, index=[METRIC_TITLES[name] for name in COMPARED_METRICS])
 
 
 def with_interval(value: Any, low: Any, high: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nbkit.method.choice import Rules
-from nbkit.mnist.choice import ENOUGH, LatentChoice, choose, has_enough
+from nbkit.mnist.choice import LEAST_RANKED, LatentChoice, choose, has_enough
 from nbkit.mnist.view import LatentView
 from nbkit.studies.shared.paper import FIGURE_5
 
@@ -30,7 +30,7 @@ def broad_single_cluster(view: LatentView, latent: int | None = None) -> LatentC
             & (t["mean_distance"].round(2) <= mean)
             & (t["max_distance"].round(2) <= largest)
         ),
-        f"one feature cluster and at least {ENOUGH} examples": lambda t: (t["n_clusters"] == 1) & has_enough(t),
+        f"one feature cluster and at least {LEAST_RANKED} examples": lambda t: (t["n_clusters"] == 1) & has_enough(t),
     }
     aim = "the one that can move the logits furthest: its largest activation times the range of its logit effects"
     return choose(view, latent, rules, aim, view.logit_ranges)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from nbkit.mnist.choice import ENOUGH, LatentChoice
+from nbkit.mnist.choice import LEAST_RANKED, LatentChoice
 from nbkit.mnist.view import LatentView
 from nbkit.studies.latent_up_close.broad_latent import BROAD
 from nbkit.studies.shared.change import Change
@@ -56,7 +56,7 @@ def median_latents(views: Sequence[LatentView], read: Reads) -> pd.DataFrame:
     columns: dict[str, pd.Series] = {}
     for view in views:
         table = _figures(view, read)
-        ranked, broad = table[table["n_examples"] >= ENOUGH], _broad(table)
+        ranked, broad = table[table["n_examples"] >= LEAST_RANKED], _broad(table)
         columns[f"{view.name}, {len(ranked)} latents"] = ranked.median()
         if len(broad):
             columns[f"{view.name}, {len(broad)} with one broad cluster"] = broad.median()
@@ -84,7 +84,9 @@ def median_changes(standard: LatentView, with_loss: LatentView, read: Reads) -> 
         with_loss: the autoencoder's with it.
         read: what their latents read.
     """
-    before, after = (_figures(view, read).query(f"n_examples >= {ENOUGH}").median() for view in (standard, with_loss))
+    before, after = (
+        _figures(view, read).query(f"n_examples >= {LEAST_RANKED}").median() for view in (standard, with_loss)
+    )
     names = ("mean_distance", "participation", "pixels", "random_pixels")
     return MedianChanges(*(Change(float(before[name]), float(after[name])) for name in names))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.figures.whole_model import COMMON_SHARE
-from nbkit.studies.shared.populations import ENOUGH, has_examples
+from nbkit.studies.shared.populations import ENOUGH_EXAMPLES, has_examples
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Behaviors:
     """Median share of the largest cluster."""
 
 
-def behaviors(atlas: Atlas, min_examples: int = ENOUGH) -> Behaviors:
+def behaviors(atlas: Atlas, min_examples: int = ENOUGH_EXAMPLES) -> Behaviors:
     """The distribution of behaviors over the neurons with at least `min_examples` examples.
 
     Raises:

@@ -40,7 +40,7 @@ def paper_and_build(atlas: Atlas, min_examples: int = 10, seed: int = 0) -> pd.D
         ),
         ("An example reaches", f"{paper.THRESHOLD:.0%} of the maximum", f"{m.threshold:.0%} of the maximum"),
         ("Examples kept", f"the first {paper.MAX_EXAMPLES}", f"the first {m.max_examples}"),
-        ("Distance of the cut", f"{paper.CUT:g}", f"{ATLAS_CUT:g}"),
+        ("Distance of the cut", f"{paper.PAPER_CUT:g}", f"{ATLAS_CUT:g}"),
     ]
     for title, kind, printed in (
         ("Table 1, pre-MLP", "pre_mlp", paper.TABLE_1["pre_mlp"]),

@@ -9,7 +9,7 @@ CORPUS, N_CONTEXTS = "OpenWebText", 10_000
 MAXIMA_FROM = "Neuroscope, a much larger corpus"
 THRESHOLD, MAX_EXAMPLES = 0.75, 100
 """An example reaches this share of the maximum; so many are kept, the first."""
-CUT = 0.5
+PAPER_CUT = 0.5
 """Distance at which the trees are cut."""
 TABLE_1 = {
     "pre_mlp": {"intra_cluster": 0.31, "inter_cluster": 0.63},

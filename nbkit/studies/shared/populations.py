@@ -7,7 +7,7 @@ import numpy as np
 from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
 
-ENOUGH = 20
+ENOUGH_EXAMPLES = 20
 """Examples that a neuron needs to count in statements about how behaviors are distributed."""
 
 

@@ -13,7 +13,7 @@ from nbkit.method.embeddings import EMBEDDING_NAMES
 from nbkit.method.metrics import adjusted_rand_index, polysemanticity_from_distances
 from nbkit.studies.shared.populations import has_examples
 
-METHODS = ("average", "scc")
+COMPARED_METHODS = ("average", "scc")
 ENOUGH_TO_DRAW = 10
 """Examples that a neuron needs to be drawn."""
 
@@ -39,7 +39,7 @@ def compare_methods(
         for kind in (atlas.manifest.embedding, "pre_mlp"):
             row = {"layer": layer, "index": index, "kind": kind, "n_examples": len(neuron)}
             embeddings, labels = neuron.embeddings(kind), []
-            for method in METHODS:
+            for method in COMPARED_METHODS:
                 start = time.perf_counter()
                 clusters = feature_clusters(embeddings, threshold, method)
                 row[f"{method}_seconds"] = time.perf_counter() - start

@@ -10,7 +10,7 @@ from nbkit.atlas.atlas import Atlas
 from nbkit.features.showcase import extremes as extreme_neurons
 from nbkit.features.showcase import key_words
 from nbkit.method.metrics import METRIC_TITLES
-from nbkit.studies.shared.populations import ENOUGH
+from nbkit.studies.shared.populations import ENOUGH_EXAMPLES
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ def example_counts(atlas: Atlas) -> ExampleCounts:
         n_layers=len(atlas.layers),
         none=float((n == 0).mean()),
         one=float((n == 1).mean()),
-        at_least=ENOUGH,
-        enough=float((n >= ENOUGH).mean()),
+        at_least=ENOUGH_EXAMPLES,
+        enough=float((n >= ENOUGH_EXAMPLES).mean()),
         most=most,
         all_kept=float((n == most).mean()),
         median=float(n.median()),
