@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
@@ -160,3 +161,20 @@ def own_atlas(tiny_atlas: Callable[[str], Atlas], tmp_path: Path) -> Callable[[s
         return open_atlas(target)
 
     return copy
+
+
+@pytest.fixture
+def send_parcels(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Lets tasks from now on run here, packed and unpacked as on their way to another process: small parcels they must
+    be."""
+
+    def in_this_process(function: Any, tasks: Any, n_jobs: int, *_: Any) -> list[Any]:
+        assert n_jobs == 1  # these atlases are not worth another process
+        return [run(*task) for run, task in (parcel((function, task)) for task in tasks)]
+
+    def parcel(task: Any) -> Any:
+        packed = pickle.dumps(task)
+        assert len(packed) < 3_000
+        return pickle.loads(packed)
+
+    return lambda: monkeypatch.setattr("nbkit.parallel.in_processes", in_this_process)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -126,22 +125,12 @@ def test_an_undefined_kind_is_refused(kind: str, tiny_atlas: Callable[[str], Atl
 
 
 def test_a_layer_travels_light_to_another_process(
-    tiny_atlas: Callable[[str], Atlas], monkeypatch: pytest.MonkeyPatch
+    tiny_atlas: Callable[[str], Atlas], send_parcels: Callable[[], None]
 ) -> None:
     opened = tiny_atlas("llama")
     in_this_one = survey(opened, "gate", progress=False)
     _ = opened.words, opened.neuron(0, 0)  # what has been read must not hinder an atlas's way to another process
-
-    def in_this_process(function: Any, tasks: Any, n_jobs: int, *_: Any) -> list[Any]:
-        assert n_jobs == 1  # this atlas is not worth another process
-        return [run(*task) for run, task in (parcel((function, task)) for task in tasks)]
-
-    def parcel(task: Any) -> Any:
-        packed = pickle.dumps(task)
-        assert len(packed) < 3_000
-        return pickle.loads(packed)
-
-    monkeypatch.setattr("nbkit.parallel.in_processes", in_this_process)
+    send_parcels()
     pd.testing.assert_frame_equal(survey(opened, "gate", progress=False), in_this_one)
 
 

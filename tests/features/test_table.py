@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pickle
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -76,17 +74,7 @@ def test_the_table_is_made_once(
         features_of(atlas)
 
 
-def test_a_layer_travels_light_to_another_process(atlas: Atlas, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_layer_travels_light_to_another_process(atlas: Atlas, send_parcels: Callable[[], None]) -> None:
     _ = atlas.neurons, atlas.neuron(0, 0)  # what has been read must not hinder an atlas's way to another process
-
-    def in_this_process(function: Any, tasks: Any, n_jobs: int, *_: Any) -> list[Any]:
-        assert n_jobs == 1  # this atlas is not worth another process
-        return [run(*task) for run, task in (parcel((function, task)) for task in tasks)]
-
-    def parcel(task: Any) -> Any:
-        packed = pickle.dumps(task)
-        assert len(packed) < 3_000
-        return pickle.loads(packed)
-
-    monkeypatch.setattr("nbkit.parallel.in_processes", in_this_process)
+    send_parcels()
     assert [tuple(row) for row in features_of(atlas, progress=False).to_numpy().tolist()] == list(slow_rows(atlas))
