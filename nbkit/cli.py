@@ -96,7 +96,7 @@ def atlas(
     language_model = load_model(model, dtype=dtype, device=device)  # type: ignore[arg-type]
     config.resolved(language_model)  # a wrong layer shows before the corpus is read
     built = build_atlas(language_model, load_contexts(corpus, language_model, length, limit), out, config, table)
-    typer.echo(f"{built.path}: {int((built.neurons['n_examples'] > 0).sum())} neurons with examples")
+    typer.echo(f"{built.path}: {built.summary}")
 
 
 @app.command()
