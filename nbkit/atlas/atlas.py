@@ -118,8 +118,8 @@ class Atlas:
     def metrics(self, kind: str, progress: bool = True) -> pd.DataFrame:
         """One row per neuron, as in `neurons`, with the metrics in an embedding space of choice.
 
-        NaN where a neuron has fewer than two examples, or one whose embedding has no direction (`Neuron.has_direction`).
-        Made on first demand and kept in the atlas's folder.
+        NaN where a neuron has fewer than two examples, or one whose embedding has no direction (see
+        `Neuron.has_direction`). Made on first demand and kept in the atlas's folder.
 
         Args:
             kind: see `Neuron.kinds`.
@@ -219,9 +219,9 @@ class _Layer:
     @cached_property
     def _donors(self) -> Int[np.ndarray, " d_mlp"]:
         """For each neuron another one whose weights have a direction; -1 if there is none."""
-        able = np.ones(self.atlas.manifest.d_mlp, dtype=bool)
-        for name in {"w_in", "w_gate"} & self.tensors.keys():
-            able &= have_direction(self.tensors[name].numpy())
+        able = have_direction(self.tensors["w_in"].numpy())
+        if "w_gate" in self.tensors:
+            able &= have_direction(self.tensors["w_gate"].numpy())
         return other_units(len(able), self.atlas.manifest.seed, able) if len(able) > 1 else np.array([-1])
 
     def _weights(self, index: int) -> InputWeights:

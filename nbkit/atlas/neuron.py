@@ -141,8 +141,8 @@ class Neuron:
     def has_direction(self, kind: str | None = None) -> bool:
         """Whether every example's embedding has one, so that distances are defined.
 
-        A neuron whose weights are zeros, as of one that was pruned, has embeddings of zeros: no clusters, and NaN in the
-        tables of metrics. So has one of a kind that is not defined for it.
+        A neuron whose weights are zeros, as of one that was pruned, has embeddings of zeros: no clusters, and NaN in
+        the tables of metrics. A kind that is not defined for the neuron has no direction either.
 
         Args:
             kind: see `embeddings`.

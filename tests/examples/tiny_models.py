@@ -25,6 +25,7 @@ from transformers import (
 )
 
 from nbkit.corpora import Contexts
+from nbkit.models import LanguageModel
 
 SPECIAL = ["<pad>", "<s>", "</s>", "<unk>", "[CLS]", "[SEP]", "[MASK]"]
 VOCABULARY = [*SPECIAL, *(chr(code) for code in range(32, 127)), "\n"]
@@ -83,6 +84,26 @@ def make_model(architecture: str, folder: Path) -> Path:
     network.save_pretrained(folder)
     make_tokenizer(bert=architecture == "bert").save_pretrained(folder)
     return folder
+
+
+PRUNED, PADDED = 3, 5
+"""Of every layer of a `prune`d model: a neuron whose input weights are zeros and that fires all the same, always as much,
+by its bias; and one that is zeros altogether, as those that pad a width."""
+
+
+def prune(model: LanguageModel) -> None:
+    """Zeros the weights of two neurons in every layer of a plain model; in a gated one, whose neurons need both of their
+    branches to fire, those of the gate, and of the neuron after that the other branch."""
+    with torch.no_grad():
+        for block in model.blocks:
+            branches = [getattr(block.mlp, "in"), *([block.mlp.gate] if model.gated else [])]
+            for branch in branches:
+                layer = branch.original_component
+                by_neuron = layer.weight if layer.weight.shape[0] == D_MLP else layer.weight.T
+                for neuron in (PRUNED, PADDED):
+                    by_neuron[neuron] = 0
+                    if layer.bias is not None:
+                        layer.bias[neuron] = 0.7 if neuron == PRUNED else 0
 
 
 def random_contexts(n: int, length: int, seed: int = 0, *, last_special: bool = False) -> Contexts:
