@@ -149,7 +149,7 @@ def tiny_atlas(
 
 @pytest.fixture(scope="session")
 def pruned_atlas(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Callable[[str], Path]) -> Atlas:
-    """An atlas of a tiny GPT-2 with neurons of zeros (see `prune`) over random text: tests must not change its files."""
+    """An atlas of a tiny GPT-2 with neurons of zeros (see `prune`) over random text: tests change no file of it."""
     from nbkit.atlas.build import build_atlas
     from nbkit.models import load_model
     from tests.examples.tiny_models import prune, random_contexts

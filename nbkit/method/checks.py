@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
@@ -17,22 +17,38 @@ LONGEST = 60
 """Characters of a value that a sentence shows."""
 
 
-def checked_whole(name: str, value: object, least: int | None = None) -> int:
+MOST = 2**31 - 1
+"""Nothing that is counted here comes in larger numbers."""
+LARGEST_SEED = 2**32 - 1
+
+
+def checked_whole(name: str, value: object, least: int | None = None, most: int = MOST) -> int:
     """A whole number of Python or NumPy.
 
     Raises:
-        NbkitError: it is none, or below `least`.
+        NbkitError: it is none, below `least` or above `most`.
     """
     plain = _plain(value)
     if isinstance(plain, bool) or not isinstance(plain, Integral):
         raise NbkitError(f"{name} is {shown(value)}: give a whole number")
     if least is not None and plain < least:
         raise NbkitError(f"{name} is {shown(value)}: it must be at least {least}")
+    if plain > most:
+        raise NbkitError(f"{name} is {shown(value)}: it must be at most {most}")
     return int(plain)
 
 
+def checked_seed(value: object) -> int:
+    """A seed that NumPy and PyTorch take.
+
+    Raises:
+        NbkitError: it is no whole number, negative or above 2^32 - 1.
+    """
+    return checked_whole("seed", value, 0, LARGEST_SEED)
+
+
 def checked_number(name: str, value: object, wanted: str, low: float, high: float, ends: str = "[)") -> float:
-    """A finite number of Python or NumPy.
+    """A finite number of Python or NumPy, as one of Python.
 
     Args:
         name: what the sentence calls it.
@@ -45,7 +61,8 @@ def checked_number(name: str, value: object, wanted: str, low: float, high: floa
     """
     if not within(value, low, high, ends):
         raise NbkitError(f"{name} is {shown(value)}: {wanted if is_number(value) else 'give a number'}")
-    return float(_plain(value))  # type: ignore[arg-type]  # it is a number
+    plain: Any = _plain(value)
+    return plain if isinstance(plain, int | float) else float(plain)
 
 
 def within(value: object, low: float, high: float, ends: str = "[)") -> bool:
@@ -57,7 +74,7 @@ def within(value: object, low: float, high: float, ends: str = "[)") -> bool:
         ends: whether they belong to it, as in mathematics: `[)`, `(]`, `[]` or `()`.
     """
     number: Any = _plain(value)
-    if not is_number(number) or not -math.inf < number < math.inf:
+    if not is_number(number) or not -sys.float_info.max <= number <= sys.float_info.max:
         return False
     return bool(
         (low < number or (ends[0] == "[" and number == low)) and (number < high or (ends[1] == "]" and number == high))

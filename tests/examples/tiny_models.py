@@ -87,23 +87,17 @@ def make_model(architecture: str, folder: Path) -> Path:
 
 
 PRUNED, PADDED = 3, 5
-"""Of every layer of a `prune`d model: a neuron whose input weights are zeros and that fires all the same, always as much,
-by its bias; and one that is zeros altogether, as those that pad a width."""
+"""Of every layer of a `prune`d model: a neuron whose input weights are zeros and that fires all the same, always as
+much, by its bias; and one that is zeros altogether, as those that pad a width."""
 
 
 def prune(model: LanguageModel) -> None:
-    """Zeros the weights of two neurons in every layer of a plain model; in a gated one, whose neurons need both of their
-    branches to fire, those of the gate, and of the neuron after that the other branch."""
+    """Zeros the input weights of two neurons in every layer of a tiny GPT-2."""
     with torch.no_grad():
         for block in model.blocks:
-            branches = [getattr(block.mlp, "in"), *([block.mlp.gate] if model.gated else [])]
-            for branch in branches:
-                layer = branch.original_component
-                by_neuron = layer.weight if layer.weight.shape[0] == D_MLP else layer.weight.T
-                for neuron in (PRUNED, PADDED):
-                    by_neuron[neuron] = 0
-                    if layer.bias is not None:
-                        layer.bias[neuron] = 0.7 if neuron == PRUNED else 0
+            layer = getattr(block.mlp, "in").original_component
+            layer.weight[:, [PRUNED, PADDED]] = 0
+            layer.bias[[PRUNED, PADDED]] = torch.tensor([0.7, 0.0])
 
 
 def random_contexts(n: int, length: int, seed: int = 0, *, last_special: bool = False) -> Contexts:

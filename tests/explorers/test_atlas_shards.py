@@ -251,7 +251,8 @@ def test_a_neuron_without_a_direction_has_examples_and_no_tree(pruned_atlas: Atl
         f"const packed = Buffer.from({json.dumps(base64.b64encode(packed).decode())}, 'base64');"
         f"const shard = await unpack({json.dumps(layout)}, packed);"
         f"const all = Array.from({{ length: {PER_SHARD} }}, (_, place) => neuronData(shard, place, []));"
-        "console.log(JSON.stringify(all.map(({ n, clustered, heights, keys }) => [n, clustered, heights, keys.length])));"
+        "const rows = all.map(({ n, clustered, heights, keys }) => [n, clustered, heights, keys.length]);"
+        "console.log(JSON.stringify(rows));"
     )
     for neuron, (n, clustered, heights, n_keys) in zip(neurons, json.loads(run_module(script)), strict=True):
         directed = len(neuron) > 0 and neuron.index != PRUNED
