@@ -32,6 +32,7 @@ from nbkit.atlas.scan import Bounds, scan_block
 from nbkit.atlas.snippets import token_texts
 from nbkit.errors import NbkitError
 from nbkit.files import is_leftover, not_writable, write_json, write_table, write_tensors
+from nbkit.method.checks import checked_array
 from nbkit.models.logits import direct_unembedding, logit_effects
 
 if TYPE_CHECKING:
@@ -263,9 +264,9 @@ def _checked_maxima(maxima: np.ndarray | None, model: LanguageModel) -> Tensor |
     shape = (model.n_layers, model.d_mlp)
     try:
         with np.errstate(over="ignore"):  # too large for float32 is infinite, and told below
-            table = np.asarray(maxima, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise NbkitError(f"the table of maxima doesn't hold numbers ({error})") from error
+            table = checked_array(maxima, "the maxima").astype(np.float32)
+    except NbkitError as error:
+        raise NbkitError(f"the table of maxima doesn't hold numbers ({str(error).removesuffix('.')})") from error
     if table.shape != shape:
         raise NbkitError(
             f"the table of maxima has shape {table.shape}: model {model.name!r} needs (layers, neurons) = {shape}"
