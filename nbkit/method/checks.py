@@ -31,11 +31,12 @@ def checked_whole(name: str, value: object, least: int | None = None, most: int 
     number = plain(value)
     if isinstance(number, bool) or not isinstance(number, Integral):
         raise NbkitError(f"{name} is {shown(value)}: give a whole number")
-    if least is not None and number < least:
+    whole = int(number)
+    if least is not None and whole < least:
         raise NbkitError(f"{name} is {shown(value)}: it must be at least {least}")
-    if number > most:
+    if whole > most:
         raise NbkitError(f"{name} is {shown(value)}: it must be at most {most}")
-    return int(number)
+    return whole
 
 
 def checked_seed(value: object) -> int:
@@ -113,7 +114,7 @@ def checked_array(values: Any, what: str) -> np.ndarray:
         tensor = tensor.to_dense() if str(tensor.layout) != "torch.strided" else tensor
         values = (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).resolve_conj().numpy()
     elif sparse.issparse(values):
-        values = values.toarray()
+        values = values.toarray()  # type: ignore[attr-defined]  # which all have but their common base
     elif np.ma.is_masked(values):
         raise NbkitError(f"{what} have masked entries: leave them out, or fill them.")
     try:

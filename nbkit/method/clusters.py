@@ -190,7 +190,7 @@ def check_threshold(threshold: float) -> float:
     """
     if not within(threshold, 0, 1, "(]"):
         raise NbkitError(f"A threshold of {shown(threshold)} is no distance to cut at: choose one in (0, 1].")
-    return plain(threshold)
+    return float(plain(threshold))
 
 
 def _check_rows(largest: Float[np.ndarray, " n"]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -102,9 +103,9 @@ def test_numbers_beyond_all_floats_are_infinite(number: Any) -> None:
 )
 def test_a_threshold_is_a_number(threshold: Any) -> None:
     clusters = feature_clusters(X)
-    for cut in (lambda: feature_clusters(X, threshold), lambda: clusters.cut(threshold)):
+    for cut in (partial(feature_clusters, X), clusters.cut):
         with pytest.raises(NbkitError, match=r"^A threshold of .* is no distance to cut at") as error:
-            cut()
+            cut(threshold)
         assert len(str(error.value)) <= 300
 
 
@@ -175,7 +176,8 @@ def test_labels_of_another_shape_are_refused(labels: Any) -> None:
 def test_libraries_and_precisions_may_be_mixed_in_embeddings() -> None:
     h, w = X.astype(np.float32), X[0].astype(np.float32)
     expected = torch.from_numpy(h * w)
-    for vectors, weights in ((torch.from_numpy(h), w), (h, torch.from_numpy(w)), (torch.from_numpy(h), w.tolist())):
+    mixed: list[Any] = [(torch.from_numpy(h), w), (h, torch.from_numpy(w)), (torch.from_numpy(h), w.tolist())]
+    for vectors, weights in mixed:
         torch.testing.assert_close(neuron_embeddings(vectors, weights), expected, check_dtype=False)
     with pytest.raises(NbkitError, match="b_in is nan: give a finite number"):
         gradient_embeddings(h, w, float("nan"), torch.relu)
