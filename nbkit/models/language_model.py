@@ -214,7 +214,8 @@ class LanguageModel:
         """Checks that captured vectors and weights reproduce what the model computes, on a few tokens of every layer.
 
         Raises:
-            NbkitError: naming the first layer whose pre-activation or activation is not reproduced.
+            NbkitError: naming the first layer whose pre-activation or activation is not reproduced; or if a context's
+                vectors are others in company.
         """
         act_fn, tolerance = activation_function(self.activation), ROUNDING[self.dtype]
         sums: dict[int, Tensor] = {}
@@ -245,6 +246,12 @@ class LanguageModel:
         finally:
             for handle in handles:
                 handle.remove()
+        both: list[Tensor] = []
+        with self.captured([self.n_layers - 1], lambda _, pre_mlp, __: both.append(as_float(pre_mlp))) as run:
+            run(self.probe())
+            run(self.probe()[1:])
+        if not relative_error(both[0][1:], both[1]) <= tolerance:
+            raise NbkitError(f"model {self.name!r}: its layers don't keep the contexts of a batch apart; not supported")
 
     def _mlp(self, layer: int) -> Mlp:
         if not 0 <= layer < self.n_layers:
