@@ -16,7 +16,7 @@ from nbkit.corpora.documents import Piece, open_corpus
 from nbkit.errors import NbkitError
 
 CONTEXT_LIMIT = 20_000
-"""How many contexts are read at most unless another number is asked for: more than the 10,022 of Brown."""
+"""How many contexts are read at most unless another number is asked for: more than the 9,945 of Brown."""
 _BATCH_CHARACTERS = 1 << 18  # tokenized at a time; enough to keep the tokenizer's threads busy
 
 

@@ -57,14 +57,14 @@ def find_mlp(call: Call, hint: str) -> Mlp:
         NbkitError: if the block has no plain or gated MLP, several, or experts.
     """
     if any(re.search("expert|router", f"{name} {type(each).__name__}", re.I) for name, each in _named(call.module)):
-        raise NbkitError("is a mixture of experts, whose neurons read only the tokens that are sent to them")
+        raise NbkitError("is a mixture of experts, whose neurons read only some of the tokens")
     block = in_float32(call.module)
     with recorded(_named(block)) as calls:
         replay(block, call)
     names = [hint, *(name for name in _plain_names() if name != hint)]
     found = list(_candidates(calls, names))
     if not found:
-        raise NbkitError("has no plain or gated MLP that can be found")
+        raise NbkitError("has no such MLP")
     if len({out.name for _, _, out in found}) > 1:
         raise NbkitError(f"has several MLPs ({', '.join(sorted({out.name for _, _, out in found}))})")
     gate, linear, out = found[0]

@@ -124,7 +124,9 @@ def _hint(config: Any) -> str:
 
 
 def _unsupported(name: str, reason: str) -> NbkitError:
-    return NbkitError(f"model {name!r}: {reason[:150]}; nbkit reads transformers with a dense MLP in every layer")
+    return NbkitError(
+        f"model {name!r} has no plain or gated MLP neurons in every layer ({reason[:150]}): not supported"
+    )
 
 
 def _first_line(error: Exception) -> str:
