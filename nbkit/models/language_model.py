@@ -189,7 +189,7 @@ class LanguageModel:
 
             def hand_over(_: nn.Module, args: tuple[Tensor, ...], layer: int = layer) -> None:
                 # OPT's blocks take all tokens of a batch as one list
-                capture(layer, received.pop(layer).view(*shape, -1), args[0].view(*shape, -1))
+                capture(layer, received.pop(layer).reshape(*shape, -1), args[0].reshape(*shape, -1))
                 if layer == last:
                     raise _StopForward
 
@@ -227,7 +227,9 @@ class LanguageModel:
         def compare(layer: int, pre_mlp: Tensor, activations: Tensor) -> None:
             weights, h = self.neuron_weights(layer), as_float(pre_mlp)
             errors = {
-                "pre-activation": relative_error((h @ weights.w_in.T + weights.b_in).view_as(sums[layer]), sums[layer]),
+                "pre-activation": relative_error(
+                    (h @ weights.w_in.T + weights.b_in).reshape(sums[layer].shape), sums[layer]
+                ),
                 "activation": relative_error(weights.activations(h, act_fn), as_float(activations)),
             }
             for what, error in errors.items():

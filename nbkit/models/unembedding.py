@@ -79,8 +79,9 @@ def _written(call: Call, mlp: Mlp) -> Float[Tensor, " d_model"] | None:
     if constant is None:
         return None
     # What is left is the received vector, and attention's output or its own multiple.
-    rest = output - constant * wrote.gave.view_as(output) - received
-    beside = [each.gave.view_as(rest) for each in calls if each.gave is not None and each.gave.numel() == rest.numel()]
+    rest = output - constant * wrote.gave.reshape(output.shape) - received
+    gave = [each.gave for each in calls if each.gave is not None and each.gave.shape[-1] == rest.shape[-1]]
+    beside = [each.reshape(rest.shape) for each in gave if each.numel() == rest.numel()]
     if not any(_is_multiple(rest, of, output) for of in beside):
         return None
     return constant * factors
@@ -93,7 +94,7 @@ def _share(block: nn.Module, call: Call, wrote: Call, output: Tensor) -> float |
     push *= wrote.gave.abs().max().clamp_min(1)
     give: Callable[..., Tensor] = lambda _, __, given: given + push  # noqa: E731
     handle = block.get_submodule(wrote.name).register_forward_hook(give)
-    change = (replay(block, call) - output).view_as(push)
+    change = (replay(block, call) - output).reshape(push.shape)
     handle.remove()
     constant = float((change * push).sum() / push.square().sum())
     return constant if constant and relative_error(constant * push, change) <= EXACT else None
