@@ -30,6 +30,7 @@ from nbkit.atlas.merge import merge_layer
 from nbkit.atlas.neuron_table import survey
 from nbkit.atlas.scan import Bounds, scan_block
 from nbkit.atlas.snippets import token_texts
+from nbkit.atlas.tokens import check_tokens, named
 from nbkit.errors import NbkitError
 from nbkit.files import is_leftover, not_writable, write_json, write_table, write_tensors
 from nbkit.models.logits import direct_unembedding, logit_effects
@@ -66,6 +67,7 @@ def build_atlas(
         NbkitError: an argument doesn't fit the model; `out` holds something else; the folder can't be written.
     """
     folder, config = Path(out), (config or AtlasConfig()).resolved(model)
+    check_tokens(model, contexts)
     table = _checked_maxima(maxima, model)
     manifest = _manifest(model, contexts, config, table)
     try:
@@ -252,6 +254,8 @@ def _manifest(model: LanguageModel, contexts: Contexts, config: AtlasConfig, max
         dtype=str(model.dtype).removeprefix("torch."),
         device=model.device.type,
         versions={name: version(name) for name in LIBRARIES},
+        added_before=named(model, contexts.around.before),
+        added_after=named(model, contexts.around.after),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 
-ATLAS_SCHEMA = 2
+ATLAS_SCHEMA = 3
 """Version of an atlas's layout."""
 
 MANIFEST = "atlas.json"
@@ -53,6 +53,10 @@ class Manifest:
     """`cpu` or `cuda`."""
     versions: dict[str, str]
     """Of the libraries that compute the numbers."""
+    added_before: tuple[tuple[int, str], ...] = ()
+    """Ids and text of the special tokens before each context's text, as the model's tokenizer adds them."""
+    added_after: tuple[tuple[int, str], ...] = ()
+    """Those behind it."""
 
     @classmethod
     def from_json(cls, values: dict[str, object]) -> Manifest:
@@ -60,6 +64,8 @@ class Manifest:
         known = {field.name: values[field.name] for field in fields(cls) if field.name in values}
         if "layers" in known:
             known["layers"] = tuple(known["layers"])  # type: ignore[arg-type]
+        for name in {"added_before", "added_after"} & known.keys():
+            known[name] = tuple((int(i), str(text)) for i, text in known[name])  # type: ignore[attr-defined]
         return cls(**known)  # type: ignore[arg-type]
 
     def differences(self, other: Manifest) -> list[str]:

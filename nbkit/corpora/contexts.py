@@ -11,11 +11,12 @@ from typing import Any, Protocol
 import numpy as np
 from jaxtyping import Bool, Int32
 
+from nbkit.corpora.added_tokens import AddedTokens, added_tokens, vocabulary_sha256
 from nbkit.corpora.documents import Piece, open_corpus
 from nbkit.errors import NbkitError
 
 CONTEXT_LIMIT = 20_000
-"""How many contexts are read at most unless another number is asked for: more than the 10,022 of Brown."""
+"""How many contexts are read at most unless another number is asked for: more than the 9,945 of Brown."""
 _BATCH_CHARACTERS = 1 << 18  # tokenized at a time; enough to keep the tokenizer's threads busy
 
 
@@ -29,10 +30,6 @@ class TextModel(Protocol):
     @property
     def n_ctx(self) -> int:
         """The longest context the model takes, in tokens."""
-
-    @property
-    def causal(self) -> bool:
-        """Whether a token sees only those before it."""
 
     @property
     def name(self) -> str:
@@ -51,6 +48,22 @@ class Contexts:
     """The corpus: a known name, `hf:…`, or the name of the file."""
     special: Bool[np.ndarray, " length"]
     """Positions that hold no text of the corpus to speak of: an added BOS, [CLS] or [SEP], and always position 0."""
+    added: AddedTokens | None = None
+    """Ids of the tokens that the tokenizer added before and after each text; None if that isn't known."""
+    vocabulary_sha256: str | None = None
+    """Of the tokenizer that the ids are of (see `vocabulary_sha256`); None if that isn't known."""
+
+    @cached_property
+    def around(self) -> AddedTokens:
+        """The tokens before and after each text: what the tokenizer added; where that isn't known, those of the special
+        positions that hold one token in all contexts."""
+        if self.added is not None:
+            return self.added
+        first = self.tokens[0]
+        fixed = self.special & (self.tokens == first).all(0) & (len(self.tokens) > 1)
+        before = len(first) if fixed.all() else int(fixed.argmin())
+        after = 0 if fixed.all() else int(fixed[::-1].argmin())
+        return AddedTokens(tuple(first[:before].tolist()), tuple(first[len(first) - after :].tolist()))
 
     @cached_property
     def sha256(self) -> str:
@@ -63,16 +76,16 @@ def load_contexts(corpus: str | Path, model: TextModel, length: int = 128, limit
     """Read a corpus until `limit` contexts of `length` tokens are full.
 
     A context never crosses a document's end: a document of t tokens gives floor(t / room) contexts of `room` text
-    tokens, and what is left over at its end is dropped. A causal model with a BOS token reads BOS and `length - 1`
-    text tokens; a bidirectional one with [CLS] and [SEP] reads `length - 2` text tokens between them; any other reads
-    `length` text tokens. Text is data: the name of a special token in it ("<|im_end|>") is tokenized letter by
+    tokens, and what is left over at its end is dropped. Before and after each text stand the special tokens that the
+    model's tokenizer itself adds (<s> of Llama, [CLS] and [SEP] of BERT, none of SmolLM2), and `room` is what they
+    leave of `length`. Text is data: the name of a special token in it ("<|im_end|>") is tokenized letter by
     letter, never as that token.
 
     Args:
         corpus: "brown", "nlp-corpus", "openwebtext", "hf:<data set>" or "hf:<data set>:<config>" (column "text" of the
             split "train", streamed), or a file: .txt (one document), .jsonl (field "text", one document a line) or
             .parquet (column "text", one document a row).
-        model: gives the tokenizer, `n_ctx`, and whether it is causal.
+        model: gives the tokenizer and `n_ctx`.
         length: tokens in a context, from 8 to the model's `n_ctx`.
         limit: number of contexts after which to stop reading.
 
@@ -84,7 +97,7 @@ def load_contexts(corpus: str | Path, model: TextModel, length: int = 128, limit
         raise NbkitError(f"A context of {length} tokens is not possible: {model.name} reads from 8 to {model.n_ctx}.")
     if limit < 1:
         raise NbkitError(f"limit is {limit}, and at least one context is needed.")
-    before, after = _added_tokens(model)
+    before, after = added = added_tokens(model.tokenizer)
     room = length - len(before) - len(after)
     name, pieces = open_corpus(corpus)
     cut = list(islice(_cut(_tokenize(pieces, model.tokenizer, name), room), limit))
@@ -97,17 +110,8 @@ def load_contexts(corpus: str | Path, model: TextModel, length: int = 128, limit
     special = np.zeros(length, dtype=np.bool_)
     special[: max(len(before), 1)] = True
     special[length - len(after) :] = True
-    return Contexts(tokens, np.array([document for document, _ in cut], dtype=np.int32), name, special)
-
-
-def _added_tokens(model: TextModel) -> tuple[list[int], list[int]]:
-    """Return the special tokens before and after the text of each context."""
-    tokenizer = model.tokenizer
-    if model.causal:
-        return ([] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]), []
-    if tokenizer.cls_token_id is None or tokenizer.sep_token_id is None:
-        return [], []
-    return [tokenizer.cls_token_id], [tokenizer.sep_token_id]
+    documents = np.array([document for document, _ in cut], dtype=np.int32)
+    return Contexts(tokens, documents, name, special, added, vocabulary_sha256(model.tokenizer))
 
 
 def _tokenize(pieces: Iterable[Piece], tokenizer: Any, name: str) -> Iterator[tuple[int, list[int]]]:

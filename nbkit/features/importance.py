@@ -9,7 +9,7 @@ largest of the window and clipped to [0, 1]; all are 0 if no replacement lowers 
   token out would move all others.) <|endoftext|>, at hand in most tokenizers, won't do, since a model takes it for a
   break in the text wherever it stands: in layers 5 and 8 of SmolLM2 it moves the activation by 13% in the median if it
   replaces a token 8 or more before the key token, a blank, a comma, a newline or <|im_end|> by 2%.
-- A token that begins a context ([CLS] and [SEP] as well) is never replaced: its importance is 0.
+- A token that the tokenizer added around the text (<s>, [CLS]) is never replaced: its importance is 0.
 """
 
 from __future__ import annotations
@@ -125,15 +125,14 @@ def batches(examples: Sequence[Example], layout: Layout) -> Iterator[list[int]]:
 
 def examples_of(model: LanguageModel, atlas: Atlas, layer: int, index: int, numbers: Sequence[int]) -> list[Example]:
     neuron = atlas.neuron(layer, index)
-    begins = [getattr(model.tokenizer, name) for name in ("bos_token_id", "cls_token_id", "sep_token_id")]
-    fixed = [token for token in begins if token is not None]
+    first, end = len(atlas.manifest.added_before), atlas.manifest.length - len(atlas.manifest.added_after)
     examples = []
     for number in numbers:
         if not 0 <= number < len(neuron):
             raise NbkitError(f"L{layer} N{index} has no example {number}: it has {len(neuron)}, counted from 0")
         context, key = atlas.tokens[neuron.context[number]], int(neuron.position[number])
         window = np.arange(max(0, key - TOKENS_BEFORE), key + 1)
-        replaced = window[~np.isin(context[window], fixed)]
+        replaced = window[(window >= first) & (window < end)]
         examples.append(Example(layer, index, int(number), float(neuron.peak[number]), context, key, replaced))
     return examples
 
@@ -192,7 +191,7 @@ def _reads_packed(model: LanguageModel, example: Example) -> bool:
 
     Tried on the longest example, since a model whose attention reaches only so far back may do so for short texts.
     """
-    if not model.causal or "position_ids" not in inspect.signature(model.bridge.original_model.forward).parameters:
+    if not model.causal or "position_ids" not in inspect.signature(model.network.forward).parameters:
         return False
     few = replace(example, replaced=example.replaced[:1])
     [packed], [whole] = (activations_of(model, [few], layout) for layout in (PACKED, WHOLE))

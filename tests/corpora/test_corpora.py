@@ -38,13 +38,15 @@ class Model:
 
 
 def byte_tokenizer(**special: str) -> PreTrainedTokenizerFast:
-    """One token for each byte; the special tokens come after the 256 bytes, and around a text unless asked not to."""
+    """One token for each byte; the special tokens come after the 256 bytes, and around a text unless asked not to; an
+    EOS token is there and never added, as in most models."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer = Tokenizer(models.BPE(vocab={letter: i for i, letter in enumerate(alphabet)}, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken(token, special=True) for token in special.values()])
-    template = " ".join([*list(special.values())[:1], "$A", *list(special.values())[1:]])
+    added = [token for name, token in special.items() if name != "eos_token"]
+    template = " ".join([*added[:1], "$A", *added[1:]])
     ids = [(token, tokenizer.token_to_id(token)) for token in special.values()]
     tokenizer.post_processor = processors.TemplateProcessing(single=template, special_tokens=ids)
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)
@@ -86,6 +88,7 @@ def test_a_bidirectional_model_reads_text_between_its_tokens(tmp_path: Path) -> 
     contexts = load_contexts(write_jsonl(tmp_path, "abcdefghijklm"), model, length=8)
     assert texts_of(contexts, model.tokenizer) == ["abcdef", "ghijkl"]
     assert contexts.special.tolist() == [True] + [False] * 6 + [True]
+    assert contexts.added == ((model.tokenizer.cls_token_id,), (model.tokenizer.sep_token_id,))
     assert contexts.tokens[0, [0, -1]].tolist() == [model.tokenizer.cls_token_id, model.tokenizer.sep_token_id]
 
 
@@ -383,7 +386,7 @@ def test_offline_no_hub_is_asked(model: Model, monkeypatch: pytest.MonkeyPatch) 
 def test_brown_fills_about_as_many_contexts_as_the_paper_read() -> None:
     tokenizer = smollm2_tokenizer()
     contexts = load_contexts("brown", Model(tokenizer, n_ctx=8192), length=128, limit=20_000)
-    assert contexts.tokens.shape == (10_022, 128)
+    assert contexts.tokens.shape == (9_945, 128)
     assert contexts.documents[[0, -1]].tolist() == [0, 499]
-    assert (contexts.tokens[:, 0] == tokenizer.bos_token_id).all()
-    assert not np.isin(contexts.tokens[:, 1:], tokenizer.all_special_ids).any()
+    # The tokenizer has a BOS token, <|im_start|>, and adds it to no text.
+    assert contexts.added == ((), ()) and not np.isin(contexts.tokens, tokenizer.all_special_ids).any()

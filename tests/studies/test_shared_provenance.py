@@ -12,11 +12,17 @@ from tests.examples.atlas import GATED, example_atlas
 def test_the_provenance_names_everything_that_made_the_numbers() -> None:
     assert provenance(example_atlas([{}]), "quick").data == (
         "*Made by profile `quick`: model `a-model` (float32 on cpu, input weights as the model has them), 2 of 6 "
-        "layers, corpus `a-corpus`, 1,234 contexts of 128 tokens; examples reach 75% of a neuron's maximum, the first "
-        "100 are kept; embedding `input`; seed 7; nbkit 0.1.0, torch 2.8.0.*"
+        "layers, corpus `a-corpus`, 1,234 contexts of 128 tokens (the tokenizer adds no special tokens); examples "
+        "reach 75% of a neuron's maximum, the first 100 are kept; embedding `input`; seed 7; nbkit 0.1.0, torch 2.8.0.*"
     )
     folded = provenance(example_atlas([{}], replace(GATED, weights="folded")), "mine").data
     assert "input weights with the layer norm folded in" in folded and "embedding `gradient`" in folded
+
+
+def test_the_provenance_names_the_special_tokens() -> None:
+    bert = replace(GATED, added_before=((101, "[CLS]"),), added_after=((7, "a`b"), (9, "`")))
+    said = provenance(example_atlas([{}], bert), "mine").data
+    assert "of 128 tokens (before each text `[CLS]` (id 101), after each text ``a`b`` (id 7) `` ` `` (id 9)); " in said
 
 
 def test_the_provenance_of_the_mnist_part_names_its_seeds() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import version
 
 from IPython.display import Markdown
 
 from nbkit.atlas.atlas import Atlas
+from nbkit.atlas.manifest import Manifest
 
 
 def provenance(atlas: Atlas, profile: str) -> Markdown:
@@ -16,10 +18,28 @@ def provenance(atlas: Atlas, profile: str) -> Markdown:
     weights = "as the model has them" if m.weights == "native" else "with the layer norm folded in"
     return Markdown(
         f"*Made by profile `{profile}`: model `{m.model}` ({m.dtype} on {m.device}, input weights {weights}), "
-        f"{len(m.layers)} of {m.n_layers} layers, corpus `{m.corpus}`, {m.n_contexts:,} contexts of {m.length} tokens; "
+        f"{len(m.layers)} of {m.n_layers} layers, corpus `{m.corpus}`, {m.n_contexts:,} contexts of {m.length} tokens "
+        f"({_around(m)}); "
         f"examples reach {m.threshold:.0%} of a neuron's maximum, the first {m.max_examples} are kept; embedding "
         f"`{m.embedding}`; seed {m.seed}; {libraries}.*"
     )
+
+
+def _around(m: Manifest) -> str:
+    """The special tokens of each context in words."""
+    parts = [
+        f"{where} each text " + " ".join(f"{code(text)} (id {index})" for index, text in tokens)
+        for where, tokens in (("before", m.added_before), ("after", m.added_after))
+        if tokens
+    ]
+    return ", ".join(parts) if parts else "the tokenizer adds no special tokens"
+
+
+def code(text: str) -> str:
+    """Text as a code span of Markdown, whatever it holds."""
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    pad = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{pad}{text}{pad}{fence}"
 
 
 def mnist_provenance(profile: str, n_seeds: int, seed: int = 0) -> Markdown:
