@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 
-ATLAS_SCHEMA = 2
+ATLAS_SCHEMA = 3
 """Version of an atlas's layout."""
 
 MANIFEST = "atlas.json"
