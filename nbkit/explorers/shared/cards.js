@@ -1,7 +1,7 @@
 // The clusters of the present cut as cards, the largest first: key tokens and examples, the medoid on top.
 
 import { button, clamp, consume, element, rove } from "./elements.js";
-import { count, frequentKeys, tokenElements } from "./snippets.js";
+import { count, directionOf, frequentKeys, tokenElements } from "./snippets.js";
 import { leaves } from "./tree.js";
 
 const FIRST_CARDS = 8;
@@ -101,7 +101,8 @@ export class Cards {
 
   makeRow(example) {
     const { explorer } = this;
-    const row = element("li", { class: "nk-snippet", dir: "auto", role: "option", "aria-selected": false, tabindex: -1 });
+    const attributes = { class: "nk-snippet", role: "option", "aria-selected": false, tabindex: -1 };
+    const row = element("li", { ...attributes, dir: directionOf(explorer.data, example) });
     row.append(...tokenElements(explorer.data, example));
     row.addEventListener("pointerenter", () => explorer.mark(example));
     row.addEventListener("focus", () => explorer.mark(example));

@@ -2,7 +2,7 @@
 
 import { element } from "./elements.js";
 import { cut, labels, makeTree } from "./tree.js";
-import { count, examplePieces, holdsKey, legend, number, pieceValue, tokenElements } from "./snippets.js";
+import { count, directionOf, examplePieces, holdsKey, legend, number, pieceValue, tokenElements } from "./snippets.js";
 import { TreeView } from "./tree-view.js";
 import { Cards } from "./cards.js";
 
@@ -26,7 +26,7 @@ export class ClusterView {
 
     this.status = element("p", { class: "nk-status", role: "status" });
     this.about = element("p", { class: "nk-about", "aria-live": "polite" });
-    this.text = element("p", { class: "nk-snippet", dir: "auto" });
+    this.text = element("p", { class: "nk-snippet" });
     this.legend = element("div", { class: "nk-legend" });
     this.treeView = new TreeView(this);
     this.cards = new Cards(this);
@@ -92,6 +92,7 @@ export class ClusterView {
 
   showMarked() {
     this.text.replaceChildren(...tokenElements(this.data, this.marked));
+    this.text.dir = directionOf(this.data, this.marked);
     this.readPiece(this.piece);
   }
 

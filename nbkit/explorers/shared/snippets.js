@@ -3,8 +3,10 @@
 
 import { element } from "./elements.js";
 import { pieces } from "./pieces.js";
+import { charactersIn } from "./visible.js";
 
 const STACK = /\p{Mn}{3}/u; // marks that may reach out of their line
+const LEFTWARD = charactersIn("Arabic Hebrew Syriac Thaana Nko Samaritan Mandaic Adlam", "g");
 const BYTE = /[\udc80-\udcff]/u; // in a raw text
 
 /** @typedef {{vocabulary: string[], raw?: Object<number, string>, tokens: number[][], activations: number[][],
@@ -74,6 +76,16 @@ export function tokenElements(data, example) {
     }
     return made;
   });
+}
+
+/** The direction in which an example is read: that of most of its letters. */
+export function directionOf(data, example) {
+  const text = examplePieces(data, example)
+    .map((piece) => piece.text)
+    .join("");
+  const from = (letters) => text.match(letters)?.length ?? 0;
+  const toTheLeft = from(LEFTWARD);
+  return toTheLeft > from(/\p{L}/gu) - toTheLeft ? "rtl" : "ltr";
 }
 
 function partNode({ text, sign }) {

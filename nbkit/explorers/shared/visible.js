@@ -2,17 +2,19 @@
 
 const HIDDEN = /^[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]$/u;
 const SHOWN_FORMATS = /^[\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u{110bd}\u{110cd}]$/u; // they have a shape
-const JOINED = new RegExp(
-  `^[${"Arabic Syriac Nko Mongolian Devanagari Bengali Gurmukhi Gujarati Oriya Tamil Telugu Kannada Malayalam Sinhala Myanmar Khmer"
-    .split(" ")
-    .map((script) => `\\p{scx=${script}}`)
-    .join("")}]$`,
-  "u",
+const JOINED = charactersIn(
+  "Arabic Syriac Nko Mongolian Devanagari Bengali Gurmukhi Gujarati Oriya Tamil Telugu Kannada Malayalam Sinhala Myanmar Khmer",
 );
 const LETTER = /^[\p{L}\p{M}]$/u;
 const MARK = /^\p{M}$/u;
 const TAG = /^[\u{e0020}-\u{e007f}]$/u;
 const [BLACK_FLAG, CANCEL_TAG] = ["\u{1f3f4}", "\u{e007f}"];
+
+/** A regular expression for one character of some scripts, named as Unicode does. */
+export function charactersIn(scripts, flags = "") {
+  const named = scripts.split(" ").map((script) => `\\p{scx=${script}}`);
+  return new RegExp(`[${named.join("")}]`, `u${flags}`);
+}
 
 /** What is shown of each character of a text, given as code points. */
 export function visibleCharacters(characters) {
