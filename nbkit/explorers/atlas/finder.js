@@ -84,9 +84,11 @@ export class Finder {
     }
   }
 
-  show({ phrase, hits, longer }, features) {
+  show({ phrase, hits, longer, parts }, features) {
     this.close.hidden = false;
-    const those = hits.length ? count(hits.length, "feature") : "no feature has it at its key token";
+    const those = hits.length
+      ? count(hits.length, "feature") + (parts.length ? ` by parts of it, ${parts.join(", ")}` : "")
+      : "no feature has it at its key token";
     const rest = `”: ${those}${longer.length ? "; longer phrases below" : ""}`;
     this.status.replaceChildren("“", element("bdi", {}, [phrase]), rest);
     this.list = element("ol", { class: "nk-hits" });
