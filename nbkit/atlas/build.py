@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,7 @@ from nbkit.atlas.merge import merge_layer
 from nbkit.atlas.neuron_table import survey
 from nbkit.atlas.scan import Bounds, scan_block
 from nbkit.atlas.snippets import token_texts
+from nbkit.atlas.token_bytes import special_ids, token_bytes
 from nbkit.atlas.tokens import check_tokens, named
 from nbkit.errors import NbkitError
 from nbkit.files import is_leftover, not_writable, write_json, write_table, write_tensors
@@ -92,7 +93,7 @@ def build_atlas(
             {name: torch.from_numpy(getattr(contexts, name)) for name in ("tokens", "documents")}, folder / CONTEXTS
         )
         ids = np.union1d(contexts.tokens, affected)
-        write_table(pd.DataFrame({"id": ids, "text": token_texts(model.tokenizer, ids)}), folder / VOCABULARY)
+        write_table(_vocabulary(model.tokenizer, ids), folder / VOCABULARY)
         write_table(survey(Atlas(folder, manifest), manifest.embedding, progress), folder / NEURONS)
         written = [layer_file(layer) for layer in layers] + [CONTEXTS, VOCABULARY, NEURONS]
         files = {name: (folder / name).stat().st_size for name in written}
@@ -170,6 +171,13 @@ def _merge(
         del merged
         _return_freed_memory()
     return affected
+
+
+def _vocabulary(tokenizer: Any, ids: Int[np.ndarray, " n_ids"]) -> pd.DataFrame:
+    """The table of tokens: see `Atlas.vocabulary`."""
+    special = np.isin(ids, list(special_ids(tokenizer)))
+    texts, written = token_texts(tokenizer, ids), token_bytes(tokenizer, ids)
+    return pd.DataFrame({"id": ids, "text": texts, "bytes": written, "special": special})
 
 
 def _return_freed_memory() -> None:

@@ -5,7 +5,6 @@ import { cut, makeTree } from "../shared/tree.js";
 const NEIGHBORS = 4; // similar features of each scope
 export const SCOPES = ["in the same layer", "in other layers"];
 const NONE = 0xffffffff;
-const EFFECTS = 10; // tokens that are promoted, and as many that are suppressed
 
 /** Where each part of a flat array starts, its end last: running sums of `sizes`. */
 export function offsets(sizes) {
@@ -83,14 +82,17 @@ export class Features {
 }
 
 /** The examples of a neuron as snippets.js shows them, with their tree, levels and logit effects; of the neuron at a
- * place in the shard. */
-export function neuronData(shard, place, vocabulary) {
+ * place in the shard.
+ * @param {{tokens: string[], raw: Object<number, string>}} words the vocabulary, and the raw texts (pieces.js) of its
+ *    tokens that are shown as something else */
+export function neuronData(shard, place, { tokens: vocabulary, raw }) {
   const starts = startsOf(shard);
   const n = shard.n[place];
   const merges = starts.merges[place];
   const data = {
     n,
     vocabulary,
+    raw,
     max: shard.max[place],
     ...examplesOf(shard, "", starts, starts.examples[place], n, shard.scale[place]),
     pairs: Array.from(shard.pairs.subarray(2 * merges, 2 * (merges + Math.max(n - 1, 0)))),
@@ -98,7 +100,7 @@ export function neuronData(shard, place, vocabulary) {
     medoids: Array.from(shard.medoids.subarray(merges, merges + Math.max(n - 1, 0))),
     shade: "activation",
     importance: importanceOf(shard, place, starts),
-    levels: levelsOf(shard, place, vocabulary, starts),
+    levels: levelsOf(shard, place, { vocabulary, raw }, starts),
     effects: effectsOf(shard, place, vocabulary),
   };
   data.largest = Math.max(data.max, Number.MIN_VALUE);
@@ -156,7 +158,7 @@ function importanceOf(shard, place, starts) {
   return found;
 }
 
-function levelsOf(shard, place, vocabulary, starts) {
+function levelsOf(shard, place, words, starts) {
   const bands = [];
   for (let band = starts.bands[place]; band < starts.bands[place + 1]; band++) {
     const data = examplesOf(shard, "level_", starts, starts.shown[band], shard.shown[band], shard.scale[place]);
@@ -164,7 +166,7 @@ function levelsOf(shard, place, vocabulary, starts) {
       low: shard.low[band],
       high: shard.high[band],
       count: shard.count[band],
-      data: { vocabulary, ...data },
+      data: { ...words, ...data },
     });
   }
   return bands;
@@ -172,12 +174,12 @@ function levelsOf(shard, place, vocabulary, starts) {
 
 function effectsOf(shard, place, vocabulary) {
   if (!shard.logit_tokens) return null;
-  const from = place * 2 * EFFECTS;
-  const all = Array.from({ length: 2 * EFFECTS }, (_, i) => [
-    vocabulary[shard.logit_tokens[from + i]],
-    shard.logit_values[from + i],
+  const each = shard.logit_tokens.length / shard.n.length / 2; // tokens that are promoted, and as many suppressed
+  const all = Array.from({ length: 2 * each }, (_, i) => [
+    vocabulary[shard.logit_tokens[place * 2 * each + i]],
+    shard.logit_values[place * 2 * each + i],
   ]);
-  return { promoted: all.slice(0, EFFECTS), suppressed: all.slice(EFFECTS) };
+  return { promoted: all.slice(0, each), suppressed: all.slice(each) };
 }
 
 /** The nodes of a neuron's tree that are its features: the clusters at the survey's cut, in the order of their size. */

@@ -3,7 +3,7 @@
 
 import { element } from "../shared/elements.js";
 import { barList } from "../shared/bars.js";
-import { count, number, tokenElements } from "../shared/snippets.js";
+import { count, directionOf, number, tokenElements } from "../shared/snippets.js";
 
 /** Bars: how many contexts have their highest activation in each band. Their lengths are logarithmic. */
 export function levelBars(levels) {
@@ -25,8 +25,8 @@ export function levelExamples(levels, max) {
       const share = `${Math.round((100 * low) / max)} to ${Math.round((100 * high) / max)}% of the maximum`;
       const title = `Activation ${number(low)} to ${number(high)}, ${share}: ${count(n, "context")}`;
       const examples = data.keys.map((key, example) =>
-        element("li", { class: "nk-snippet" }, [
-          element("span", { class: "nk-value" }, [number(data.activations[example][key])]),
+        element("li", { class: "nk-snippet", dir: directionOf(data, example) }, [
+          element("span", { class: "nk-value", dir: "ltr" }, [number(data.activations[example][key])]),
           ...tokenElements(data, example),
         ]),
       );

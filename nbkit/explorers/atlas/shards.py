@@ -114,7 +114,10 @@ class AtlasShards:
         return arrays | {name: _whole(table[name], scale, shift) for name, (scale, shift) in SENT_METRICS.items()}
 
     def _vocabulary(self, _: int) -> dict[str, np.ndarray]:
-        return {"json": as_text({"tokens": [display_token(text) for text in self.vocabulary["text"]]})}
+        raw = [self.atlas.raw_texts[token] for token in self.vocabulary["id"]]
+        shown = [display_token(text) for text in raw]
+        others = {place: text for place, text in enumerate(raw) if text != shown[place]}
+        return {"json": as_text({"tokens": shown, "raw": others})}
 
     def _features(self, _: int) -> dict[str, np.ndarray]:
         return {
@@ -154,7 +157,7 @@ class AtlasShards:
 
     @cached_property
     def vocabulary(self) -> pd.DataFrame:
-        """`id` and `text` of every known token; its row is its place in the explorer's vocabulary.
+        """Every known token (see `Atlas.vocabulary`); its row is its place in the explorer's vocabulary.
 
         The most frequent come first: many small numbers take less room.
         """
@@ -215,9 +218,9 @@ def make_parts(atlas: Atlas, progress: bool = True) -> None:
 
 
 def as_text(values: Any) -> np.ndarray:
-    """JSON in UTF-8, as an array."""
+    """JSON in UTF-8, as an array; a surrogate of a raw text (see `token_bytes`) is spelled out."""
     text = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return np.frombuffer(text.encode(), dtype=np.uint8)
+    return np.frombuffer(text.encode(errors="backslashreplace"), dtype=np.uint8)
 
 
 def _whole(column: pd.Series, scale: float, shift: float) -> np.ndarray:
