@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,13 +23,23 @@ from tqdm.auto import tqdm
 from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.levels import merge_levels
-from nbkit.atlas.manifest import ATLAS_SCHEMA, CONTEXTS, MANIFEST, NEURONS, VOCABULARY, Manifest, layer_file
+from nbkit.atlas.manifest import (
+    ATLAS_SCHEMA,
+    CONTEXTS,
+    MANIFEST,
+    NEURONS,
+    VOCABULARY,
+    Manifest,
+    layer_file,
+    read_manifest,
+    write_manifest,
+)
 from nbkit.atlas.merge import merge_layer
 from nbkit.atlas.neuron_table import survey
 from nbkit.atlas.scan import Bounds, scan_block
 from nbkit.atlas.snippets import token_texts
 from nbkit.errors import NbkitError
-from nbkit.files import is_leftover, not_writable, write_json, write_table, write_tensors
+from nbkit.files import check_seal, is_leftover, not_writable, sweep, write_table, write_tensors
 from nbkit.models.logits import direct_unembedding, logit_effects
 
 if TYPE_CHECKING:
@@ -68,6 +76,9 @@ def build_atlas(
     folder, config = Path(out), (config or AtlasConfig()).resolved(model)
     table = _checked_maxima(maxima, model)
     manifest = _manifest(model, contexts, config, table)
+    if (folder / MANIFEST).is_file() and _is_finished(folder, manifest):  # needs no lock, nor a disk to write one on
+        shutil.rmtree(folder / SCAN, ignore_errors=True)
+        return open_atlas(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         names = {path.name for path in folder.iterdir()}
@@ -93,8 +104,7 @@ def build_atlas(
         write_table(pd.DataFrame({"id": ids, "text": token_texts(model.tokenizer, ids)}), folder / VOCABULARY)
         write_table(survey(Atlas(folder, manifest), manifest.embedding, progress), folder / NEURONS)
         written = [layer_file(layer) for layer in layers] + [CONTEXTS, VOCABULARY, NEURONS]
-        files = {name: (folder / name).stat().st_size for name in written}
-        write_json(asdict(manifest) | {"files": files}, folder / MANIFEST)
+        write_manifest(manifest, folder / MANIFEST, written)
         shutil.rmtree(folder / SCAN, ignore_errors=True)
     finally:
         lock.release()
@@ -114,6 +124,15 @@ class BlockFile(Mapping[str, Tensor]):
         except (SafetensorError, OSError) as error:
             raise NbkitError(f"{self.path} is damaged ({error}): delete it and run again to scan it again") from error
         return tensor
+
+    def verify(self) -> None:
+        """Raises NbkitError if the file is not as it was written."""
+        try:
+            intact = check_seal(self.path)
+        except (NbkitError, OSError):
+            intact = False
+        if not intact:
+            raise NbkitError(f"{self.path} is damaged: delete it and run again to scan it again")
 
     def __iter__(self) -> Iterator[str]:
         with safe_open(self.path, framework="pt") as file:
@@ -139,6 +158,7 @@ def _scan(
             if not block.path.is_file():
                 write_tensors(scan_block(model, contexts, start, config, bounds, maxima), block.path)
                 bar.update(size)
+            block.verify()  # a wrong bound would spoil all blocks behind it
             bounds.absorb(block, layers)
     _return_freed_memory()
     return blocks
@@ -153,6 +173,8 @@ def _merge(
     progress: bool,
 ) -> Int[np.ndarray, " n"]:
     """Writes the file of every layer; gives the ids of the tokens that neurons promote or suppress."""
+    for block in blocks:
+        block.verify()
     maximum = torch.stack([block["maximum"] for block in blocks]).amax(0) if maxima is None else maxima
     unembedding, affected = direct_unembedding(model), np.empty(0, dtype=np.int32)
     for row, layer in enumerate(tqdm(config.numbers, desc="merge", unit="layer", disable=not progress)):
@@ -187,10 +209,7 @@ def _is_finished(folder: Path, manifest: Manifest) -> bool:
     for path in (folder / MANIFEST, scan / IDENTITY):
         if not path.is_file():
             continue
-        try:
-            found = Manifest.from_json(json.loads(path.read_text()))
-        except (ValueError, TypeError) as error:
-            raise NbkitError(f"{path} is not an atlas's manifest: choose another folder, or delete {folder}") from error
+        found, _ = read_manifest(path)
         if differences := manifest.differences(found):
             raise NbkitError(
                 f"{folder} holds an atlas of another {', '.join(differences)}: choose another folder, or delete it"
@@ -213,12 +232,12 @@ def _begin(folder: Path, manifest: Manifest) -> None:
     scan = folder / SCAN
     try:
         scan.mkdir(exist_ok=True)
-        for leftover in filter(is_leftover, [*folder.iterdir(), *scan.iterdir()]):
-            leftover.unlink()
     except OSError as error:
         raise not_writable(folder, error) from error
+    sweep(folder)
+    sweep(scan)
     if not (scan / IDENTITY).is_file():
-        write_json(asdict(manifest), scan / IDENTITY)
+        write_manifest(manifest, scan / IDENTITY)
 
 
 def _foreign(folder: Path, names: set[str]) -> NbkitError:

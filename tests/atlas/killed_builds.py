@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 import nbkit.atlas.build
-import nbkit.files
+import nbkit.files.formats
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.config import AtlasConfig
 from nbkit.models import LanguageModel, load_model
@@ -46,7 +46,7 @@ class Moments:
 
     def watch(self) -> None:
         """Puts itself into every write and removal of a build."""
-        replacing, rmtree = nbkit.files.replacing, shutil.rmtree
+        replacing, rmtree = nbkit.files.formats.replacing, shutil.rmtree
 
         @contextmanager
         def watched(path: Path) -> Iterator[Path]:
@@ -60,7 +60,7 @@ class Moments:
             rmtree(path, ignore_errors=ignore_errors)
             self.pass_by()
 
-        nbkit.files.replacing = watched
+        nbkit.files.formats.replacing = watched
         shutil.rmtree = watched_rmtree  # type: ignore[assignment]
 
 
