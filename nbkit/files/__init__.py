@@ -1,6 +1,7 @@
 """The files that nbkit leaves on disk: safetensors, Parquet and JSON, written whole or not at all, with a checksum in
 each that every reading verifies."""
 
+from nbkit.files.check import Checked, check
 from nbkit.files.formats import (
     FILE_SCHEMA,
     read_json,
@@ -23,7 +24,9 @@ from nbkit.files.whole import (
 
 __all__ = [
     "FILE_SCHEMA",
+    "Checked",
     "cannot_write_to",
+    "check",
     "check_seal",
     "is_leftover",
     "make_folder",

@@ -5,32 +5,31 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
-import torch
-from safetensors import SafetensorError, safe_open
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from nbkit.errors import NbkitError
 from nbkit.files.seal import BLANK, check_seal, seal
 from nbkit.files.whole import replacing
+
+if TYPE_CHECKING:  # imported when first used: they take seconds, and the help needs none of them
+    import pandas as pd
+    from torch import Tensor
 
 FILE_SCHEMA = 1
 """Version of what all these files have in common; in every file. An atlas counts the changes of its own layout."""
 MOST_JSON = 1 << 24
 """Bytes of a JSON file at most: those that nbkit writes are a thousand times smaller."""
 _TYPES = {
-    torch.float64: "F64",
-    torch.float32: "F32",
-    torch.float16: "F16",
-    torch.bfloat16: "BF16",
-    torch.int64: "I64",
-    torch.int32: "I32",
-    torch.int16: "I16",
-    torch.int8: "I8",
-    torch.uint8: "U8",
-    torch.bool: "BOOL",
+    "float64": "F64",
+    "float32": "F32",
+    "float16": "F16",
+    "bfloat16": "BF16",
+    "int64": "I64",
+    "int32": "I32",
+    "int16": "I16",
+    "int8": "I8",
+    "uint8": "U8",
+    "bool": "BOOL",
 }
 
 
@@ -40,6 +39,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     Raises:
         NbkitError: if the file is not whole, or not as it was written.
     """
+    from safetensors import SafetensorError, safe_open
+
     try:
         check_seal(path)
         with safe_open(path, framework="pt") as file:
@@ -54,6 +55,8 @@ def read_table(path: Path) -> pd.DataFrame:
     Raises:
         NbkitError: if the file is not whole, or not as it was written.
     """
+    import pandas as pd
+
     try:
         check_seal(path)
         return pd.read_parquet(path)
@@ -89,13 +92,16 @@ def write_tensors(tensors: Mapping[str, Tensor], path: Path, about: Mapping[str,
     The library's own writer takes the notes of the header in an order that differs from process to process, and writes
     to a temporary name of its own.
     """
+    import torch
+
     notes = {"nbkit_schema": str(FILE_SCHEMA), **(about or {}), "seal": BLANK}
     header: dict[str, object] = {"__metadata__": dict(sorted(notes.items()))}
     start, contents = 0, []
     for name in sorted(tensors, key=lambda name: (-tensors[name].element_size(), name)):  # aligned, the widest first
         tensor = tensors[name].detach().cpu().contiguous()
         stop = start + tensor.nbytes
-        header[name] = {"dtype": _TYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [start, stop]}
+        kind = _TYPES[str(tensor.dtype).removeprefix("torch.")]
+        header[name] = {"dtype": kind, "shape": list(tensor.shape), "data_offsets": [start, stop]}
         contents.append(tensor)
         start = stop
     text = json.dumps(header, separators=(",", ":")).encode()
