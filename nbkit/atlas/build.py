@@ -147,7 +147,7 @@ def _scan(
 ) -> Sequence[BlockFile]:
     """Scans the blocks that are not on disk yet; gives all of them in corpus order."""
     n, layers = len(contexts.tokens), config.numbers
-    bounds = Bounds(len(layers), model.d_mlp, config.max_examples)
+    bounds = Bounds(len(layers), model.d_mlp, min(config.max_examples, n))
     starts = range(0, n, config.block_size)
     blocks = [BlockFile(folder / f"block-{number:06d}.safetensors") for number in range(len(starts))]
     sizes = [min(config.block_size, n - start) for start in starts]

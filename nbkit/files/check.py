@@ -62,7 +62,7 @@ def check(folder: Path) -> Checked:
 def _promised(path: Path) -> Iterator[tuple[Path, tuple[int, str]]]:
     """The files of a list, with what it says of them."""
     for name, record in read_json(path)["files"].items():
-        if isinstance(record, list):  # else of an older atlas, which tells sizes alone
+        if isinstance(record, list) and isinstance(record[-1], str):  # else of an older nbkit, which told sizes alone
             yield path.parent / name, (int(record[0]), str(record[-1]))
 
 
