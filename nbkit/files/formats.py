@@ -76,14 +76,13 @@ def read_json(path: Path) -> Any:
         if path.stat().st_size > MOST_JSON:
             raise ValueError("it is too large")
         values = json.loads(path.read_text(encoding="utf-8"))
-        check_seal(path)
+        if check_seal(path):
+            del values["seal"]
+        return values
     except NbkitError:
         raise
     except (ValueError, OSError, RecursionError) as error:
         raise _unreadable(path, error) from error
-    if isinstance(values, dict):
-        values.pop("seal", None)
-    return values
 
 
 def write_tensors(tensors: Mapping[str, Tensor], path: Path, about: Mapping[str, str] | None = None) -> None:

@@ -82,7 +82,7 @@ def _place(path: Path) -> int | None:
         size = file.seek(0, os.SEEK_END)
         for start in dict.fromkeys((max(0, size - SEARCHED), 0)):
             file.seek(start)
-            found = list(_SEAL.finditer(file.read(SEARCHED)))
+            found = list(_SEAL.finditer(file.read(min(size, SEARCHED))))
             if found:
                 return start + found[-1].start(1)
     return None
@@ -94,6 +94,6 @@ def _sha256(path: Path, at: int | None) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
         digest = hashlib.sha256(file.read(at) + b"0" * DIGITS)
         file.seek(at + DIGITS)
-        while piece := file.read(SEARCHED):
+        while piece := file.read(1 << 16):
             digest.update(piece)
         return digest.hexdigest()

