@@ -13,6 +13,7 @@ import pytest
 
 from nbkit import files
 from nbkit.errors import NbkitError
+from tests.files.disks import refusing
 
 # Says that it is in the middle of writing, and waits.
 WRITER = """
@@ -71,19 +72,8 @@ def test_two_processes_write_the_same_file_and_the_last_one_wins(tmp_path: Path)
 
 @pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES, errno.ENOSPC])
 def test_a_folder_that_gives_no_room_is_told(code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.open", refusing(code))
+    monkeypatch.setattr("os.open", refusing(code, tmp_path))
     with pytest.raises(NbkitError, match=rf"can't write .*some.json \({os.strerror(code)}\); \d+\.\d GB are free"):
         files.write_json({}, tmp_path / "some.json")
     assert files.cannot_write_to(tmp_path) == (code != errno.ENOSPC)
     assert list(tmp_path.iterdir()) == []
-
-
-def refusing(code: int) -> object:
-    opened = os.open
-
-    def refuse(path: str, flags: int, *rest: int, **more: int) -> int:
-        if flags & (os.O_CREAT | os.O_WRONLY | os.O_RDWR):
-            raise OSError(code, os.strerror(code), path)
-        return opened(path, flags, *rest, **more)
-
-    return refuse

@@ -21,7 +21,7 @@ from filelock import FileLock
 from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.shards import AtlasShards, make_parts
-from nbkit.files import check, read_json, replacing_folder, sha256_of, write_json
+from nbkit.files import cannot_write_to, check, read_json, replacing_folder, sha256_of, write_json
 from nbkit.parallel import gather
 
 SHARDS_FOLDER = "shards"
@@ -68,11 +68,17 @@ def site_folder(atlas: Atlas) -> str:
 def put_shards(atlas: Atlas, target: Path, progress: bool = True) -> None:
     """Put the files of an atlas into a new folder `target`: hard links where the file system has them, else copies.
 
+    Where the atlas's folder can't be written, they are made for this folder alone.
+
     Raises:
-        NbkitError: the atlas's folder can't be written.
+        NbkitError: the disk is full.
     """
-    folder = write_shards(atlas, progress)
     target.mkdir(parents=True)
+    if cannot_write_to(atlas.path):
+        make_parts(atlas, progress)  # in memory, so that no other process has them
+        _write(atlas, target, AtlasShards(atlas).names())
+        return
+    folder = write_shards(atlas, progress)
     for path in folder.glob("*.js"):
         try:
             os.link(path, target / path.name)
