@@ -1,5 +1,9 @@
 """The one error class of nbkit: a mistake that its user can repair."""
 
+from __future__ import annotations
+
+import unicodedata
+
 
 class NbkitError(ValueError):
     """Something the user asked for cannot be done.
@@ -7,3 +11,16 @@ class NbkitError(ValueError):
     The message says in one or two sentences what is wrong, where, and what to do about it. The command line
     prints the message alone and exits with status 2; a notebook or a script sees an ordinary `ValueError`.
     """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(printable(str(message)))
+
+
+def printable(text: str) -> str:
+    """`text` with its invisible characters escaped (`\\x1b`, `\\u202e`): what a file or a stranger named can hold such
+    as move a terminal's cursor, break a line or turn the direction of what follows."""
+    return "".join(char.encode("unicode_escape").decode() if _is_hidden(char) else char for char in text)
+
+
+def _is_hidden(char: str) -> bool:
+    return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")

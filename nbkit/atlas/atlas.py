@@ -1,6 +1,6 @@
 """What a scan leaves on disk, and how it is read back, layer by layer.
 
-atlas.json             manifest: what was scanned and how, every other file's size; written last
+atlas.json             manifest: what was scanned and how, every other file's size and sha256; written last
 contexts.safetensors   the token contexts
 vocabulary.parquet     what every token writes that occurs in them, or that a neuron promotes or suppresses
 layer-07.safetensors   of a layer the dataset examples (see `merge_layer`), the levels of activation (see
@@ -14,7 +14,6 @@ phrases.parquet, and shards/ (the modules of these names, and `nbkit.explorers.a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -24,14 +23,15 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
+from nbkit.atlas.kept_files import KeptFiles
 from nbkit.atlas.levels import read_levels
-from nbkit.atlas.manifest import ATLAS_SCHEMA, CONTEXTS, MANIFEST, NEURONS, VOCABULARY, Manifest, layer_file
+from nbkit.atlas.manifest import CONTEXTS, MANIFEST, NEURONS, VOCABULARY, Manifest, layer_file, read_manifest
 from nbkit.atlas.neuron import InputWeights, Neuron, embedding_kinds
 from nbkit.atlas.neuron_table import survey
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE, display_token
 from nbkit.atlas.token_bytes import LONE, raw_text
 from nbkit.errors import NbkitError
-from nbkit.files import read_or_make, read_table, read_tensors
+from nbkit.files import read_table, read_tensors, sweep
 from nbkit.method.controls import other_units
 from nbkit.models.logits import read_effects
 
@@ -47,24 +47,13 @@ def open_atlas(path: str | Path) -> Atlas:
         unfinished = (folder / "scan").is_dir()
         hint = "its scan was interrupted: run the same build again to finish it" if unfinished else "build one first"
         raise NbkitError(f"no atlas in {folder}: {hint}")
-    try:
-        values = json.loads((folder / MANIFEST).read_text())
-        if values["schema"] != ATLAS_SCHEMA:
-            raise NbkitError(
-                f"atlas {folder} has schema {values['schema']}, this nbkit reads {ATLAS_SCHEMA}: build it again"
-            )
-        manifest, files = Manifest.from_json(values), dict(values["files"])
-    except (ValueError, TypeError, KeyError) as error:
-        if isinstance(error, NbkitError):
-            raise
-        raise NbkitError(
-            f"{folder / MANIFEST} is not an atlas's manifest: delete the folder and build it again"
-        ) from error
-    for name, size in files.items():
+    manifest, files = read_manifest(folder / MANIFEST)
+    for name, (size, _) in files.items():
         found = (folder / name).stat().st_size if (folder / name).is_file() else None
         if found != size:
             state = "missing" if found is None else f"{found} bytes long instead of {size}"
             raise NbkitError(f"atlas {folder} is damaged: {name} is {state}; delete the folder and build it again")
+    sweep(folder)
     return Atlas(folder, manifest)
 
 
@@ -99,13 +88,13 @@ class Atlas:
     def metrics(self, kind: str, progress: bool = True) -> pd.DataFrame:
         """One row per neuron, as in `neurons`, with the metrics in an embedding space of choice.
 
-        Made on first demand and kept in the atlas's folder.
+        Made on first demand and kept in the atlas's folder (see `KeptFiles`).
 
         Args:
             kind: see `Neuron.kinds`.
 
         Raises:
-            NbkitError: if the kind is not defined for these neurons, or the table can't be written.
+            NbkitError: if the kind is not defined for these neurons, or the disk is full.
         """
         kinds = embedding_kinds(self.manifest.gated, alone=self.manifest.d_mlp == 1)
         if kind not in kinds:
@@ -114,7 +103,12 @@ class Atlas:
             )
         if kind == self.manifest.embedding:
             return self.neurons
-        return read_or_make(self.path / f"metrics-{kind}.parquet", lambda: survey(self, kind, progress))
+        return self.kept.table(f"metrics-{kind}.parquet", lambda: survey(self, kind, progress))
+
+    @cached_property
+    def kept(self) -> KeptFiles:
+        """What is made from the atlas on first demand."""
+        return KeptFiles(self.path)
 
     def neuron(self, layer: int, index: int) -> Neuron:
         """The neuron `index` of `layer`.

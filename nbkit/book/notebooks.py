@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -16,6 +15,7 @@ import nbformat
 import yaml
 from tqdm.auto import tqdm
 
+from nbkit.children import end_guarded, run_guarded
 from nbkit.errors import NbkitError
 
 Parameters = Mapping[str, Any]
@@ -52,6 +52,9 @@ def execute(notebooks: Mapping[Path, Parameters], folder: Path) -> None:
         try:
             for run in tqdm(as_completed(runs), total=len(runs), desc="notebooks", unit="notebook"):
                 run.result()
+        except KeyboardInterrupt:
+            end_guarded()  # which the threads wait for
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -67,12 +70,8 @@ def _execute_one(path: Path, target: Path, parameters: Parameters) -> None:
         "--cwd",
         str(path.parent),
     ]
-    done = subprocess.run(
-        [*command, "-y", yaml.safe_dump(dict(parameters))],
-        env={"OMP_NUM_THREADS": THREADS, **os.environ},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
+    done = run_guarded(
+        [*command, "-y", yaml.safe_dump(dict(parameters))], env={"OMP_NUM_THREADS": THREADS, **os.environ}
     )
     if done.returncode:
         last_words = done.stderr.strip().splitlines()[-1:] or ["papermill said nothing"]

@@ -1,6 +1,7 @@
 """Fixed-length token contexts cut from a corpus."""
 
 import hashlib
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -100,7 +101,7 @@ def load_contexts(corpus: str | Path, model: TextModel, length: int = 128, limit
     before, after = added = added_tokens(model.tokenizer)
     room = length - len(before) - len(after)
     name, pieces = open_corpus(corpus)
-    cut = list(islice(_cut(_tokenize(pieces, model.tokenizer, name), room), limit))
+    cut = list(islice(_cut(_tokenize(pieces, model.tokenizer, name), room), min(limit, sys.maxsize)))
     if not cut:
         raise NbkitError(f"Corpus {name} has no document of {room} tokens, the least that fills a context of {length}.")
     tokens = np.empty((len(cut), length), dtype=np.int32)

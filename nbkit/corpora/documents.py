@@ -1,14 +1,13 @@
 """Where the documents of a corpus come from: the cache, a file, or a data set hub; always streamed."""
 
 import json
-import tarfile
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from nbkit import assets
-from nbkit.corpora.brown import brown_texts
+from nbkit.corpora.brown import brown_texts, packed_files
 from nbkit.errors import NbkitError
 
 CORPORA = ("brown", "nlp-corpus", "openwebtext")
@@ -57,12 +56,9 @@ def _pieces(texts: Iterable[str]) -> Iterator[Piece]:
 
 def _nlp_corpus(tarball: Path) -> Iterator[str]:
     """Yield the 100 documents of 1,000 sentences, one sentence a line, in the order of their numbers."""
-    with tarfile.open(tarball) as archive:
-        members = {Path(member.name).name: member for member in archive}
-        for number in range(100):
-            file = archive.extractfile(members[f"doc-{number}.json"])
-            if file is not None:
-                yield "\n".join(json.load(file))
+    members = packed_files(tarball)
+    for number in range(100):
+        yield "\n".join(json.loads(members[f"doc-{number}.json"]))
 
 
 def _hub_texts(name: str, dataset: str, config: str | None) -> Iterator[str]:

@@ -28,7 +28,6 @@ from nbkit.atlas.snippets import TOKENS_BEFORE
 from nbkit.errors import NbkitError
 from nbkit.features.replacements import PACKED, WHOLE, Example, Layout
 from nbkit.features.table import features_of
-from nbkit.files import read_tensors, write_tensors
 from nbkit.models import LanguageModel
 from nbkit.models.language_model import ROUNDING
 
@@ -84,15 +83,14 @@ def keep_importance(
             "length": torch.tensor([len(kept[name]) for name in names], dtype=torch.int32),
             "importance": torch.from_numpy(np.concatenate([kept[name] for name in names])),
         }
-        write_tensors(tensors, atlas.path / IMPORTANCE)
+        atlas.kept.keep_tensors(IMPORTANCE, tensors)
 
 
 def kept_importance(atlas: Atlas) -> dict[tuple[int, int, int], Float[np.ndarray, " window"]]:
     """What `keep_importance` left in the atlas's folder, by layer, index and example; empty if it was never called."""
-    path = atlas.path / IMPORTANCE
-    if not path.is_file():
+    tensors = atlas.kept.found_tensors(IMPORTANCE)
+    if tensors is None:
         return {}
-    tensors = read_tensors(path)
     values = np.split(tensors["importance"].numpy(), np.cumsum(tensors["length"].numpy())[:-1])
     names = tensors["example"].tolist()
     return {(layer, index, number): value for (layer, index, number), value in zip(names, values, strict=True)}

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float, Int32
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.features.nearest import nearest
 from nbkit.features.table import features_of
-from nbkit.files import read_tensors, write_tensors
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,14 +46,15 @@ def neighbors_of(atlas: Atlas, kind: str, progress: bool = True) -> Neighbors:
     kinds = (atlas.manifest.embedding, "pre_mlp")
     if kind not in kinds:
         raise NbkitError(f"similar features are found in two spaces of this atlas, not in {kind!r}: {', '.join(kinds)}")
-    path = atlas.path / f"neighbours-{kind}.safetensors"  # as the atlases in users' caches have it
-    if not path.is_file():
+
+    def find() -> dict[str, Tensor]:
         features = features_of(atlas, progress)
         neuron = (features["layer"] * atlas.manifest.d_mlp + features["index"]).to_numpy()
         vectors = _central_embeddings(atlas, features, kind, progress)
         found = nearest(vectors, features["layer"].to_numpy(), neuron, progress, f"neighbors ({kind})")
-        write_tensors(dict(zip(("feature", "cosine"), map(torch.from_numpy, found), strict=True)), path)
-    tensors = read_tensors(path)
+        return dict(zip(("feature", "cosine"), map(torch.from_numpy, found), strict=True))
+
+    tensors = atlas.kept.tensors(f"neighbours-{kind}.safetensors", find)  # as the atlases in users' caches have it
     return Neighbors(tensors["feature"].numpy(), tensors["cosine"].numpy())
 
 

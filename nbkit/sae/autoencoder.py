@@ -9,7 +9,6 @@ of autoencoders is one computation (see `nbkit.sae.training.train_saes`).
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from nbkit.errors import NbkitError
-from nbkit.files import FILE_SCHEMA, make_folder, read_tensors, write_json, write_tensors
+from nbkit.files import FILE_SCHEMA, make_folder, read_json, read_tensors, write_json, write_tensors
 from nbkit.sae.foreign import read_checkpoint
 
 Activation = Literal["relu", "topk", "batch_topk"]
@@ -176,14 +175,14 @@ def activate(pre: Float[Tensor, "... b d_sae"], activation: str, k: int | None) 
 
 def _empty(folder: Path) -> SparseAutoencoder:
     """An autoencoder of the shape that a saved one has."""
+    if not (folder / SAE_CONFIG).is_file():
+        raise NbkitError(f"no sparse autoencoder in {folder}: it has no {SAE_CONFIG}")
+    config = read_json(folder / SAE_CONFIG)
     try:
-        config = json.loads((folder / SAE_CONFIG).read_text())
         if config["schema"] != FILE_SCHEMA:
             raise NbkitError(f"{folder} has schema {config['schema']}, this nbkit reads {FILE_SCHEMA}: save it again")
         return SparseAutoencoder(config["d_in"], config["d_sae"], config["activation"], config["k"])
-    except FileNotFoundError as error:
-        raise NbkitError(f"no sparse autoencoder in {folder}: it has no {SAE_CONFIG}") from error
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise NbkitError(f"{folder / SAE_CONFIG} doesn't describe a sparse autoencoder ({error})") from error
 
 
