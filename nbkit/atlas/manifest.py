@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, fields
 
-ATLAS_SCHEMA = 2
+ATLAS_SCHEMA = 3
 """Version of an atlas's layout."""
 
 MANIFEST = "atlas.json"
 CONTEXTS = "contexts.safetensors"
 VOCABULARY = "vocabulary.parquet"
 NEURONS = "neurons.parquet"
+
+_ABSOLUTE = re.compile(r"[/\\~.]|[A-Za-z]:")  # how a path begins, on any system
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,20 @@ class Manifest:
     """`cpu` or `cuda`."""
     versions: dict[str, str]
     """Of the libraries that compute the numbers."""
+    checkpoint: str = ""
+    """Which one of a model's checkpoints it is and in which precision its weights came, where the name doesn't tell."""
+
+    @property
+    def model_name(self) -> str:
+        """The model's name or hub id; of a local folder only what it is called, not where it lies."""
+        if not _ABSOLUTE.match(self.model):
+            return self.model
+        return re.split(r"[/\\]", self.model.rstrip("/\\"))[-1]
+
+    @property
+    def model_title(self) -> str:
+        """What a page calls the model: the checkpoint, or else the name."""
+        return self.checkpoint or self.model_name
 
     @classmethod
     def from_json(cls, values: dict[str, object]) -> Manifest:

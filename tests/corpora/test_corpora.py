@@ -139,7 +139,7 @@ def test_contexts_are_the_documents_cut_in_order(
 
 
 def test_reading_stops_when_the_limit_is_reached(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nbkit.corpora.contexts._BATCH_CHARACTERS", 20)
+    monkeypatch.setattr("nbkit.corpora.cutting._BATCH_CHARACTERS", 20)
     path = write_jsonl(tmp_path, *["abcdefghij"] * 10)
     path.write_text(path.read_text() + "not JSON\n")
     assert load_contexts(path, model, length=8, limit=6).tokens.shape == (6, 8)
