@@ -14,6 +14,7 @@ from nbkit.corpora.documents import Piece
 
 _BATCH_CHARACTERS = 1 << 18  # tokenized at a time at most; enough to keep the tokenizer's threads busy
 _LEAST_CHARACTERS = 1 << 10  # and at least, where only a few tokens more are wanted
+_DOCUMENT_CHARACTERS = 32  # what a document counts for besides: millions of empty ones are no one batch
 
 
 @dataclass(eq=False)
@@ -89,7 +90,7 @@ def _batches(pieces: Iterable[Piece], wanted: Callable[[], int]) -> Iterator[lis
     characters = 0
     for piece in pieces:
         batch.append(piece)
-        characters += len(piece.text)
+        characters += len(piece.text) + _DOCUMENT_CHARACTERS
         if characters >= min(_BATCH_CHARACTERS, max(_LEAST_CHARACTERS, wanted())):
             yield batch
             batch, characters = [], 0

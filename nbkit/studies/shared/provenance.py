@@ -18,9 +18,9 @@ def provenance(atlas: Atlas, profile: str) -> Markdown:
     checkpoint = f"; the checkpoint is {m.checkpoint}" if m.checkpoint else ""
     return Markdown(
         f"*Made by profile {code(profile)}: model {code(m.model_name)} ({m.dtype} on {m.device}, input weights "
-        f"{weights}{checkpoint}), {len(m.layers)} of {m.n_layers} layers, corpus {code(m.corpus)}, {m.n_contexts:,} contexts "
-        f"of {m.length} tokens; examples reach {m.threshold:.0%} of a neuron's maximum, the first {m.max_examples} are "
-        f"kept; embedding {code(m.embedding)}; seed {m.seed}; {libraries}.*"
+        f"{weights}{checkpoint}), {len(m.layers)} of {m.n_layers} layers, corpus {code(m.corpus)}, {m.n_contexts:,} "
+        f"contexts of {m.length} tokens; examples reach {m.threshold:.0%} of a neuron's maximum, the first "
+        f"{m.max_examples} are kept; embedding {code(m.embedding)}; seed {m.seed}; {libraries}.*"
     )
 
 
