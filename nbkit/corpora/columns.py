@@ -23,7 +23,7 @@ def read_parquet(path: Path, field: str) -> Iterator[Found]:
     import pyarrow.parquet as pq
 
     try:
-        with decompressed(path) as opened, pq.ParquetFile(opened, buffer_size=_BUFFER) as file:
+        with decompressed(path) as opened, pq.ParquetFile(opened, buffer_size=_BUFFER, pre_buffer=False) as file:
             schema = file.schema_arrow
             check_column(schema.names, field, str(path))
             _check_type(schema.field(field).type, f'{path}: column "{field}"')
