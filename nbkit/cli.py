@@ -58,7 +58,12 @@ def fetch(
 @app.command()
 def atlas(
     out: Annotated[Path, typer.Option(help="Folder of the atlas; an interrupted build goes on there.")],
-    model: Annotated[str, typer.Option(help="smollm2-135m, a hub id, or a Hugging Face folder.")] = "smollm2-135m",
+    model: Annotated[
+        str,
+        typer.Option(
+            help="smollm2-135m (SmolLM2-135M-Instruct, de-quantized from Q4_1), a hub id, or a Hugging Face folder."
+        ),
+    ] = "smollm2-135m",
     corpus: Annotated[
         str,
         typer.Option(
