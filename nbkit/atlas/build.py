@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import version
@@ -20,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from nbkit.assets import ASSETS
 from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.levels import merge_levels
@@ -96,6 +98,8 @@ def build_atlas(
             shutil.rmtree(folder / SCAN, ignore_errors=True)
             return open_atlas(folder)
         _begin(folder, manifest)
+        if progress and contexts.summary is not None:
+            tqdm.write(str(contexts.summary), file=sys.stderr)
         layers = config.numbers
         given = None if table is None else table[list(layers)]
         blocks = _scan(model, contexts, folder / SCAN, config, given, progress)
@@ -285,6 +289,7 @@ def _manifest(model: LanguageModel, contexts: Contexts, config: AtlasConfig, max
         versions={name: version(name) for name in LIBRARIES},
         added_before=named(model, contexts.around.before),
         added_after=named(model, contexts.around.after),
+        checkpoint=ASSETS[model.name].checkpoint if model.name in ASSETS else "",
     )
 
 

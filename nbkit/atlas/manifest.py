@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -16,6 +17,8 @@ MANIFEST = "atlas.json"
 CONTEXTS = "contexts.safetensors"
 VOCABULARY = "vocabulary.parquet"
 NEURONS = "neurons.parquet"
+
+_ABSOLUTE = re.compile(r"[/\\~.]|[A-Za-z]:")  # how a path begins, on any system
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,20 @@ class Manifest:
     """Ids and text of the special tokens before each context's text, as the model's tokenizer adds them."""
     added_after: tuple[tuple[int, str], ...] = ()
     """Those behind it."""
+    checkpoint: str = ""
+    """Which one of a model's checkpoints it is and in which precision its weights came, where the name doesn't tell."""
+
+    @property
+    def model_name(self) -> str:
+        """The model's name or hub id; of a local folder only what it is called, not where it lies."""
+        if not _ABSOLUTE.match(self.model):
+            return self.model
+        return re.split(r"[/\\]", self.model.rstrip("/\\"))[-1]
+
+    @property
+    def model_title(self) -> str:
+        """What a page calls the model: the checkpoint, or else the name."""
+        return self.checkpoint or self.model_name
 
     def differences(self, other: Manifest) -> list[str]:
         """Names of the fields in which two manifests differ."""
