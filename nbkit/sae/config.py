@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nbkit.errors import NbkitError
-from nbkit.sae.autoencoder import Activation
+from nbkit.sae.architecture import Activation
 from nbkit.sae.loss import Gradient, Over
 
 
