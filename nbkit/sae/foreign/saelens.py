@@ -159,7 +159,7 @@ def _renamed(
     d: Description, tensors: dict[str, Tensor], activation: AnyActivation, skip: bool, path: Path
 ) -> dict[str, Tensor]:
     """The tensors under our names, with scaling factors taken into the decoder."""
-    scaled = d.flag("finetuning_scaling_factor", default=False)
+    scaled = d.flag("finetuning_scaling_factor", default=True)  # before version 3 there was none to say so
     factors = [tensors.pop(name) for name in SCALING_FACTORS if name in tensors]
     factors = [factor for factor in factors if not bool((factor == 1).all())]
     if factors and not scaled:
