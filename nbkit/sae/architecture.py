@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from operator import index
 from typing import Any, Literal, get_args
 
 from nbkit.errors import NbkitError
@@ -42,19 +43,26 @@ class Architecture:
     def __post_init__(self) -> None:
         for name in ("d_in", "d_sae", "k", "d_out"):
             value = getattr(self, name)
-            if not (value is None and name in ("k", "d_out")) and (isinstance(value, bool) or not _is_whole(value)):
+            if value is None and name in ("k", "d_out"):
+                continue
+            if isinstance(value, bool) or not hasattr(value, "__index__"):
                 raise NbkitError(f"{name} is {str(value)[:40]!r}: give a whole number.")
+            object.__setattr__(self, name, index(value))  # NumPy's whole numbers too
+        for name in ("apply_b_dec_to_input", "skip"):
+            if not isinstance(getattr(self, name), bool):
+                raise NbkitError(f"{name} is {str(getattr(self, name))[:40]!r}: give true or false.")
         if self.d_in < 1 or self.d_sae < 1:
             raise NbkitError(
                 f"A sparse autoencoder of {self.d_in} inputs and {self.d_sae} latents is none: both must be at least 1."
             )
         if self.activation not in get_args(AnyActivation):
-            raise NbkitError(
-                f"There is no activation {self.activation!r}: choose one of {', '.join(get_args(Activation))}."
-            )
+            known = ", ".join(get_args(Activation))
+            raise NbkitError(f"There is no activation {str(self.activation)[:40]!r}: choose one of {known}.")
         if self.activation in ("topk", "batch_topk"):
             if self.k is None or not 1 <= self.k <= self.d_sae:
-                raise NbkitError(f"k is {self.k}: {self.activation} needs a number of latents from 1 to {self.d_sae}.")
+                raise NbkitError(
+                    f"k is {str(self.k)[:40]}: {self.activation} needs a number of latents from 1 to {self.d_sae}."
+                )
         elif self.k is not None:
             raise NbkitError(
                 f"k is {self.k}, and {self.activation} keeps every latent that passes: leave k out, or choose topk or "
@@ -64,7 +72,9 @@ class Architecture:
             raise NbkitError("A transcoder predicts at least one number and doesn't subtract b_dec from its input.")
         for name, known in (("normalize_activations", Normalization), ("reshape_activations", Reshaping)):
             if getattr(self, name) not in get_args(known):
-                raise NbkitError(f"{name} is {getattr(self, name)!r}: choose one of {', '.join(get_args(known))}.")
+                raise NbkitError(
+                    f"{name} is {str(getattr(self, name))[:40]!r}: choose one of {', '.join(get_args(known))}."
+                )
         if self.normalize_activations == "layer_norm" and self.d_in < 2:
             raise NbkitError("A layer norm of a single number is none: d_in must be at least 2.")
 
@@ -98,7 +108,3 @@ class Architecture:
     def as_fields(self) -> dict[str, Any]:
         """Its fields, as a JSON file holds them."""
         return asdict(self)
-
-
-def _is_whole(value: object) -> bool:
-    return hasattr(value, "__index__")

@@ -30,6 +30,7 @@ from nbkit.sae.own_folder import SAE_CONFIG, SAE_WEIGHTS, write_folder
 
 __all__ = ["SAE_CONFIG", "SAE_WEIGHTS", "SaeOutput", "SparseAutoencoder", "activate", "pre_activations"]
 
+_LATENTS_OF = "_nbkit_latents_of"
 NORM_EPSILON = 1e-5
 """What SAELens adds to the standard deviation that a layer norm divides by."""
 
@@ -158,7 +159,10 @@ class SparseAutoencoder(nn.Module):
         Raises:
             NbkitError: `h` has another shape or holds no real numbers.
         """
-        return self._latents(self.received(h)).to(self.w_enc.dtype)
+        z = self._latents(self.received(h)).to(self.w_enc.dtype)
+        if self._output_needs_input or len(h.shape) == 3:
+            setattr(z, _LATENTS_OF, h)  # lives as long as these latents do, so decode(encode(h)) is right
+        return z
 
     def decode(self, z: Float[Tensor, "b d_sae"], h: Float[Tensor, "b d_in"] | None = None) -> Float[Tensor, "b d_out"]:
         """The reconstruction from latents, or what a transcoder predicts.
@@ -166,20 +170,20 @@ class SparseAutoencoder(nn.Module):
         Args:
             z: the latents.
             h: what they are latents of: needed where the input is normalized, which is undone, or the architecture has
-                a skip connection.
+                a skip connection, unless `z` is the very tensor that `encode` returned, whose entries may be changed.
 
         Raises:
             NbkitError: a wrong shape, or `h` is needed.
         """
         a, exact = self.architecture, self._exact
         out = affine(self._checked(z, "latents", self.d_sae), exact(self.w_dec), exact(self.b_dec))
-        undo = a.normalize_activations != "none" and a.d_out is None
-        if undo or a.skip:
+        h = getattr(z, _LATENTS_OF, None) if h is None else h
+        if self._output_needs_input:
             if h is None:
-                what = "normalizes its input" if undo else "has a skip connection"
+                what = "has a skip connection" if a.skip else "normalizes its input"
                 raise NbkitError(f"This autoencoder {what}: give decode the activations too, or call it on them.")
             flat = self._checked(h, "activations", self.d_in)
-            if undo:
+            if a.d_out is None:
                 _, scale, mean = self._normalized(flat)
                 out = out * scale + mean
             if a.skip:
@@ -283,6 +287,12 @@ class SparseAutoencoder(nn.Module):
                 f"The {what} have shape {tuple(values.shape)}: this sparse autoencoder reads (b, {width})."
             )
         return x.to(self.w_enc.device, self._precision)
+
+    @property
+    def _output_needs_input(self) -> bool:
+        """Whether latents alone don't give the output."""
+        a = self.architecture
+        return a.skip or (a.normalize_activations != "none" and a.d_out is None)
 
     @property
     def _precision(self) -> torch.dtype:

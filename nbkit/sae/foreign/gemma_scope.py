@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from torch import Tensor
@@ -13,21 +14,22 @@ from nbkit.sae.foreign.weights import SAELENS, Layout, renamed
 
 LAYOUT: Layout = {**SAELENS, "threshold": ("threshold", False)}
 LAYOUT_2: Layout = {ours: (ours, False) for ours, _ in LAYOUT.values()}
+_OF_TRANSCODERS = re.compile("(^|-)transcoders?$")
 SKIP = "affine_skip_connection"
 HARMLESS = ("model_name", "width", "l0", "dtype", "device", "layer")
 """Fields of Gemma Scope 2 about where the activations come from."""
 
 
 def read_npz(tensors: dict[str, Tensor], path: Path) -> tuple[Architecture, dict[str, Tensor]]:
-    """The file says nothing of what it is: a transcoder is told by its widths, or by a folder above it whose name has
-    "transcoder" in it, as the published ones have.
+    """The file says nothing of what it is: a transcoder is told by its widths, or by a folder above it whose name is or
+    ends in "transcoders", as the published ones have (`gemma-scope-2b-pt-transcoders`).
 
     Raises:
         NbkitError: a tensor is missing, too many or no matrix.
     """
     found = renamed({_cased(name): tensor for name, tensor in tensors.items()}, LAYOUT, path)
     width = found["w_dec"].shape[1]
-    named = any("transcoder" in part.lower() for part in path.resolve().parts)
+    named = any(_OF_TRANSCODERS.search(part) for part in path.absolute().parts[:-1])
     return _jumprelu(found, width if named or width != found["w_enc"].shape[0] else None, skip=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path, PurePosixPath
 
 from nbkit import assets
@@ -23,13 +24,12 @@ def local_path(place: str | Path) -> Path:
     Raises:
         NbkitError: there is no such place, or it can't be fetched.
     """
-    name = str(place)
-    if isinstance(place, Path) or not name.startswith(PREFIX):
+    if not isinstance(place, str | os.PathLike):
+        raise NbkitError(f"A {type(place).__name__} is no place of an autoencoder: give a path or a hub id.")
+    name = os.fspath(place)
+    if not isinstance(place, str) or not name.startswith(PREFIX):
         path = Path(place).expanduser()
-        parts = name.split("/")
-        if isinstance(place, Path) or path.exists() or name.startswith((".", "/", "~")) or len(parts) < 2:
-            return path
-        if "\\" in name or (len(parts) == 2 and path.suffix in (".pt", ".pth", ".npz", ".safetensors")):
+        if not isinstance(place, str) or _is_path(path, name):
             return path
     owner, _, rest = name.removeprefix(PREFIX).partition("/")
     repository, _, inside = rest.partition("/")
@@ -38,29 +38,38 @@ def local_path(place: str | Path) -> Path:
     return _fetched(f"{owner}/{repository}", inside.strip("/"))
 
 
+def _is_path(path: Path, name: str) -> bool:
+    """Whether a name that may be a hub id is a path: it exists, or doesn't look like `owner/name`."""
+    try:
+        if path.exists():
+            return True
+    except OSError as error:  # too long a name
+        raise NbkitError(f"{name[:60]!r} is no path ({error.strerror})") from error
+    parts = name.split("/")
+    file = len(parts) == 2 and path.suffix in (".pt", ".pth", ".npz", ".safetensors")
+    return file or name.startswith((".", "/", "~")) or len(parts) < 2 or "\\" in name
+
+
 def _fetched(repository: str, inside: str) -> Path:
     from huggingface_hub import HfApi, hf_hub_download, snapshot_download
 
+    nothing = f"there is no sparse autoencoder at {'/'.join(filter(None, (repository, inside)))}: no such path"
     if assets.is_offline():
         try:
             return Path(snapshot_download(repository, local_files_only=True)) / inside
         except (OSError, ValueError) as error:
             raise NbkitError(
-                f"{repository} is not in the hub client's cache, and NBKIT_OFFLINE forbids fetching it: unset "
-                "NBKIT_OFFLINE, or give a local folder"
+                f"{nothing}, not in the hub client's cache either, and NBKIT_OFFLINE forbids fetching it"
             ) from error
     try:
         files = HfApi().list_repo_files(repository)
-        wanted = _wanted(files, inside, repository)
-        fetched = [Path(hf_hub_download(repository, name)) for name in wanted]
+        fetched = [Path(hf_hub_download(repository, name)) for name in _wanted(files, inside, repository)]
     except NbkitError:
         raise
     # The hub's client has several hierarchies of errors; the user's way out is one.
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise NbkitError(
-            f"there is no sparse autoencoder at {repository}/{inside}: no such path, and the hub says {reason[:120]}"
-        ) from error
+        raise NbkitError(f"{nothing}, and the hub says: {reason[:120]}") from error
     return fetched[0] if inside in files else fetched[0].parent
 
 

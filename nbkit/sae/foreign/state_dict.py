@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 from torch import Tensor, zeros
 
 from nbkit.errors import NbkitError
-from nbkit.sae.architecture import AnyActivation, Architecture
+from nbkit.sae.architecture import Activation, AnyActivation, Architecture
 from nbkit.sae.foreign.weights import LINEAR, SAELENS, Layout, renamed
 
 TIED_BIAS: Layout = {**{name: LINEAR[name] for name in list(LINEAR)[:3]}, "bias": ("b_dec", False)}
@@ -34,6 +35,11 @@ def read_state_dict(
     Raises:
         NbkitError: the names are of no layout, or a tensor is missing or too many.
     """
+    if activation not in get_args(Activation):
+        raise NbkitError(
+            f"{path} has no description beside it, without which nbkit opens {', '.join(get_args(Activation))}, not "
+            f"{str(activation)[:40]!r}: put its cfg.json there"
+        )
     sequential = "0.weight" in tensors
     if sequential:
         layout = _two_layers(2 if "2.weight" in tensors else 1)
