@@ -70,11 +70,10 @@ class Architecture:
             )
         if self.d_out is not None and (self.d_out < 1 or self.apply_b_dec_to_input):
             raise NbkitError("A transcoder predicts at least one number and doesn't subtract b_dec from its input.")
-        for name, known in (("normalize_activations", Normalization), ("reshape_activations", Reshaping)):
-            if getattr(self, name) not in get_args(known):
-                raise NbkitError(
-                    f"{name} is {str(getattr(self, name))[:40]!r}: choose one of {', '.join(get_args(known))}."
-                )
+        words = {"normalize_activations": get_args(Normalization), "reshape_activations": get_args(Reshaping)}
+        for name, choices in words.items():
+            if getattr(self, name) not in choices:
+                raise NbkitError(f"{name} is {str(getattr(self, name))[:40]!r}: choose one of {', '.join(choices)}.")
         if self.normalize_activations == "layer_norm" and self.d_in < 2:
             raise NbkitError("A layer norm of a single number is none: d_in must be at least 2.")
 

@@ -132,9 +132,9 @@ class SparseAutoencoder(nn.Module):
     @property
     def bias(self) -> Float[Tensor, " d_sae"]:
         """What is added to `received(h) @ w_enc`, all taken together: of `gated` that of the gates."""
-        b = self.b_gate if self.activation == "gated" else self.b_enc
-        w, b = self._exact(self.w_enc), self._exact(b)
-        return b - self._exact(self.b_dec) @ w if self.architecture.apply_b_dec_to_input else b
+        exact = self._exact
+        b = exact(self.b_gate if self.activation == "gated" else self.b_enc)
+        return b - exact(self.b_dec) @ exact(self.w_enc) if self.architecture.apply_b_dec_to_input else b
 
     def received(self, h: Float[Tensor, "b d_in"]) -> Float[Tensor, "b d_in"]:
         """What the encoder's weights receive, whose product with them is a latent's neuron embedding.

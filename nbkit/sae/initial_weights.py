@@ -15,7 +15,8 @@ def initial_weights(architecture: Architecture, seed: int) -> dict[str, Tensor]:
     d_in, d_sae = architecture.d_in, architecture.d_sae
 
     def uniform(*shape: int, fan_in: int) -> Tensor:
-        return (2 * torch.rand(*shape, generator=generator) - 1) / fan_in**0.5
+        values: Tensor = (2 * torch.rand(*shape, generator=generator) - 1) / fan_in**0.5
+        return values
 
     if architecture.activation == "relu":
         weights = {

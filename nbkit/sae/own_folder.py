@@ -45,8 +45,8 @@ def read_folder(description: Description) -> tuple[Architecture, dict[str, Tenso
     schema = fields.pop("schema")
     if schema not in (FILE_SCHEMA, FULL_SCHEMA):
         raise NbkitError(
-            f"{path.parent} has schema {json.dumps(schema)[:40]}, this nbkit reads {FILE_SCHEMA} and {FULL_SCHEMA}: save it "
-            "again"
+            f"{path.parent} has schema {json.dumps(schema)[:40]}, this nbkit reads {FILE_SCHEMA} and {FULL_SCHEMA}: "
+            "save it again"
         )
     known = FIELDS if schema == FILE_SCHEMA else tuple(Architecture.__dataclass_fields__)
     if odd := sorted(set(known) ^ set(fields)):
