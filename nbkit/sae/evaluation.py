@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from nbkit.errors import NbkitError
+from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.sae.latents import (
     ExampleCollector,
     Examples,
@@ -26,7 +27,7 @@ from nbkit.sae.latents import (
 )
 from nbkit.sae.pairs import Pairs
 
-__all__ = ["DEAD_BELOW", "Encoder", "Examples", "Measured", "Readout", "measure", "median"]
+__all__ = ["DEAD_BELOW", "Encoder", "Examples", "Measured", "Readout", "measure", "median", "received"]
 
 DEAD_BELOW = 0.005
 """A latent is dead if no training input activates it as much as this."""
@@ -90,7 +91,7 @@ def measure(
     The arguments are those of `nbkit.evaluate_sae`.
 
     Raises:
-        NbkitError: shapes that don't fit, an empty set, or values that are not finite.
+        NbkitError: a transcoder, shapes that don't fit, an empty set, or values that are not finite.
     """
     _check_activations(sae, train, test)
     _check_labels(labels, readout, len(test))
@@ -116,7 +117,7 @@ def measure(
             score.add(pairs, images[batch])
         if decode is None:
             continue
-        reconstruction = decode(z)
+        reconstruction = decode(z, h) if isinstance(sae, SparseAutoencoder) else decode(z)
         totals["squared_error"] += float((reconstruction - h).double().square().sum())
         offset = test[batch].double() - origin  # from one of the inputs: no pass for the mean
         totals["variance"] += float(offset.square().sum())
@@ -127,12 +128,13 @@ def measure(
                 totals[name] += float((answers == labels[batch].to(answers.device)).sum())
 
     examples, highest = collector.examples(), _highest(sae, train, batch_size)
-    scale = train.var(0, correction=0).sqrt().to(w_enc)
+    distances = example_distances(received(sae, test), w_enc, examples)
+    scale = received(sae, train).var(0, correction=0).sqrt().to(w_enc)
     columns: dict[str, Tensor] = {
         "n_examples": collector.count,
         "size": examples.sizes,
         "max_activation": highest,
-        **dict(zip(("max_distance", "mean_distance"), example_distances(test, w_enc, examples), strict=True)),
+        **dict(zip(("max_distance", "mean_distance"), distances, strict=True)),
         "participation": participation(w_enc * scale[:, None]),
     }
     if labels is not None:
@@ -160,6 +162,11 @@ def measure(
     return Measured(summary, latents, examples)
 
 
+def received(sae: Encoder, h: Float[Tensor, "n d_in"]) -> Float[Tensor, "n d_in"]:
+    """What the input weights receive of inputs: an autoencoder may normalize them first."""
+    return sae.received(h) if isinstance(sae, SparseAutoencoder) else h
+
+
 def median(values: Float[np.ndarray, " m"]) -> float:
     """The median of the values that are defined; NaN if none is."""
     defined = values[~np.isnan(values)]
@@ -176,8 +183,13 @@ def _highest(sae: Encoder, train: Tensor, batch_size: int) -> Float[Tensor, " m"
 
 
 def _check_activations(sae: Encoder, train: Tensor, test: Tensor) -> None:
+    if isinstance(sae, SparseAutoencoder) and sae.architecture.d_out is not None:
+        raise NbkitError(
+            "This is a transcoder, which predicts other activations than it reads: only an autoencoder's "
+            "reconstruction of its input can be evaluated."
+        )
     d_in = len(sae.w_enc)
-    for name in ("w_enc", "b_enc", "w_dec", "b_dec"):
+    for name in ("w_enc", "b_enc", "w_dec", "b_dec", "b_gate", "r_mag", "threshold", "w_skip"):
         weights = getattr(sae, name, None)
         if weights is not None and not _is_finite(weights):
             raise NbkitError(f"The autoencoder's {name} holds NaN or infinite values: train it again.")

@@ -13,7 +13,7 @@ from torch import Tensor
 from nbkit.errors import NbkitError
 from nbkit.method.clusters import FeatureClusters, check_threshold, feature_clusters
 from nbkit.method.metrics import polysemanticity_from_distances
-from nbkit.sae.evaluation import DEAD_BELOW, Encoder, Measured, Readout, measure, median
+from nbkit.sae.evaluation import DEAD_BELOW, Encoder, Measured, Readout, measure, median, received
 
 SAE_CUT, HIDDEN_CUT = 0.05, 0.2
 """Distances at which the trees of SAE latents and of the MLP's hidden neurons are cut (the author's MNIST page)."""
@@ -65,14 +65,15 @@ class SaeReport:
         return self._measured.examples.activations[self._rows(latent)].numpy()
 
     def embeddings(self, latent: int) -> Float[np.ndarray, "size d_in"]:
-        """h * w_enc[:, latent] of the examples, in float64.
+        """h * w_enc[:, latent] of the examples, in float64; h is what the weights receive, normalized if the
+        autoencoder normalizes its input.
 
         Raises:
             NbkitError: there is no such latent.
         """
         rows = self._rows(latent)
-        h = self._test[self._measured.examples.inputs[rows].to(self._test.device)].double().cpu()
-        return (h * self.encoder.w_enc[:, latent].detach().double().cpu()).numpy()
+        h = received(self.encoder, self._test[self._measured.examples.inputs[rows].to(self._test.device)])
+        return (h.detach().double().cpu() * self.encoder.w_enc[:, latent].detach().double().cpu()).numpy()
 
     def clusters(self, latent: int, threshold: float | None = None) -> FeatureClusters:
         """The examples in feature clusters, by average linkage.
@@ -127,7 +128,8 @@ def evaluate_sae(
         batch_size: inputs that are encoded together; changes speed and memory alone.
 
     Raises:
-        NbkitError: shapes that don't fit, an empty set, values that are not finite, or a threshold that is no distance.
+        NbkitError: a transcoder, shapes that don't fit, an empty set, values that are not finite, or a threshold that
+            is no distance.
     """
     check_threshold(threshold)
     measured = measure(sae, train, test, readout, labels, images, max_examples, batch_size)
