@@ -20,7 +20,7 @@ def owned_ids(tokenizer: Any, network: Any) -> Int[np.ndarray, " n"]:
 
     An embedding may be padded, and a vocabulary may have holes: their rows belong to no token.
     """
-    ids = np.unique(np.fromiter(tokenizer.get_vocab().values(), dtype=np.int64))
+    ids: Int[np.ndarray, " n"] = np.unique(np.fromiter(tokenizer.get_vocab().values(), dtype=np.int64))
     return ids[ids < network.get_input_embeddings().weight.shape[0]]
 
 

@@ -150,7 +150,7 @@ def test_an_overflow_costs_the_neuron_alone(
     config = AtlasConfig(layers=[2], batch_size=8, block_size=16)
     maxima = np.full((N_LAYERS, D_MLP), 0.5) if given else None
     plain = build_atlas(model, contexts, tmp_path / "plain", config, maxima, progress=False)
-    index = int(plain.neurons["n_examples"].idxmax())
+    index = int(plain.neurons["n_examples"].argmax())
     bad = [overflowing(model, 2, index, context, value) for _ in range(2)]
     atlas = build_atlas(bad[0], contexts, tmp_path / "bad", config, maxima, progress=False)
     neuron = atlas.neuron(2, index)
