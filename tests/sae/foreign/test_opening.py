@@ -80,6 +80,51 @@ def test_a_description_of_something_else(tmp_path: Path) -> None:
         load(tmp_path / "sae.pt")
 
 
+@pytest.mark.parametrize("name", ["hyperparams.json", "conf.yaml", "sae.json", "config.yaml"])
+def test_a_description_that_cannot_be_read_is_not_ignored(name: str, tmp_path: Path) -> None:
+    torch.save(weights(), tmp_path / "sae.pt")
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(NbkitError, match=rf"{name} may describe sae\.pt, and nbkit can't read it"):
+        load(tmp_path / "sae.pt")
+
+
+def test_the_description_of_a_checkpoint_lies_one_step_up(tmp_path: Path) -> None:
+    w = weights()
+    tensors = {
+        "encoder.weight": w["W_enc"].T,
+        "encoder.bias": w["b_enc"],
+        "decoder.weight": w["W_dec"].T,
+        "decoder.bias": w["b_dec"],
+    }
+    (tmp_path / "checkpoints").mkdir()
+    torch.save(tensors, tmp_path / "checkpoints" / "ae_1000.pt")
+    trainer = {"dict_class": "AutoEncoderNew", "activation_dim": D_IN, "dict_size": D_SAE}
+    (tmp_path / "config.json").write_text(json.dumps({"trainer": trainer}))
+    wanted = reference(inputs(), w, subtract=False)
+    check(load(tmp_path / "checkpoints" / "ae_1000.pt"), inputs(), wanted)
+
+
+def test_a_description_named_after_the_weights(tmp_path: Path) -> None:
+    """Neel Nanda's, and those of hook_z that followed."""
+    torch.save(weights(), tmp_path / "25.pt")
+    config = {"act_size": D_IN, "dict_size": D_SAE, "act_name": "blocks.5.attn.hook_z", "l1_coeff": 3e-4, "seed": 49}
+    (tmp_path / "25_cfg.json").write_text(json.dumps(config))
+    z, out = reference(inputs(), weights())
+    check(load(tmp_path / "25.pt"), inputs().view(-1, 2, 3), (z, out.view(-1, 2, 3)))
+    for odd, match in (({"act_size": 7}, "act_size = 7"), ({"tied": True}, "the field 'tied'")):
+        (tmp_path / "25_cfg.json").write_text(json.dumps(config | odd))
+        with pytest.raises(NbkitError, match=match):
+            load(tmp_path / "25.pt")
+
+
+def test_loaded_weights_do_not_hang_on_their_file(tmp_path: Path) -> None:
+    SparseAutoencoder(D_IN, D_SAE).save(tmp_path)
+    sae = load(tmp_path)
+    before = sae.w_enc.detach().clone()
+    (tmp_path / "sae.safetensors").write_bytes(bytes((tmp_path / "sae.safetensors").stat().st_size))
+    assert torch.equal(sae.w_enc, before)
+
+
 def test_a_description_without_weights(tmp_path: Path) -> None:
     (tmp_path / "cfg.json").write_text(json.dumps(config_6("standard")))
     with pytest.raises(NbkitError, match=r"has none of sae_weights\.safetensors"):
