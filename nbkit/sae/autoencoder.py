@@ -261,8 +261,10 @@ class SparseAutoencoder(nn.Module):
         if self.activation in ("batch_topk", "jumprelu"):
             return pre.relu() * (pre > self._exact(self.threshold))
         if self.activation == "groupmax":
-            largest, places = pre.relu().unflatten(1, (self.k or 1, -1)).max(2, keepdim=True)
-            return torch.zeros_like(pre).unflatten(1, (self.k or 1, -1)).scatter(2, places, largest).flatten(1)
+            assert self.k is not None
+            groups = pre.relu().unflatten(1, (self.k, -1))
+            largest, places = groups.max(2, keepdim=True)
+            return torch.zeros_like(groups).scatter(2, places, largest).flatten(1)
         return activate(pre, self.activation, self.k)
 
     def _normalized(self, h: Float[Tensor, "b d_in"]) -> tuple[Tensor, Tensor, Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,12 +18,14 @@ from tests.examples.foreign_saes import (
     D_SAE,
     K,
     check,
+    config_3,
     config_6,
     inputs,
     reference,
     weights,
     write_folder,
 )
+from tests.sae.foreign import test_sparsify as sparsify
 
 load = SparseAutoencoder.load
 
@@ -115,6 +118,36 @@ def test_a_description_named_after_the_weights(tmp_path: Path) -> None:
         (tmp_path / "25_cfg.json").write_text(json.dumps(config | odd))
         with pytest.raises(NbkitError, match=match):
             load(tmp_path / "25.pt")
+
+
+ODD = (None, True, 0, -1, 1.5, float("nan"), 10**30, "", "x" * 300, "\x1b[31m", [], [[1]], {}, {"k": 3}, "layer_norm")
+
+
+@pytest.mark.parametrize(
+    "config", [config_3(activation_fn_str="topk", activation_fn_kwargs={"k": K}), sparsify.config()]
+)
+def test_odd_values_are_obeyed_or_refused_in_one_sentence(config: dict[str, Any], tmp_path: Path) -> None:
+    theirs = "hook_name" not in config
+    tensors = sparsify.stored(weights()) if theirs else weights()
+    write_folder(tmp_path, config, tensors, "sae.safetensors" if theirs else "sae_weights.safetensors")
+    n_refused = 0
+    for name in (*config, "sae", "metadata", "schema", "trainer", "act_size"):
+        for value in ODD:
+            (tmp_path / "cfg.json").write_text(json.dumps(config | {name: value}))
+            try:
+                load(tmp_path)(inputs())
+            except NbkitError as error:
+                message = str(error).replace(str(tmp_path), "")
+                assert len(message) <= 300 and "\n" not in message and "\x1b" not in message
+                n_refused += 1
+    assert n_refused > 100
+
+
+def test_sparse_tensors(tmp_path: Path) -> None:
+    w = weights()
+    torch.save({**w, "W_enc": w["W_enc"].to_sparse()}, tmp_path / "sae.pt")
+    with pytest.raises(NbkitError, match="'W_enc' is no plain tensor of real numbers"):
+        load(tmp_path / "sae.pt")
 
 
 def test_loaded_weights_do_not_hang_on_their_file(tmp_path: Path) -> None:
