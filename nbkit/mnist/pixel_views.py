@@ -76,5 +76,8 @@ def _check(sae: SparseAutoencoder) -> None:
     if sae.d_in != HIDDEN:
         raise NbkitError(f"This autoencoder reads {sae.d_in} numbers: one of the hidden layer reads {HIDDEN}.")
     architecture = sae.architecture
-    if architecture.normalize_activations != "none" or architecture.d_out is not None or architecture.skip:
-        raise NbkitError("These maps are of autoencoders whose latents and output are linear in the hidden layer.")
+    if architecture.normalize_activations != "none" or architecture.d_out is not None:
+        raise NbkitError(
+            "This autoencoder normalizes its input or is a transcoder: there are maps only where pre-activations are "
+            "linear in the hidden layer, and the reconstruction is in the latents."
+        )

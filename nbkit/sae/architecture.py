@@ -10,7 +10,7 @@ from nbkit.errors import NbkitError
 
 Activation = Literal["relu", "topk", "batch_topk"]
 """What can be trained."""
-AnyActivation = Literal["relu", "topk", "batch_topk", "jumprelu", "gated"]
+AnyActivation = Literal["relu", "topk", "batch_topk", "jumprelu", "gated", "groupmax"]
 """What can be opened."""
 Normalization = Literal["none", "constant_norm_rescale", "layer_norm"]
 Reshaping = Literal["none", "hook_z"]
@@ -27,7 +27,7 @@ class Architecture:
     activation: AnyActivation = "relu"
     """How latents follow from pre-activations."""
     k: int | None = None
-    """Latents kept for an input; of `topk` and `batch_topk`."""
+    """Latents kept for an input; of `topk`, `batch_topk` and `groupmax`."""
     d_out: int | None = None
     """Width of what a transcoder predicts; None for an autoencoder, which reconstructs what it reads."""
     apply_b_dec_to_input: bool = True
@@ -58,11 +58,13 @@ class Architecture:
         if self.activation not in get_args(AnyActivation):
             known = ", ".join(get_args(Activation))
             raise NbkitError(f"There is no activation {str(self.activation)[:40]!r}: choose one of {known}.")
-        if self.activation in ("topk", "batch_topk"):
+        if self.activation in ("topk", "batch_topk", "groupmax"):
             if self.k is None or not 1 <= self.k <= self.d_sae:
                 raise NbkitError(
                     f"k is {str(self.k)[:40]}: {self.activation} needs a number of latents from 1 to {self.d_sae}."
                 )
+            if self.activation == "groupmax" and self.d_sae % self.k:
+                raise NbkitError(f"k is {self.k}: {self.d_sae} latents don't fall into so many equal groups.")
         elif self.k is not None:
             raise NbkitError(
                 f"k is {self.k}, and {self.activation} keeps every latent that passes: leave k out, or choose topk or "

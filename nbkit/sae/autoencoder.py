@@ -51,9 +51,9 @@ class SparseAutoencoder(nn.Module):
     """Number of latents."""
     activation: AnyActivation
     """`relu`, `topk`, `batch_topk`; read from other codes also `jumprelu` (a threshold for each latent) and `gated`
-    (Rajamanoharan et al. 2024)."""
+    (both of Rajamanoharan et al. 2024), and `groupmax` (sparsify's: the largest of each of k groups)."""
     k: int | None
-    """Latents kept for an input, of `topk` and `batch_topk`."""
+    """Latents kept for an input, of `topk`, `batch_topk` and `groupmax`."""
     architecture: Architecture
     """All that the weights don't say."""
     w_enc: nn.Parameter
@@ -100,7 +100,7 @@ class SparseAutoencoder(nn.Module):
 
     @classmethod
     def of(cls, architecture: Architecture, tensors: dict[str, Tensor]) -> SparseAutoencoder:
-        """The autoencoder of an architecture with these tensors, all in the widest precision among them.
+        """The autoencoder of an architecture with these tensors, copied, all in the widest precision among them.
 
         Raises:
             NbkitError: a tensor is missing, too many, of a wrong shape or not finite.
@@ -111,7 +111,7 @@ class SparseAutoencoder(nn.Module):
             dtype = torch.promote_types(dtype, tensor.dtype)
         sae = cls.__new__(cls)
         nn.Module.__init__(sae)
-        sae._take(architecture, {name: tensor.to(dtype) for name, tensor in tensors.items()})
+        sae._take(architecture, {name: tensor.to(dtype, copy=True) for name, tensor in tensors.items()})
         return sae
 
     def _take(self, architecture: Architecture, tensors: dict[str, Tensor]) -> None:
@@ -221,8 +221,8 @@ class SparseAutoencoder(nn.Module):
 
         - SAELens, any version: `cfg.json` and `sae_weights.safetensors`; standard, topk, batchtopk (matryoshka too),
           jumprelu and gated autoencoders, transcoders with and without a skip connection.
-        - EleutherAI's sparsify: `cfg.json` and `sae.safetensors`; TopK autoencoders and transcoders.
-        - dictionary_learning: `config.json` and `ae.pt`; all its classes.
+        - EleutherAI's sparsify: `cfg.json` and `sae.safetensors`; autoencoders and transcoders.
+        - dictionary_learning: `config.json` and `ae.pt`; all its classes. Neel Nanda's `25.pt` and `25_cfg.json`.
         - Gemma Scope: `params.npz`, or `config.json` and `params.safetensors`. The first is a transcoder's if a folder
           above it is named so.
         - A file of weights alone (`.safetensors`, or a torch state dict): `encoder.weight`, `encoder.bias`,
@@ -260,6 +260,11 @@ class SparseAutoencoder(nn.Module):
         pre = pre_activations(x, w, b, b_dec) if subtract else affine(x, w, b)
         if self.activation in ("batch_topk", "jumprelu"):
             return pre.relu() * (pre > self._exact(self.threshold))
+        if self.activation == "groupmax":
+            assert self.k is not None
+            groups = pre.relu().unflatten(1, (self.k, -1))
+            largest, places = groups.max(2, keepdim=True)
+            return torch.zeros_like(groups).scatter(2, places, largest).flatten(1)
         return activate(pre, self.activation, self.k)
 
     def _normalized(self, h: Float[Tensor, "b d_in"]) -> tuple[Tensor, Tensor, Tensor]:

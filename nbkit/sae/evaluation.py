@@ -124,7 +124,7 @@ def measure(
         drift += offset.sum(0)
         if readout is not None and labels is not None:
             for name, x in (("correct_before", h), ("correct", reconstruction)):
-                answers = readout(x).argmax(1)
+                answers = readout(x.to(test.dtype)).argmax(1)
                 totals[name] += float((answers == labels[batch].to(answers.device)).sum())
 
     examples, highest = collector.examples(), _highest(sae, train, batch_size)

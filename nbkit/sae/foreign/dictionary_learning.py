@@ -74,7 +74,9 @@ def read_dictionary_learning(
     trainer.must_be("activation_dim", d_in)
     trainer.must_be("dict_size", d_sae)
     k = trainer.size("k")
-    if "k" in tensors and tensors["k"].numel() == 1:
+    if "k" in tensors:
+        if tensors["k"].numel() != 1 or tensors["k"].is_floating_point():
+            raise NbkitError(f"{path}: k holds {tensors['k'].dtype} of shape {tuple(tensors['k'].shape)}: no number")
         kept = int(tensors["k"])
         if k is not None and k != kept:
             raise NbkitError(f"{description.path} says k = {k}, and the weights beside it have {kept}: one is wrong")

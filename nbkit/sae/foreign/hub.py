@@ -7,10 +7,10 @@ from pathlib import Path, PurePosixPath
 
 from nbkit import assets
 from nbkit.errors import NbkitError
-from nbkit.sae.foreign.opening import DESCRIPTIONS, WEIGHTS
+from nbkit.sae.foreign.opening import DESCRIPTIONS, UNREAD, WEIGHTS
 
 PREFIX = "hf:"
-BESIDE = (*DESCRIPTIONS, "activation_scaler.json", "activation_whitening.safetensors")
+BESIDE = (*DESCRIPTIONS, *UNREAD, "activation_scaler.json", "activation_whitening.safetensors")
 """What else may lie in a folder and be of use."""
 
 
@@ -81,4 +81,6 @@ def _wanted(files: list[str], inside: str, repository: str) -> list[str]:
         folders = sorted({str(PurePosixPath(name).parent) for name in files if PurePosixPath(name).name in WEIGHTS})
         hint = f"it has some in {', '.join(folders[:3])[:120]}" if folders else f"it has none of {', '.join(WEIGHTS)}"
         raise NbkitError(f"the hub's {repository} has no sparse autoencoder in {inside or 'its first folder'}: {hint}")
-    return [*weights, *(str(folder / name) for name in BESIDE if str(folder / name) in files)]
+    beside = [*BESIDE, f"{PurePosixPath(weights[0]).stem}_cfg.json"]
+    described = [folder, *([folder.parent] if folder.name == "checkpoints" else [])]
+    return [*weights, *(name for place in described for each in beside if (name := str(place / each)) in files)]

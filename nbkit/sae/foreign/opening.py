@@ -12,6 +12,7 @@ from nbkit.sae.architecture import AnyActivation, Architecture
 from nbkit.sae.description import Description
 from nbkit.sae.foreign.dictionary_learning import read_dictionary_learning
 from nbkit.sae.foreign.gemma_scope import read_gemma_scope_2, read_npz
+from nbkit.sae.foreign.nanda import read_nanda
 from nbkit.sae.foreign.saelens import SAELENS_WEIGHTS, read_saelens
 from nbkit.sae.foreign.sparsify import read_sparsify
 from nbkit.sae.foreign.state_dict import read_state_dict
@@ -24,6 +25,8 @@ Reader = Callable[[Description, dict[str, Tensor], Path], Found]
 DESCRIPTIONS = (SAE_CONFIG, "config.json")
 WEIGHTS = (SAELENS_WEIGHTS, SAE_WEIGHTS, "ae.pt", "params.npz", "params.safetensors")
 """Names under which a folder holds an autoencoder."""
+UNREAD = ("hyperparams.json", "hyperparameters.json", "config.yaml", "cfg.yaml", "conf.yaml", "config.yml")
+"""Names of descriptions that other codes write and nbkit doesn't read."""
 _OF_SAELENS = frozenset(
     ("architecture", "d_sae", "hook_name", "hook_point", "metadata", "sae", "normalize_activations", "hook_layer")
 )
@@ -48,7 +51,7 @@ def open_files(path: Path, activation: AnyActivation | None = None, k: int | Non
             weights = _weights(path, description)
     else:
         weights = path
-        description = _description(path.parent, path.name) if path.is_file() else None
+        description = _beside(path) if path.is_file() else None
     found = _read(weights, description, activation, k)
     for name, given in (("activation", activation), ("k", k)):
         said = getattr(found[0], name)
@@ -56,6 +59,25 @@ def open_files(path: Path, activation: AnyActivation | None = None, k: int | Non
             where = description.path if description else weights
             raise NbkitError(f"{where} says {name} = {said!r}, and {given!r} was given: leave it out.")
     return found
+
+
+def _beside(weights: Path) -> Description | None:
+    """The description of a file of weights; a folder of checkpoints has it one step up."""
+    own = weights.with_name(f"{weights.stem}_cfg.json")
+    if own.is_file():
+        return Description.read(own)
+    folders = [weights.parent, *([weights.parent.parent] if weights.parent.name == "checkpoints" else [])]
+    for folder in folders:
+        if description := _description(folder, "ae.pt" if weights.name.startswith("ae") else weights.name):
+            return description
+    unread = [folder / name for folder in folders for name in (*UNREAD, f"{weights.stem}.json")]
+    for path in unread:
+        if path.is_file():
+            raise NbkitError(
+                f"{path} may describe {weights.name}, and nbkit can't read it: if it is about something else, put the "
+                "weights into a folder of their own"
+            )
+    return None
 
 
 def _description(folder: Path, weights: str | None) -> Description | None:
@@ -97,6 +119,8 @@ def _read(weights: Path, description: Description | None, activation: AnyActivat
 
 def _reader(description: Description) -> Reader:
     fields = description.fields
+    if {"act_size", "dict_size"} <= set(fields):
+        return read_nanda
     if isinstance(fields.get("trainer"), dict):
         return read_dictionary_learning
     if fields.get("architecture") == "jump_relu":

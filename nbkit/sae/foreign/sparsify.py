@@ -1,12 +1,13 @@
-"""EleutherAI's sparsify: `cfg.json` and `sae.safetensors`, TopK autoencoders and transcoders."""
+"""EleutherAI's sparsify: `cfg.json` and `sae.safetensors`, autoencoders and transcoders."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 from torch import Tensor, zeros
 
-from nbkit.sae.architecture import Architecture
+from nbkit.sae.architecture import AnyActivation, Architecture
 from nbkit.sae.description import Description
 from nbkit.sae.foreign.weights import Layout, renamed
 
@@ -26,7 +27,7 @@ def read_sparsify(
     """Raises NbkitError for a field that can't be obeyed or contradicts the weights."""
     transcode = description.flag("transcode", default=False)
     skip = description.flag("skip_connection", default=False)
-    description.choice("activation", "topk", ("topk",))
+    activation = cast(AnyActivation, description.choice("activation", "topk", ("topk", "groupmax")))
     if description.flag("signed", default=False):
         raise description.refusal("signed", True, "its latents are negative too")
     layout = {**LAYOUT, "W_skip": ("w_skip", True)} if skip else LAYOUT
@@ -44,4 +45,4 @@ def read_sparsify(
     description.finish(HARMLESS)
     found["threshold"] = zeros((), dtype=found["w_enc"].dtype)
     d_out = found["w_dec"].shape[1] if transcode else None
-    return Architecture(d_in, d_sae, "topk", k, d_out, apply_b_dec_to_input=not transcode, skip=skip), found
+    return Architecture(d_in, d_sae, activation, k, d_out, apply_b_dec_to_input=not transcode, skip=skip), found

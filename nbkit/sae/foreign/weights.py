@@ -87,4 +87,7 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
     named = isinstance(content, dict) and all(isinstance(name, str) for name in content)
     if not named or not all(isinstance(value, Tensor) for value in content.values()):
         raise NbkitError(f"{path} is not a state dict of tensors: save the autoencoder's state dict alone")
+    for name, tensor in content.items():
+        if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta or tensor.is_complex():
+            raise NbkitError(f"{path}: {name[:60]!r} is no plain tensor of real numbers: save it as one")
     return dict(content)

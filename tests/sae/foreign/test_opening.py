@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,12 +18,14 @@ from tests.examples.foreign_saes import (
     D_SAE,
     K,
     check,
+    config_3,
     config_6,
     inputs,
     reference,
     weights,
     write_folder,
 )
+from tests.sae.foreign import test_sparsify as sparsify
 
 load = SparseAutoencoder.load
 
@@ -78,6 +81,81 @@ def test_a_description_of_something_else(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("[1]")
     with pytest.raises(NbkitError, match="is no JSON object"):
         load(tmp_path / "sae.pt")
+
+
+@pytest.mark.parametrize("name", ["hyperparams.json", "conf.yaml", "sae.json", "config.yaml"])
+def test_a_description_that_cannot_be_read_is_not_ignored(name: str, tmp_path: Path) -> None:
+    torch.save(weights(), tmp_path / "sae.pt")
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(NbkitError, match=rf"{name} may describe sae\.pt, and nbkit can't read it"):
+        load(tmp_path / "sae.pt")
+
+
+def test_the_description_of_a_checkpoint_lies_one_step_up(tmp_path: Path) -> None:
+    w = weights()
+    tensors = {
+        "encoder.weight": w["W_enc"].T,
+        "encoder.bias": w["b_enc"],
+        "decoder.weight": w["W_dec"].T,
+        "decoder.bias": w["b_dec"],
+    }
+    (tmp_path / "checkpoints").mkdir()
+    torch.save(tensors, tmp_path / "checkpoints" / "ae_1000.pt")
+    trainer = {"dict_class": "AutoEncoderNew", "activation_dim": D_IN, "dict_size": D_SAE}
+    (tmp_path / "config.json").write_text(json.dumps({"trainer": trainer}))
+    wanted = reference(inputs(), w, subtract=False)
+    check(load(tmp_path / "checkpoints" / "ae_1000.pt"), inputs(), wanted)
+
+
+def test_a_description_named_after_the_weights(tmp_path: Path) -> None:
+    """Neel Nanda's, and those of hook_z that followed."""
+    torch.save(weights(), tmp_path / "25.pt")
+    config = {"act_size": D_IN, "dict_size": D_SAE, "act_name": "blocks.5.attn.hook_z", "l1_coeff": 3e-4, "seed": 49}
+    (tmp_path / "25_cfg.json").write_text(json.dumps(config))
+    z, out = reference(inputs(), weights())
+    check(load(tmp_path / "25.pt"), inputs().view(-1, 2, 3), (z, out.view(-1, 2, 3)))
+    for odd, match in (({"act_size": 7}, "act_size = 7"), ({"tied": True}, "the field 'tied'")):
+        (tmp_path / "25_cfg.json").write_text(json.dumps(config | odd))
+        with pytest.raises(NbkitError, match=match):
+            load(tmp_path / "25.pt")
+
+
+ODD = (None, True, 0, -1, 1.5, float("nan"), 10**30, "", "x" * 300, "\x1b[31m", [], [[1]], {}, {"k": 3}, "layer_norm")
+
+
+@pytest.mark.parametrize(
+    "config", [config_3(activation_fn_str="topk", activation_fn_kwargs={"k": K}), sparsify.config()]
+)
+def test_odd_values_are_obeyed_or_refused_in_one_sentence(config: dict[str, Any], tmp_path: Path) -> None:
+    theirs = "hook_name" not in config
+    tensors = sparsify.stored(weights()) if theirs else weights()
+    write_folder(tmp_path, config, tensors, "sae.safetensors" if theirs else "sae_weights.safetensors")
+    n_refused = 0
+    for name in (*config, "sae", "metadata", "schema", "trainer", "act_size"):
+        for value in ODD:
+            (tmp_path / "cfg.json").write_text(json.dumps(config | {name: value}))
+            try:
+                load(tmp_path)(inputs())
+            except NbkitError as error:
+                message = str(error).replace(str(tmp_path), "")
+                assert len(message) <= 300 and "\n" not in message and "\x1b" not in message
+                n_refused += 1
+    assert n_refused > 100
+
+
+def test_sparse_tensors(tmp_path: Path) -> None:
+    w = weights()
+    torch.save({**w, "W_enc": w["W_enc"].to_sparse()}, tmp_path / "sae.pt")
+    with pytest.raises(NbkitError, match="'W_enc' is no plain tensor of real numbers"):
+        load(tmp_path / "sae.pt")
+
+
+def test_loaded_weights_do_not_hang_on_their_file(tmp_path: Path) -> None:
+    SparseAutoencoder(D_IN, D_SAE).save(tmp_path)
+    sae = load(tmp_path)
+    before = sae.w_enc.detach().clone()
+    (tmp_path / "sae.safetensors").write_bytes(bytes((tmp_path / "sae.safetensors").stat().st_size))
+    assert torch.equal(sae.w_enc, before)
 
 
 def test_a_description_without_weights(tmp_path: Path) -> None:

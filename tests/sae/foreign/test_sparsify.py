@@ -18,6 +18,7 @@ from tests.examples.foreign_saes import (
     Weights,
     check,
     inputs,
+    output,
     random,
     reference,
     weights,
@@ -78,6 +79,19 @@ def test_autoencoders(skip: bool, tmp_path: Path) -> None:
     check(SparseAutoencoder.load(tmp_path / "sae.safetensors", "topk", K), inputs(), (z, out))
 
 
+def test_the_largest_of_each_group(tmp_path: Path) -> None:
+    sae = SparseAutoencoder.load(write(tmp_path, config(activation="groupmax", k=4), stored(weights())))
+    pre, _ = reference(inputs(), weights())
+    z = torch.zeros_like(pre)
+    for row, values in zip(z, pre, strict=True):
+        for start in range(0, D_SAE, 5):
+            best = start + int(values[start : start + 5].argmax())
+            row[best] = values[best]
+    check(sae, inputs(), (z, torch.stack([output(row, weights()) for row in z])))
+    with pytest.raises(NbkitError, match=r"SAELens .* has no groupmax autoencoder"):
+        sae.save(tmp_path / "new", format="saelens")
+
+
 def test_the_description_of_its_first_versions(tmp_path: Path) -> None:
     tensors = stored(weights())
     tensors["encoder.weight"], tensors["encoder.bias"] = tensors["encoder.weight"][:18], tensors["encoder.bias"][:18]
@@ -95,7 +109,8 @@ def test_the_precision_is_that_of_the_tensors(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "match"),
     [
-        ({"activation": "groupmax"}, 'activation = "groupmax"'),
+        ({"activation": "batchtopk"}, 'activation = "batchtopk"'),
+        ({"activation": "groupmax"}, "k is 3: 20 latents don't fall into so many equal groups"),
         ({"signed": True}, "signed = true"),
         ({"k": None}, "k = null"),
         ({"k": D_SAE + 1}, "k is 21"),
