@@ -28,13 +28,13 @@ def make_bridge(name: str, network: Any, tokenizer: Any) -> Any:
 
     weight = next(network.parameters())
     place = {"dtype": weight.dtype, "device": str(weight.device)}
+    own = deepcopy(tokenizer)
+    own.init_kwargs |= {"name_or_path": name, "add_bos_token": True}  # or TransformerLens opens another that adds it
     # What would read images and sound is no part of a language model, and TransformerLens installs what that takes.
     no_processors = patch.object(source, "load_modality_processor", lambda *_: None)
     try:
         with hub_as_asked(offline=True), no_processors:
-            return TransformerBridge.boot_transformers(
-                name, hf_model=twin(network), tokenizer=deepcopy(tokenizer), **place
-            )
+            return TransformerBridge.boot_transformers(name, hf_model=twin(network), tokenizer=own, **place)
     except Exception as error:  # whatever it raises, there is no bridge
         reason = (str(error).strip().splitlines() or [""])[0][:100]
         raise NbkitError(

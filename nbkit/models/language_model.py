@@ -122,9 +122,7 @@ class LanguageModel:
     def fingerprint(self) -> str:
         """sha256 of the weights that an atlas is made of, with their names, shapes and dtype: embeddings, blocks, and
         where neurons promote tokens by them final norm and unembedding."""
-        found = self.unembedding
-        beyond = () if found is None else (found.norm, found.head)
-        return fingerprint(self.network, trace(self.network, self.probe()), beyond)
+        return fingerprint(self.network, trace(self.network, self.probe()), self.unembedding)
 
     @cached_property
     def unembedding(self) -> Unembedding | None:

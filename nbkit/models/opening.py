@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import torch
 
 from nbkit.errors import NbkitError
@@ -65,8 +66,8 @@ def _look_into(name: str, network: Any, tokenizer: Any, missing: Iterable[str]) 
     """Finds the MLPs of a network, and an attention implementation that is right."""
     weight = network.get_input_embeddings().weight
     ids = owned_ids(tokenizer, network)
-    if len(ids) < 2:
-        raise NbkitError(f"model {name!r}: its tokenizer has no tokens of the model's; give the model's own tokenizer")
+    if len(np.setdiff1d(ids, tokenizer.all_special_ids)) < 2:  # what transformers makes of a folder without one
+        raise NbkitError(f"model {name!r} comes without a tokenizer: give the model's own, too, as tokenizer=…")
     for tensor_name, tensor in network.state_dict().items():
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
             raise NbkitError(
@@ -84,7 +85,7 @@ def _look_into(name: str, network: Any, tokenizer: Any, missing: Iterable[str]) 
             mlps.append(find_mlp(call, _hint(network.config.get_text_config())))
     except Exception as error:  # whatever stops it, it is no model of the kind
         raise _unsupported(name, layer + _first_line(error)) from error
-    absent = sorted(set(missing).intersection(name for name, _ in used_weights(network, traced)))
+    absent = sorted(set(missing).intersection(name for name, _ in used_weights(network, traced, None)))
     if absent:
         raise NbkitError(f"model {name!r}: {absent[0]!r}, one of {len(absent)} weights, is missing from its files")
     shapes = sorted({mlp.linear.stop - mlp.linear.start for mlp in mlps})
