@@ -15,6 +15,7 @@ from nbkit.atlas.snippets import Snippet, display_token
 from nbkit.atlas.visible import visible_characters
 from nbkit.figures.fonts import families_of, font_of, opened
 from nbkit.figures.palette import HEAT, INK
+from nbkit.figures.reading_order import mirrored_text, reading_order
 
 MISSING = "□"
 ELLIPSIS = "…"
@@ -84,35 +85,37 @@ def draw_snippet(
     left, middle, right = columns
     shown = iter(visible_characters("".join(snippet.tokens)))
     texts = [_with_glyphs("".join(islice(shown, len(token)))) for token in snippet.tokens]
-    mirror = left + right if _is_leftward("".join(texts)) else None
-    shares = [activation / highest for activation in snippet.activations]
-    x = middle
+    rightmost, leftmost = middle, middle - width(" ", size) * texts[snippet.key].startswith(" ")
     last = min(snippet.key + AFTER, len(texts) - 1)
+    line: list[tuple[int, str]] = []
     for i in range(snippet.key, last + 1):
         text = texts[i].lstrip() if i == snippet.key else texts[i]  # key tokens stand under each other
-        part = clip(text, right - x, size, more=i < last)
-        _draw_token(ax, part, x, y, size, shares[i], color if i == snippet.key else None, mirror)
-        x += width(part, size)
-        if part != text:
+        line.append((i, clip(text, right - rightmost, size, more=i < last)))
+        rightmost += width(line[-1][1], size)
+        if line[-1][1] != text:
             break
-    x = middle - width(" ", size) * texts[snippet.key].startswith(" ")
     for i in reversed(range(snippet.key)):
-        part = clip(texts[i], x - left, size, more=i > 0, keep_end=True)
-        x -= width(part, size)
-        _draw_token(ax, part, x, y, size, shares[i], None, mirror)
-        if part != texts[i]:
+        line.insert(0, (i, clip(texts[i], leftmost - left, size, more=i > 0, keep_end=True)))
+        leftmost -= width(line[0][1], size)
+        if line[0][1] != texts[i]:
             break
+    gap = {snippet.key: width(texts[snippet.key], size) - width(texts[snippet.key].lstrip(), size)}
+    runs, leftward = reading_order([text for _, text in line])
+    x = left + right - rightmost if leftward else leftmost
+    for place, mirrored in runs:
+        i, text = line[place]
+        x += gap.get(i, 0) * (not leftward)
+        outline = color if i == snippet.key else None
+        _draw_token(
+            ax, mirrored_text(text) if mirrored else text, x, y, size, snippet.activations[i] / highest, outline
+        )
+        x += width(text, size)
 
 
-def _draw_token(
-    ax: Axes, text: str, x: float, y: float, size: float, share: float, outline: str | None, mirror: float | None
-) -> None:
+def _draw_token(ax: Axes, text: str, x: float, y: float, size: float, share: float, outline: str | None) -> None:
     visible = text.strip() or text
     start = x + width(text[: len(text) - len(text.lstrip())], size) * bool(text.strip())
-    wide = width(visible, size)
-    if mirror is not None:
-        start = mirror - start - wide
-    box = (start, y - 0.92 * size), wide, 1.2 * size
+    box = (start, y - 0.92 * size), width(visible, size), 1.2 * size
     if share > 0.02:
         ax.add_patch(Rectangle(*box, facecolor=HEAT, alpha=min(share, 1.0), linewidth=0))
     if outline:
@@ -136,12 +139,6 @@ def _with_glyphs(shown: str) -> str:
 def _is_drawn(char: str) -> bool:
     """Whether a character has a shape of its own, and not only a say in that of its neighbors."""
     return unicodedata.category(char) not in ("Cf", "Mn")
-
-
-def _is_leftward(text: str) -> bool:
-    """Whether most letters are read from the right."""
-    directions = [unicodedata.bidirectional(char) for char in text]
-    return sum(d in ("R", "AL") for d in directions) > directions.count("L")
 
 
 @cache
