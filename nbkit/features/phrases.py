@@ -56,7 +56,6 @@ def _index(atlas: Atlas, progress: bool) -> pd.DataFrame:
     found = [
         _counted(list(strings), rows, examples["feature"].to_numpy()[rows], spelled, size)
         for rows, spelled in spellings
-        if len(rows)
     ]
     table = pd.concat(found).groupby(["phrase", "feature"], as_index=False)["count"].max()  # two spellings read alike
     table = table[table["phrase"].str.len() <= LONGEST].astype({"feature": "int32", "count": "int32"})

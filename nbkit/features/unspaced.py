@@ -14,8 +14,6 @@ from nbkit.features.spelling import Spelling
 
 LONGEST_RUN = 4
 """Characters, in the reader's sense; as in phrase-search.js."""
-AROUND = 16
-"""Tokens on each side of a key token that are looked at: of three bytes each, or of one for a mark."""
 UNSPACED = regex.compile(
     r"[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Bopomofo}\p{Script=Thai}\p{Script=Lao}"
     r"\p{Script=Khmer}\p{Script=Myanmar}\p{Script=Javanese}\p{Script=Balinese}\p{Script=Tai_Tham}ー々〆]"
@@ -47,25 +45,19 @@ def runs_around(spelling: Spelling, examples: pd.DataFrame) -> list[tuple[Int[np
 
 def _runs(spelling: Spelling, context: int, position: int) -> list[list[str]]:
     """For each length the runs of word characters around one key token."""
-    goes_on, tokens = spelling.goes_on[context], spelling.tokens[context]
-    first = position
-    while goes_on[first]:
-        first -= 1
-    stop = position + 1
-    while stop < len(tokens) and goes_on[stop]:
-        stop += 1
+    starts = np.flatnonzero(~spelling.goes_on[context])
+    at, reach = int(np.searchsorted(starts, position, side="right")) - 1, LONGEST_RUN - 1
 
-    def clusters(start: int, end: int) -> list[str]:
-        text = "".join(spelling.texts[tokens[i]] for i in range(start, end) if not goes_on[i])
-        return [cluster[0] for cluster in _CLUSTER.finditer(text)]
+    def clusters(some: Int[np.ndarray, " m"]) -> list[str]:
+        return _CLUSTER.findall("".join(spelling.texts[place] for place in spelling.tokens[context, some]))
 
-    before = clusters(max(0, first - AROUND), first)[-(LONGEST_RUN - 1) :]
-    key, after = clusters(first, first + 1), clusters(stop, min(len(tokens), stop + AROUND))
+    before = clusters(starts[max(0, at - reach) : at])[-reach:]
+    key, after = clusters(starts[at : at + 1]), clusters(starts[at + 1 : at + 1 + reach])
     text = before + key + after
     found = []
     for n in range(1, LONGEST_RUN + 1):
-        starts = range(max(0, len(before) - n + 1), min(len(before) + len(key), len(text) - n + 1))
-        found.append(["".join(text[start : start + n]) for start in starts if _is_run(text[start : start + n])])
+        firsts = range(max(0, len(before) - n + 1), min(len(before) + len(key), len(text) - n + 1))
+        found.append(["".join(text[first : first + n]) for first in firsts if _is_run(text[first : first + n])])
     return found
 
 

@@ -24,8 +24,9 @@ SPACE = re.compile(r"[\s\x85\ufeff]+")
 """What JavaScript and Python, taken together, know as whitespace."""
 BLANK = "␣"
 JOINERS = ZERO_WIDTH_NON_JOINER + ZERO_WIDTH_JOINER
-OPTIONAL = re.compile(f"[{ZERO_WIDTH_NON_JOINER}\ufe0e\ufe0f]")
-"""What some write and others don't: a non-joiner, and the choice between a sign as text and as emoji."""
+OPTIONAL = re.compile(f"[{ZERO_WIDTH_NON_JOINER}\ufe0e\ufe0f]|(?<=i)\u0307")
+"""What some write and others don't: a non-joiner, the choice between a sign as text and as emoji, and the dot that the
+lower case of the Turkish İ keeps."""
 
 
 def normalized(text: str) -> str:

@@ -86,7 +86,7 @@ def make_scripts_model(folder: Path, tokenizer: PreTrainedTokenizerFast) -> Path
     return folder
 
 
-def write_scripts(path: Path, repeats: int = 4) -> Path:
+def write_scripts(path: Path, repeats: int = 15) -> Path:
     """Write a text of all scripts, in several orders."""
     texts = list(SCRIPTS.values())
     path.write_text(" ".join(" ".join(texts[i:] + texts[:i]) for i in range(repeats)), encoding="utf-8")

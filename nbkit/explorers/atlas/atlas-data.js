@@ -76,8 +76,9 @@ export class Features {
     return feature - this.starts[this.row(feature)];
   }
 
+  /** Its most frequent key token; of a token that is a part of a character, a character that it has a part in. */
   word(feature) {
-    return this.vocabulary[this.token[feature]];
+    return this.json?.spelled[feature] ?? this.vocabulary[this.token[feature]];
   }
 }
 

@@ -16,7 +16,7 @@ const clustersOf = new Intl.Segmenter("und", { granularity: "grapheme" });
 /** A phrase as the index has it: lower case, composed, single spaces, without what some write and others don't. */
 export function normalized(text) {
   const plain = text.toLowerCase().replace(/\s+/gu, " ").trim();
-  return plain.replace(/[\u200c\ufe0e\ufe0f]/gu, "").normalize("NFC");
+  return plain.replace(/[\u200c\ufe0e\ufe0f]|(?<=i)\u0307/gu, "").normalize("NFC");
 }
 
 /** The longest runs of characters that the index has of a phrase in a script without spaces; none if it is a shorter

@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 
 from nbkit.atlas.atlas import Atlas
+from nbkit.atlas.pieces import pieces
 from nbkit.atlas.snippets import display_token
+from nbkit.atlas.token_bytes import LONE
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.neuron_shard import Importance, Text, neuron_arrays, rounded
 from nbkit.explorers.shared.packing import Layout, pack
@@ -124,7 +126,20 @@ class AtlasShards:
             "counts": self._counts.astype(np.uint16),
             "size": self.features["size"].to_numpy(np.uint16),
             "token": self.text.place[self.features["key_id"]],
+            "json": as_text({"spelled": self._spelled()}),
         }
+
+    def _spelled(self) -> dict[int, str]:
+        """Of each feature whose most frequent key token is a part of a character, one that it has a part in."""
+        parts = {token for token, text in self.atlas.raw_texts.items() if LONE.search(text)}
+        columns = self.features[self.features["key_id"].isin(parts)][["layer", "index", "medoid", "key_id"]]
+        spelled = {}
+        for feature, layer, index, medoid, key_id in columns.itertuples():
+            neuron = self.atlas.neuron(layer, index)
+            example = medoid if neuron.key_ids[medoid] == key_id else np.flatnonzero(neuron.key_ids == key_id)[0]
+            texts, key = neuron.snippet_tokens[example]
+            spelled[int(feature)] = next(piece.text for piece in pieces(texts, key) if piece.first <= key <= piece.last)
+        return spelled
 
     def _neurons(self, number: int) -> dict[str, np.ndarray]:
         atlas, d_mlp = self.atlas, self.atlas.manifest.d_mlp
