@@ -1,7 +1,7 @@
 """What a reader found where a text should be, made a text: one rule for files, hubs and memory."""
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nbkit.errors import NbkitError
 
@@ -43,7 +43,7 @@ def text_of(found: Found) -> str:
     )
 
 
-def _is_missing(value: object) -> bool:
+def _is_missing(value: Any) -> bool:
     """Whether it is NaN, NaT or pandas' NA, as a table's cell without a text can be."""
     import pandas as pd
 

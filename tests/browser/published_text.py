@@ -34,7 +34,7 @@ def _layers(raw: bytes) -> Iterator[bytes]:
         return
     yield raw
     for start in (found.start() for found in re.finditer(rb"\x78[\x01\x5e\x9c\xda]", raw)):  # as in PNG and objects.inv
-        yield _inflated(raw[start:])
+        yield _inflated(memoryview(raw)[start:])
     for found in BASE64.findall(raw):
         decoded = base64.b64decode(found[: len(found) // 4 * 4])
         yield decoded
@@ -48,7 +48,7 @@ def _bytes_of(characters: str) -> bytes:
     return np.packbits(bits).tobytes()
 
 
-def _inflated(packed: bytes) -> bytes:
+def _inflated(packed: bytes | memoryview) -> bytes:
     try:
         return zlib.decompressobj().decompress(packed)
     except zlib.error:
