@@ -39,7 +39,7 @@ from nbkit.atlas.neuron_table import survey
 from nbkit.atlas.scan import Bounds, scan_block
 from nbkit.atlas.snippets import token_texts
 from nbkit.errors import NbkitError
-from nbkit.files import check_seal, is_leftover, not_writable, sweep, write_table, write_tensors
+from nbkit.files import check_seal, is_leftover, make_folder, not_writable, sweep, write_table, write_tensors
 from nbkit.models.logits import direct_unembedding, logit_effects
 
 if TYPE_CHECKING:
@@ -79,8 +79,8 @@ def build_atlas(
     if (folder / MANIFEST).is_file() and _is_finished(folder, manifest):  # needs no lock, nor a disk to write one on
         shutil.rmtree(folder / SCAN, ignore_errors=True)
         return open_atlas(folder)
+    make_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         names = {path.name for path in folder.iterdir()}
         if names and not names & {LOCK, MANIFEST, SCAN}:
             raise _foreign(folder, names)  # without leaving as much as a lock in it

@@ -13,6 +13,7 @@ from nbkit.assets import cache_folder
 from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.atlas.manifest import ATLAS_SCHEMA, MANIFEST
 from nbkit.corpora import CONTEXT_LIMIT
+from nbkit.files import user_path
 
 
 def atlas_for(
@@ -51,7 +52,7 @@ def atlas_for(
         dtype,
         device,
     ]
-    request += [_state(Path(str(name)).expanduser()) for name in (model, corpus)]
+    request += [_state(user_path(str(name))) for name in (model, corpus)]
     digest = hashlib.sha256(json.dumps(request).encode()).hexdigest()[:10]
     folder = cache_folder() / "atlases" / f"{_slug(model)}-{_slug(corpus)}-{digest}"
     if (folder / MANIFEST).is_file():

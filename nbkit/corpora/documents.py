@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from nbkit import assets
 from nbkit.corpora.brown import brown_texts, packed_files
 from nbkit.errors import NbkitError
+from nbkit.files import user_path
 
 CORPORA = ("brown", "nlp-corpus", "openwebtext")
 _OPENWEBTEXT = "Skylion007/openwebtext"
@@ -41,7 +42,7 @@ def open_corpus(corpus: str | Path) -> tuple[str, Iterator[Piece]]:
     if name.startswith("hf:"):
         dataset, _, config = name.removeprefix("hf:").partition(":")
         return name, _pieces(_hub_texts(name, dataset, config or None))
-    path = Path(corpus).expanduser()
+    path = user_path(corpus)
     if path.suffix.lower() in _SUFFIXES or path.exists():
         return path.name, _open_file(path)
     near = get_close_matches(name, CORPORA, n=1)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 
 from nbkit.errors import NbkitError
+from nbkit.files import user_path
 from nbkit.models.language_model import LanguageModel
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -76,7 +77,7 @@ def _source(name: str) -> str:
 
     if name in assets.ASSETS:
         return str(assets.fetch(name))
-    folder = Path(name).expanduser()
+    folder = user_path(name)
     if folder.exists() or name.startswith((".", "/", "~")):
         if not (folder / "config.json").is_file():
             raise NbkitError(f"no model in folder {name!r}: a local model is a Hugging Face folder with a config.json")
