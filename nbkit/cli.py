@@ -103,8 +103,7 @@ def atlas(
     language_model = load_model(model, dtype=dtype, device=device)  # type: ignore[arg-type]
     config.resolved(language_model)  # a wrong layer shows before the corpus is read
     built = build_atlas(language_model, load_contexts(corpus, language_model, length, limit), out, config, table)
-    found = int((built.neurons["n_examples"] > 0).sum())
-    typer.echo(printable(f"{built.path}: {found} neurons with examples"))
+    typer.echo(printable(f"{built.path}: {built.summary}"))
 
 
 @app.command()

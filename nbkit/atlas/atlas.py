@@ -31,6 +31,7 @@ from nbkit.atlas.neuron_table import survey
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE, display_token
 from nbkit.errors import NbkitError
 from nbkit.files import read_table, read_tensors, sweep
+from nbkit.method.checks import have_direction
 from nbkit.method.controls import other_units
 from nbkit.models.logits import read_effects
 
@@ -65,6 +66,9 @@ class Atlas:
     manifest: Manifest
     """What was scanned, how, and with which versions."""
 
+    def __repr__(self) -> str:
+        return f"Atlas({str(self.path)!r}, {self.manifest.model} on {self.manifest.corpus}: {self.summary})"
+
     def __reduce__(self) -> tuple[type[Atlas], tuple[Path, Manifest]]:
         """To travel light to another process: without what has been read."""
         return Atlas, (self.path, self.manifest)
@@ -84,10 +88,28 @@ class Atlas:
         """One row per neuron: layer, index, n_examples, max_activation, and the metrics of the default embedding."""
         return read_table(self.path / NEURONS)
 
+    @property
+    def summary(self) -> str:
+        """How many neurons there are, and how many of them have examples; how many have NaN for their metrics, and
+        why, if any has but for lack of examples."""
+        table = self.neurons
+        n, has = len(table), table["n_examples"]
+        text = f"{int((has > 0).sum())} neurons with examples"
+        reasons = {
+            "have no direction": (has > 1) & table["mean_distance"].isna(),
+            "have activations that are not finite": table["max_activation"].isna(),
+        }
+        for reason, rows in reasons.items():
+            if rows.any():
+                text += f"; {int(rows.sum()):,} of {n:,} neurons {reason}: NaN"
+        return text
+
     def metrics(self, kind: str, progress: bool = True) -> pd.DataFrame:
         """One row per neuron, as in `neurons`, with the metrics in an embedding space of choice.
 
-        Made on first demand and kept in the atlas's folder (see `KeptFiles`).
+        NaN where a neuron has fewer than two examples, or one whose embedding has no direction (see
+        `Neuron.has_direction`). Made on first demand and kept in the atlas's folder (see
+        `KeptFiles`).
 
         Args:
             kind: see `Neuron.kinds`.
@@ -157,12 +179,6 @@ class Atlas:
     def _texts(self) -> dict[int, str]:
         return dict(zip(self.vocabulary["id"].tolist(), self.vocabulary["text"].tolist(), strict=True))
 
-    @cached_property
-    def _donors(self) -> Sequence[int | None]:
-        """For each neuron of a layer another one; None for a layer's only one."""
-        n = self.manifest.d_mlp
-        return other_units(n, self.manifest.seed).tolist() if n > 1 else [None]
-
 
 class _Layer:
     """A layer's file, mapped into memory."""
@@ -173,7 +189,7 @@ class _Layer:
 
     def neuron(self, index: int) -> Neuron:
         tensors, manifest = self.tensors, self.atlas.manifest
-        donor = self.atlas._donors[index]
+        donor = int(self._donors[index])
         start, stop = tensors["offsets"][index : index + 2].tolist()
         columns = {name: tensors[name][start:stop].numpy() for name in ("context", "position", "activation")}
         return Neuron(
@@ -187,13 +203,21 @@ class _Layer:
             pre_mlp=tensors["pre_mlp"][tensors["vector"][start:stop].long()].float().numpy(),
             window=tensors["window"][start:stop].numpy(),
             weights=self._weights(index),
-            donor=None if donor is None else self._weights(donor),
+            donor=None if donor < 0 else self._weights(donor),
             embedding=manifest.embedding,
             activation=manifest.activation,
             snippet_tokens=_SnippetTokens(self.atlas, columns["context"], columns["position"]),
             levels=read_levels(tensors, index),
             logit_effects=read_effects(tensors, index),
         )
+
+    @cached_property
+    def _donors(self) -> Int[np.ndarray, " d_mlp"]:
+        """For each neuron another one whose weights have a direction; -1 if there is none."""
+        able = have_direction(self.tensors["w_in"].numpy())
+        if "w_gate" in self.tensors:
+            able &= have_direction(self.tensors["w_gate"].numpy())
+        return other_units(len(able), self.atlas.manifest.seed, able) if len(able) > 1 else np.array([-1])
 
     def _weights(self, index: int) -> InputWeights:
         tensors = self.tensors

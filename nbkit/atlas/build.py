@@ -175,7 +175,9 @@ def _merge(
     """Writes the file of every layer; gives the ids of the tokens that neurons promote or suppress."""
     for block in blocks:
         block.verify()
-    maximum = torch.stack([block["maximum"] for block in blocks]).amax(0) if maxima is None else maxima
+    maximum = torch.stack([block["maximum"] for block in blocks]).amax(0)
+    if maxima is not None:
+        maximum = maxima.where(~maximum.isnan(), torch.nan)
     unembedding, affected = direct_unembedding(model), np.empty(0, dtype=np.int32)
     for row, layer in enumerate(tqdm(config.numbers, desc="merge", unit="layer", disable=not progress)):
         merged = merge_layer(blocks, layer, maximum[row], config) | {"maximum": maximum[row].contiguous()}

@@ -126,7 +126,7 @@ def _examples(atlas: Atlas, progress: bool) -> pd.DataFrame:
 def _examples_of_layer(atlas: Atlas, layer: int, firsts: pd.Series) -> pd.DataFrame:
     rows = []
     for neuron in atlas.iterate(layer):
-        if not len(neuron):
+        if not len(neuron) or not neuron.has_direction():
             continue
         feature = firsts[neuron.index] + neuron.clusters(ATLAS_CUT).labels
         rows.append(np.stack([feature, neuron.context, neuron.position, neuron.key_ids]))
