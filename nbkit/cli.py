@@ -176,7 +176,7 @@ def read_maxima(path: Path) -> np.ndarray:
             table: np.ndarray = numpy.lib.format.read_array(file, allow_pickle=False)
         return table
     except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise NbkitError(
             f"can't read the maxima in {path} ({reason}): give a .npy file of (layers, neurons) numbers"
         ) from error
@@ -209,13 +209,12 @@ def _run() -> int:
         return MISTAKE
     except UsageError as error:
         if said := error.format_message():  # else the help was printed
-            typer.echo(f"nbkit: Error: {printable(said)}", err=True)
+            typer.echo(f"nbkit: Error: {NbkitError(said)}", err=True)
         return MISTAKE
     except OSError as error:
         if error.filename is None:
             raise
-        what = f"{error.filename}: {error.strerror}"
-        typer.echo(f"nbkit: {printable(what)}", err=True)
+        typer.echo(f"nbkit: {NbkitError(f'{error.filename}: {error.strerror}')}", err=True)
         return MISTAKE
     return status or 0
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import unicodedata
 
+LONGEST = 600
+"""Characters of a message; beyond them its beginning and its end are shown."""
+END = 150
+
 
 class NbkitError(ValueError):
     """Something the user asked for cannot be done.
@@ -13,7 +17,15 @@ class NbkitError(ValueError):
     """
 
     def __init__(self, message: object = "") -> None:
-        super().__init__(printable(str(message)))
+        super().__init__(shortened(printable(str(message))))
+
+
+def shortened(text: str) -> str:
+    """`text` without its middle where it is longer than anybody reads: a library's reason, or a name of a thousand
+    characters."""
+    if len(text) <= LONGEST:
+        return text
+    return f"{text[: LONGEST - END]} … {text[-END:]}"
 
 
 def printable(text: str) -> str:

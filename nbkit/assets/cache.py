@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 from nbkit.assets.catalog import ASSETS, Asset, Download
 from nbkit.assets.clients import SourceError, obtain
 from nbkit.errors import NbkitError
-from nbkit.files import read_json, sha256_of, write_json
+from nbkit.files import read_json, sha256_of, user_path, write_json
 
 _MANIFEST = "asset.json"
 _SCHEMA = 1
@@ -32,7 +32,7 @@ _SCHEMA = 1
 def cache_folder() -> Path:
     """Return the folder that holds the assets: `NBKIT_CACHE`, or nbkit's place in the user's cache folder."""
     chosen = os.environ.get("NBKIT_CACHE")
-    return Path(chosen).expanduser().absolute() if chosen else Path(platformdirs.user_cache_dir("nbkit", False))
+    return user_path(chosen).absolute() if chosen else Path(platformdirs.user_cache_dir("nbkit", False))
 
 
 def is_offline() -> bool:

@@ -43,7 +43,7 @@ from nbkit.atlas.snippets import token_texts
 from nbkit.atlas.token_bytes import special_ids, token_bytes
 from nbkit.atlas.tokens import check_tokens, named
 from nbkit.errors import NbkitError
-from nbkit.files import check_seal, is_leftover, not_writable, sweep, write_table, write_tensors
+from nbkit.files import check_seal, is_leftover, make_folder, not_writable, sweep, write_table, write_tensors
 from nbkit.models.logits import direct_unembedding, logit_effects
 
 if TYPE_CHECKING:
@@ -84,8 +84,8 @@ def build_atlas(
     if (folder / MANIFEST).is_file() and _is_finished(folder, manifest):  # needs no lock, nor a disk to write one on
         shutil.rmtree(folder / SCAN, ignore_errors=True)
         return open_atlas(folder)
+    make_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         names = {path.name for path in folder.iterdir()}
         if names and not names & {LOCK, MANIFEST, SCAN}:
             raise _foreign(folder, names)  # without leaving as much as a lock in it

@@ -15,6 +15,7 @@ from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.manifest import ATLAS_SCHEMA, MANIFEST
 from nbkit.corpora import CONTEXT_LIMIT, corpus_files
 from nbkit.errors import NbkitError
+from nbkit.files import user_path
 from nbkit.method.checks import checked_seed, checked_whole
 
 
@@ -86,7 +87,7 @@ def atlas_for(
 
 
 def _model_files(model: str | Path) -> list[Path]:
-    folder = Path(model).expanduser()
+    folder = user_path(model)
     return sorted(folder.rglob("*")) if folder.is_dir() else []
 
 

@@ -12,6 +12,7 @@ from nbkit.corpora.opened_file import COMPRESSIONS
 from nbkit.corpora.records import read_csv, read_json, read_json_lines, read_tsv
 from nbkit.corpora.text_files import read_text
 from nbkit.errors import NbkitError
+from nbkit.files import user_path
 
 READERS: dict[str, Callable[[Path, str], Iterator[Found]]] = {
     ".txt": read_text,
@@ -48,7 +49,7 @@ def find_files(corpus: str | os.PathLike[str]) -> CorpusFiles | None:
     Raises:
         NbkitError: there are files, and none that can be read; or a name that can be of a file only, and is of none.
     """
-    path = Path(os.fspath(corpus)).expanduser()
+    path = user_path(os.fspath(corpus))
     is_pattern = glob.has_magic(str(path))
     try:
         is_file, is_folder = path.is_file(), path.is_dir()

@@ -20,6 +20,7 @@ from nbkit.files.whole import (
     replacing,
     replacing_folder,
     sweep,
+    user_path,
 )
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "replacing_folder",
     "sha256_of",
     "sweep",
+    "user_path",
     "write_json",
     "write_table",
     "write_tensors",

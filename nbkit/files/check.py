@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,9 @@ from nbkit.files.seal import check_seal, sha256_of
 
 LISTS = ("atlas.json", "asset.json", "made-from.json")
 """Files that tell of those beside them: under `files` for each name its size, and last its sha256."""
+
+MAY_LACK_A_SEAL = ("asset.json",)
+"""Of them those that told checksums before they had seals: without one they may be old."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,21 @@ def check(folder: Path) -> Checked:
     return Checked(intact, damaged)
 
 
-def _promised(path: Path) -> Iterator[tuple[Path, tuple[int, str]]]:
-    """The files of a list, with what it says of them."""
-    for name, record in read_json(path)["files"].items():
-        if isinstance(record, list) and isinstance(record[-1], str):  # else of an older nbkit, which told sizes alone
-            yield path.parent / name, (int(record[0]), str(record[-1]))
+def _promised(path: Path) -> dict[Path, tuple[int, str]]:
+    """The files of a list, with what it says of them.
+
+    Raises:
+        NbkitError: it is not as it was written, or has lost its seal.
+    """
+    files = dict(read_json(path)["files"])
+    records = {
+        path.parent / name: (int(record[0]), str(record[-1]))
+        for name, record in files.items()
+        if isinstance(record, list) and isinstance(record[-1], str)  # others are of an older nbkit, which told no sums
+    }
+    if path.name not in MAY_LACK_A_SEAL and (records or not files) and not check_seal(path):
+        raise NbkitError(f"{path} has lost its seal")
+    return records
 
 
 def _compared(path: Path, size: int, checksum: str) -> str:

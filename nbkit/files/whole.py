@@ -27,17 +27,28 @@ def make_folder(folder: Path) -> None:
     """Makes a folder and those above it, if they are not there.
 
     Raises:
-        NbkitError: it can't be made.
+        NbkitError: it can't be made, or has a name that safetensors and Parquet can't spell.
     """
     try:
+        str(folder).encode()  # the libraries refuse names that are no text, after hours
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    except UnicodeEncodeError as error:
+        raise NbkitError(f"can't write to {folder} (its name is not UTF-8): choose another folder") from error
+    except (OSError, ValueError) as error:
         raise not_writable(folder, error) from error
 
 
-def not_writable(folder: Path, error: OSError) -> NbkitError:
+def not_writable(folder: Path, error: Exception) -> NbkitError:
     """What a user is told whose folder can't be made or written."""
-    return NbkitError(f"can't write to {folder} ({error.strerror or error}): choose another folder")
+    return NbkitError(f"can't write to {folder} ({getattr(error, 'strerror', None) or error}): choose another folder")
+
+
+def user_path(name: str | Path) -> Path:
+    """A path as a user writes it: `~` is their own folder; `~name` is a file's name unless there is such a user."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
 
 
 def cannot_write_to(folder: Path) -> bool:

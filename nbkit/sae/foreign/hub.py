@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from nbkit import assets
 from nbkit.errors import NbkitError
+from nbkit.files import user_path
 from nbkit.sae.foreign.opening import DESCRIPTIONS, UNREAD, WEIGHTS
 
 PREFIX = "hf:"
@@ -28,7 +29,7 @@ def local_path(place: str | Path) -> Path:
         raise NbkitError(f"A {type(place).__name__} is no place of an autoencoder: give a path or a hub id.")
     name = os.fspath(place)
     if not isinstance(place, str) or not name.startswith(PREFIX):
-        path = Path(place).expanduser()
+        path = user_path(place)
         if not isinstance(place, str) or _is_path(path, name):
             return path
     owner, _, rest = name.removeprefix(PREFIX).partition("/")
