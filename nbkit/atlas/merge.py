@@ -63,5 +63,5 @@ def _selected(
     source, row, neuron, activation = candidates(blocks, str(layer))
     reaches = (activation >= config.threshold * maximum[neuron.long()]).nonzero()[:, 0]
     order = reaches[neuron[reaches].argsort(stable=True)]
-    order = order[rank_in_group(neuron[order]) < config.max_examples]
+    order = order[rank_in_group(neuron[order]) < min(config.max_examples, len(order))]
     return source[order], row[order].long(), torch.bincount(neuron[order], minlength=len(maximum))

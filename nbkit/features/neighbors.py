@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float, Int32
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.features.nearest import nearest
 from nbkit.features.table import features_of
-from nbkit.files import read_tensors, write_tensors
 from nbkit.method.checks import have_direction
 
 
@@ -49,8 +49,8 @@ def neighbors_of(atlas: Atlas, kind: str, progress: bool = True) -> Neighbors:
     kinds = (atlas.manifest.embedding, "pre_mlp")
     if kind not in kinds:
         raise NbkitError(f"similar features are found in two spaces of this atlas, not in {kind!r}: {', '.join(kinds)}")
-    path = atlas.path / f"neighbours-{kind}.safetensors"  # as the atlases in users' caches have it
-    if not path.is_file():
+
+    def find() -> dict[str, Tensor]:
         features = features_of(atlas, progress)
         neuron = (features["layer"] * atlas.manifest.d_mlp + features["index"]).to_numpy()
         vectors = _central_embeddings(atlas, features, kind, progress)
@@ -60,8 +60,9 @@ def neighbors_of(atlas: Atlas, kind: str, progress: bool = True) -> Neighbors:
         feature = np.full((len(vectors), *found[0].shape[1:]), -1, dtype=np.int32)
         cosine = np.zeros(feature.shape, dtype=np.float32)
         feature[rows], cosine[rows] = np.where(found[0] < 0, -1, rows[found[0]]), found[1]
-        write_tensors({"feature": torch.from_numpy(feature), "cosine": torch.from_numpy(cosine)}, path)
-    tensors = read_tensors(path)
+        return {"feature": torch.from_numpy(feature), "cosine": torch.from_numpy(cosine)}
+
+    tensors = atlas.kept.tensors(f"neighbors-{kind}.safetensors", find)
     return Neighbors(tensors["feature"].numpy(), tensors["cosine"].numpy())
 
 

@@ -7,7 +7,6 @@ import pandas as pd
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.neuron_table import ATLAS_CUT
-from nbkit.files import read_or_make
 from nbkit.parallel import gather
 
 FEATURES = "features.parquet"
@@ -28,7 +27,7 @@ def features_of(atlas: Atlas, progress: bool = True) -> pd.DataFrame:
     Raises:
         NbkitError: if the table can't be written.
     """
-    return read_or_make(atlas.path / FEATURES, lambda: _find(atlas, progress))
+    return atlas.kept.table(FEATURES, lambda: _find(atlas, progress))
 
 
 def _find(atlas: Atlas, progress: bool) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from nbkit.errors import NbkitError
-from nbkit.files import make_folder
+from nbkit.files import make_folder, sweep
 from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.sae.config import SaeConfig
 from nbkit.sae.tensors import as_tensor
@@ -53,6 +53,7 @@ def train_sae(
     path = None if folder is None else Path(folder) / CHECKPOINT
     if path is not None:
         make_folder(path.parent)
+        sweep(path.parent)
         if path.is_file():
             run.restore(path)
     with tqdm(total=run.n_steps, initial=run.step, desc="train", unit="step", disable=not progress) as bar:
