@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy import sparse
 
 from nbkit.errors import NbkitError
 
@@ -113,8 +112,8 @@ def checked_array(values: Any, what: str) -> np.ndarray:
         tensor = values.detach().cpu()
         tensor = tensor.to_dense() if str(tensor.layout) != "torch.strided" else tensor
         values = (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).resolve_conj().numpy()
-    elif sparse.issparse(values):
-        values = values.toarray()  # type: ignore[attr-defined]  # which all have but their common base
+    elif hasattr(values, "toarray"):  # a sparse one of SciPy, which need not be imported either
+        values = values.toarray()
     elif np.ma.is_masked(values):
         raise NbkitError(f"{what} have masked entries: leave them out, or fill them.")
     try:
