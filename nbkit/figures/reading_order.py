@@ -14,8 +14,8 @@ def reading_order(texts: Sequence[str]) -> tuple[list[tuple[int, bool]], bool]:
     """The tokens of a line from left to right, and whether the line is read from the right.
 
     Returns:
-        For each place of the line the number of its token, and whether this is in a run that is read from the right (see
-        `turned_around`).
+        For each place of the line the number of its token, and whether this is in a run that is read from the right
+        (see `turned_around`).
     """
     directions = [_direction(text) for text in texts]
     leftward = sum(map(_letters_from_right, texts)) > sum(map(_letters_from_left, texts))
