@@ -151,4 +151,5 @@ def _advance(char: str) -> float:
 @cache
 def _shaped_width(text: str) -> float:
     font = FontProperties(family=families_of(text), size=_MEASURED_AT)
-    return float(RendererAgg(1, 1, 72).get_text_width_height_descent(text, font, ismath=False)[0])
+    renderer = RendererAgg(1, 1, 72)  # type: ignore[no-untyped-call]
+    return float(renderer.get_text_width_height_descent(text, font, ismath=False)[0])  # type: ignore[no-untyped-call]
