@@ -148,6 +148,18 @@ def tiny_atlas(
 
 
 @pytest.fixture(scope="session")
+def pruned_atlas(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Callable[[str], Path]) -> Atlas:
+    """An atlas of a tiny GPT-2 with neurons of zeros (see `prune`) over random text: tests change no file of it."""
+    from nbkit.atlas.build import build_atlas
+    from nbkit.models import load_model
+    from tests.examples.tiny_models import prune, random_contexts
+
+    model = load_model(tiny_folder("gpt2"), dtype="float32", device="cpu")
+    prune(model)
+    return build_atlas(model, random_contexts(40, 32), tmp_path_factory.mktemp("pruned"), progress=False)
+
+
+@pytest.fixture(scope="session")
 def scripts_atlas(tmp_path_factory: pytest.TempPathFactory) -> Atlas:
     """An atlas of text in many scripts, most of whose characters are several tokens: tests must not change its files,
     only let more be made from it."""

@@ -9,7 +9,7 @@ largest of the window and clipped to [0, 1]; all are 0 if no replacement lowers 
   token. (Leaving the token out would move all others.) <|endoftext|>, at hand in most tokenizers, won't do, since a
   model takes it for a break in the text wherever it stands: in layers 5 and 8 of SmolLM2 it moves the activation by 13%
   in the median if it replaces a token 8 or more before the key token, a blank, a comma, a newline or <|im_end|> by 2%.
-- A token that begins a context ([CLS] and [SEP] as well) is never replaced: its importance is 0.
+- A token that the tokenizer added around the text (<s>, [CLS]) is never replaced: its importance is 0.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from nbkit.atlas.snippets import TOKENS_BEFORE
 from nbkit.errors import NbkitError
 from nbkit.features.replacements import PACKED, WHOLE, Example, Layout
 from nbkit.features.table import features_of
-from nbkit.files import read_tensors, write_tensors
 from nbkit.models import LanguageModel
 from nbkit.models.language_model import ROUNDING
 
@@ -84,15 +83,14 @@ def keep_importance(
             "length": torch.tensor([len(kept[name]) for name in names], dtype=torch.int32),
             "importance": torch.from_numpy(np.concatenate([kept[name] for name in names])),
         }
-        write_tensors(tensors, atlas.path / IMPORTANCE)
+        atlas.kept.keep_tensors(IMPORTANCE, tensors)
 
 
 def kept_importance(atlas: Atlas) -> dict[tuple[int, int, int], Float[np.ndarray, " window"]]:
     """What `keep_importance` left in the atlas's folder, by layer, index and example; empty if it was never called."""
-    path = atlas.path / IMPORTANCE
-    if not path.is_file():
+    tensors = atlas.kept.found_tensors(IMPORTANCE)
+    if tensors is None:
         return {}
-    tensors = read_tensors(path)
     values = np.split(tensors["importance"].numpy(), np.cumsum(tensors["length"].numpy())[:-1])
     names = tensors["example"].tolist()
     return {(layer, index, number): value for (layer, index, number), value in zip(names, values, strict=True)}
@@ -134,15 +132,14 @@ def batches(examples: Sequence[Example], layout: Layout) -> Iterator[list[int]]:
 
 def examples_of(model: LanguageModel, atlas: Atlas, layer: int, index: int, numbers: Sequence[int]) -> list[Example]:
     neuron = atlas.neuron(layer, index)
-    begins = [getattr(model.tokenizer, name) for name in ("bos_token_id", "cls_token_id", "sep_token_id")]
-    fixed = [token for token in begins if token is not None]
+    first, end = len(atlas.manifest.added_before), atlas.manifest.length - len(atlas.manifest.added_after)
     examples = []
     for number in numbers:
         if not 0 <= number < len(neuron):
             raise NbkitError(f"L{layer} N{index} has no example {number}: it has {len(neuron)}, counted from 0")
         context, key = atlas.tokens[neuron.context[number]], int(neuron.position[number])
         window = np.arange(max(0, key - TOKENS_BEFORE), key + 1)
-        replaced = window[~np.isin(context[window], fixed)]
+        replaced = window[(window >= first) & (window < end)]
         examples.append(Example(layer, index, int(number), float(neuron.peak[number]), context, key, replaced))
     return examples
 
@@ -201,7 +198,7 @@ def _reads_packed(model: LanguageModel, example: Example) -> bool:
 
     Tried on the longest example, since a model whose attention reaches only so far back may do so for short texts.
     """
-    if not model.causal or "position_ids" not in inspect.signature(model.bridge.original_model.forward).parameters:
+    if not model.causal or "position_ids" not in inspect.signature(model.network.forward).parameters:
         return False
     few = replace(example, replaced=example.replaced[:1])
     [packed], [whole] = (activations_of(model, [few], layout) for layout in (PACKED, WHOLE))

@@ -18,7 +18,6 @@ from nbkit.features.spelling import spelling_of
 from nbkit.features.table import features_of
 from nbkit.features.unspaced import runs_around
 from nbkit.features.words import Words, normalized, words_of
-from nbkit.files import read_or_make
 from nbkit.parallel import gather
 
 PHRASES = "phrases.parquet"
@@ -41,7 +40,7 @@ def phrases_of(atlas: Atlas, progress: bool = True) -> pd.DataFrame:
     Raises:
         NbkitError: if the table can't be written.
     """
-    return read_or_make(atlas.path / PHRASES, lambda: _index(atlas, progress))
+    return atlas.kept.table(PHRASES, lambda: _index(atlas, progress))
 
 
 def _index(atlas: Atlas, progress: bool) -> pd.DataFrame:
@@ -137,7 +136,7 @@ def _examples(atlas: Atlas, progress: bool) -> pd.DataFrame:
 def _examples_of_layer(atlas: Atlas, layer: int, firsts: pd.Series) -> pd.DataFrame:
     rows = []
     for neuron in atlas.iterate(layer):
-        if not len(neuron):
+        if not len(neuron) or not neuron.has_direction():
             continue
         feature = firsts[neuron.index] + neuron.clusters(ATLAS_CUT).labels
         rows.append(np.stack([feature, neuron.context, neuron.position]))

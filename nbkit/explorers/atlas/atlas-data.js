@@ -83,22 +83,23 @@ export class Features {
 }
 
 /** The examples of a neuron as snippets.js shows them, with their tree, levels and logit effects; of the neuron at a
- * place in the shard.
+ * place in the shard. A neuron without examples, or whose embeddings have no direction, is not `clustered`.
  * @param {{tokens: string[], raw: Object<number, string>}} words the vocabulary, and the raw texts (pieces.js) of its
  *    tokens that are shown as something else */
 export function neuronData(shard, place, { tokens: vocabulary, raw }) {
   const starts = startsOf(shard);
   const n = shard.n[place];
-  const merges = starts.merges[place];
+  const [first, last] = starts.merges.subarray(place, place + 2);
   const data = {
     n,
+    clustered: n > 0 && !undirected(shard, place),
     vocabulary,
     raw,
     max: shard.max[place],
     ...examplesOf(shard, "", starts, starts.examples[place], n, shard.scale[place]),
-    pairs: Array.from(shard.pairs.subarray(2 * merges, 2 * (merges + Math.max(n - 1, 0)))),
-    heights: Array.from(shard.heights.subarray(merges, merges + Math.max(n - 1, 0))),
-    medoids: Array.from(shard.medoids.subarray(merges, merges + Math.max(n - 1, 0))),
+    pairs: Array.from(shard.pairs.subarray(2 * first, 2 * last)),
+    heights: Array.from(shard.heights.subarray(first, last)),
+    medoids: Array.from(shard.medoids.subarray(first, last)),
     shade: "activation",
     importance: importanceOf(shard, place, starts),
     levels: levelsOf(shard, place, { vocabulary, raw }, starts),
@@ -107,6 +108,11 @@ export function neuronData(shard, place, { tokens: vocabulary, raw }) {
   data.largest = Math.max(data.max, Number.MIN_VALUE);
   for (const level of data.levels) Object.assign(level.data, { largest: data.largest, shade: "activation" });
   return data;
+}
+
+/** Whether the embeddings of the neuron at a place have no direction: its weights are zeros. */
+function undirected(shard, place) {
+  return shard.undirected?.includes(place) ?? false;
 }
 
 function startsOf(shard) {
@@ -124,7 +130,7 @@ function startsOf(shard) {
     important,
     importance: offsets(weighed),
     tokens: offsets(shard.length),
-    merges: offsets(Array.from(shard.n, (n) => Math.max(n - 1, 0))),
+    merges: offsets(Array.from(shard.n, (n, place) => (undirected(shard, place) ? 0 : Math.max(n - 1, 0)))),
     bands: offsets(shard.levels),
     shown: offsets(shard.shown),
     level_tokens: offsets(shard.level_length),
@@ -180,6 +186,7 @@ function effectsOf(shard, place, vocabulary) {
     vocabulary[shard.logit_tokens[place * 2 * each + i]],
     shard.logit_values[place * 2 * each + i],
   ]);
+  if (all.every(([, effect]) => effect === 0)) return null; // its output weights are zeros: any tokens tie
   return { promoted: all.slice(0, each), suppressed: all.slice(each) };
 }
 

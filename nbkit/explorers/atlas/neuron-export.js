@@ -18,10 +18,15 @@ export function neuronAsText({ explorer, row, data, clusters }) {
     const members = clusters.cards.members(cluster);
     lines.push("", `Cluster ${place + 1} of the cut at ${explorer.threshold.toFixed(2)}, ${members.length} examples`);
     for (const example of members) {
-      lines.push(`  ${number(data.activations[example][data.keys[example]])}  ${textOf(data, example)}`);
+      lines.push(lineOf(data, example));
     }
   }
+  if (!clusters) lines.push(...data.keys.map((_, example) => lineOf(data, example)));
   return lines.join("\n");
+}
+
+function lineOf(data, example) {
+  return `  ${number(data.activations[example][data.keys[example]])}  ${textOf(data, example)}`;
 }
 
 /** All that the explorer knows of a neuron. */

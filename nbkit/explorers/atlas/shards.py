@@ -96,7 +96,7 @@ class AtlasShards:
             {"name": n, "label": METRIC_TITLES[n], "scale": s, "shift": t} for n, (s, t) in SENT_METRICS.items()
         ]
         about = {
-            "model": manifest.model,
+            "model": manifest.model_title,
             "corpus": manifest.corpus,
             "n_contexts": manifest.n_contexts,
             "layers": list(manifest.layers),
