@@ -32,7 +32,7 @@ from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE, display_token
 from nbkit.atlas.token_bytes import LONE, raw_text
 from nbkit.errors import NbkitError
 from nbkit.files import read_table, read_tensors, sweep
-from nbkit.method.checks import have_direction
+from nbkit.method.checks import checked_whole, have_direction
 from nbkit.method.controls import other_units
 from nbkit.models.logits import read_effects
 
@@ -137,11 +137,12 @@ class Atlas:
         Raises:
             NbkitError: if the atlas doesn't hold it.
         """
+        layer, index = checked_whole("layer", layer), checked_whole("neuron", index)
         if layer not in self.layers:
             raise NbkitError(f"atlas {self.path} has no layer {layer}: it holds {_ranges(self.layers)}")
         if not 0 <= index < self.manifest.d_mlp:
             raise NbkitError(f"layer {layer} has no neuron {index}: its neurons are 0 to {self.manifest.d_mlp - 1}")
-        return self._layer(layer).neuron(int(index))
+        return self._layer(layer).neuron(index)
 
     def iterate(self, layer: int) -> Iterator[Neuron]:
         """The neurons of a layer, in order."""

@@ -44,6 +44,7 @@ from nbkit.atlas.token_bytes import special_ids, token_bytes
 from nbkit.atlas.tokens import check_tokens, named
 from nbkit.errors import NbkitError
 from nbkit.files import check_seal, is_leftover, make_folder, not_writable, sweep, write_table, write_tensors
+from nbkit.method.checks import checked_array
 from nbkit.models.logits import direct_unembedding, logit_effects
 
 if TYPE_CHECKING:
@@ -299,9 +300,9 @@ def _checked_maxima(maxima: np.ndarray | None, model: LanguageModel) -> Tensor |
     shape = (model.n_layers, model.d_mlp)
     try:
         with np.errstate(over="ignore"):  # too large for float32 is infinite, and told below
-            table = np.asarray(maxima, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise NbkitError(f"the table of maxima doesn't hold numbers ({error})") from error
+            table = checked_array(maxima, "the maxima").astype(np.float32)
+    except NbkitError as error:
+        raise NbkitError(f"the table of maxima doesn't hold numbers ({str(error).removesuffix('.')})") from error
     if table.shape != shape:
         raise NbkitError(
             f"the table of maxima has shape {table.shape}: model {model.name!r} needs (layers, neurons) = {shape}"
