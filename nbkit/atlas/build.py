@@ -39,7 +39,7 @@ from nbkit.atlas.neuron_table import survey
 from nbkit.atlas.scan import Bounds, scan_block
 from nbkit.atlas.snippets import token_texts
 from nbkit.errors import NbkitError
-from nbkit.files import check_seal, is_leftover, make_folder, not_writable, sweep, write_table, write_tensors
+from nbkit.files import check_seal, is_leftover, make_folder, not_writable, sweep, user_path, write_table, write_tensors
 from nbkit.models.logits import direct_unembedding, logit_effects
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ def build_atlas(
     Raises:
         NbkitError: an argument doesn't fit the model; `out` holds something else; the folder can't be written.
     """
-    folder, config = Path(out), (config or AtlasConfig()).resolved(model)
+    _check_kinds(model, contexts, config)
+    folder, config = user_path(out), (config or AtlasConfig()).resolved(model)
     table = _checked_maxima(maxima, model)
     manifest = _manifest(model, contexts, config, table)
     if (folder / MANIFEST).is_file() and _is_finished(folder, manifest):  # needs no lock, nor a disk to write one on
@@ -109,6 +110,19 @@ def build_atlas(
     finally:
         lock.release()
     return open_atlas(folder)
+
+
+def _check_kinds(model: object, contexts: object, config: object) -> None:
+    from nbkit.corpora import Contexts
+    from nbkit.models import LanguageModel
+
+    for name, given, kind, maker in (
+        ("model", model, LanguageModel, "nbkit.load_model"),
+        ("contexts", contexts, Contexts, "nbkit.load_contexts"),
+        ("config", config, AtlasConfig | None, "nbkit.AtlasConfig"),
+    ):
+        if not isinstance(given, kind):
+            raise NbkitError(f"{name} is of type {type(given).__name__}: give what {maker} makes")
 
 
 class BlockFile(Mapping[str, Tensor]):
@@ -284,7 +298,7 @@ def _checked_maxima(maxima: np.ndarray | None, model: LanguageModel) -> Tensor |
         with np.errstate(over="ignore"):  # too large for float32 is infinite, and told below
             table = np.asarray(maxima, dtype=np.float32)
     except (TypeError, ValueError) as error:
-        raise NbkitError(f"the table of maxima doesn't hold numbers ({error})") from error
+        raise NbkitError(f"the table of maxima doesn't hold numbers ({str(error)[:100]})") from error
     if table.shape != shape:
         raise NbkitError(
             f"the table of maxima has shape {table.shape}: model {model.name!r} needs (layers, neurons) = {shape}"
