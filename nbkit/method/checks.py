@@ -17,11 +17,11 @@ LONGEST = 60
 
 
 MOST = 2**31 - 1
-"""Nothing that is counted here comes in larger numbers."""
+"""Sizes and steps that PyTorch takes are below."""
 LARGEST_SEED = 2**32 - 1
 
 
-def checked_whole(name: str, value: object, least: int | None = None, most: int = MOST) -> int:
+def checked_whole(name: str, value: object, least: int | None = None, most: int | None = None) -> int:
     """A whole number of Python or NumPy.
 
     Raises:
@@ -33,7 +33,7 @@ def checked_whole(name: str, value: object, least: int | None = None, most: int 
     whole = int(number)
     if least is not None and whole < least:
         raise NbkitError(f"{name} is {shown(value)}: it must be at least {least}")
-    if whole > most:
+    if most is not None and whole > most:
         raise NbkitError(f"{name} is {shown(value)}: it must be at most {most}")
     return whole
 

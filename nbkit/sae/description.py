@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from nbkit.errors import NbkitError
-from nbkit.files import read_json
+
+MOST_BYTES = 1 << 24
+"""Of a description; the longest are a thousand times smaller."""
 
 
 class Description:
@@ -20,8 +22,14 @@ class Description:
 
     @classmethod
     def read(cls, path: Path) -> Description:
-        """Raises NbkitError if the file is no JSON object, or not as nbkit wrote it."""
-        fields = read_json(path)
+        """Raises NbkitError if the file is no JSON object."""
+        try:
+            if path.stat().st_size > MOST_BYTES:
+                raise ValueError("it is too large")
+            fields = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            reason = str(error).splitlines()[0][:80]
+            raise NbkitError(f"{path} doesn't describe a sparse autoencoder (it is no JSON: {reason})") from error
         if not isinstance(fields, dict):
             raise NbkitError(f"{path} doesn't describe a sparse autoencoder (it is no JSON object)")
         return cls(fields, path)

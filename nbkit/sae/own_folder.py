@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from nbkit.errors import NbkitError
-from nbkit.files import FILE_SCHEMA, read_tensors, write_json, write_tensors
+from nbkit.files import FILE_SCHEMA, check_seal, read_tensors, write_json, write_tensors
 from nbkit.sae.architecture import Architecture
 from nbkit.sae.description import Description
 
@@ -43,6 +43,7 @@ def read_folder(description: Description) -> tuple[Architecture, dict[str, Tenso
     """
     path, fields = description.path, dict(description.fields)
     schema = fields.pop("schema")
+    fields.pop("seal", None)
     if schema not in (FILE_SCHEMA, FULL_SCHEMA):
         raise NbkitError(
             f"{path.parent} has schema {json.dumps(schema)[:40]}, this nbkit reads {FILE_SCHEMA} and {FULL_SCHEMA}: "
@@ -56,4 +57,7 @@ def read_folder(description: Description) -> tuple[Architecture, dict[str, Tenso
         architecture = Architecture(**fields)
     except (NbkitError, TypeError) as error:
         raise NbkitError(f"{path} doesn't describe a sparse autoencoder ({error})") from error
-    return architecture, read_tensors(path.parent / SAE_WEIGHTS)
+    tensors = read_tensors(path.parent / SAE_WEIGHTS)
+    if architecture.shapes == {name: tuple(tensor.shape) for name, tensor in tensors.items()}:
+        check_seal(path)  # what doesn't fit says more than a checksum does, and is refused without one
+    return architecture, tensors

@@ -165,9 +165,12 @@ def test_a_folder_of_the_first_schema(tmp_path: Path) -> None:
     (tmp_path / SAE_CONFIG).write_text(json.dumps(config, indent=1) + "\n")
     loaded = SparseAutoencoder.load(tmp_path)
     assert torch.equal(loaded(torch.ones(2, 5)).latents, sae(torch.ones(2, 5)).latents)
-    before = (tmp_path / SAE_CONFIG).read_bytes()
     loaded.save(tmp_path)
-    assert (tmp_path / SAE_CONFIG).read_bytes() == before
+    written = json.loads((tmp_path / SAE_CONFIG).read_text())
+    assert written.pop("seal") and written == config
+    (tmp_path / SAE_CONFIG).write_text((tmp_path / SAE_CONFIG).read_text().replace('"k": 3', '"k": 2'))
+    with pytest.raises(NbkitError, match="is damaged: it doesn't give the checksum"):
+        SparseAutoencoder.load(tmp_path)
 
 
 def test_pre_activations_follow_from_what_the_weights_receive() -> None:
