@@ -249,8 +249,8 @@ def test_a_neuron_without_a_direction_has_examples_and_no_tree(pruned_atlas: Atl
     script = module_text("atlas/atlas-data.js") + (EXPLORERS_FOLDER / "shared/packing.js").read_text(encoding="utf-8")
     script += (
         f"const packed = Buffer.from({json.dumps(base64.b64encode(packed).decode())}, 'base64');"
-        f"const shard = await unpack({json.dumps(layout)}, packed);"
-        f"const all = Array.from({{ length: {PER_SHARD} }}, (_, place) => neuronData(shard, place, []));"
+        f"const shard = await unpack({json.dumps(layout)}, packed), words = {{ tokens: [], raw: {{}} }};"
+        f"const all = Array.from({{ length: {PER_SHARD} }}, (_, place) => neuronData(shard, place, words));"
         "const rows = all.map(({ n, clustered, heights, keys }) => [n, clustered, heights, keys.length]);"
         "console.log(JSON.stringify(rows));"
     )

@@ -29,7 +29,8 @@ def faithfulness(
     """Faithfulness of every kind of embedding on a random sample of neurons.
 
     Args:
-        n_neurons: neurons drawn from those with at least two examples and a direction.
+        n_neurons: neurons drawn from those with at least two examples; one whose own embeddings have no direction is
+            left out.
         max_examples: examples of each, the first.
         share: share of the coordinates that a set ablates.
         seed: of the sample and of the sets.
@@ -42,7 +43,7 @@ def faithfulness(
         NbkitError: if no neuron has two examples.
     """
     rng = np.random.default_rng(seed)
-    table = atlas.neurons[(atlas.neurons["n_examples"] >= 2) & atlas.neurons["mean_distance"].notna()]
+    table = atlas.neurons[atlas.neurons["n_examples"] >= 2]
     if table.empty:
         raise NbkitError("no neuron has two examples: scan more text")
     drawn = table.iloc[np.sort(rng.choice(len(table), min(n_neurons, len(table)), replace=False))]
@@ -50,6 +51,8 @@ def faithfulness(
     places = list(zip(drawn["layer"], drawn["index"], strict=True))
     for layer, index in tqdm(places, desc="faithfulness", unit="neuron", disable=not progress):
         neuron = atlas.neuron(int(layer), int(index))
+        if not neuron.has_direction():
+            continue
         removed = rng.random((SETS, neuron.pre_mlp.shape[1])) < share
         change = activation_changes(neuron, removed, max_examples)
         for kind in neuron.kinds:
