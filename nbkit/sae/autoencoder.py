@@ -223,13 +223,14 @@ class SparseAutoencoder(nn.Module):
         - SAELens, any version: `cfg.json` and `sae_weights.safetensors`; standard, topk, batchtopk (matryoshka too),
           jumprelu and gated autoencoders, transcoders with and without a skip connection.
         - EleutherAI's sparsify: `cfg.json` and `sae.safetensors`; autoencoders and transcoders.
-        - dictionary_learning: `config.json` and `ae.pt`; all its classes. Neel Nanda's `25.pt` and `25_cfg.json`.
+        - dictionary_learning: `config.json` and `ae.pt`; all its classes.
+        - Neel Nanda's, and those that began as his: `25.pt` and `25_cfg.json`; only the file can be given.
         - Gemma Scope: `params.npz`, or `config.json` and `params.safetensors`. The first is a transcoder's if a folder
           above it is named so.
         - A file of weights alone (`.safetensors`, or a torch state dict): `encoder.weight`, `encoder.bias`,
-          `decoder.weight`, `decoder.bias`, or `W_enc`, `b_enc`, `W_dec`, `b_dec`, whose encoder subtracts `b_dec` from
-          its input; or two linear layers of `nn.Sequential` (`0.weight`, `0.bias`, `1.weight`, `1.bias`, or `2.…`),
-          whose encoder doesn't.
+          `decoder.weight`, `decoder.bias`, or `W_enc`, `b_enc`, `W_dec`, `b_dec`, or `0.weight`, `0.bias`, `1.weight`,
+          `1.bias`, whose encoder subtracts `b_dec` from its input, as the paper's; or `0.weight`, `0.bias`, `2.weight`,
+          `2.bias`, an `nn.Sequential` with an activation in the middle, whose encoder doesn't.
 
         A description that lies beside weights is obeyed, also when the file of the weights is given; what can't be
         obeyed is refused by the field's name. Code in a file never runs.
