@@ -217,7 +217,7 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "has no document of 15 tokens"),
+        (b"", "has no document of 16 tokens"),
         (b" ", "has no document of"),
         ("caf\u00e9 ".encode("latin-1") * 100, "is not UTF-8 text: byte 3 is not"),
         (b"\xff\xfe\x00", "is not UTF-8 text: byte 0 is not"),

@@ -68,10 +68,10 @@ def describe() -> list[str]:
 
 
 def _find(name: str) -> Asset:
-    if name not in ASSETS:
-        near = get_close_matches(name, ASSETS, n=1)
+    if not isinstance(name, str) or name not in ASSETS:
+        near = get_close_matches(str(name)[:60], ASSETS, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(ASSETS)}."
-        raise NbkitError(f"No asset is called {name!r}: {hint}")
+        raise NbkitError(f"No asset is called {str(name)[:60]!r}: {hint}")
     return ASSETS[name]
 
 

@@ -31,8 +31,8 @@ from nbkit.atlas.neuron_table import survey
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE, display_token
 from nbkit.atlas.token_bytes import LONE, raw_text
 from nbkit.errors import NbkitError
-from nbkit.files import read_table, read_tensors, sweep
-from nbkit.method.checks import have_direction
+from nbkit.files import read_table, read_tensors, sweep, user_path
+from nbkit.method.checks import checked_whole, have_direction, shown
 from nbkit.method.controls import other_units
 from nbkit.models.logits import read_effects
 
@@ -43,7 +43,7 @@ def open_atlas(path: str | Path) -> Atlas:
     Raises:
         NbkitError: if there is none, it is unfinished, of another schema, or a file of it is missing or truncated.
     """
-    folder = Path(path)
+    folder = user_path(path)
     if not (folder / MANIFEST).is_file():
         unfinished = (folder / "scan").is_dir()
         hint = "its scan was interrupted: run the same build again to finish it" if unfinished else "build one first"
@@ -118,9 +118,9 @@ class Atlas:
             NbkitError: if the kind is not defined for these neurons, or the disk is full.
         """
         kinds = embedding_kinds(self.manifest.gated, alone=self.manifest.d_mlp == 1)
-        if kind not in kinds:
+        if not isinstance(kind, str) or kind not in kinds:
             raise NbkitError(
-                f"the neurons of {self.manifest.model} have no {kind!r} embedding: choose {', '.join(kinds)}"
+                f"the neurons of {self.manifest.model} have no {shown(kind)} embedding: choose {', '.join(kinds)}"
             )
         if kind == self.manifest.embedding:
             return self.neurons
@@ -137,11 +137,12 @@ class Atlas:
         Raises:
             NbkitError: if the atlas doesn't hold it.
         """
+        layer, index = checked_whole("layer", layer), checked_whole("neuron", index)
         if layer not in self.layers:
             raise NbkitError(f"atlas {self.path} has no layer {layer}: it holds {_ranges(self.layers)}")
         if not 0 <= index < self.manifest.d_mlp:
             raise NbkitError(f"layer {layer} has no neuron {index}: its neurons are 0 to {self.manifest.d_mlp - 1}")
-        return self._layer(layer).neuron(int(index))
+        return self._layer(layer).neuron(index)
 
     def iterate(self, layer: int) -> Iterator[Neuron]:
         """The neurons of a layer, in order."""
@@ -149,9 +150,16 @@ class Atlas:
             yield self.neuron(layer, index)
 
     def token_strings(self, ids: Iterable[int]) -> list[str]:
-        """Display strings of tokens, each by itself, that occur in the contexts or in a neuron's logit effects."""
+        """Display strings of tokens, each by itself, that occur in the contexts or in a neuron's logit effects.
+
+        Raises:
+            NbkitError: one doesn't occur.
+        """
         table = self.raw_texts
-        return [display_token(table[int(i)]) for i in ids]
+        try:
+            return [display_token(table[int(i)]) for i in ids]
+        except (KeyError, TypeError, ValueError) as error:
+            raise NbkitError(f"{shown(ids)} are not all ids of tokens that atlas {self.path} holds") from error
 
     @lru_cache(maxsize=2)  # noqa: B019 - an atlas lives as long as its reader, and two mapped layers cost no memory
     def _layer(self, layer: int) -> _Layer:

@@ -43,7 +43,8 @@ from nbkit.atlas.snippets import token_texts
 from nbkit.atlas.token_bytes import special_ids, token_bytes
 from nbkit.atlas.tokens import check_tokens, named
 from nbkit.errors import NbkitError
-from nbkit.files import check_seal, is_leftover, make_folder, not_writable, sweep, write_table, write_tensors
+from nbkit.files import check_seal, is_leftover, make_folder, not_writable, sweep, user_path, write_table, write_tensors
+from nbkit.method.checks import checked_array
 from nbkit.models.logits import direct_unembedding, logit_effects
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ def build_atlas(
     Raises:
         NbkitError: an argument doesn't fit the model; `out` holds something else; the folder can't be written.
     """
-    folder, config = Path(out), (config or AtlasConfig()).resolved(model)
+    _check_kinds(model, contexts, config)
+    folder, config = user_path(out), (config or AtlasConfig()).resolved(model)
     check_tokens(model, contexts)
     table = _checked_maxima(maxima, model)
     manifest = _manifest(model, contexts, config, table)
@@ -116,6 +118,19 @@ def build_atlas(
     finally:
         lock.release()
     return open_atlas(folder)
+
+
+def _check_kinds(model: object, contexts: object, config: object) -> None:
+    from nbkit.corpora import Contexts
+    from nbkit.models import LanguageModel
+
+    for name, given, kind, maker in (
+        ("model", model, LanguageModel, "nbkit.load_model"),
+        ("contexts", contexts, Contexts, "nbkit.load_contexts"),
+        ("config", config, AtlasConfig | None, "nbkit.AtlasConfig"),
+    ):
+        if not isinstance(given, kind):
+            raise NbkitError(f"{name} is of type {type(given).__name__}: give what {maker} makes")
 
 
 class BlockFile(Mapping[str, Tensor]):
@@ -299,9 +314,9 @@ def _checked_maxima(maxima: np.ndarray | None, model: LanguageModel) -> Tensor |
     shape = (model.n_layers, model.d_mlp)
     try:
         with np.errstate(over="ignore"):  # too large for float32 is infinite, and told below
-            table = np.asarray(maxima, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise NbkitError(f"the table of maxima doesn't hold numbers ({error})") from error
+            table = checked_array(maxima, "the maxima").astype(np.float32)
+    except NbkitError as error:
+        raise NbkitError(f"the table of maxima doesn't hold numbers ({str(error).removesuffix('.')})") from error
     if table.shape != shape:
         raise NbkitError(
             f"the table of maxima has shape {table.shape}: model {model.name!r} needs (layers, neurons) = {shape}"

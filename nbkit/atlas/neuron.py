@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from nbkit.atlas.levels import Level
 from nbkit.atlas.snippets import TOKENS_BEFORE, Snippet
 from nbkit.errors import NbkitError
-from nbkit.method.checks import have_direction
+from nbkit.method.checks import have_direction, shown
 from nbkit.method.clusters import FeatureClusters, feature_clusters
 from nbkit.method.embeddings import gated_gradient_embeddings, gradient_embeddings, neuron_embeddings
 from nbkit.models import activation_function
@@ -132,9 +132,11 @@ class Neuron:
         Raises:
             NbkitError: if the kind is not defined for this neuron.
         """
-        kind = kind or self.embedding
-        if kind not in self.kinds:
-            raise NbkitError(f"L{self.layer} N{self.index} has no {kind!r} embedding: choose {', '.join(self.kinds)}")
+        kind = self.embedding if kind is None else kind
+        if not isinstance(kind, str) or kind not in self.kinds:
+            raise NbkitError(
+                f"L{self.layer} N{self.index} has no {shown(kind)} embedding: choose {', '.join(self.kinds)}"
+            )
         if kind == "pre_mlp":
             return self.pre_mlp
         if kind == "shuffled" and self.donor is not None:

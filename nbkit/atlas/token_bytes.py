@@ -72,6 +72,8 @@ def _spelled(name: str | bytes, text: str) -> bytes:
     """The bytes of a token by its name in the vocabulary and its text."""
     if isinstance(name, bytes):  # as some tokenizers of tiktoken's kind name theirs
         return name
+    if not text and len(name) == 1 and "\x80" <= name <= "\xff":  # as ByT5's, which shows nothing of a lone byte
+        return name.encode("latin-1")
     if REPLACEMENT not in text or REPLACEMENT in name:
         return text.encode()
     if named := _NAMED.fullmatch(name):

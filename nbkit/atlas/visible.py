@@ -14,6 +14,11 @@ DOTTED_CIRCLE = "◌"
 BLACK_FLAG, CANCEL_TAG = "\U0001f3f4", "\U000e007f"
 SHOWN_FORMATS = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
 """Signs around Arabic, Syriac and Kaithi numbers: they are format characters and have a shape."""
+FILLERS = frozenset("\u115f\u1160\u3164\uffa0")
+"""Letters without a shape, which stand for a missing part of a Korean syllable."""
+JAMO = regex.compile("[\u1100-\u115e\u1161-\u11ff]")
+VARIATION = regex.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+"""Selects one of the shapes of the character before it; several in a row could carry a message."""
 JOINED = regex.compile(
     r"[\p{scx=Arabic}\p{scx=Syriac}\p{scx=Nko}\p{scx=Mongolian}\p{scx=Devanagari}\p{scx=Bengali}\p{scx=Gurmukhi}"
     r"\p{scx=Gujarati}\p{scx=Oriya}\p{scx=Tamil}\p{scx=Telugu}\p{scx=Kannada}\p{scx=Malayalam}\p{scx=Sinhala}"
@@ -30,24 +35,36 @@ def visible_characters(characters: Sequence[str]) -> list[str]:
     (bidirectional marks, zero-width characters) and lone surrogates their code point in angle brackets, and the byte
     that a surrogate stands for in a raw text (see `token_bytes`) its two digits: ⟨E3⟩. Format characters that the
     text needs to look as it should stay: a zero-width joiner between visible characters, as in emoji; a non-joiner
-    between letters of a script that joins them; the tags of a flag. A mark that nothing stands before which it could
+    between letters of a script that joins them; the tags of a flag. So does a filler beside other parts of a Korean
+    syllable, and the first of several variation selectors. A mark that nothing stands before which it could
     belong to gets a dotted circle.
     """
-    kept = [not is_hidden(char) or _is_needed(characters, i) for i, char in enumerate(characters)]
+    kept = [not _hides(characters, i) for i in range(len(characters))]
     shown = [char if keep else _shown(char) for char, keep in zip(characters, kept, strict=True)]
     for i, char in enumerate(characters):
-        if unicodedata.category(char).startswith("M") and not (i and kept[i - 1]):
+        if kept[i] and unicodedata.category(char).startswith("M") and not (i and kept[i - 1]):
             shown[i] = DOTTED_CIRCLE + char
     return shown
 
 
 def is_hidden(char: str) -> bool:
     """Whether a character by itself has no shape, or is none."""
-    return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") and char not in SHOWN_FORMATS
+    category = unicodedata.category(char)
+    return (category in ("Cc", "Cf", "Cs", "Zl", "Zp") and char not in SHOWN_FORMATS) or char in FILLERS
+
+
+def _hides(characters: Sequence[str], i: int) -> bool:
+    """Whether the text as it is shown lacks a character that is in it."""
+    char = characters[i]
+    if VARIATION.match(char):
+        return i > 0 and VARIATION.match(characters[i - 1]) is not None
+    return is_hidden(char) and not _is_needed(characters, i)
 
 
 def _is_needed(characters: Sequence[str], i: int) -> bool:
     char = characters[i]
+    if char in FILLERS:
+        return any(map(JAMO.match, characters[max(0, i - 1) : i + 2]))
     if "\U000e0020" <= char <= CANCEL_TAG:
         return _in_flag(characters, i)
     if char not in (ZERO_WIDTH_JOINER, ZERO_WIDTH_NON_JOINER) or not 0 < i < len(characters) - 1:

@@ -30,10 +30,7 @@ def read_json(path: Path, field: str) -> Iterator[Found]:
     if first is None:
         return
     number, line = first
-    try:
-        is_lines = not isinstance(json.loads(line), list)
-    except (ValueError, RecursionError):
-        is_lines = False
+    is_lines = not line.lstrip().startswith("[") and _is_json(line)
     if is_lines:
         yield _found(line, f"{path}, line {number}", field)
         for number, line in numbered:
@@ -55,6 +52,14 @@ def _found(text: str, place: str, field: str) -> Found:
         pairs = json.JSONDecoder(object_pairs_hook=list).decode(text)
         check_column([key for key, _ in pairs], field, place)  # JSON lets a key stand twice, and the last would win
     return found_in(record, place, field)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+        return True
+    except (ValueError, RecursionError):
+        return False
 
 
 def _parse(text: str, place: str) -> Any:

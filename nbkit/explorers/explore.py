@@ -10,6 +10,8 @@ from nbkit.errors import NbkitError
 from nbkit.explorers import AtlasExplorer, LatentExplorer
 from nbkit.explorers.atlas.atlas import check_model
 from nbkit.explorers.atlas.shards import make_parts
+from nbkit.method.checks import checked_whole
+from nbkit.method.clusters import check_threshold
 from nbkit.mnist.hidden import Hidden
 from nbkit.mnist.reports import HIDDEN_NAME, latent_view
 from nbkit.mnist.view import LatentView, MlpWeights
@@ -43,8 +45,14 @@ def explore(
         NbkitError: there is no explorer of such a thing, the model is another one, there is no such neuron, or the
             threshold is no distance.
     """
+    if layer is not None:
+        layer = checked_whole("layer", layer)
+    if neuron is not None:
+        neuron = checked_whole("neuron", neuron)
+    check_threshold(threshold)
+    threshold = float(threshold)
     if isinstance(thing, Atlas):
-        if isinstance(model, Hidden):
+        if model is not None and not hasattr(type(model), "fingerprint"):
             raise NbkitError("The model of an atlas is a language model: give what nbkit.load_model returns.")
         if model is not None:
             check_model(model, thing)  # before anything is made

@@ -28,6 +28,7 @@ from nbkit.atlas.snippets import TOKENS_BEFORE
 from nbkit.errors import NbkitError
 from nbkit.features.replacements import PACKED, WHOLE, Example, Layout
 from nbkit.features.table import features_of
+from nbkit.method.checks import checked_whole, shown
 from nbkit.models import LanguageModel
 from nbkit.models.language_model import ROUNDING
 
@@ -71,7 +72,11 @@ def keep_importance(
     for layer, index, medoid in features_of(atlas, progress)[["layer", "index", "medoid"]].to_numpy().tolist():
         medoids.setdefault((layer, index), []).append(medoid)
     missing: list[Example] = []
-    for layer, index in dict.fromkeys(neurons):
+    try:
+        pairs = dict.fromkeys((int(layer), int(index)) for layer, index in neurons)
+    except (TypeError, ValueError) as error:
+        raise NbkitError(f"neurons are {shown(neurons)}: give pairs of a layer and a number") from error
+    for layer, index in pairs:
         numbers = [number for number in medoids.get((layer, index), []) if (layer, index, number) not in kept]
         missing += examples_of(model, atlas, layer, index, numbers)
     if missing:
@@ -131,6 +136,12 @@ def batches(examples: Sequence[Example], layout: Layout) -> Iterator[list[int]]:
 
 
 def examples_of(model: LanguageModel, atlas: Atlas, layer: int, index: int, numbers: Sequence[int]) -> list[Example]:
+    if not isinstance(model, LanguageModel):
+        raise NbkitError(f"model is of type {type(model).__name__}: give what nbkit.load_model returns")
+    try:
+        numbers = [checked_whole("an example's number", number) for number in numbers]
+    except TypeError as error:
+        raise NbkitError(f"examples are {shown(numbers)}: give the numbers of dataset examples") from error
     neuron = atlas.neuron(layer, index)
     first, end = len(atlas.manifest.added_before), atlas.manifest.length - len(atlas.manifest.added_after)
     examples = []
@@ -140,7 +151,7 @@ def examples_of(model: LanguageModel, atlas: Atlas, layer: int, index: int, numb
         context, key = atlas.tokens[neuron.context[number]], int(neuron.position[number])
         window = np.arange(max(0, key - TOKENS_BEFORE), key + 1)
         replaced = window[(window >= first) & (window < end)]
-        examples.append(Example(layer, index, int(number), float(neuron.peak[number]), context, key, replaced))
+        examples.append(Example(layer, index, number, float(neuron.peak[number]), context, key, replaced))
     return examples
 
 

@@ -16,7 +16,7 @@ from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.features.nearest import nearest
 from nbkit.features.table import features_of
-from nbkit.method.checks import have_direction
+from nbkit.method.checks import have_direction, shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +47,10 @@ def neighbors_of(atlas: Atlas, kind: str, progress: bool = True) -> Neighbors:
             library that is not installed.
     """
     kinds = (atlas.manifest.embedding, "pre_mlp")
-    if kind not in kinds:
-        raise NbkitError(f"similar features are found in two spaces of this atlas, not in {kind!r}: {', '.join(kinds)}")
+    if not isinstance(kind, str) or kind not in kinds:
+        raise NbkitError(
+            f"similar features are found in two spaces of this atlas, not in {shown(kind)}: {', '.join(kinds)}"
+        )
 
     def find() -> dict[str, Tensor]:
         features = features_of(atlas, progress)

@@ -24,9 +24,10 @@ SPACE = re.compile(r"[\s\x85\ufeff]+")
 """What JavaScript and Python, taken together, know as whitespace."""
 BLANK = "␣"
 JOINERS = ZERO_WIDTH_NON_JOINER + ZERO_WIDTH_JOINER
-OPTIONAL = re.compile(f"[{ZERO_WIDTH_NON_JOINER}\ufe0e\ufe0f]|(?<=i)\u0307")
-"""What some write and others don't: a non-joiner, the choice between a sign as text and as emoji, and the dot that the
-lower case of the Turkish İ keeps."""
+VOWEL_SIGNS = "\u064b-\u0652\u0670\u0640\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7"
+OPTIONAL = re.compile(f"[{ZERO_WIDTH_NON_JOINER}\ufe0e\ufe0f{VOWEL_SIGNS}]|(?<=i)\u0307")
+"""What some write and others don't: a non-joiner, the choice between a sign as text and as emoji, Arabic and Hebrew
+vowel signs, and the dot that the lower case of the Turkish İ keeps."""
 
 
 def normalized(text: str) -> str:

@@ -14,8 +14,8 @@ def reading_order(texts: Sequence[str]) -> tuple[list[tuple[int, bool]], bool]:
     """The tokens of a line from left to right, and whether the line is read from the right.
 
     Returns:
-        For each place of the line the number of its token, and whether its brackets must be turned around: those of a
-        token without a letter, in a run that is read from the right.
+        For each place of the line the number of its token, and whether this is in a run that is read from the right
+        (see `turned_around`).
     """
     directions = [_direction(text) for text in texts]
     leftward = sum(map(_letters_from_right, texts)) > sum(map(_letters_from_left, texts))
@@ -30,12 +30,19 @@ def reading_order(texts: Sequence[str]) -> tuple[list[tuple[int, bool]], bool]:
     if leftward:
         runs.reverse()
     order = [i for run in runs for i in (reversed(run) if resolved[run[0]] == "R" else run)]
-    return [(i, resolved[i] == "R" and directions[i] is None) for i in order], leftward
+    return [(i, resolved[i] == "R") for i in order], leftward
 
 
-def mirrored_text(text: str) -> str:
-    """A text of signs with its brackets turned around and its order as well."""
-    return text[::-1].translate(_MIRRORED)
+def turned_around(text: str) -> str:
+    """A token as it is drawn in a run that is read from the right.
+
+    Spaces before it stand on its right. Letters are put in order by whatever draws them; signs without a letter are
+    here, their brackets turned around.
+    """
+    if _direction(text) is None:
+        return text[::-1].translate(_MIRRORED)
+    before, after = len(text) - len(text.lstrip()), len(text.rstrip())
+    return text[after:] + text.strip() + text[:before]
 
 
 def _direction(text: str) -> str | None:

@@ -15,7 +15,7 @@ from nbkit.atlas.snippets import Snippet, display_token
 from nbkit.atlas.visible import visible_characters
 from nbkit.figures.fonts import families_of, font_of, opened
 from nbkit.figures.palette import HEAT, INK
-from nbkit.figures.reading_order import mirrored_text, reading_order
+from nbkit.figures.reading_order import reading_order, turned_around
 
 MISSING = "□"
 ELLIPSIS = "…"
@@ -102,12 +102,12 @@ def draw_snippet(
     gap = {snippet.key: width(texts[snippet.key], size) - width(texts[snippet.key].lstrip(), size)}
     runs, leftward = reading_order([text for _, text in line])
     x = left + right - rightmost if leftward else leftmost
-    for place, mirrored in runs:
+    for place, from_right in runs:
         i, text = line[place]
         x += gap.get(i, 0) * (not leftward)
         outline = color if i == snippet.key else None
         _draw_token(
-            ax, mirrored_text(text) if mirrored else text, x, y, size, snippet.activations[i] / highest, outline
+            ax, turned_around(text) if from_right else text, x, y, size, snippet.activations[i] / highest, outline
         )
         x += width(text, size)
 
@@ -151,4 +151,5 @@ def _advance(char: str) -> float:
 @cache
 def _shaped_width(text: str) -> float:
     font = FontProperties(family=families_of(text), size=_MEASURED_AT)
-    return float(RendererAgg(1, 1, 72).get_text_width_height_descent(text, font, ismath=False)[0])
+    renderer = RendererAgg(1, 1, 72)  # type: ignore[no-untyped-call]
+    return float(renderer.get_text_width_height_descent(text, font, ismath=False)[0])  # type: ignore[no-untyped-call]

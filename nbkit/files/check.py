@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from nbkit.errors import NbkitError
 from nbkit.files.formats import read_json
 from nbkit.files.seal import check_seal, sha256_of
+from nbkit.files.whole import user_path
 
 LISTS = ("atlas.json", "asset.json", "made-from.json")
 """Files that tell of those beside them: under `files` for each name its size, and last its sha256."""
@@ -26,7 +28,7 @@ class Checked:
     """Of the others, what is wrong."""
 
 
-def check(folder: Path) -> Checked:
+def check(folder: str | Path) -> Checked:
     """Compares every file in a folder and below it with its checksum, whether it carries it itself or is listed.
 
     Files of other programs, and of versions of nbkit that wrote no checksums, are passed over.
@@ -34,12 +36,13 @@ def check(folder: Path) -> Checked:
     Raises:
         NbkitError: there is no such folder, or nothing in it that could be checked.
     """
+    folder = user_path(folder)
     if not folder.is_dir():
         raise NbkitError(f"there is no folder {folder}: give that of an atlas, or a cache")
     promised: dict[Path, tuple[int, str]] = {}
     damaged: dict[Path, str] = {}
     intact = 0
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = sorted(path for place, _, names in os.walk(folder) for name in names if _is_file(path := Path(place, name)))
     for path in files:
         if path.name in LISTS:
             try:
@@ -59,6 +62,13 @@ def check(folder: Path) -> Checked:
     if not intact and not damaged:
         raise NbkitError(f"{folder} holds no file with a checksum of nbkit's: give the folder of an atlas, or a cache")
     return Checked(intact, damaged)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # somebody else's
+        return False
 
 
 def _promised(path: Path) -> dict[Path, tuple[int, str]]:

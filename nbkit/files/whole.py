@@ -44,11 +44,23 @@ def not_writable(folder: Path, error: Exception) -> NbkitError:
 
 
 def user_path(name: str | Path) -> Path:
-    """A path as a user writes it: `~` is their own folder; `~name` is a file's name unless there is such a user."""
+    """A path as a user writes it: `~` is their own folder; `~name` is a file's name unless there is such a user.
+
+    Raises:
+        NbkitError: it is no path, or longer than the file system's names.
+    """
+    if not isinstance(name, str | os.PathLike) or not isinstance(os.fspath(name), str):
+        raise NbkitError(f"a path is of type {type(name).__name__}: give the name of a file or folder, as text or Path")
+    path = Path(name)
+    with suppress(RuntimeError):
+        path = path.expanduser()
     try:
-        return Path(name).expanduser()
-    except RuntimeError:
-        return Path(name)
+        path.lstat()
+    except (OSError, ValueError) as error:
+        if not isinstance(error, OSError) or error.errno == errno.ENAMETOOLONG:
+            reason = getattr(error, "strerror", None) or error
+            raise NbkitError(f"{str(name)[:60]!r} can't be the name of a file or folder ({reason})") from error
+    return path
 
 
 def cannot_write_to(folder: Path) -> bool:

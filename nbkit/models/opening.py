@@ -96,7 +96,10 @@ def _look_into(name: str, network: Any, tokenizer: Any, missing: Iterable[str]) 
     blocks = tuple(call.module for call in traced.blocks)
     model = LanguageModel(name, network, tokenizer, weight.dtype, weight.device, blocks, tuple(mlps))
     _quicken(model, traced)
-    model.check()
+    try:
+        model.check()
+    except RuntimeError as error:  # of shapes that change on the way
+        raise _unsupported(name, _first_line(error)) from error
     return model
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
 from nbkit.errors import NbkitError
+from nbkit.models.weights import is_linear
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,12 +51,12 @@ class Trace:
 
 
 def trace(network: nn.Module, tokens: Int[Tensor, "b t"]) -> Trace:
-    """Runs tokens through a network and finds its blocks: the longest list of modules that run once each.
+    """Runs tokens through a network and finds its blocks: the one list of modules with weights that run once each.
 
     Raises:
         NbkitError: if there is no such list, or several.
     """
-    lists = [(name, module) for name, module in network.named_modules() if isinstance(module, nn.ModuleList)]
+    lists = [(name, module) for name, module in network.named_modules() if _is_list(module)]
     outer = [(name, each) for name, each in lists if not any(name.startswith(f"{other}.") for other, _ in lists)]
     inside = {id(module) for _, each in outer for member in each for module in member.modules()}
     members = {id(member) for _, each in outer for member in each}
@@ -65,11 +66,10 @@ def trace(network: nn.Module, tokens: Int[Tensor, "b t"]) -> Trace:
     ran: dict[int, list[Call]] = {}
     for call in calls:
         ran.setdefault(id(call.module), []).append(call)
-    whole = [each for _, each in outer if len(each) and all(len(ran.get(id(member), ())) == 1 for member in each)]
-    longest = [each for each in whole if len(each) == max(map(len, whole))]
-    if len(longest) != 1:
+    running = [each for _, each in outer if any(id(member) in ran for member in each) and _reads(each)]
+    if len(running) != 1 or any(len(ran.get(id(member), ())) != 1 for member in running[0]):
         raise NbkitError("its layers are not one list of modules that run once each")
-    blocks = tuple(ran[id(member)][0] for member in longest[0])
+    blocks = tuple(ran[id(member)][0] for member in running[0])
     return Trace(blocks, tuple(call for call in calls if id(call.module) not in members))
 
 
@@ -125,6 +125,16 @@ def twin(network: nn.Module) -> Any:
         for name in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"):
             getattr(module, name).clear()
     return copy.eval()
+
+
+def _is_list(module: nn.Module) -> bool:
+    """Whether a module is a list of modules, and not one of lists."""
+    return isinstance(module, nn.ModuleList) and not any(isinstance(member, nn.ModuleList) for member in module)
+
+
+def _reads(members: Iterable[nn.Module]) -> bool:
+    """Whether linear layers are among some modules: a list of norms or convolutions is no list of blocks."""
+    return any(is_linear(module) for member in members for module in member.modules())
 
 
 def _copied(values: Any) -> Any:

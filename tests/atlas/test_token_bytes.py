@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
+from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
 
 from nbkit.atlas.token_bytes import raw_text, special_ids, token_bytes
 from tests.examples.scripts import SCRIPTS, TOKENIZERS
@@ -87,3 +87,10 @@ def test_a_vocabulary_of_bytes_alone() -> None:
     tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
     found = token_bytes(PreTrainedTokenizerFast(tokenizer_object=tokenizer), range(256))
     assert found == [bytes([byte]) for byte in range(256)]
+
+
+def test_a_tokenizer_of_bytes_that_shows_none_alone() -> None:
+    tokenizer, text = ByT5Tokenizer(), "aé東 👩"
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    assert len(ids) == len(text.encode())
+    assert b"".join(token_bytes(tokenizer, ids)).decode() == text

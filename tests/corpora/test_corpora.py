@@ -32,11 +32,11 @@ def smollm2_tokenizer() -> Any:
 
 @pytest.fixture
 def model() -> Model:
-    """A causal model with a BOS token."""
+    """A model with a BOS token."""
     return Model()
 
 
-def test_a_causal_model_reads_bos_and_text(model: Model, tmp_path: Path) -> None:
+def test_a_model_with_a_bos_token_reads_it_and_text(model: Model, tmp_path: Path) -> None:
     contexts = load_contexts(write_jsonl(tmp_path, "abcdefghijklmnop", "qrstuvwxyz"), model, length=8)
     assert texts_of(contexts, model.tokenizer) == ["abcdefg", "hijklmn", "qrstuvw"]
     assert contexts.documents.tolist() == [0, 0, 1]
@@ -46,8 +46,8 @@ def test_a_causal_model_reads_bos_and_text(model: Model, tmp_path: Path) -> None
     assert contexts.name == "corpus.jsonl"
 
 
-def test_a_bidirectional_model_reads_text_between_its_tokens(tmp_path: Path) -> None:
-    model = Model(byte_tokenizer(cls_token="[CLS]", sep_token="[SEP]"), causal=False)
+def test_a_model_with_tokens_on_both_sides_reads_text_between_them(tmp_path: Path) -> None:
+    model = Model(byte_tokenizer(cls_token="[CLS]", sep_token="[SEP]"))
     contexts = load_contexts(write_jsonl(tmp_path, "abcdefghijklm"), model, length=8)
     assert texts_of(contexts, model.tokenizer) == ["abcdef", "ghijkl"]
     assert contexts.special.tolist() == [True] + [False] * 6 + [True]
@@ -55,9 +55,8 @@ def test_a_bidirectional_model_reads_text_between_its_tokens(tmp_path: Path) -> 
     assert contexts.tokens[0, [0, -1]].tolist() == [model.tokenizer.cls_token_id, model.tokenizer.sep_token_id]
 
 
-@pytest.mark.parametrize("causal", [True, False])
-def test_without_special_tokens_all_is_text(tmp_path: Path, causal: bool) -> None:
-    model = Model(byte_tokenizer(), causal=causal)
+def test_without_special_tokens_all_is_text(tmp_path: Path) -> None:
+    model = Model(byte_tokenizer())
     contexts = load_contexts(write_jsonl(tmp_path, "abcdefghijklmnop"), model, length=8)
     assert model.tokenizer.batch_decode(contexts.tokens) == ["abcdefgh", "ijklmnop"]
     assert contexts.special.tolist() == [True] + [False] * 7

@@ -16,7 +16,7 @@ from tests.examples.byte_model import texts_of
 
 @pytest.fixture
 def model() -> Model:
-    """A causal model with a BOS token."""
+    """A model with a BOS token."""
     return Model()
 
 

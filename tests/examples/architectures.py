@@ -3,10 +3,12 @@ oracle for what `nbkit.models` finds by looking."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedModel
 
@@ -28,7 +30,7 @@ SHORT = {"n_embd": WIDTH, "n_layer": 2, "n_head": 2, "n_positions": LENGTH, **TO
 XGLM = {"d_model": WIDTH, "ffn_dim": NEURONS, "num_layers": 2, "attention_heads": 2, "max_position_embeddings": LENGTH}
 EXPERTS = {"num_local_experts": 2, "num_experts": 2, "num_experts_per_tok": 1, "moe_intermediate_size": 16}
 
-FUNCTIONS = {
+FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": functional.gelu,
     "tanh": lambda x: functional.gelu(x, approximate="tanh"),
     "silu": functional.silu,
@@ -45,22 +47,23 @@ class Architecture:
     config: dict[str, Any]
     blocks: str = "model.layers"
     reader: str = "mlp.up_proj"
-    """Whose output, or the part of it that `half` names, is the linear pre-activation."""
+    """Whose output, or the second half of it, is the linear pre-activation."""
     out: str = "mlp.down_proj"
     gate: str | None = None
     function: str = "silu"
     halves: bool = False
     """Whether gate and linear branch are the halves of one layer's output, in this order."""
     final: str | None = None
-    """The final norm, where a direct way to the logits exists; `layer`, `rms` or one more than the weight: `norm`."""
+    """The final norm, where a direct way to the logits exists."""
     norm: str = "rms"
+    """Its kind, `rms` or `layer`."""
     offset: float = 0.0
+    """By which the norms' scales exceed their weights."""
     behind: str | None = None
     """The norm behind the MLP."""
     share: float = 1.0
     """By which the MLP's output is multiplied."""
     causal: bool = True
-    changes: dict[str, Any] = field(default_factory=dict)
 
     def make(self) -> PreTrainedModel:
         return make_network(self.kind, self.config)
@@ -271,6 +274,7 @@ ENCODER_DECODER = {
     "encoder_attention_heads": 2,
     "decoder_attention_heads": 2,
 } | TOKENS
+FUNNEL = {"d_model": WIDTH, "n_head": 2, "d_head": 12, "d_inner": NEURONS, "block_sizes": [1, 1]} | TOKENS
 
 REFUSED = [
     *[
@@ -302,5 +306,6 @@ REFUSED = [
     ),
     ("ApertusForCausalLM", HEADED, "layer 0 has no such MLP"),  # its activation function has weights
     ("BitNetForCausalLM", GROUPED, "layer 0 has no such MLP"),  # a norm stands between activations and output
+    ("FunnelForMaskedLM", FUNNEL, "not one list of modules that run once each"),
     ("ViTModel", {"hidden_size": WIDTH, "num_hidden_layers": 2, "num_attention_heads": 2}, "doesn't read tokens alone"),
 ]

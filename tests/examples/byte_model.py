@@ -31,7 +31,7 @@ def byte_tokenizer(**special: str) -> PreTrainedTokenizerFast:
 
 @cache
 def with_bos() -> PreTrainedTokenizerFast:
-    """The tokenizer of a causal model that begins with BOS."""
+    """The tokenizer of a model that begins with BOS."""
     return byte_tokenizer(bos_token=BOS, eos_token=END)
 
 
@@ -41,7 +41,6 @@ class ByteModel:
 
     tokenizer: Any = field(default_factory=with_bos)
     n_ctx: int = 64
-    causal: bool = True
     name: str = "toy"
 
 

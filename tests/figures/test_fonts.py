@@ -13,7 +13,7 @@ from nbkit.atlas.snippets import Snippet
 from nbkit.figures import fonts
 from nbkit.figures.fonts import FONT, families_of, font_of
 from nbkit.figures.palette import CLUSTER_COLORS
-from nbkit.figures.reading_order import mirrored_text, reading_order
+from nbkit.figures.reading_order import reading_order, turned_around
 from nbkit.figures.text import clip, draw_snippet, drawable, width
 from tests.examples.scripts import SCRIPTS
 from tests.figures.test_figures import FakeNeuron, boxes, drawn, put, without_overlap
@@ -104,10 +104,11 @@ def test_figures_of_a_neuron_show_other_scripts() -> None:
 def test_words_of_two_directions_stand_as_in_any_text() -> None:
     def line(*texts: str) -> str:
         order, _ = reading_order(texts)
-        return "".join(mirrored_text(texts[i]) if mirrored else texts[i] for i, mirrored in order)
+        return "".join(turned_around(texts[i]) if from_right else texts[i] for i, from_right in order)
 
     assert line("one ", "two") == "one two"
     assert line("אבגד", "ב", " ", "(", "C", "airo", ")", " ", "ג") == "ג (Cairo) באבגד"
+    assert line("אב", " גד", " (", "X", ")") == "(X) גד אב"
     assert line("see ", "א", " ", "ב", ", ", "and more") == "see ב א, and more"
     assert reading_order(["א", "b c"])[1] is False
     assert reading_order([])[0] == []

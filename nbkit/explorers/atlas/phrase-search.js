@@ -11,12 +11,14 @@ const UNSPACED = new RegExp(
     .join("")}ー々〆]`,
   "u",
 );
+const OPTIONAL =
+  /[\u200c\ufe0e\ufe0f\u064b-\u0652\u0670\u0640\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7]|(?<=i)\u0307/gu; // of words.py
 const clustersOf = new Intl.Segmenter("und", { granularity: "grapheme" });
 
 /** A phrase as the index has it: lower case, composed, single spaces, without what some write and others don't. */
 export function normalized(text) {
   const plain = text.toLowerCase().replace(/\s+/gu, " ").trim();
-  return plain.replace(/[\u200c\ufe0e\ufe0f]|(?<=i)\u0307/gu, "").normalize("NFC");
+  return plain.replace(OPTIONAL, "").normalize("NFC");
 }
 
 /** The longest runs of characters that the index has of a phrase in a script without spaces; none if it is a shorter

@@ -5,6 +5,9 @@ const SHOWN_FORMATS = /^[\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u{110bd}\u{
 const JOINED = charactersIn(
   "Arabic Syriac Nko Mongolian Devanagari Bengali Gurmukhi Gujarati Oriya Tamil Telugu Kannada Malayalam Sinhala Myanmar Khmer",
 );
+const FILLER = /^[\u115f\u1160\u3164\uffa0]$/u; // a missing part of a Korean syllable
+const JAMO = /^[\u1100-\u115e\u1161-\u11ff]$/u;
+const VARIATION = /^[\ufe00-\ufe0f\u{e0100}-\u{e01ef}]$/u;
 const LETTER = /^[\p{L}\p{M}]$/u;
 const MARK = /^\p{M}$/u;
 const TAG = /^[\u{e0020}-\u{e007f}]$/u;
@@ -18,7 +21,7 @@ export function charactersIn(scripts, flags = "") {
 
 /** What is shown of each character of a text, given as code points. */
 export function visibleCharacters(characters) {
-  const kept = characters.map((char, i) => !isHidden(char) || isNeeded(characters, i));
+  const kept = characters.map((_, i) => !hides(characters, i));
   return characters.map((char, i) => {
     if (!kept[i]) return shownAs(char);
     return MARK.test(char) && !(i && kept[i - 1]) ? `◌${char}` : char;
@@ -27,11 +30,17 @@ export function visibleCharacters(characters) {
 
 /** Whether a character by itself has no shape, or is none. */
 export function isHidden(char) {
-  return HIDDEN.test(char) && !SHOWN_FORMATS.test(char);
+  return (HIDDEN.test(char) && !SHOWN_FORMATS.test(char)) || FILLER.test(char);
+}
+
+function hides(characters, i) {
+  if (VARIATION.test(characters[i])) return i > 0 && VARIATION.test(characters[i - 1]);
+  return isHidden(characters[i]) && !isNeeded(characters, i);
 }
 
 function isNeeded(characters, i) {
   const char = characters[i];
+  if (FILLER.test(char)) return characters.slice(Math.max(0, i - 1), i + 2).some((other) => JAMO.test(other));
   if (TAG.test(char)) return inFlag(characters, i);
   if (!"\u200c\u200d".includes(char) || i === 0 || i === characters.length - 1) return false;
   const around = [characters[i - 1], characters[i + 1]];
