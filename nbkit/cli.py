@@ -1,8 +1,10 @@
-"""The command line: `nbkit fetch`, `nbkit atlas`, `nbkit book`."""
+"""The command line: `nbkit fetch`, `nbkit atlas`, `nbkit check`, `nbkit book`."""
 
 from __future__ import annotations
 
+import io
 import re
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -11,13 +13,18 @@ import typer
 
 import nbkit
 from nbkit.corpora import CONTEXT_LIMIT
-from nbkit.errors import NbkitError
+from nbkit.errors import NbkitError, printable
 
 if TYPE_CHECKING:
     import numpy as np
 
+DAMAGED = 1
+"""Exit status of `nbkit check` if a file is not what it was."""
+MISTAKE = 2
+"""Exit status for what the user can repair."""
 INTERRUPTED = 130
 """Typer's exit status for Ctrl-C."""
+UsageError = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(
     help="Neuron embeddings: feature clusters of a language model's neurons, and the book about them.",
@@ -52,16 +59,27 @@ def fetch(
     if not names:
         typer.echo("\n".join(assets.describe()))
     for name in names or []:
-        typer.echo(assets.fetch(name))
+        typer.echo(printable(str(assets.fetch(name))))
 
 
 @app.command()
 def atlas(
     out: Annotated[Path, typer.Option(help="Folder of the atlas; an interrupted build goes on there.")],
-    model: Annotated[str, typer.Option(help="smollm2-135m, a hub id, or a Hugging Face folder.")] = "smollm2-135m",
+    model: Annotated[
+        str,
+        typer.Option(
+            help="smollm2-135m (SmolLM2-135M-Instruct, de-quantized from Q4_1), a hub id, or a Hugging Face folder."
+        ),
+    ] = "smollm2-135m",
     corpus: Annotated[
-        str, typer.Option(help="brown, nlp-corpus, openwebtext, a .txt, .jsonl or .parquet file, or hf:<name>.")
+        str,
+        typer.Option(
+            help="brown, nlp-corpus, openwebtext, hf:<data set>[:<config>[:<split>]], or a file, folder or pattern of "
+            ".txt, .md, .py, .jsonl, .json, .csv, .tsv or .parquet, each also .gz, .zst, .xz or .bz2."
+        ),
     ] = "brown",
+    field: Annotated[str, typer.Option(help="Column or field of the texts, where there are such.")] = "text",
+    unique: Annotated[bool, typer.Option("--unique", help="Leave out contexts that repeat an earlier one.")] = False,
     layers: Annotated[str, typer.Option(help="all, or numbers and ranges: 0,3,8-11.")] = "all",
     length: Annotated[int, typer.Option(help="Tokens in a context.")] = 128,
     limit: Annotated[int, typer.Option(help="Contexts at most.")] = CONTEXT_LIMIT,
@@ -75,7 +93,7 @@ def atlas(
     batch_size: Annotated[int, typer.Option(help="Contexts in a forward pass.")] = 16,
     seed: Annotated[int, typer.Option(help="Seed of the shuffled-weights control.")] = 0,
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, or another of PyTorch's.")] = "auto",
 ) -> None:
     """Scan a corpus for the dataset examples of every MLP neuron and cluster them."""
     from nbkit.atlas.build import build_atlas
@@ -95,8 +113,9 @@ def atlas(
     table = None if maxima is None else read_maxima(maxima)
     language_model = load_model(model, dtype=dtype, device=device)  # type: ignore[arg-type]
     config.resolved(language_model)  # a wrong layer shows before the corpus is read
-    built = build_atlas(language_model, load_contexts(corpus, language_model, length, limit), out, config, table)
-    typer.echo(f"{built.path}: {int((built.neurons['n_examples'] > 0).sum())} neurons with examples")
+    loaded = load_contexts(corpus, language_model, length, limit, field, unique)
+    built = build_atlas(language_model, loaded, out, config, table)
+    typer.echo(printable(f"{built.path}: {built.summary}"))
 
 
 @app.command()
@@ -106,7 +125,25 @@ def book(
     """Execute the notebooks and build the pages into _build/html."""
     from nbkit.book.build import build
 
-    typer.echo(f"Open {build(profile) / 'index.html'}")
+    typer.echo(printable(f"Open {build(profile) / 'index.html'}"))
+
+
+@app.command()
+def check(
+    folder: Annotated[
+        Path | None, typer.Argument(help="An atlas or a cache; the cache (NBKIT_CACHE) if left out.")
+    ] = None,
+) -> None:
+    """Compare all files in a folder with the checksums that were written with them; exit status 1 if any is damaged."""
+    from nbkit import assets, files
+
+    place = assets.cache_folder() if folder is None else folder
+    found = files.check(place)
+    for path, what in found.damaged.items():
+        typer.echo(printable(f"{path}: {what}"))
+    typer.echo(printable(f"{place}: {found.intact} files intact, {len(found.damaged)} damaged"))
+    if found.damaged:
+        raise typer.Exit(DAMAGED)
 
 
 def parse_layers(text: str) -> Literal["all"] | tuple[int, ...]:
@@ -139,20 +176,59 @@ def read_maxima(path: Path) -> np.ndarray:
             table: np.ndarray = numpy.lib.format.read_array(file, allow_pickle=False)
         return table
     except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise NbkitError(
             f"can't read the maxima in {path} ({reason}): give a .npy file of (layers, neurons) numbers"
         ) from error
 
 
 def main() -> None:
-    """Runs the command line; a user's mistake gives one sentence and exit status 2."""
+    """Runs the command line; a user's mistake gives one sentence and exit status 2.
+
+    Ended by SIGTERM or SIGHUP it tidies up as for Ctrl-C; the exit status is 128 and the signal's number.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what a terminal can't show is no reason to fail
+    signals = _end_like_ctrl_c()
+    status = _run()
+    if status == INTERRUPTED:
+        typer.echo("nbkit: interrupted; run the same command again to go on", err=True)
+        status = 128 + signals[0] if signals else INTERRUPTED
+    sys.exit(status)
+
+
+def _run() -> int:
+    """Runs the command line and says what is wrong; gives the exit status."""
     try:
-        app()
+        status = app(standalone_mode=False)
+    except KeyboardInterrupt:  # Typer turns those into this status that come while a command runs
+        return INTERRUPTED
     except NbkitError as error:
         typer.echo(f"nbkit: {error}", err=True)
-        sys.exit(2)
-    except SystemExit as end:
-        if end.code == INTERRUPTED:
-            typer.echo("nbkit: interrupted; run the same command again to go on", err=True)
-        raise
+        return MISTAKE
+    except UsageError as error:
+        if said := error.format_message():  # else the help was printed
+            typer.echo(f"nbkit: Error: {NbkitError(said)}", err=True)
+        return MISTAKE
+    except OSError as error:
+        if error.filename is None:
+            raise
+        typer.echo(f"nbkit: {NbkitError(f'{error.filename}: {error.strerror}')}", err=True)
+        return MISTAKE
+    return status or 0
+
+
+def _end_like_ctrl_c() -> list[int]:
+    """Lets the signals that ask a process to end interrupt it; gives the list that those which came are put in."""
+    came: list[int] = []
+
+    def interrupt(number: int, _: object) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores one of them
+            signal.signal(number, interrupt)
+    return came

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from joblib import Parallel, delayed, parallel_config
 from tqdm.auto import tqdm
+
+from nbkit.children import end_with
 
 FEW_NEURONS = 10_000
 """Neurons up to which one process is faster, since starting others takes seconds."""
@@ -32,7 +35,7 @@ def in_processes(
     ):
         # joblib replaces a process whose memory has grown, as by the images that it keeps; no job is lost
         warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
-        done = pool(delayed(function)(*task) for task in tasks)
+        done = pool(delayed(_run)(os.getpid(), function, task) for task in tasks)
         return list(tqdm(done, total=len(tasks), desc=desc, unit=unit, disable=not progress))
 
 
@@ -41,3 +44,9 @@ def gather(
 ) -> list[Any]:
     """`in_processes`, one a core where that is worth it: where all tasks together are about many neurons."""
     return in_processes(function, tasks, -1 if n_neurons > FEW_NEURONS else 1, desc, unit, progress)
+
+
+def _run(parent: int, function: Callable[..., Any], task: tuple[Any, ...]) -> Any:
+    if os.getpid() != parent:
+        end_with(parent)
+    return function(*task)

@@ -1,19 +1,17 @@
 """The cache: one folder for each asset, filled under a lock, complete or absent, and checked on every use.
 
 An asset is downloaded and prepared in a temporary folder inside the cache and renamed into place. Its folder holds
-`asset.json` with the size, modification time and sha256 of every file. Each use compares sizes and times; a file
-whose time differs is hashed again. A damaged file is reported, not replaced: another process may be reading it, and
+`asset.json` with the size, modification time and sha256 of every file. The first use in a process compares sizes and
+checksums, whatever the times say. A damaged file is reported, not replaced: another process may be reading it, and
 a disk that damages files is something to know.
 """
 
 import errno
-import hashlib
-import json
 import os
 import shutil
 import sys
 import tempfile
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
@@ -25,6 +23,7 @@ from tqdm.auto import tqdm
 from nbkit.assets.catalog import ASSETS, Asset, Download
 from nbkit.assets.clients import SourceError, obtain
 from nbkit.errors import NbkitError
+from nbkit.files import read_json, sha256_of, user_path, write_json
 
 _MANIFEST = "asset.json"
 _SCHEMA = 1
@@ -33,7 +32,7 @@ _SCHEMA = 1
 def cache_folder() -> Path:
     """Return the folder that holds the assets: `NBKIT_CACHE`, or nbkit's place in the user's cache folder."""
     chosen = os.environ.get("NBKIT_CACHE")
-    return Path(chosen).expanduser().absolute() if chosen else Path(platformdirs.user_cache_dir("nbkit", False))
+    return user_path(chosen).absolute() if chosen else Path(platformdirs.user_cache_dir("nbkit", False))
 
 
 def is_offline() -> bool:
@@ -55,6 +54,7 @@ def fetch(name: str) -> Path:
     if not folder.is_dir():
         _fill(asset, folder)
     _check(asset, folder)
+    _sweep_behind(asset, folder.parent)
     return folder / asset.result
 
 
@@ -88,14 +88,25 @@ def _fill(asset: Asset, folder: Path) -> None:
         with _locked(asset, cache):
             if folder.is_dir():  # the process that held the lock has fetched it
                 return
-            # left by a process that was killed: nobody else holds the lock
-            for left_over in cache.glob(f".{folder.name}-*"):
-                shutil.rmtree(left_over, ignore_errors=True)
+            _sweep(asset, cache)
             _require_space(asset, cache)
             with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=cache) as scratch:
                 _build(asset, Path(scratch)).rename(folder)
     except OSError as error:
         _explain(error, asset, cache)
+
+
+def _sweep_behind(asset: Asset, cache: Path) -> None:
+    """Remove what a process left that was killed when the asset was in place already, unless one is at work."""
+    if any(cache.glob(f".{asset.folder}-*")):
+        with suppress(OSError, Timeout), FileLock(cache / f".{asset.folder}.lock", timeout=0):
+            _sweep(asset, cache)
+
+
+def _sweep(asset: Asset, cache: Path) -> None:
+    """Remove what killed processes left; only for the one that holds the lock."""
+    for left_over in cache.glob(f".{asset.folder}-*"):
+        shutil.rmtree(left_over, ignore_errors=True)
 
 
 def _locked(asset: Asset, cache: Path) -> AbstractContextManager[object]:
@@ -129,9 +140,8 @@ def _build(asset: Asset, scratch: Path) -> Path:
     records = {}
     for file in sorted(path for path in kept.rglob("*") if path.is_file()):
         status = file.stat()
-        records[file.relative_to(kept).as_posix()] = [status.st_size, status.st_mtime_ns, _sha256(file)]
-    manifest = {"schema": _SCHEMA, "asset": asset.name, "files": records}
-    (kept / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+        records[file.relative_to(kept).as_posix()] = [status.st_size, status.st_mtime_ns, sha256_of(file)]
+    write_json({"schema": _SCHEMA, "asset": asset.name, "files": records}, kept / _MANIFEST)
     return kept
 
 
@@ -144,7 +154,7 @@ def _download(asset: Asset, download: Download, scratch: Path) -> Path:
         except SourceError as error:
             reasons.append(f"{source}: {error}")
             continue
-        found = _sha256(file)
+        found = sha256_of(file)
         if found == download.sha256:
             return file.rename(scratch / download.file)
         reasons.append(f"{source}: {file.name} has sha256 {found}, not {download.sha256}")
@@ -158,12 +168,11 @@ def _download(asset: Asset, download: Download, scratch: Path) -> Path:
 def _check(asset: Asset, folder: Path) -> None:
     """Raise if a cached file is not what was put there."""
     try:
-        manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+        manifest = read_json(folder / _MANIFEST)
         records: dict[str, list[object]] = manifest["files"] if manifest["schema"] == _SCHEMA else {}
         damaged = [] if records else [_MANIFEST]
-        for name, (size, time, checksum) in records.items():
-            status = (folder / name).stat()
-            same = status.st_size == size and (status.st_mtime_ns == time or _sha256(folder / name) == checksum)
+        for name, (size, _, checksum) in records.items():
+            same = (folder / name).stat().st_size == size and sha256_of(folder / name) == checksum
             damaged += [] if same else [name]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         damaged = [str(error)]
@@ -182,11 +191,6 @@ def _explain(error: OSError, asset: Asset, cache: Path) -> NoReturn:
         reason = error.strerror or str(error)
         text = f"{asset.name!r} can't be put into the cache {cache} ({reason}): make it writable, {way_out}"
     raise NbkitError(text) from error
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _megabytes(asset: Asset) -> str:

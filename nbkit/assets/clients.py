@@ -4,7 +4,6 @@ import errno
 import importlib.util
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import zipfile
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from nbkit.children import run_guarded
 from nbkit.errors import NbkitError
 
 
@@ -99,15 +99,7 @@ def _run(command: list[str], folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="client-") as scratch:
         environment = os.environ | {"TMPDIR": scratch, "npm_config_cache": scratch, "NO_COLOR": "1"}
         try:
-            done = subprocess.run(
-                command,
-                cwd=folder,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
+            done = run_guarded(command, folder, environment)
         except OSError as error:
             raise SourceError(f"{command[0]} does not start: {error.strerror}") from error
     if done.returncode:

@@ -1,20 +1,19 @@
 """What a scan leaves on disk, and how it is read back, layer by layer.
 
-atlas.json             manifest: what was scanned and how, every other file's size; written last
+atlas.json             manifest: what was scanned and how, every other file's size and sha256; written last
 contexts.safetensors   the token contexts
-vocabulary.parquet     text of every token that occurs in them, or that a neuron promotes or suppresses
+vocabulary.parquet     what every token writes that occurs in them, or that a neuron promotes or suppresses
 layer-07.safetensors   of a layer the dataset examples (see `merge_layer`), the levels of activation (see
                        `merge_levels`), the logit effects (`nbkit.models.logits`) and its neurons' weights
 neurons.parquet        one row per neuron, with the metrics of the default embedding
 metrics-<kind>.parquet the metrics in another embedding space, made when first asked for
 
-For the explorer, made when first asked for: features.parquet, neighbours-<kind>.safetensors, importance.safetensors,
+For the explorer, made when first asked for: features.parquet, neighbors-<kind>.safetensors, importance.safetensors,
 phrases.parquet, and shards/ (the modules of these names, and `nbkit.explorers.atlas.shard_files`).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -24,13 +23,16 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
+from nbkit.atlas.kept_files import KeptFiles
 from nbkit.atlas.levels import read_levels
-from nbkit.atlas.manifest import ATLAS_SCHEMA, CONTEXTS, MANIFEST, NEURONS, VOCABULARY, Manifest, layer_file
+from nbkit.atlas.manifest import CONTEXTS, MANIFEST, NEURONS, VOCABULARY, Manifest, layer_file, read_manifest
 from nbkit.atlas.neuron import InputWeights, Neuron, embedding_kinds
 from nbkit.atlas.neuron_table import survey
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE, display_token
+from nbkit.atlas.token_bytes import LONE, raw_text
 from nbkit.errors import NbkitError
-from nbkit.files import read_or_make, read_table, read_tensors
+from nbkit.files import read_table, read_tensors, sweep
+from nbkit.method.checks import have_direction
 from nbkit.method.controls import other_units
 from nbkit.models.logits import read_effects
 
@@ -46,24 +48,13 @@ def open_atlas(path: str | Path) -> Atlas:
         unfinished = (folder / "scan").is_dir()
         hint = "its scan was interrupted: run the same build again to finish it" if unfinished else "build one first"
         raise NbkitError(f"no atlas in {folder}: {hint}")
-    try:
-        values = json.loads((folder / MANIFEST).read_text())
-        if values["schema"] != ATLAS_SCHEMA:
-            raise NbkitError(
-                f"atlas {folder} has schema {values['schema']}, this nbkit reads {ATLAS_SCHEMA}: build it again"
-            )
-        manifest, files = Manifest.from_json(values), dict(values["files"])
-    except (ValueError, TypeError, KeyError) as error:
-        if isinstance(error, NbkitError):
-            raise
-        raise NbkitError(
-            f"{folder / MANIFEST} is not an atlas's manifest: delete the folder and build it again"
-        ) from error
-    for name, size in files.items():
+    manifest, files = read_manifest(folder / MANIFEST)
+    for name, (size, _) in files.items():
         found = (folder / name).stat().st_size if (folder / name).is_file() else None
         if found != size:
             state = "missing" if found is None else f"{found} bytes long instead of {size}"
             raise NbkitError(f"atlas {folder} is damaged: {name} is {state}; delete the folder and build it again")
+    sweep(folder)
     return Atlas(folder, manifest)
 
 
@@ -75,6 +66,9 @@ class Atlas:
     """Its folder."""
     manifest: Manifest
     """What was scanned, how, and with which versions."""
+
+    def __repr__(self) -> str:
+        return f"Atlas({str(self.path)!r}, {self.manifest.model} on {self.manifest.corpus}: {self.summary})"
 
     def __reduce__(self) -> tuple[type[Atlas], tuple[Path, Manifest]]:
         """To travel light to another process: without what has been read."""
@@ -95,16 +89,33 @@ class Atlas:
         """One row per neuron: layer, index, n_examples, max_activation, and the metrics of the default embedding."""
         return read_table(self.path / NEURONS)
 
+    @property
+    def summary(self) -> str:
+        """How many neurons there are, and how many of them have examples; how many have NaN for their metrics, and
+        why, if any has but for lack of examples."""
+        table = self.neurons
+        n, has = len(table), table["n_examples"]
+        text = f"{int((has > 0).sum())} neurons with examples"
+        reasons = {
+            "have no direction": (has > 1) & table["mean_distance"].isna(),
+            "have activations that are not finite": table["max_activation"].isna(),
+        }
+        for reason, rows in reasons.items():
+            if rows.any():
+                text += f"; {int(rows.sum()):,} of {n:,} neurons {reason}: NaN"
+        return text
+
     def metrics(self, kind: str, progress: bool = True) -> pd.DataFrame:
         """One row per neuron, as in `neurons`, with the metrics in an embedding space of choice.
 
-        Made on first demand and kept in the atlas's folder.
+        NaN where a neuron has fewer than two examples, or one whose embedding has no direction (see
+        `Neuron.has_direction`). Made on first demand and kept in the atlas's folder (see `KeptFiles`).
 
         Args:
             kind: see `Neuron.kinds`.
 
         Raises:
-            NbkitError: if the kind is not defined for these neurons, or the table can't be written.
+            NbkitError: if the kind is not defined for these neurons, or the disk is full.
         """
         kinds = embedding_kinds(self.manifest.gated, alone=self.manifest.d_mlp == 1)
         if kind not in kinds:
@@ -113,7 +124,12 @@ class Atlas:
             )
         if kind == self.manifest.embedding:
             return self.neurons
-        return read_or_make(self.path / f"metrics-{kind}.parquet", lambda: survey(self, kind, progress))
+        return self.kept.table(f"metrics-{kind}.parquet", lambda: survey(self, kind, progress))
+
+    @cached_property
+    def kept(self) -> KeptFiles:
+        """What is made from the atlas on first demand."""
+        return KeptFiles(self.path)
 
     def neuron(self, layer: int, index: int) -> Neuron:
         """The neuron `index` of `layer`.
@@ -133,8 +149,8 @@ class Atlas:
             yield self.neuron(layer, index)
 
     def token_strings(self, ids: Iterable[int]) -> list[str]:
-        """Display strings of token ids that occur in the contexts or in a neuron's logit effects."""
-        table = self._texts
+        """Display strings of tokens, each by itself, that occur in the contexts or in a neuron's logit effects."""
+        table = self.raw_texts
         return [display_token(table[int(i)]) for i in ids]
 
     @lru_cache(maxsize=2)  # noqa: B019 - an atlas lives as long as its reader, and two mapped layers cost no memory
@@ -148,26 +164,37 @@ class Atlas:
 
     @cached_property
     def words(self) -> Int[np.ndarray, " n_ids"]:
-        """For each token id a number of its word: equal for tokens that differ in space and case alone."""
+        """For each token id a number of its word: equal for tokens that differ in space and case alone.
+
+        A token that stands for no text of its own is a word by itself: a special one, one that holds a part of a
+        character, and one that writes nothing.
+        """
         table = self.vocabulary
+        words = [
+            token if special or not data or LONE.search(text := raw_text(data)) else text.strip().casefold()
+            for token, data, special in zip(table["id"], table["bytes"], table["special"], strict=True)
+        ]
         numbers = np.full(int(table["id"].max()) + 1, -1)
-        numbers[table["id"]] = pd.factorize(table["text"].str.strip().str.casefold())[0]
+        numbers[table["id"]] = pd.factorize(np.array(words, dtype=object))[0]
         return numbers
 
     @cached_property
     def vocabulary(self) -> pd.DataFrame:
-        """`id` and `text` of every token that occurs in the contexts or in a neuron's logit effects."""
+        """Every token that occurs in the contexts or in a neuron's logit effects.
+
+        Its `id`; its `text`, in which U+FFFD stands for what is part of no whole character; the `bytes` that it
+        writes (see `token_bytes`); and whether it is `special`, and so stands for no text.
+        """
         return read_table(self.path / VOCABULARY)
 
     @cached_property
-    def _texts(self) -> dict[int, str]:
-        return dict(zip(self.vocabulary["id"].tolist(), self.vocabulary["text"].tolist(), strict=True))
-
-    @cached_property
-    def _donors(self) -> Sequence[int | None]:
-        """For each neuron of a layer another one; None for a layer's only one."""
-        n = self.manifest.d_mlp
-        return other_units(n, self.manifest.seed).tolist() if n > 1 else [None]
+    def raw_texts(self) -> dict[int, str]:
+        """The raw text (see `token_bytes`) of every token of the vocabulary; a mark for one that writes nothing."""
+        table = self.vocabulary
+        return {
+            int(token): raw_text(data) or f"⟨token {token}⟩"
+            for token, data in zip(table["id"], table["bytes"], strict=True)
+        }
 
 
 class _Layer:
@@ -179,9 +206,10 @@ class _Layer:
 
     def neuron(self, index: int) -> Neuron:
         tensors, manifest = self.tensors, self.atlas.manifest
-        donor = self.atlas._donors[index]
+        donor = int(self._donors[index])
         start, stop = tensors["offsets"][index : index + 2].tolist()
         columns = {name: tensors[name][start:stop].numpy() for name in ("context", "position", "activation")}
+        key_ids = self.atlas.tokens[columns["context"], columns["position"]]
         return Neuron(
             layer=self.layer,
             index=index,
@@ -189,17 +217,26 @@ class _Layer:
             context=columns["context"],
             position=columns["position"],
             peak=columns["activation"],
-            key_ids=self.atlas.tokens[columns["context"], columns["position"]],
+            key_ids=key_ids,
             pre_mlp=tensors["pre_mlp"][tensors["vector"][start:stop].long()].float().numpy(),
             window=tensors["window"][start:stop].numpy(),
             weights=self._weights(index),
-            donor=None if donor is None else self._weights(donor),
+            donor=None if donor < 0 else self._weights(donor),
             embedding=manifest.embedding,
             activation=manifest.activation,
             snippet_tokens=_SnippetTokens(self.atlas, columns["context"], columns["position"]),
+            key_words=self.atlas.words[key_ids],
             levels=read_levels(tensors, index),
             logit_effects=read_effects(tensors, index),
         )
+
+    @cached_property
+    def _donors(self) -> Int[np.ndarray, " d_mlp"]:
+        """For each neuron another one whose weights have a direction; -1 if there is none."""
+        able = have_direction(self.tensors["w_in"].numpy())
+        if "w_gate" in self.tensors:
+            able &= have_direction(self.tensors["w_gate"].numpy())
+        return other_units(len(able), self.atlas.manifest.seed, able) if len(able) > 1 else np.array([-1])
 
     def _weights(self, index: int) -> InputWeights:
         tensors = self.tensors
@@ -211,7 +248,7 @@ class _Layer:
 
 @dataclass(frozen=True)
 class _SnippetTokens(Sequence[tuple[tuple[str, ...], int]]):
-    """The display tokens around each example's key token, looked up when they are read."""
+    """The raw texts of the tokens around each example's key token, looked up when they are read."""
 
     atlas: Atlas
     context: np.ndarray
@@ -224,7 +261,8 @@ class _SnippetTokens(Sequence[tuple[tuple[str, ...], int]]):
         position = int(self.position[i])
         start = max(0, position - TOKENS_BEFORE)
         ids = self.atlas.tokens[self.context[i], start : position + TOKENS_AFTER + 1]
-        return tuple(self.atlas.token_strings(ids)), position - start
+        table = self.atlas.raw_texts
+        return tuple(table[token] for token in ids.tolist()), position - start
 
 
 def _ranges(layers: Sequence[int]) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import json
 import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -22,17 +21,29 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from nbkit.assets import ASSETS
 from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.levels import merge_levels
-from nbkit.atlas.manifest import ATLAS_SCHEMA, CONTEXTS, MANIFEST, NEURONS, VOCABULARY, Manifest, layer_file
+from nbkit.atlas.manifest import (
+    ATLAS_SCHEMA,
+    CONTEXTS,
+    MANIFEST,
+    NEURONS,
+    VOCABULARY,
+    Manifest,
+    layer_file,
+    read_manifest,
+    write_manifest,
+)
 from nbkit.atlas.merge import merge_layer
 from nbkit.atlas.neuron_table import survey
 from nbkit.atlas.scan import Bounds, scan_block
 from nbkit.atlas.snippets import token_texts
+from nbkit.atlas.token_bytes import special_ids, token_bytes
 from nbkit.atlas.tokens import check_tokens, named
 from nbkit.errors import NbkitError
-from nbkit.files import is_leftover, not_writable, write_json, write_table, write_tensors
+from nbkit.files import check_seal, is_leftover, make_folder, not_writable, sweep, write_table, write_tensors
 from nbkit.models.logits import direct_unembedding, logit_effects
 
 if TYPE_CHECKING:
@@ -70,8 +81,11 @@ def build_atlas(
     check_tokens(model, contexts)
     table = _checked_maxima(maxima, model)
     manifest = _manifest(model, contexts, config, table)
+    if (folder / MANIFEST).is_file() and _is_finished(folder, manifest):  # needs no lock, nor a disk to write one on
+        shutil.rmtree(folder / SCAN, ignore_errors=True)
+        return open_atlas(folder)
+    make_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         names = {path.name for path in folder.iterdir()}
         if names and not names & {LOCK, MANIFEST, SCAN}:
             raise _foreign(folder, names)  # without leaving as much as a lock in it
@@ -84,6 +98,8 @@ def build_atlas(
             shutil.rmtree(folder / SCAN, ignore_errors=True)
             return open_atlas(folder)
         _begin(folder, manifest)
+        if progress and contexts.summary is not None:
+            tqdm.write(str(contexts.summary), file=sys.stderr)
         layers = config.numbers
         given = None if table is None else table[list(layers)]
         blocks = _scan(model, contexts, folder / SCAN, config, given, progress)
@@ -92,11 +108,10 @@ def build_atlas(
             {name: torch.from_numpy(getattr(contexts, name)) for name in ("tokens", "documents")}, folder / CONTEXTS
         )
         ids = np.union1d(contexts.tokens, affected)
-        write_table(pd.DataFrame({"id": ids, "text": token_texts(model.tokenizer, ids)}), folder / VOCABULARY)
+        write_table(_vocabulary(model.tokenizer, ids), folder / VOCABULARY)
         write_table(survey(Atlas(folder, manifest), manifest.embedding, progress), folder / NEURONS)
         written = [layer_file(layer) for layer in layers] + [CONTEXTS, VOCABULARY, NEURONS]
-        files = {name: (folder / name).stat().st_size for name in written}
-        write_json(asdict(manifest) | {"files": files}, folder / MANIFEST)
+        write_manifest(manifest, folder / MANIFEST, written)
         shutil.rmtree(folder / SCAN, ignore_errors=True)
     finally:
         lock.release()
@@ -117,6 +132,15 @@ class BlockFile(Mapping[str, Tensor]):
             raise NbkitError(f"{self.path} is damaged ({error}): delete it and run again to scan it again") from error
         return tensor
 
+    def verify(self) -> None:
+        """Raises NbkitError if the file is not as it was written."""
+        try:
+            intact = check_seal(self.path)
+        except (NbkitError, OSError):
+            intact = False
+        if not intact:
+            raise NbkitError(f"{self.path} is damaged: delete it and run again to scan it again")
+
     def __iter__(self) -> Iterator[str]:
         with safe_open(self.path, framework="pt") as file:
             return iter(file.keys())
@@ -130,7 +154,7 @@ def _scan(
 ) -> Sequence[BlockFile]:
     """Scans the blocks that are not on disk yet; gives all of them in corpus order."""
     n, layers = len(contexts.tokens), config.numbers
-    bounds = Bounds(len(layers), model.d_mlp, config.max_examples)
+    bounds = Bounds(len(layers), model.d_mlp, min(config.max_examples, n))
     starts = range(0, n, config.block_size)
     blocks = [BlockFile(folder / f"block-{number:06d}.safetensors") for number in range(len(starts))]
     sizes = [min(config.block_size, n - start) for start in starts]
@@ -141,6 +165,7 @@ def _scan(
             if not block.path.is_file():
                 write_tensors(scan_block(model, contexts, start, config, bounds, maxima), block.path)
                 bar.update(size)
+            block.verify()  # a wrong bound would spoil all blocks behind it
             bounds.absorb(block, layers)
     _return_freed_memory()
     return blocks
@@ -155,7 +180,11 @@ def _merge(
     progress: bool,
 ) -> Int[np.ndarray, " n"]:
     """Writes the file of every layer; gives the ids of the tokens that neurons promote or suppress."""
-    maximum = torch.stack([block["maximum"] for block in blocks]).amax(0) if maxima is None else maxima
+    for block in blocks:
+        block.verify()
+    maximum = torch.stack([block["maximum"] for block in blocks]).amax(0)
+    if maxima is not None:
+        maximum = maxima.where(~maximum.isnan(), torch.nan)
     unembedding, affected = direct_unembedding(model), np.empty(0, dtype=np.int32)
     for row, layer in enumerate(tqdm(config.numbers, desc="merge", unit="layer", disable=not progress)):
         merged = merge_layer(blocks, layer, maximum[row], config) | {"maximum": maximum[row].contiguous()}
@@ -170,6 +199,13 @@ def _merge(
         del merged
         _return_freed_memory()
     return affected
+
+
+def _vocabulary(tokenizer: Any, ids: Int[np.ndarray, " n_ids"]) -> pd.DataFrame:
+    """The table of tokens: see `Atlas.vocabulary`."""
+    special = np.isin(ids, list(special_ids(tokenizer)))
+    texts, written = token_texts(tokenizer, ids), token_bytes(tokenizer, ids)
+    return pd.DataFrame({"id": ids, "text": texts, "bytes": written, "special": special})
 
 
 def _return_freed_memory() -> None:
@@ -189,10 +225,7 @@ def _is_finished(folder: Path, manifest: Manifest) -> bool:
     for path in (folder / MANIFEST, scan / IDENTITY):
         if not path.is_file():
             continue
-        try:
-            found = Manifest.from_json(json.loads(path.read_text()))
-        except (ValueError, TypeError) as error:
-            raise NbkitError(f"{path} is not an atlas's manifest: choose another folder, or delete {folder}") from error
+        found, _ = read_manifest(path)
         if differences := manifest.differences(found):
             raise NbkitError(
                 f"{folder} holds an atlas of another {', '.join(differences)}: choose another folder, or delete it"
@@ -215,12 +248,12 @@ def _begin(folder: Path, manifest: Manifest) -> None:
     scan = folder / SCAN
     try:
         scan.mkdir(exist_ok=True)
-        for leftover in filter(is_leftover, [*folder.iterdir(), *scan.iterdir()]):
-            leftover.unlink()
     except OSError as error:
         raise not_writable(folder, error) from error
+    sweep(folder)
+    sweep(scan)
     if not (scan / IDENTITY).is_file():
-        write_json(asdict(manifest), scan / IDENTITY)
+        write_manifest(manifest, scan / IDENTITY)
 
 
 def _foreign(folder: Path, names: set[str]) -> NbkitError:
@@ -256,6 +289,7 @@ def _manifest(model: LanguageModel, contexts: Contexts, config: AtlasConfig, max
         versions={name: version(name) for name in LIBRARIES},
         added_before=named(model, contexts.around.before),
         added_after=named(model, contexts.around.after),
+        checkpoint=ASSETS[model.name].checkpoint if model.name in ASSETS else "",
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from nbkit.errors import NbkitError
+from nbkit.method.checks import checked_choice, checked_number, checked_seed, checked_whole, shown
 
 if TYPE_CHECKING:
     from nbkit.models import LanguageModel
@@ -34,21 +35,20 @@ class AtlasConfig:
     """Seed of the shuffled-weights control."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.threshold <= 1:
-            raise NbkitError(f"threshold is {self.threshold}: it is a share of the maximum activation, in (0, 1]")
+        checked: dict[str, object] = {"seed": checked_seed(self.seed)}
+        share = "it is a share of the maximum activation, in (0, 1]"
+        checked["threshold"] = checked_number("threshold", self.threshold, share, 0, 1, "(]")
         for name in ("max_examples", "batch_size", "block_size"):
-            if getattr(self, name) < 1:
-                raise NbkitError(f"{name} is {getattr(self, name)}: it must be at least 1")
+            checked[name] = checked_whole(name, getattr(self, name), 1)
         for name, choices in (
             ("weights", ("native", "folded")),
             ("embedding", ("auto", "input", "gate", "up", "gradient")),
         ):
-            if getattr(self, name) not in choices:
-                raise NbkitError(f"{name} is {getattr(self, name)!r}: choose one of {', '.join(choices)}")
-        if self.layers != "all":
-            if isinstance(self.layers, str) or not self.layers:
-                raise NbkitError(f"layers is {self.layers!r}: give 'all' or layer numbers")
-            object.__setattr__(self, "layers", tuple(sorted({int(layer) for layer in self.layers})))
+            checked[name] = checked_choice(name, getattr(self, name), choices)
+        if not isinstance(self.layers, str) or self.layers != "all":
+            checked["layers"] = _checked_layers(self.layers)
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -75,3 +75,14 @@ class AtlasConfig:
                 f"embedding {embedding!r} is not defined for the neurons of {model.name!r}: choose {kinds}"
             )
         return replace(self, layers=layers, embedding=embedding)
+
+
+def _checked_layers(layers: object) -> tuple[int, ...]:
+    """The numbers of layers, each once, in order."""
+    try:
+        given = [] if isinstance(layers, str | bytes) else list(layers)  # type: ignore[call-overload]
+    except TypeError:
+        given = []
+    if not given:
+        raise NbkitError(f"layers is {shown(layers)}: give 'all' or layer numbers")
+    return tuple(sorted({checked_whole("a number in layers", layer) for layer in given}))

@@ -68,7 +68,7 @@ class LevelCounts:
 
     def absorb(self, maximum: Float[Tensor, "*neurons"], count: Int[Tensor, "*neurons bands"]) -> None:
         """Adds a block's counts, which are relative to the band of the block's own maximum."""
-        others = band(maximum)
+        others = band(maximum.where(maximum.isfinite(), 0))
         top = torch.maximum(self.top, others)
         self.count = _lowered(self.count, top - self.top) + _lowered(count, top - others)
         self.top = top
@@ -143,7 +143,8 @@ def merge_levels(blocks: Sequence[Mapping[str, Tensor]], layer: int, row: int) -
     """The levels of one layer, the `row`-th that was scanned: the merge step.
 
     Returns:
-        `level_top` (d_mlp,), the number of the band of a neuron's largest activation, 0 if it was never positive;
+        `level_top` (d_mlp,), the number of the band of a neuron's largest activation, 0 if it was never positive or
+        an activation is not finite;
         `level_count` (d_mlp, N_BANDS), the contexts in that band and the ones below; and neuron j's examples, from the
         highest band down, in rows level_offsets[j] to level_offsets[j + 1] of `level_context`, `level_position`,
         `level_activation` and `level_window`: N_SHOWN of each band, or as many as there are.
@@ -151,11 +152,13 @@ def merge_levels(blocks: Sequence[Mapping[str, Tensor]], layer: int, row: int) -
     counts = LevelCounts(blocks[0]["maximum"].shape[1])
     for block in blocks:
         counts.absorb(block["maximum"][row], block[f"{layer}.level.count"])
+    unknown = torch.stack([block["maximum"][row] for block in blocks]).isnan().any(0)
+    counts.count[unknown], counts.top[unknown] = 0, 0
     source, place, neuron, activation = candidates(blocks, f"{layer}.level")
     neuron = neuron.long()
     below = counts.top[neuron] - band(activation)
     group = neuron * N_BANDS + below
-    inside = (below < N_BANDS).nonzero()[:, 0]
+    inside = ((below < N_BANDS) & ~unknown[neuron]).nonzero()[:, 0]
     order = inside[group[inside].argsort(stable=True)]
     order = order[rank_in_group(group[order]) < N_SHOWN]
     targets = [(source[order] == number).nonzero()[:, 0] for number in range(len(blocks))]

@@ -23,7 +23,8 @@ def merge_layer(
 
     Args:
         blocks: the results of all blocks in corpus order; only the tensors of `layer` are read from each.
-        maximum: the neurons' maximum activations over the corpus, or those given.
+        maximum: the neurons' maximum activations over the corpus, or those given; NaN for a neuron that gets no
+            examples, since an activation of it is not finite.
 
     Returns:
         `offsets` (d_mlp + 1,): neuron j's examples are rows offsets[j] to offsets[j + 1], in corpus order, of
@@ -62,5 +63,5 @@ def _selected(
     source, row, neuron, activation = candidates(blocks, str(layer))
     reaches = (activation >= config.threshold * maximum[neuron.long()]).nonzero()[:, 0]
     order = reaches[neuron[reaches].argsort(stable=True)]
-    order = order[rank_in_group(neuron[order]) < config.max_examples]
+    order = order[rank_in_group(neuron[order]) < min(config.max_examples, len(order))]
     return source[order], row[order].long(), torch.bincount(neuron[order], minlength=len(maximum))

@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from nbkit.atlas.levels import Level
 from nbkit.atlas.snippets import TOKENS_BEFORE, Snippet
 from nbkit.errors import NbkitError
+from nbkit.method.checks import have_direction
 from nbkit.method.clusters import FeatureClusters, feature_clusters
 from nbkit.method.embeddings import gated_gradient_embeddings, gradient_embeddings, neuron_embeddings
 from nbkit.models import activation_function
@@ -61,7 +62,8 @@ class Neuron:
     index: int
     """Its place in the layer."""
     max_activation: float
-    """The maximum that the threshold refers to: over the scanned corpus, or as given."""
+    """The maximum that the threshold refers to: over the scanned corpus, or as given. NaN if an activation is not
+    finite; then there are no examples."""
     context: Int[np.ndarray, " n"]
     """The context of each example, in corpus order."""
     position: Int[np.ndarray, " n"]
@@ -77,19 +79,22 @@ class Neuron:
     weights: InputWeights
     donor: InputWeights | None
     """Weights of another neuron of the layer, drawn with the atlas's seed: the `shuffled` control. None if there is
-    no other."""
+    no other, or all others' weights are zeros."""
     embedding: str
     """The atlas's default kind of embedding."""
     activation: str
     """Name of the activation function."""
     snippet_tokens: Sequence[tuple[tuple[str, ...], int]]
-    """For each example the display tokens of its window and the key token's index among them."""
+    """For each example the raw texts (see `token_bytes`) of its window's tokens and the key token's index among
+    them."""
     levels: tuple[Level, ...] = ()
     """Bands of the contexts' peak activations, highest first, with examples of each (see `Level`): of all that
     was measured, whatever the threshold and the maximum. Empty if the neuron was never positive."""
     logit_effects: LogitEffects | None = None
     """Tokens that the neuron promotes and suppresses (see `LogitEffects`); None if the model has no unembedding that
     its output goes to."""
+    key_words: Int[np.ndarray, " n"] | None = None
+    """Numbers of the key tokens' words (see `Atlas.words`)."""
 
     def __len__(self) -> int:
         return len(self.context)
@@ -136,26 +141,48 @@ class Neuron:
             return self.donor.embed(self.pre_mlp, self.embedding, self.activation)
         return self.weights.embed(self.pre_mlp, kind, self.activation)
 
+    def has_direction(self, kind: str | None = None) -> bool:
+        """Whether every example's embedding has one, so that distances are defined.
+
+        A neuron whose weights are zeros, as of one that was pruned, has embeddings of zeros: no clusters, and NaN in
+        the tables of metrics. A kind that is not defined for the neuron has no direction either.
+
+        Args:
+            kind: see `embeddings`.
+        """
+        return (kind or self.embedding) in self.kinds and bool(have_direction(self.embeddings(kind)).all())
+
     def clusters(self, threshold: float = 0.5, kind: str | None = None, method: str = "average") -> FeatureClusters:
         """Feature clusters of the examples (section 3.2).
 
         Raises:
-            NbkitError: if the neuron has no examples, or an argument is out of range.
+            NbkitError: if the neuron has no examples, an embedding has no direction, or an argument is out of range.
         """
+        name = f"L{self.layer} N{self.index}"
         if not len(self):
             raise NbkitError(
-                f"L{self.layer} N{self.index} has no dataset examples: it was never active on this corpus, or the "
-                "maximum that it was given is out of its reach"
+                f"{name} has no dataset examples: its activations are not finite"
+                if np.isnan(self.max_activation)
+                else f"{name} has no dataset examples: it was never active on this corpus, or the maximum that it was "
+                "given is out of its reach"
             )
-        return feature_clusters(self.embeddings(kind), threshold, method)
+        embeddings = self.embeddings(kind)
+        if not (directed := have_direction(embeddings)).all():
+            raise NbkitError(
+                f"{name} has no clusters of the {kind or self.embedding!r} embedding: that of example "
+                f"{directed.argmin()} has no direction, since its numbers are all zeros or not finite; a neuron whose "
+                "weights are zeros has no other"
+            )
+        return feature_clusters(embeddings, threshold, method)
 
     @cached_property
     def snippets(self) -> list[Snippet]:
         """The n examples as text with activations."""
         snippets = []
-        rows = zip(self.snippet_tokens, self.window, self.context, self.position, strict=True)
-        for (tokens, key), window, context, position in rows:
+        words = np.zeros(len(self), dtype=int) if self.key_words is None else self.key_words
+        rows = zip(self.snippet_tokens, self.window, self.context, self.position, words, strict=True)
+        for (texts, key), window, context, position, word in rows:
             start = TOKENS_BEFORE - key
-            values = tuple(window[start : start + len(tokens)].tolist())
-            snippets.append(Snippet(tokens, values, key, int(context), int(position)))
+            values = window[start : start + len(texts)].tolist()
+            snippets.append(Snippet.of(texts, values, key, int(context), int(position), int(word)))
         return snippets

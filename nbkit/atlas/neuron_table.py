@@ -45,7 +45,9 @@ def survey(atlas: Neurons, kind: str, progress: bool = True) -> pd.DataFrame:
       embedding's, so that no space gains by making more of them.
 
     Returns:
-        One row per neuron of the atlas's layers, in order; metrics are NaN where a neuron has fewer than two examples.
+        One row per neuron of the atlas's layers, in order; metrics are NaN where a neuron has fewer than two examples,
+        or one whose embedding has no direction. The columns that are cut into as many clusters as the default
+        embedding's are NaN where that has none.
     """
     default = atlas.manifest.embedding
     reference = None if kind == default else atlas.neurons.set_index(["layer", "index"])["n_clusters"]
@@ -68,16 +70,19 @@ def _survey_layer(atlas: Neurons, layer: int, kind: str, n_clusters: np.ndarray 
             "n_examples": len(neuron),
             "max_activation": neuron.max_activation,
         }
-        if len(neuron) >= 2:
-            matched = None if n_clusters is None else int(n_clusters[neuron.index])
-            row |= neuron_metrics(neuron, kind, words, matched)
+        if len(neuron) >= 2 and neuron.has_direction(kind):
+            row |= neuron_metrics(neuron, kind, words, None if n_clusters is None else n_clusters[neuron.index])
         rows.append(row)
     columns = ["layer", "index", "n_examples", "max_activation", *Polysemanticity._fields, *EXTRA]
     return pd.DataFrame(rows, columns=columns)
 
 
-def neuron_metrics(neuron: Neuron, kind: str, words: np.ndarray, n_clusters: int | None) -> dict[str, float]:
-    """The metrics of one neuron with at least two examples; see `survey`."""
+def neuron_metrics(neuron: Neuron, kind: str, words: np.ndarray, n_clusters: float | None) -> dict[str, float]:
+    """The metrics of one neuron with at least two examples, all of which have a direction; see `survey`.
+
+    Args:
+        n_clusters: of the default embedding, NaN where it has none; None if `kind` is the default.
+    """
     clusters = feature_clusters(neuron.embeddings(kind), ATLAS_CUT)
     labels = words[neuron.key_ids]
     metrics = polysemanticity_from_distances(clusters.distances, clusters.labels)
@@ -87,8 +92,10 @@ def neuron_metrics(neuron: Neuron, kind: str, words: np.ndarray, n_clusters: int
         "silhouette_matched": metrics.silhouette,
         "token_agreement_matched": agreement,
     }
-    if n_clusters is not None and n_clusters != clusters.n_clusters:
-        recut = clusters.cut_to(n_clusters)
+    if n_clusters is not None and np.isnan(n_clusters):
+        extra["silhouette_matched"] = extra["token_agreement_matched"] = np.nan
+    elif n_clusters is not None and n_clusters != clusters.n_clusters:
+        recut = clusters.cut_to(int(n_clusters))
         extra["silhouette_matched"] = polysemanticity_from_distances(recut.distances, recut.labels).silhouette
         extra["token_agreement_matched"] = adjusted_rand_index(recut.labels, labels)
     return {**metrics._asdict(), **extra}

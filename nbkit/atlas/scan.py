@@ -16,6 +16,10 @@ The scan is a map over blocks of contexts (`scan_block`) and a merge in corpus o
 and the k-th largest activation from block to block. They only make a block's result smaller, never different after the
 merge, so blocks may also run anywhere, in any order, with empty bounds.
 
+A neuron with an activation that is not finite, as one that overflows in half precision, has no maximum: NaN, which
+stays NaN through every comparison here, and no examples. It takes none from other neurons unless the vectors that a
+layer reads are not finite any more: then no number behind it is worth anything, and the scan ends.
+
 The same pass finds every neuron's levels of activation (`nbkit.atlas.levels`).
 """
 
@@ -41,7 +45,8 @@ if TYPE_CHECKING:
 
 
 Block = dict[str, Tensor]
-"""What a block of contexts gives, as named tensors: `maximum` (layers, d_mlp), and for each layer L and its candidates
+"""What a block of contexts gives, as named tensors: `maximum` (layers, d_mlp), NaN
+of a neuron with an activation that is not finite, and for each layer L and its candidates
 `L.neuron`, `L.context`, `L.position`, `L.activation`, `L.window` (candidates, WINDOW), `L.vector` (a row of
 `L.pre_mlp`), and `L.pre_mlp` (rows, d_model), a row once however many neurons share it. Of the levels, `L.level.count`
 (see `LevelScan.count`) and for their examples `L.level.neuron` to `L.level.window`."""
@@ -92,7 +97,8 @@ def scan_block(
         maxima: the neurons' maximum activations, if they are known from elsewhere.
 
     Raises:
-        NbkitError: if an activation is not finite.
+        NbkitError: if a vector that the neurons of a layer read is not finite, or no neuron of it has finite
+            activations.
     """
     layers = config.numbers
     bounds = bounds or Bounds(len(layers), model.d_mlp, config.max_examples)
@@ -108,6 +114,7 @@ def scan_block(
     levels = LevelScan(bounds.levels, stop - start, model.device)
     found_levels: dict[int, list[Block]] = {layer: [] for layer in layers}
     block_maximum = torch.full_like(running, -torch.inf)
+    overflow: list[int] = []
     offset = start
 
     def floor(row: int) -> Tensor:
@@ -119,13 +126,23 @@ def scan_block(
         if bool(inner_special.any()):
             usable = usable.masked_fill(inner_special.to(usable.device)[:, None], -torch.inf)
         peak = usable.amax(1).float()  # (b, d_mlp)
-        if not bool(peak.isfinite().all()):
-            raise NbkitError(
-                f"model {model.name!r}, layer {layer}: activations that are not finite in contexts {offset} to "
-                f"{offset + len(peak) - 1}; its weights may overflow in {model.dtype}, try dtype='float32'"
-            )
-        block_maximum[row] = torch.maximum(block_maximum[row], peak.amax(0))
-        running[row] = torch.maximum(running[row], peak.amax(0))
+        highest = peak.amax(0)
+        finite = peak.isfinite()
+        if activations.dtype == torch.float16:  # its largest number is 65,504, and an overflow may be negative
+            finite &= activations.isfinite().all(1)
+        if not bool(finite.all()):
+            overflow.append(layer)
+            unknown = ~finite.all(0)
+            if bool(unknown.all()) or not bool(pre_mlp.isfinite().all()):
+                raise NbkitError(
+                    f"model {model.name!r}, layer {overflow[0]}: activations that are not finite in contexts {offset} "
+                    f"to {offset + len(peak) - 1}, and with them all that is computed from them; its weights may "
+                    f"overflow in {str(model.dtype).removeprefix('torch.')}, try dtype='float32'"
+                )
+            highest[unknown] = torch.nan
+            peak[:, unknown] = -torch.inf
+        block_maximum[row] = torch.maximum(block_maximum[row], highest)
+        running[row] = torch.maximum(running[row], highest)
 
         def at(context: Tensor, neuron: Tensor) -> Block:
             trace = activations[context, :, neuron].float()  # (n, t)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
+from nbkit.children import run_guarded
 from nbkit.errors import NbkitError
 
 
@@ -22,7 +22,7 @@ def make_pages(source: Path, config: Path, toc: Path, out: Path) -> Path:
     html, doctrees = out / "html", out / ".doctrees"
     for old in (html, doctrees):
         shutil.rmtree(old, ignore_errors=True)
-    done = subprocess.run([sys.executable, "-m", "nbkit.book.pages", source, config, toc, html, doctrees])
+    done = run_guarded([sys.executable, "-m", "nbkit.book.pages", source, config, toc, html, doctrees], capture=False)
     if done.returncode:
         raise NbkitError("The pages were not built: mend what Sphinx reports above; warnings are errors here.")
     return html

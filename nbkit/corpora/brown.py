@@ -6,11 +6,17 @@ punctuation that follows them. `detokenize` undoes this; commas, stops, question
 closing quotes, as American printers set them. "Af" stands for a formula that the corpus left out, and stays.
 """
 
+import gzip
+import io
 import re
 import tarfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from nbkit.errors import NbkitError
+
+N_TEXTS = 500
 _OPENING = {"``", "(", "["}
 _CLOSING = {"''", ")", "]", ",", ".", ";", ":", "?", "!"}
 _TAG = re.compile(r"/[^/\s]+(?=\s|$)")
@@ -39,14 +45,29 @@ _STRAIGHT = str.maketrans("‘’“”", "''\"\"")
 def brown_texts(tarball: Path) -> Iterator[str]:
     """Yield the 500 texts of the packed corpus, from `ca01` to `cr09`, each one string.
 
-    Raises `tarfile.TarError` or `OSError` if the file is no readable tarball.
+    Raises `NbkitError` before the first if the file is no tarball of these texts, or not whole.
     """
-    with tarfile.open(tarball) as archive:
-        members = {Path(member.name).name: member for member in archive if member.isfile()}
-        for name in sorted(name for name in members if re.fullmatch(r"c[a-r]\d\d", name)):
-            file = archive.extractfile(members[name])
-            if file is not None:
-                yield detokenize(file.read().decode("ascii"))
+    members = packed_files(tarball)
+    names = sorted(name for name in members if re.fullmatch(r"c[a-r]\d\d", name))
+    if len(names) != N_TEXTS:
+        raise NbkitError(f"{tarball} holds {len(names)} texts of Brown instead of {N_TEXTS}: delete it, fetch it again")
+    for name in names:
+        yield detokenize(members[name].decode("ascii"))
+
+
+def packed_files(tarball: Path) -> dict[str, bytes]:
+    """The files in a .tgz archive of a few megabytes, by their names without folders.
+
+    Raises `NbkitError` if it is damaged: it is read to its end, where the sum of all that it holds stands.
+    """
+    try:
+        with gzip.open(tarball) as file:
+            contents = file.read()
+        with tarfile.open(fileobj=io.BytesIO(contents)) as archive:
+            members = [member for member in archive if member.isfile()]
+            return {Path(member.name).name: archive.extractfile(member).read() for member in members}  # type: ignore[union-attr]
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        raise NbkitError(f"{tarball} is damaged ({error}): delete it, and fetch it again") from error
 
 
 def detokenize(tagged: str) -> str:

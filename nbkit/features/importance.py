@@ -5,10 +5,10 @@ importance is the share of the activation at the key token that is lost with it,
 largest of the window and clipped to [0, 1]; all are 0 if no replacement lowers the activation.
 
 - The text before the window stays as it is. So the original activation is the atlas's, and is checked to be.
-- The *mask token* is the tokenizer's own if it has one, else an underscore, the blank of a cloze test. (Leaving the
-  token out would move all others.) <|endoftext|>, at hand in most tokenizers, won't do, since a model takes it for a
-  break in the text wherever it stands: in layers 5 and 8 of SmolLM2 it moves the activation by 13% in the median if it
-  replaces a token 8 or more before the key token, a blank, a comma, a newline or <|im_end|> by 2%.
+- The *mask token* is the tokenizer's own if it has one, else an underscore, the blank of a cloze test, else the unknown
+  token. (Leaving the token out would move all others.) <|endoftext|>, at hand in most tokenizers, won't do, since a
+  model takes it for a break in the text wherever it stands: in layers 5 and 8 of SmolLM2 it moves the activation by 13%
+  in the median if it replaces a token 8 or more before the key token, a blank, a comma, a newline or <|im_end|> by 2%.
 - A token that the tokenizer added around the text (<s>, [CLS]) is never replaced: its importance is 0.
 """
 
@@ -28,7 +28,6 @@ from nbkit.atlas.snippets import TOKENS_BEFORE
 from nbkit.errors import NbkitError
 from nbkit.features.replacements import PACKED, WHOLE, Example, Layout
 from nbkit.features.table import features_of
-from nbkit.files import read_tensors, write_tensors
 from nbkit.models import LanguageModel
 from nbkit.models.language_model import ROUNDING
 
@@ -84,15 +83,14 @@ def keep_importance(
             "length": torch.tensor([len(kept[name]) for name in names], dtype=torch.int32),
             "importance": torch.from_numpy(np.concatenate([kept[name] for name in names])),
         }
-        write_tensors(tensors, atlas.path / IMPORTANCE)
+        atlas.kept.keep_tensors(IMPORTANCE, tensors)
 
 
 def kept_importance(atlas: Atlas) -> dict[tuple[int, int, int], Float[np.ndarray, " window"]]:
     """What `keep_importance` left in the atlas's folder, by layer, index and example; empty if it was never called."""
-    path = atlas.path / IMPORTANCE
-    if not path.is_file():
+    tensors = atlas.kept.found_tensors(IMPORTANCE)
+    if tensors is None:
         return {}
-    tensors = read_tensors(path)
     values = np.split(tensors["importance"].numpy(), np.cumsum(tensors["length"].numpy())[:-1])
     names = tensors["example"].tolist()
     return {(layer, index, number): value for (layer, index, number), value in zip(names, values, strict=True)}
@@ -103,7 +101,16 @@ def mask_token(model: LanguageModel) -> int:
     tokenizer = model.tokenizer
     if tokenizer.mask_token_id is not None:
         return int(tokenizer.mask_token_id)
-    return int(tokenizer.encode(" _", add_special_tokens=False)[-1])  # with its space, where the tokenizer joins them
+    names = tokenizer.get_vocab()
+    for name in ("Ġ_", "▁_", "_"):  # with its space, where the vocabulary joins them
+        if name in names:
+            return int(names[name])
+    if tokenizer.unk_token_id is not None:
+        return int(tokenizer.unk_token_id)
+    raise NbkitError(
+        f"token importance of {model.name!r} needs a token that stands for nothing: its vocabulary has neither a mask "
+        "token nor an underscore nor an unknown token"
+    )
 
 
 def batches(examples: Sequence[Example], layout: Layout) -> Iterator[list[int]]:

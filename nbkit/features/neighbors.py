@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float, Int32
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.features.nearest import nearest
 from nbkit.features.table import features_of
-from nbkit.files import read_tensors, write_tensors
+from nbkit.method.checks import have_direction
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +31,8 @@ class Neighbors:
 
 def neighbors_of(atlas: Atlas, kind: str, progress: bool = True) -> Neighbors:
     """The features that are most similar to each feature, judged by the embeddings of their medoids (see `nearest`).
+
+    A medoid whose vector has no direction, as a pre-MLP vector of zeros, has no neighbors and is nobody's.
 
     Made on first demand and kept in the atlas's folder. In the space of `pre_mlp`, two neurons of a layer that have a
     token of the text as medoid in common receive the same vector there, at cosine 1. They are each other's neighbors
@@ -46,14 +49,20 @@ def neighbors_of(atlas: Atlas, kind: str, progress: bool = True) -> Neighbors:
     kinds = (atlas.manifest.embedding, "pre_mlp")
     if kind not in kinds:
         raise NbkitError(f"similar features are found in two spaces of this atlas, not in {kind!r}: {', '.join(kinds)}")
-    path = atlas.path / f"neighbours-{kind}.safetensors"  # as the atlases in users' caches have it
-    if not path.is_file():
+
+    def find() -> dict[str, Tensor]:
         features = features_of(atlas, progress)
         neuron = (features["layer"] * atlas.manifest.d_mlp + features["index"]).to_numpy()
         vectors = _central_embeddings(atlas, features, kind, progress)
-        found = nearest(vectors, features["layer"].to_numpy(), neuron, progress, f"neighbors ({kind})")
-        write_tensors(dict(zip(("feature", "cosine"), map(torch.from_numpy, found), strict=True)), path)
-    tensors = read_tensors(path)
+        rows = np.flatnonzero(have_direction(vectors))
+        layer = features["layer"].to_numpy()
+        found = nearest(vectors[rows], layer[rows], neuron[rows], progress, f"neighbors ({kind})")
+        feature = np.full((len(vectors), *found[0].shape[1:]), -1, dtype=np.int32)
+        cosine = np.zeros(feature.shape, dtype=np.float32)
+        feature[rows], cosine[rows] = np.where(found[0] < 0, -1, rows[found[0]]), found[1]
+        return {"feature": torch.from_numpy(feature), "cosine": torch.from_numpy(cosine)}
+
+    tensors = atlas.kept.tensors(f"neighbors-{kind}.safetensors", find)
     return Neighbors(tensors["feature"].numpy(), tensors["cosine"].numpy())
 
 

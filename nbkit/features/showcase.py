@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -76,8 +77,11 @@ def typical_contrast(atlas: Atlas, layer: int | None = None, neuron: int | None 
 
 
 def extremes(atlas: Atlas, min_examples: int = 50, n: int = 5) -> pd.DataFrame:
-    """The neurons with the most clusters and those with the smallest mean distance, if they have enough examples."""
-    enough = atlas.neurons[atlas.neurons["n_examples"] >= _enough(atlas, min_examples)]
+    """The neurons with the most clusters and those with the smallest mean distance, if they have enough examples.
+
+    Fewer where fewer have metrics.
+    """
+    enough = atlas.neurons[atlas.neurons["n_examples"] >= _enough(atlas, min_examples)].dropna(subset="mean_distance")
     columns = ["layer", "index", "n_examples", "n_clusters", "largest_share", "mean_distance", "max_distance"]
     most = enough.nlargest(n, ["n_clusters", "mean_distance"]).assign(extreme="most clusters")
     tight = enough.nsmallest(n, "mean_distance").assign(extreme="smallest mean distance")
@@ -94,7 +98,7 @@ def featured(atlas: Atlas) -> list[Choice]:
     for choose in (several_behaviors, rare_behavior, embedding_contrast, typical_contrast):
         with suppress(NothingToShow):
             choices.append(choose(atlas))
-    table = extremes(atlas).dropna(subset="mean_distance")
+    table = extremes(atlas)
     for extreme, layer, index in zip(table["extreme"], table["layer"], table["index"], strict=True):
         rule = f"Chosen by rule: one of the {(table['extreme'] == extreme).sum()} neurons with the {extreme}"
         rule += f" among those with at least {_enough(atlas, 50)} examples."
@@ -107,13 +111,14 @@ def featured(atlas: Atlas) -> list[Choice]:
 
 def key_words(neuron: Neuron, n: int = 6) -> str:
     """The most frequent key tokens of a neuron's examples, for a table."""
-    counts = pd.Series([snippet.key_token.strip() or snippet.key_token for snippet in neuron.snippets]).value_counts()
-    return ", ".join(f"{token} ({count})" for token, count in counts.head(n).items())
+    tokens = [(snippet.key_word, snippet.key_token.strip() or snippet.key_token) for snippet in neuron.snippets]
+    return ", ".join(f"{token} ({count})" for (_, token), count in Counter(tokens).most_common(n))
 
 
 def _enough(atlas: Atlas, min_examples: int) -> int:
     """Examples that a neuron of an extreme has at least; fewer in an atlas of which none has as many."""
-    return min(min_examples, int(atlas.neurons["n_examples"].max()))
+    measured = atlas.neurons.loc[atlas.neurons["mean_distance"].notna(), "n_examples"]
+    return min(min_examples, int(measured.max())) if len(measured) else min_examples
 
 
 def _outside_largest(table: pd.DataFrame) -> pd.Series:

@@ -7,7 +7,6 @@ import pandas as pd
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.neuron_table import ATLAS_CUT
-from nbkit.files import read_or_make
 from nbkit.parallel import gather
 
 FEATURES = "features.parquet"
@@ -15,7 +14,7 @@ FEATURE_COLUMNS = ("layer", "index", "place", "size", "medoid", "key_id")
 
 
 def features_of(atlas: Atlas, progress: bool = True) -> pd.DataFrame:
-    """The *features* of an atlas: the clusters of every neuron with at least one example.
+    """The *features* of an atlas: the clusters of every neuron with at least one example and a direction.
 
     Average linkage in the space of the default embedding, cut at 0.5, as in the table of metrics. Made on first demand
     and kept in the atlas's folder.
@@ -28,7 +27,7 @@ def features_of(atlas: Atlas, progress: bool = True) -> pd.DataFrame:
     Raises:
         NbkitError: if the table can't be written.
     """
-    return read_or_make(atlas.path / FEATURES, lambda: _find(atlas, progress))
+    return atlas.kept.table(FEATURES, lambda: _find(atlas, progress))
 
 
 def _find(atlas: Atlas, progress: bool) -> pd.DataFrame:
@@ -42,7 +41,7 @@ def _find(atlas: Atlas, progress: bool) -> pd.DataFrame:
 def _features_of_layer(atlas: Atlas, layer: int) -> pd.DataFrame:
     rows = []
     for neuron in atlas.iterate(layer):
-        if not len(neuron):
+        if not len(neuron) or not neuron.has_direction():
             continue
         clusters = neuron.clusters(ATLAS_CUT)
         for place, (size, medoid) in enumerate(zip(clusters.sizes, clusters.medoids, strict=True)):

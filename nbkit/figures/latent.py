@@ -16,6 +16,7 @@ from nbkit.figures.style import WIDTH, BookFigure, count, set_heading, styled
 from nbkit.mnist.choice import LatentChoice
 from nbkit.mnist.images import SIDE
 from nbkit.mnist.pixel_views import average_examples, importance_maps
+from nbkit.mnist.view import UNCLUSTERED
 
 NEGATIVE, POSITIVE = "#1e73c8", "#c95416"
 """The colors of the explorer's maps."""
@@ -88,10 +89,12 @@ def cluster_images(
         n_images: images in a row.
 
     Raises:
-        NbkitError: it has no examples.
+        NbkitError: it has no examples, or no clusters.
     """
     places, view = _examples(choice), choice.view
     labels = view.clusters[choice.latent]
+    if UNCLUSTERED in labels:
+        raise NbkitError(f"{choice.name} has no clusters to show: its embeddings have no direction.")
     sizes = np.bincount(labels)[:n_clusters]
     members = [places[labels == cluster] for cluster in range(len(sizes))]
     averages = average_examples(images, members)
@@ -134,7 +137,8 @@ def _heading(choice: LatentChoice) -> str:
     row = choice.metrics
     text = f"{choice.name}: "
     if np.isnan(row["mean_distance"]):
-        return text + "one example"
+        n = len(choice.view.examples[choice.latent])
+        return text + ("one example" if n == 1 else f"{count(n, 'example')}, whose embeddings have no direction")
     clusters = count(int(row["n_clusters"]), "cluster")
     return text + f"{clusters}, mean distance {row['mean_distance']:.2f}, max {row['max_distance']:.2f}"
 

@@ -119,7 +119,8 @@ def metric_distributions(neurons: pd.DataFrame, min_examples: int = 20) -> Figur
 
 
 def _enough(neurons: pd.DataFrame, min_examples: int) -> pd.DataFrame:
-    kept = neurons[neurons["n_examples"] >= max(min_examples, 2)]
+    # those without a direction have no metrics
+    kept = neurons[(neurons["n_examples"] >= max(min_examples, 2)) & neurons["largest_share"].notna()]
     if kept.empty:
         raise NbkitError(f"No neuron has {min_examples} examples or more: scan more text or lower min_examples.")
     return kept

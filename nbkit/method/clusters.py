@@ -10,6 +10,7 @@ from scipy.cluster.hierarchy import linkage as scipy_linkage
 from scipy.spatial.distance import squareform
 
 from nbkit.errors import NbkitError
+from nbkit.method.checks import checked_array, checked_whole, shown, within
 from nbkit.method.scc import scc_linkage
 
 # SciPy's other linkages (centroid, median, ward) are defined on Euclidean distances only.
@@ -79,6 +80,7 @@ class FeatureClusters:
         n = len(self.labels)
         if self.method == "scc":
             raise NbkitError("SCC merges many clusters in one round, so it cannot give a chosen number: use cut().")
+        n_clusters = checked_whole("n_clusters", n_clusters)
         if not 1 <= n_clusters <= n:
             raise NbkitError(f"Cannot cut {n} examples into {n_clusters} clusters: ask for 1 to {n}.")
         n_merges = n - n_clusters
@@ -93,16 +95,16 @@ def cosine_distances(embeddings: Float[np.ndarray, "n d"]) -> Float[np.ndarray, 
     """Equation 3: one minus the cosine similarity of every pair of embeddings.
 
     Args:
-        embeddings: (n, d), of any floating dtype; a positive factor on a row changes nothing.
+        embeddings: (n, d), real numbers of any type; a positive factor on a row changes nothing.
 
     Returns:
         (n, n) float64, symmetric, zero diagonal, between 0 and 2.
 
     Raises:
-        NbkitError: the array is not (n, d) with n and d at least 1, or a row holds NaN or infinity or is all zeros
-            (no direction, so no cosine).
+        NbkitError: the array is not (n, d) with n and d at least 1, its numbers are not real, or a row holds NaN or
+            infinity or is all zeros (no direction, so no cosine).
     """
-    x: Float[np.ndarray, "n d"] = np.asarray(embeddings, dtype=np.float64)
+    x: Float[np.ndarray, "n d"] = checked_array(embeddings, "The embeddings").astype(np.float64, copy=False)
     if x.ndim != 2 or 0 in x.shape:
         raise NbkitError(f"Embeddings must have shape (n, d) with at least one example; these have shape {x.shape}.")
     with np.errstate(invalid="ignore", over="ignore"):
@@ -143,10 +145,10 @@ def feature_clusters(
             embeddings are refused by `cosine_distances`.
     """
     check_threshold(threshold)
-    if method not in LINKAGE_METHODS:
+    if not isinstance(method, str) or method not in LINKAGE_METHODS:
         raise NbkitError(
-            f"There is no clustering method {method!r} for cosine distances: use one of {', '.join(LINKAGE_METHODS)}"
-            " (centroid, median and ward linkage need Euclidean distances)."
+            f"There is no clustering method {shown(method)} for cosine distances: use one of "
+            f"{', '.join(LINKAGE_METHODS)} (centroid, median and ward linkage need Euclidean distances)."
         )
     distances = cosine_distances(embeddings)
     if len(distances) == 1:
@@ -182,8 +184,8 @@ def _labels_after(tree: Float[np.ndarray, "n-1 4"], n_merges: int) -> Int[np.nda
 
 def check_threshold(threshold: float) -> None:
     """Raises `NbkitError` unless this is a cosine distance to cut a tree at, in (0, 1]."""
-    if not 0.0 < threshold <= 1.0:
-        raise NbkitError(f"A threshold of {threshold} is no distance to cut at: choose one in (0, 1].")
+    if not within(threshold, 0, 1, "(]"):
+        raise NbkitError(f"A threshold of {shown(threshold)} is no distance to cut at: choose one in (0, 1].")
 
 
 def _check_rows(largest: Float[np.ndarray, " n"]) -> None:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from nbkit.errors import NbkitError
 
 
-def other_units(m: int, seed: int = 0) -> Int[np.ndarray, " m"]:
-    """For each of m units another one, whose weights take the place of its own: drawn at random, each used once.
+def other_units(m: int, seed: int = 0, able: Bool[np.ndarray, " m"] | None = None) -> Int[np.ndarray, " m"]:
+    """For each of m units another one, whose weights take the place of its own: drawn at random.
+
+    Args:
+        m: how many units there are.
+        seed: of the draw.
+        able: the units whose weights can take another's place; None for all. Each of them is used once for another of
+            them, and the rest, whose weights are zeros, get one of them as well.
+
+    Returns:
+        (m,) numbers of units; -1 for a unit if no other is able.
 
     Raises:
         NbkitError: there are not two.
@@ -17,8 +26,12 @@ def other_units(m: int, seed: int = 0) -> Int[np.ndarray, " m"]:
     if m < 2:
         raise NbkitError(f"There is no other unit among {m}: the control needs at least two.")
     circle = np.random.default_rng(seed).permutation(m)
-    other = np.empty(m, dtype=np.int64)
-    other[circle] = np.roll(circle, 1)  # the next in a circle of all is never oneself
+    lends = np.ones(m, dtype=bool) if able is None else able[circle]
+    other = np.full(m, -1)
+    if lends.any():
+        # the last that lends before one in the circle is oneself only if no other does
+        other[circle] = circle[lends][lends.cumsum() - lends - 1]
+    other[other == np.arange(m)] = -1
     return other
 
 

@@ -9,14 +9,16 @@ activation with respect to h. For a plain neuron that is h * w_in * act'(pre), t
 number an example; where act' is positive, all cosine distances agree.
 """
 
+import math
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
 from nbkit.errors import NbkitError
+from nbkit.method.checks import checked_array, checked_number
 
 ArrayT = TypeVar("ArrayT", np.ndarray, torch.Tensor)
 Activation = Callable[[torch.Tensor], torch.Tensor]
@@ -43,9 +45,9 @@ def neuron_embeddings(pre_mlp: Float[ArrayT, "... d"], w_in: Float[ArrayT, " d"]
         (..., d) embeddings, same library and dtype as given.
 
     Raises:
-        NbkitError: the widths differ, or `w_in` is not one vector.
+        NbkitError: the widths differ, `w_in` is not one vector, or they hold something else than real numbers.
     """
-    _check_width(pre_mlp, w_in)
+    pre_mlp, w_in = _checked(pre_mlp, w_in)
     product: ArrayT = pre_mlp * w_in
     return product
 
@@ -65,11 +67,11 @@ def gradient_embeddings(
         (n, d) embeddings, same library and dtype as given, detached.
 
     Raises:
-        NbkitError: the widths differ, or `w_in` is not one vector.
+        NbkitError: the widths differ, `w_in` is not one vector, or they hold something else than real numbers.
     """
-    _check_width(pre_mlp, w_in)
-    h, w = _as_torch(pre_mlp), _as_torch(w_in)
-    _, slope = _value_and_derivative(activation, h @ w + b_in)
+    pre_mlp, w_in = _checked(pre_mlp, w_in)
+    h, w = _wide(pre_mlp, w_in)
+    _, slope = _value_and_derivative(activation, h @ w + _bias("b_in", b_in))
     return _like(h * w * slope[..., None], pre_mlp)
 
 
@@ -97,13 +99,12 @@ def gated_gradient_embeddings(
         (n, d) embeddings, same library and dtype as given, detached.
 
     Raises:
-        NbkitError: the widths differ, or a weight is not one vector.
+        NbkitError: the widths differ, a weight is not one vector, or they hold something else than real numbers.
     """
-    _check_width(pre_mlp, w_gate)
-    _check_width(pre_mlp, w_in)
-    h, gate, up = _as_torch(pre_mlp), _as_torch(w_gate), _as_torch(w_in)
-    value, slope = _value_and_derivative(activation, h @ gate + b_gate)
-    u = h @ up + b_in  # (n,)
+    pre_mlp, w_gate, w_in = _checked(pre_mlp, w_gate, w_in)
+    h, gate, up = _wide(pre_mlp, w_gate, w_in)
+    value, slope = _value_and_derivative(activation, h @ gate + _bias("b_gate", b_gate))
+    u = h @ up + _bias("b_in", b_in)  # (n,)
     return _like(h * ((slope * u)[..., None] * gate + value[..., None] * up), pre_mlp)
 
 
@@ -115,12 +116,45 @@ def _value_and_derivative(activation: Activation, pre: torch.Tensor) -> tuple[to
     return value.detach(), slope
 
 
-def _check_width(pre_mlp: np.ndarray | torch.Tensor, weights: np.ndarray | torch.Tensor) -> None:
-    if weights.ndim != 1 or pre_mlp.ndim == 0 or pre_mlp.shape[-1] != weights.shape[0]:
-        raise NbkitError(
-            f"The pre-MLP vectors have shape {tuple(pre_mlp.shape)} and the weights {tuple(weights.shape)}: "
-            "pass vectors of shape (..., d) and one neuron's weights of shape (d,)."
-        )
+def _checked(pre_mlp: ArrayT, *weights: ArrayT) -> tuple[ArrayT, ...]:
+    """The vectors and the weights, all of NumPy or, if one is, all of PyTorch.
+
+    Raises:
+        NbkitError: they hold something else than real numbers, or their widths differ.
+    """
+    given: list[Any] = [pre_mlp, *weights]
+    names = ("The pre-MLP vectors", *["The weights"] * len(weights))
+    tensor = next((values for values in given if isinstance(values, torch.Tensor)), None)
+    for place, (values, name) in enumerate(zip(given, names, strict=True)):
+        if not isinstance(values, torch.Tensor):
+            given[place] = checked_array(values, name)
+            if tensor is not None:
+                given[place] = _as_torch(given[place]).to(tensor.device)
+        elif values.is_complex():
+            raise NbkitError(f"{name} hold complex numbers: give real numbers.")
+        elif not values.is_floating_point():
+            given[place] = values.float()
+    vectors, *others = given
+    for each in others:
+        if each.ndim != 1 or vectors.ndim == 0 or vectors.shape[-1] != each.shape[0]:
+            raise NbkitError(
+                f"The pre-MLP vectors have shape {tuple(vectors.shape)} and the weights {tuple(each.shape)}: "
+                "pass vectors of shape (..., d) and one neuron's weights of shape (d,)."
+            )
+    return tuple(given)
+
+
+def _wide(*values: np.ndarray | torch.Tensor) -> list[torch.Tensor]:
+    """Tensors of one precision, float32 at least: sums over a width in half precision lose what they add."""
+    tensors = [_as_torch(each) for each in values]
+    dtype = torch.float32
+    for tensor in tensors:
+        dtype = torch.promote_types(dtype, tensor.dtype)
+    return [tensor.to(dtype) for tensor in tensors]
+
+
+def _bias(name: str, value: float) -> float:
+    return checked_number(name, value, "give a finite number", -math.inf, math.inf)
 
 
 def _as_torch(values: np.ndarray | torch.Tensor) -> torch.Tensor:
@@ -130,4 +164,8 @@ def _as_torch(values: np.ndarray | torch.Tensor) -> torch.Tensor:
 
 
 def _like(values: torch.Tensor, example: ArrayT) -> ArrayT:
-    return values.numpy() if isinstance(example, np.ndarray) else values
+    return (
+        values.numpy().astype(example.dtype, copy=False)
+        if isinstance(example, np.ndarray)
+        else values.to(example.dtype)
+    )

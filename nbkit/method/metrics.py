@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from nbkit.errors import NbkitError
+from nbkit.method.checks import checked_array, checked_labels
 from nbkit.method.clusters import cosine_distances
 
 METRIC_TITLES = {
@@ -61,7 +62,8 @@ def polysemanticity(embeddings: Float[np.ndarray, "n d"], labels: Int[np.ndarray
         labels: (n,) the cluster of each example, any integers.
 
     Raises:
-        NbkitError: the lengths differ, or the embeddings are refused by `cosine_distances`.
+        NbkitError: the lengths differ, the labels are neither numbers nor words, or the embeddings are refused by
+            `cosine_distances`.
     """
     return polysemanticity_from_distances(cosine_distances(embeddings), labels)
 
@@ -76,9 +78,10 @@ def polysemanticity_from_distances(
         labels: (n,) the cluster of each example, any integers.
 
     Raises:
-        NbkitError: the matrix is not square, or the lengths differ.
+        NbkitError: the matrix is not square, the lengths differ, or the labels name no clusters.
     """
-    n = len(distances)
+    distances, labels = checked_array(distances, "The distances"), checked_labels(labels)
+    n = len(distances) if distances.ndim else 0
     if distances.shape != (n, n) or np.shape(labels) != (n,):
         raise NbkitError(
             f"Distances of shape {distances.shape} and labels of shape {np.shape(labels)} do not belong together: "
@@ -112,8 +115,9 @@ def adjusted_rand_index(labels_a: Int[np.ndarray, " n"], labels_b: Int[np.ndarra
     Two partitions that leave no room for chance (both one cluster, or both all single) agree fully: 1.
 
     Raises:
-        NbkitError: the partitions have different lengths or are empty.
+        NbkitError: the partitions have different lengths, are empty, or name no clusters.
     """
+    labels_a, labels_b = checked_labels(labels_a), checked_labels(labels_b)
     if np.shape(labels_a) != np.shape(labels_b) or np.ndim(labels_a) != 1 or len(labels_a) == 0:
         raise NbkitError(f"Cannot compare labels of shapes {np.shape(labels_a)} and {np.shape(labels_b)}.")
     n = len(labels_a)

@@ -105,13 +105,14 @@ def mlp_for(seed: int = 0) -> MnistMLP:
     """
     recipe = json.dumps({**MLP_RECIPE, "seed": seed, "torch": torch.__version__}, sort_keys=True)
     path = assets.cache_folder() / "mlps" / f"mnist-{hashlib.sha256(recipe.encode()).hexdigest()[:10]}.safetensors"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):
-            if not path.is_file():
-                write_tensors(train_mlp(load_mnist(), seed, progress=False).state_dict(), path)
-    except OSError as error:
-        raise NbkitError(f"can't write to {path.parent} ({error.strerror}): set NBKIT_CACHE to another") from error
+    if not path.is_file():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(path.with_suffix(".lock")):
+                if not path.is_file():  # another process may have held the lock to write it
+                    write_tensors(train_mlp(load_mnist(), seed, progress=False).state_dict(), path)
+        except OSError as error:
+            raise NbkitError(f"can't write to {path.parent} ({error.strerror}): set NBKIT_CACHE to another") from error
     mlp = MnistMLP(seed)
     mlp.load_state_dict(read_tensors(path))
     return mlp.eval().requires_grad_(False)

@@ -10,8 +10,9 @@ from nbkit.errors import NbkitError
 from nbkit.mnist.hidden import Hidden
 from nbkit.mnist.images import load_mnist
 from nbkit.mnist.pixel_views import activation_maps, logit_effects
-from nbkit.mnist.view import LatentView, activation_curve
+from nbkit.mnist.view import UNCLUSTERED, LatentView, activation_curve
 from nbkit.sae.autoencoder import SparseAutoencoder
+from nbkit.sae.evaluation import DEAD_BELOW
 from nbkit.sae.report import HIDDEN_CUT, SAE_CUT, SaeReport, evaluate_sae
 
 HIDDEN_NAME = "Hidden layer"
@@ -26,10 +27,11 @@ def report_on(hidden: Hidden, sae: SparseAutoencoder | None = None) -> SaeReport
     """
     labels, images = hidden.test_labels, hidden.test_pixels
     if sae is not None:
-        return evaluate_sae(sae, hidden.train, hidden.test, hidden.readout, labels, images, threshold=SAE_CUT)
+        read = hidden.train, hidden.test, hidden.readout
+        return evaluate_sae(sae, *read, labels, images, threshold=SAE_CUT, dead_below=DEAD_BELOW)
     mnist = load_mnist()
     inputs = mnist.train_images, mnist.test_images
-    return evaluate_sae(hidden.mlp, *inputs, labels=labels, images=images, threshold=HIDDEN_CUT)
+    return evaluate_sae(hidden.mlp, *inputs, labels=labels, images=images, threshold=HIDDEN_CUT, dead_below=DEAD_BELOW)
 
 
 def latent_view(name: str, hidden: Hidden, report: SaeReport, sae: SparseAutoencoder | None = None) -> LatentView:
@@ -50,7 +52,10 @@ def latent_view(name: str, hidden: Hidden, report: SaeReport, sae: SparseAutoenc
         )
     n = len(report.latents)
     examples = [report.examples(j) for j in range(n)]
-    clusters = [report.clusters(j).labels if len(examples[j]) else np.empty(0, dtype=np.int64) for j in range(n)]
+    clusters = [
+        report.clusters(j).labels if report.has_direction(j) else np.full(len(examples[j]), UNCLUSTERED)
+        for j in range(n)
+    ]
     with torch.no_grad():
         latents = hidden.test if sae is None else sae.encode(hidden.test)
     return LatentView(
@@ -58,7 +63,7 @@ def latent_view(name: str, hidden: Hidden, report: SaeReport, sae: SparseAutoenc
         metrics=report.latents.drop(columns="density"),  # n_examples says the same
         activation_maps=activation_maps(hidden.mlp, sae),
         logit_effects=logit_effects(hidden.mlp, sae),
-        curves=activation_curve(latents.numpy()),
+        curves=activation_curve(latents.float().numpy()),
         examples=examples,
         clusters=clusters,
         encoder=None if sae is None else _encoder(sae),
@@ -69,4 +74,4 @@ def latent_view(name: str, hidden: Hidden, report: SaeReport, sae: SparseAutoenc
 def _encoder(sae: SparseAutoencoder) -> tuple[Float[np.ndarray, "64 m"], Float[np.ndarray, " m"]]:
     """Weights and bias for activations as they are, b_dec taken into the bias."""
     with torch.no_grad():
-        return sae.w_enc.numpy(), (sae.b_enc - sae.b_dec @ sae.w_enc).numpy()
+        return sae.w_enc.float().numpy(), sae.bias.float().numpy()

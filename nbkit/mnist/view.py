@@ -37,6 +37,9 @@ class MlpWeights:
         return w, self.b_in - self.mean * w.sum(axis=0)
 
 
+UNCLUSTERED = -1
+
+
 @dataclass(frozen=True, eq=False)
 class LatentView:
     """The n units of one model as arrays: the hidden layer's neurons, or a sparse autoencoder's latents."""
@@ -55,7 +58,7 @@ class LatentView:
     examples: Sequence[Int[np.ndarray, " size"]]
     """Of each unit its dataset examples, as places in the images."""
     clusters: Sequence[Int[np.ndarray, " size"]]
-    """The feature cluster of each example; 0 is the largest."""
+    """The feature cluster of each example; 0 is the largest. `UNCLUSTERED` if their embeddings have no direction."""
     encoder: tuple[Float[np.ndarray, "d n"], Float[np.ndarray, " n"]] | None = None
     """Weights and bias: relu(hidden @ weights + bias) are the activations (an SAE's b_dec taken into the bias).
     None: the units are the hidden neurons."""

@@ -9,6 +9,7 @@ import torch
 
 from nbkit import assets
 from nbkit.errors import NbkitError
+from nbkit.files import user_path
 
 
 def open_source(name: str, dtype: torch.dtype, *, with_tokenizer: bool) -> tuple[Any, Any, frozenset[str]]:
@@ -87,7 +88,7 @@ def _source(name: str) -> str:
     """The local folder of a model, or its hub id."""
     if name in assets.ASSETS:
         return str(assets.fetch(name))
-    folder = Path(name).expanduser()
+    folder = user_path(name)
     if folder.exists() or name.startswith((".", "/", "~")):
         if not (folder / "config.json").is_file():
             raise NbkitError(f"no model in folder {name!r}: a local model is a Hugging Face folder with a config.json")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, get_args
 
-from nbkit.errors import NbkitError
-from nbkit.sae.autoencoder import Activation
+from nbkit.method.checks import checked_choice, checked_number, checked_seed, checked_whole
+from nbkit.sae.architecture import Activation
 from nbkit.sae.loss import Gradient, Over
 
 
@@ -45,13 +48,18 @@ class SaeConfig:
     """Steps after which the state is safe on disk, where `train_sae` is given a folder."""
 
     def __post_init__(self) -> None:
-        for name in ("l1", "ne", "weight_decay", "ne_start"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise NbkitError(f"{name} is {getattr(self, name)}: it can't be negative or infinite")
-        for name in ("batch_size", "epochs", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise NbkitError(f"{name} is {getattr(self, name)}: it must be at least 1")
-        if not 0 < self.learning_rate < float("inf"):
-            raise NbkitError(f"learning_rate is {self.learning_rate}: it must be positive")
-        if not 0 <= self.momentum < 1:
-            raise NbkitError(f"momentum is {self.momentum}: choose one in [0, 1)")
+        def check(name: str, checked: Callable[..., object], *bounds: Any) -> None:
+            object.__setattr__(self, name, checked(name, getattr(self, name), *bounds))
+
+        for name in ("l1", "ne", "weight_decay"):
+            check(name, checked_number, "it can't be negative or infinite", 0, math.inf)
+        check("learning_rate", checked_number, "it must be positive", 0, math.inf, "()")
+        check("momentum", checked_number, "choose one in [0, 1)", 0, 1)
+        for name in ("d_sae", "batch_size", "epochs", "checkpoint_every"):
+            check(name, checked_whole, 1)
+        check("ne_start", checked_whole, 0)
+        if self.k is not None:
+            check("k", checked_whole, 1)
+        for name, choices in (("activation", Activation), ("ne_over", Over), ("ne_gradient", Gradient)):
+            check(name, checked_choice, get_args(choices))
+        object.__setattr__(self, "seed", checked_seed(self.seed))

@@ -12,10 +12,12 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from nbkit.errors import NbkitError
+from nbkit.method.checks import checked_number, checked_whole
+from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.sae.latents import (
     ExampleCollector,
     Examples,
@@ -25,11 +27,12 @@ from nbkit.sae.latents import (
     purities,
 )
 from nbkit.sae.pairs import Pairs
+from nbkit.sae.tensors import as_classes, as_tensor, at_least_float32
 
-__all__ = ["DEAD_BELOW", "Encoder", "Examples", "Measured", "Readout", "measure", "median"]
+__all__ = ["DEAD_BELOW", "Encoder", "Examples", "Measured", "Readout", "measure", "median", "received"]
 
 DEAD_BELOW = 0.005
-"""A latent is dead if no training input activates it as much as this."""
+"""A latent is dead if no training input activates it as much as this: the author's figure, for activations around 1."""
 L1_BATCH = 128
 """Inputs that the L1 column is summed over."""
 MEDIANS = ("max_distance", "mean_distance", "participation", "purity", "monosemanticity")
@@ -61,17 +64,20 @@ class Measured:
     - `accuracy` with the reconstruction in place of the activations, and its drop `accuracy_loss`, in per cent;
     - `l1`, the activations of all latents summed over 128 inputs (the mean of such batches);
     - `l0`, the latents that an input activates, in per cent of all;
-    - `dead`, the latents that no training input activates by 0.005, and `dead_strict`, those that none activates at
-      all, in per cent;
+    - `dead`, the latents that no training input activates by `dead_below`, and `dead_strict`, those that none
+      activates at all, whatever the scale, in per cent;
     - `size`, the median number of examples over the latents that have one;
     - medians over the latents that have two examples: `max_distance` and `mean_distance`, over all pairs of a latent's
       examples; `participation` of its weights times the inputs' standard deviations; `purity`, the share of its
       commonest class among its examples; `monosemanticity` (Pach et al. 2025) on all test inputs. NaN if no latent has
-      two examples.
+      two examples. A latent none of whose examples' embeddings has a direction, as one of whose encoder weights are
+      zeros, has no distances and doesn't count in their medians.
     """
     latents: dict[str, Float[np.ndarray, " m"]]
     """One number for each latent; NaN where undefined."""
     examples: Examples
+    dead: Bool[np.ndarray, " m"]
+    """Whether a latent is dead."""
 
 
 @torch.no_grad()
@@ -84,20 +90,27 @@ def measure(
     images: Float[Tensor, "n_test p"] | None = None,
     max_examples: int = 100,
     batch_size: int = 1024,
+    dead_below: float | None = DEAD_BELOW,
 ) -> Measured:
     """Measures an autoencoder and its latents without clustering: quick enough for hundreds of autoencoders.
 
     The arguments are those of `nbkit.evaluate_sae`.
 
     Raises:
-        NbkitError: shapes that don't fit, an empty set, or values that are not finite.
+        NbkitError: a transcoder, shapes that don't fit, an empty set, or values that are not finite.
     """
+    train, test = as_tensor(train, "The training activations"), as_tensor(test, "The test activations")
+    labels = None if labels is None else as_classes(labels)
+    images = None if images is None else as_tensor(images, "The images")
     _check_activations(sae, train, test)
     _check_labels(labels, readout, len(test))
     if images is not None:
         _check_images(images, len(test))
+    max_examples, batch_size = checked_whole("max_examples", max_examples), checked_whole("batch_size", batch_size)
     if max_examples < 1 or batch_size < 1:
         raise NbkitError(f"max_examples is {max_examples} and batch_size {batch_size}: both must be at least 1.")
+    if dead_below is not None:
+        checked_number("dead_below", dead_below, "give an activation, at least 0", 0, np.inf)
     w_enc = sae.w_enc.detach()
     m, n = w_enc.shape[1], len(test)
     collector = ExampleCollector(m, max_examples)
@@ -116,24 +129,33 @@ def measure(
             score.add(pairs, images[batch])
         if decode is None:
             continue
-        reconstruction = decode(z)
-        totals["squared_error"] += float((reconstruction - h).double().square().sum())
+        reconstruction = decode(z, h) if isinstance(sae, SparseAutoencoder) else decode(z)
+        error = at_least_float32(reconstruction) - at_least_float32(h)
+        totals["squared_error"] += float(error.double().square().sum())
         offset = test[batch].double() - origin  # from one of the inputs: no pass for the mean
         totals["variance"] += float(offset.square().sum())
         drift += offset.sum(0)
         if readout is not None and labels is not None:
             for name, x in (("correct_before", h), ("correct", reconstruction)):
-                answers = readout(x).argmax(1)
+                # of an autoencoder in half precision, which the layer itself may not be in
+                answers = readout(x.to(test.dtype) if at_least_float32(x).dtype != x.dtype else x).argmax(1)
                 totals[name] += float((answers == labels[batch].to(answers.device)).sum())
 
-    examples, highest = collector.examples(), _highest(sae, train, batch_size)
-    scale = train.var(0, correction=0).sqrt().to(w_enc)
+    examples, highest = collector.examples(), at_least_float32(_highest(sae, train, batch_size))
+    if not np.isfinite(totals["l1"]) or not _is_finite(highest):
+        raise NbkitError(
+            f"Latents have activations that are not finite: they may overflow in {str(w_enc.dtype).split('.')[-1]}, "
+            "so evaluate the autoencoder in float32 (its method float())."
+        )
+    distances = example_distances(received(sae, test), w_enc, examples)
+    scale = _deviations(received(sae, train)).to(w_enc.device)
+    dead = _dead(highest, dead_below)
     columns: dict[str, Tensor] = {
         "n_examples": collector.count,
         "size": examples.sizes,
         "max_activation": highest,
-        **dict(zip(("max_distance", "mean_distance"), example_distances(test, w_enc, examples), strict=True)),
-        "participation": participation(w_enc * scale[:, None]),
+        **dict(zip(("max_distance", "mean_distance"), distances, strict=True)),
+        "participation": participation(at_least_float32(w_enc) * scale.to(at_least_float32(w_enc))[:, None]),
     }
     if labels is not None:
         columns["purity"] = purities(examples, labels.cpu())
@@ -152,12 +174,17 @@ def measure(
     summary |= {
         "l1": totals["l1"] / n * L1_BATCH,
         "l0": 100 * float(collector.count.sum()) / (n * m),
-        "dead": 100 * float((highest < DEAD_BELOW).double().mean()),
+        "dead": 100 * float(dead.double().mean()),
         "dead_strict": 100 * float((highest <= 0).double().mean()),
         "size": median(latents["size"][latents["size"] >= 1]),
     }
     summary |= {name: median(latents[name][latents["size"] >= 2]) for name in MEDIANS if name in latents}
-    return Measured(summary, latents, examples)
+    return Measured(summary, latents, examples, dead.cpu().numpy())
+
+
+def received(sae: Encoder, h: Float[Tensor, "n d_in"]) -> Float[Tensor, "n d_in"]:
+    """What the input weights receive of inputs: an autoencoder may normalize them first."""
+    return sae.received(h) if isinstance(sae, SparseAutoencoder) else h
 
 
 def median(values: Float[np.ndarray, " m"]) -> float:
@@ -175,9 +202,30 @@ def _highest(sae: Encoder, train: Tensor, batch_size: int) -> Float[Tensor, " m"
     return highest
 
 
+def _dead(highest: Float[Tensor, " m"], below: float | None) -> Bool[Tensor, " m"]:
+    """Which latents are dead, given the largest activation of each and the smallest of one that isn't."""
+    if below is None:
+        below = DEAD_BELOW * min(1.0, float(highest.max()))
+    return (highest < below) | (highest <= 0)
+
+
+def _deviations(train: Float[Tensor, "n d_in"]) -> Float[Tensor, " d_in"]:
+    """The standard deviation of each input number, a part of them at a time where they must be converted."""
+    if at_least_float32(train[:0]).dtype == train.dtype:
+        return train.var(0, correction=0).sqrt()
+    return torch.cat([at_least_float32(part).var(0, correction=0) for part in train.split(64, dim=1)]).sqrt()
+
+
 def _check_activations(sae: Encoder, train: Tensor, test: Tensor) -> None:
+    if not isinstance(getattr(sae, "w_enc", None), Tensor):
+        raise NbkitError(f"There is nothing to evaluate in a {type(sae).__name__}: give a sparse autoencoder.")
+    if isinstance(sae, SparseAutoencoder) and sae.architecture.d_out is not None:
+        raise NbkitError(
+            "This is a transcoder, which predicts other activations than it reads: only an autoencoder's "
+            "reconstruction of its input can be evaluated."
+        )
     d_in = len(sae.w_enc)
-    for name in ("w_enc", "b_enc", "w_dec", "b_dec"):
+    for name in ("w_enc", "b_enc", "w_dec", "b_dec", "b_gate", "r_mag", "threshold", "w_skip"):
         weights = getattr(sae, name, None)
         if weights is not None and not _is_finite(weights):
             raise NbkitError(f"The autoencoder's {name} holds NaN or infinite values: train it again.")

@@ -1,8 +1,10 @@
 """Measures of single latents: how far apart the examples of each lie, what they have in common, what it reads.
 
 A latent's *examples* are the first test inputs, in data-set order, that activate it; the embedding of an example is
-h * w_enc[:, j] (b_dec is not subtracted), and distances are cosine distances (equation 3). An embedding of zeros has no
-direction: it counts as distance 1 from every other. Latents are taken in groups, so that no tensor of
+h * w_enc[:, j], where h is what the encoder's weights receive (see `SparseAutoencoder.received`: b_dec is not
+subtracted, but part of the bias), and distances are cosine distances (equation 3). An embedding of zeros has no
+direction: it counts as distance 1 from every other; a latent none of whose examples has one, as one whose encoder
+weights are zeros, has no distances (NaN). Latents are taken in groups, so that no tensor of
 inputs x latents x d_in is ever made; float64 throughout.
 """
 
@@ -113,7 +115,10 @@ class Monosemanticity:
 def example_distances(
     test: Float[Tensor, "n d_in"], w_enc: Float[Tensor, "d_in m"], examples: Examples
 ) -> tuple[Float[Tensor, " m"], Float[Tensor, " m"]]:
-    """The largest and the mean cosine distance over the pairs of each latent's examples; NaN below two examples."""
+    """The largest and the mean cosine distance over the pairs of each latent's examples.
+
+    NaN below two examples, and where no example's embedding has a direction.
+    """
     sizes = examples.sizes
     largest, mean = (torch.full(sizes.shape, torch.nan, dtype=torch.float64) for _ in range(2))
     order = sizes.argsort(descending=True)  # latents of like sizes together: little of a group is padding
@@ -128,8 +133,9 @@ def example_distances(
         unit = normalize(h * w_enc.T[group.to(w_enc.device), None].to(h), dim=2, eps=torch.finfo(h.dtype).tiny).cpu()
         pairs = real[:, :, None] & real[:, None, :] & ~torch.eye(size, dtype=torch.bool)
         distances = (1 - unit @ unit.mT).clamp_(0, 2).masked_fill_(~pairs, 0)
-        largest[group] = distances.amax((1, 2))
-        mean[group] = distances.sum((1, 2)) / pairs.sum((1, 2))
+        directed = (unit.any(2) & real).any(1)
+        largest[group] = distances.amax((1, 2)).where(directed, torch.nan)
+        mean[group] = (distances.sum((1, 2)) / pairs.sum((1, 2))).where(directed, torch.nan)
     return largest, mean
 
 

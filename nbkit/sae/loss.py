@@ -27,7 +27,9 @@ from torch import Tensor, nn
 from torch.linalg import vecdot
 
 from nbkit.errors import NbkitError
+from nbkit.method.checks import checked_number, checked_whole, shown
 from nbkit.sae.pairs import Pairs
+from nbkit.sae.tensors import as_tensor
 
 Over = Literal["pairs", "latents"]
 Gradient = Literal["whole", "average", "opposite"]
@@ -36,7 +38,9 @@ Gradient = Literal["whole", "average", "opposite"]
 class NeuronEmbeddingLoss(nn.Module):
     """Equations 4 and 6. Call it on a batch, then `update` it with the same batch.
 
-    The state is a buffer: it moves, saves and loads with the module, and takes no gradient.
+    The state is a buffer: it moves, saves and loads with the module, and takes no gradient. It is float32, or float64
+    after `double()`, and everything is computed in its precision: what is given in another is converted. A module in
+    half precision keeps it in float32, since an average would stop where a step is less than its last bit.
     """
 
     average: Tensor
@@ -71,17 +75,16 @@ class NeuronEmbeddingLoss(nn.Module):
             NbkitError: a size below 1, a momentum outside [0, 1), or an unknown `over` or `gradient`.
         """
         super().__init__()
+        d_in, d_sae = checked_whole("d_in", d_in), checked_whole("d_sae", d_sae)
         if d_in < 1 or d_sae < 1:
             raise NbkitError(f"d_in is {d_in} and d_sae is {d_sae}: both must be at least 1.")
-        if not 0 <= momentum < 1:
-            raise NbkitError(f"The momentum is {momentum}: choose one in [0, 1).")
-        if over not in get_args(Over):
-            raise NbkitError(f"There is no sum over {over!r}: choose one of {', '.join(get_args(Over))}.")
-        self.momentum, self.over = momentum, over
-        if gradient not in get_args(Gradient):
-            raise NbkitError(f"There is no gradient {gradient!r}: choose one of {', '.join(get_args(Gradient))}.")
-        self.gradient = gradient
-        stack = () if n_saes is None else (n_saes,)
+        self.momentum = checked_number("The momentum", momentum, "choose one in [0, 1).", 0, 1)
+        if not isinstance(over, str) or over not in get_args(Over):
+            raise NbkitError(f"There is no sum over {shown(over)}: choose one of {', '.join(get_args(Over))}.")
+        if not isinstance(gradient, str) or gradient not in get_args(Gradient):
+            raise NbkitError(f"There is no gradient {shown(gradient)}: choose one of {', '.join(get_args(Gradient))}.")
+        self.over, self.gradient = over, gradient
+        stack = () if n_saes is None else (checked_whole("n_saes", n_saes, 1),)
         self.register_buffer("average", torch.zeros(*stack, d_sae, d_in))
         self.register_buffer("seen", torch.zeros(*stack, d_sae, dtype=torch.bool))
         self._table = torch.empty(0)
@@ -94,13 +97,14 @@ class NeuronEmbeddingLoss(nn.Module):
         A pair whose embedding is all zeros has no direction: its distance is 1 and its gradient 0.
 
         Args:
-            h: (b, d_in) what the autoencoder read.
+            h: (b, d_in) what the autoencoder read; as the others of PyTorch or NumPy.
             z: (b, d_sae) its latents; a latent is active where it is positive.
             w_enc: (d_in, d_sae) its encoder's weights, the only argument that takes a gradient.
 
         Raises:
-            NbkitError: the shapes don't fit.
+            NbkitError: the shapes don't fit, or there are complex numbers or text.
         """
+        h, z, w_enc = self._converted(h, z, w_enc)
         self._check(h, z, w_enc)
         total: Tensor = _DistanceSum.apply(w_enc, self, h, Pairs(z))  # type: ignore[no-untyped-call]
         return total
@@ -152,8 +156,9 @@ class NeuronEmbeddingLoss(nn.Module):
         """Equation 6 for each input of the batch, in order.
 
         Raises:
-            NbkitError: the shapes don't fit.
+            NbkitError: the shapes don't fit, or there are complex numbers or text.
         """
+        h, z = self._converted(h, z)
         self._check(h, z)
         self.update_from_pairs(h, Pairs(z))
 
@@ -176,6 +181,19 @@ class NeuronEmbeddingLoss(nn.Module):
         if len(self._table) < n or (self._table.dtype, self._table.device) != (h.dtype, h.device):
             self._table = self.momentum ** torch.arange(n, dtype=h.dtype, device=h.device)
         return self._table
+
+    def _apply(self, fn: Any, recurse: bool = True) -> NeuronEmbeddingLoss:
+        """What moves the module or changes its precision."""
+        exact = self.average
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        if self.average.dtype in (torch.float16, torch.bfloat16):
+            self.average = exact.to(self.average.device)
+        return self
+
+    def _converted(self, *values: Tensor) -> tuple[Tensor, ...]:
+        """Tensors in the state's precision."""
+        tensors = (as_tensor(each, name) for each, name in zip(values, ("h", "z", "w_enc"), strict=False))
+        return tuple(tensor.to(self.average.dtype) for tensor in tensors)
 
     def _check(self, h: Tensor, z: Tensor, w_enc: Tensor | None = None) -> None:
         *stack, d_sae, d_in = self.average.shape

@@ -12,14 +12,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from nbkit.errors import NbkitError
-from nbkit.files import make_folder
+from nbkit.files import make_folder, sweep
 from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.sae.config import SaeConfig
+from nbkit.sae.tensors import as_tensor
 from nbkit.sae.training_run import TrainingRun
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -28,21 +30,22 @@ STACK = 16
 
 
 def train_sae(
-    activations: Float[Tensor, "n d_in"],
+    activations: Float[Tensor | np.ndarray, "n d_in"],
     config: SaeConfig | None = None,
     folder: str | Path | None = None,
     progress: bool = True,
 ) -> SparseAutoencoder:
-    """Trains a sparse autoencoder of `activations`, on their device and in their precision.
+    """Trains a sparse autoencoder of `activations`, on their device and in their precision, float32 at least; of
+    activations in half precision the trained weights are rounded to it.
 
     Args:
-        activations: (n, d_in), what the autoencoder is to read and to reconstruct.
+        activations: (n, d_in), what the autoencoder is to read and to reconstruct; of PyTorch or NumPy.
         config: how; the defaults give the figures of the paper's standard one.
         folder: keeps a checkpoint while training and the autoencoder at the end (`SparseAutoencoder.load` reads it). A
             run that was interrupted goes on from the checkpoint, to the same bits as without the interruption.
 
     Raises:
-        NbkitError: the activations are no finite (n, d_in) tensor; the loss is not finite any more, the last good
+        NbkitError: the activations are no finite (n, d_in) numbers; the loss is not finite any more, the last good
             checkpoint being kept; `folder` holds the run of another config or other activations.
     """
     config = config or SaeConfig()
@@ -50,6 +53,7 @@ def train_sae(
     path = None if folder is None else Path(folder) / CHECKPOINT
     if path is not None:
         make_folder(path.parent)
+        sweep(path.parent)
         if path.is_file():
             run.restore(path)
     with tqdm(total=run.n_steps, initial=run.step, desc="train", unit="step", disable=not progress) as bar:
@@ -65,7 +69,7 @@ def train_sae(
 
 
 def train_saes(
-    activations: Float[Tensor, "n d_in"], configs: Sequence[SaeConfig], progress: bool = True
+    activations: Float[Tensor | np.ndarray, "n d_in"], configs: Sequence[SaeConfig], progress: bool = True
 ) -> list[SparseAutoencoder]:
     """Trains one sparse autoencoder for each config, those of equal shape together.
 
@@ -73,7 +77,7 @@ def train_saes(
     rounding.
 
     Raises:
-        NbkitError: the activations are no finite (n, d_in) tensor, or the loss is not finite any more.
+        NbkitError: the activations are no finite (n, d_in) numbers, or the loss is not finite any more.
     """
     data = _checked(activations)
     groups: dict[tuple[SaeConfig, bool], list[int]] = {}
@@ -92,7 +96,8 @@ def train_saes(
     return [trained[place] for place in range(len(configs))]
 
 
-def _checked(activations: Tensor) -> Tensor:
+def _checked(given: Tensor | np.ndarray) -> Tensor:
+    activations = as_tensor(given, "The activations")
     if activations.ndim != 2 or 0 in activations.shape:
         raise NbkitError(f"The activations have shape {tuple(activations.shape)}: pass (n, d_in), with at least one.")
     if not activations.is_floating_point():

@@ -18,8 +18,9 @@ from torch.nn.functional import embedding
 
 from nbkit.errors import NbkitError
 from nbkit.files import read_tensors, write_tensors
-from nbkit.sae.autoencoder import SparseAutoencoder, activate, affine, pre_activations
+from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.sae.config import SaeConfig
+from nbkit.sae.equations import activate, affine, pre_activations
 from nbkit.sae.loss import NeuronEmbeddingLoss
 from nbkit.sae.pairs import Pairs
 from nbkit.sae.sparse_pass import SparsePass
@@ -44,11 +45,16 @@ class Pass(NamedTuple):
 class TrainingRun:
     """A training run of one autoencoder, or of a stack of them: then every tensor has one dimension more in front.
 
+    Activations in half precision are taken batch by batch to float32, in which weights and all averages are kept: in
+    bfloat16 a step of Adam is often less than a weight's last bit. The trained autoencoders are of the activations'
+    precision again.
+
     Experiments override its methods (`nbkit.studies.dead_latents.interventions`).
     """
 
     def __init__(self, data: Float[Tensor, "n d_in"], configs: Sequence[SaeConfig]) -> None:
         self.data, self.configs, self.config = data, list(configs), configs[0]
+        self.dtype = torch.promote_types(data.dtype, torch.float32)
         self.stacked = len(self.configs) > 1
         d_in = data.shape[1]
         saes = [_untrained(data, config) for config in self.configs]
@@ -67,7 +73,7 @@ class TrainingRun:
             n_saes = len(self.configs) if self.stacked else None
             c = self.config
             loss = NeuronEmbeddingLoss(d_in, c.d_sae, c.momentum, c.ne_over, c.ne_gradient, n_saes)
-            self.embedding_loss = loss.to(data)
+            self.embedding_loss = loss.to(data.device, self.dtype)
         self.step = 0
         self.steps_an_epoch = -(-len(data) // self.config.batch_size)
         self.n_steps = self.steps_an_epoch * self.config.epochs
@@ -88,7 +94,7 @@ class TrainingRun:
 
     def batch(self) -> Float[Tensor, "*stack b d_in"]:
         """The activations of this step."""
-        return embedding(self.places(), self.data)  # a third of the time of an index
+        return embedding(self.places(), self.data).to(self.dtype)  # a third of the time of an index
 
     def forward(self, h: Float[Tensor, "*stack b d_in"]) -> Pass:
         """The autoencoders on a batch."""
@@ -132,6 +138,7 @@ class TrainingRun:
         self.optimizer.step()
         if self.config.activation == "batch_topk":
             smallest = state.z.detach().where(state.z > 0, torch.inf).amin((-2, -1))
+            smallest = smallest.where(smallest.isfinite(), self.threshold)  # a batch that activates no latent
             share = THRESHOLD_MOMENTUM if self.step else 0.0
             self.threshold.mul_(share).add_((1 - share) * smallest)
 
@@ -213,16 +220,20 @@ class TrainingRun:
         )
 
     def stack(self, tensors: Sequence[Tensor], dtype: torch.dtype | None = None) -> Tensor:
-        """A tensor of each autoencoder as one tensor, of the data's device and, if none is given, its precision."""
+        """A tensor of each autoencoder as one tensor, on the data's device; if no type is given, of the run's."""
         joined = torch.stack(list(tensors)) if self.stacked else tensors[0]
-        return joined.to(self.data.device, dtype or self.data.dtype, copy=True)
+        return joined.to(self.data.device, dtype or self.dtype, copy=True)
 
 
 def _untrained(data: Float[Tensor, "n d_in"], config: SaeConfig) -> SparseAutoencoder:
     """The autoencoder that training begins with; of `topk` and `batch_topk`, b_dec is the mean of the activations."""
-    sae = SparseAutoencoder(data.shape[1], config.d_sae, config.activation, config.k, config.seed).to(data)
+    dtype = torch.promote_types(data.dtype, torch.float32)
+    sae = SparseAutoencoder(data.shape[1], config.d_sae, config.activation, config.k, config.seed)
+    sae = sae.to(data.device, dtype)
     if config.activation != "relu":
-        sae.b_dec.data = data.mean(0)  # else the inputs' common part decides which latents win, and the others die
+        sae.b_dec.data = data.mean(
+            0, dtype=dtype
+        )  # else the inputs' common part decides which latents win, and the others die
     return sae
 
 

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -21,10 +22,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from nbkit import assets
 from nbkit.assets import ASSETS, Asset, Download, Source, clients, prepare
 from nbkit.errors import NbkitError
+from tests.test_children import is_alive
 
 CONTENT = b"what the toy asset holds" * 100
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -61,7 +64,8 @@ class FakeNpm:
         script = self.bin / "npm"
         script.write_text(
             "#!/bin/sh\n"
-            f"for package; do :; done; echo \"$package\" >> '{self.log}'; sleep $(cat '{self.delay}')\n"
+            f"echo $$ > '{folder}/client'\n"
+            f"for package; do :; done; echo \"$package\" >> '{self.log}'; eval sleep $(cat '{self.delay}')\n"
             f"cp '{self.packages}'/\"$package\" packed.tgz && exit 0\n"
             "echo 'npm error code E404' >&2; echo 'npm error 404 no such package' >&2; exit 1\n"
         )
@@ -277,23 +281,44 @@ def test_processes_that_fetch_at_once_download_once(folder: Path, npm: FakeNpm) 
     assert left_in(folder) == [ASSETS["toy"].folder]
 
 
-def test_a_killed_fetch_leaves_no_asset_and_the_next_one_cleans_up(folder: Path, npm: FakeNpm) -> None:
-    npm.delay.write_text("3")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_killed_fetch_leaves_no_asset_and_the_next_one_cleans_up(
+    number: signal.Signals, folder: Path, npm: FakeNpm
+) -> None:
+    npm.delay.write_text("300; touch lived-on")
     process = _start_fetching()
     deadline = time.monotonic() + 60
     while not npm.calls() and time.monotonic() < deadline:
         time.sleep(0.02)
-    process.kill()
+    process.send_signal(number)
     process.communicate()
+    client = int((npm.log.parent / "client").read_text())
+    while is_alive(client) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not is_alive(client)
     assert not (folder / ASSETS["toy"].folder).exists()
-    assert [name for name in left_in(folder) if name.startswith(".toy-")] != []
+    assert number != signal.SIGKILL or [name for name in left_in(folder) if name.startswith(".toy-")] != []
     npm.delay.write_text("0")
     assert assets.fetch("toy").read_bytes() == CONTENT
     assert left_in(folder) == [ASSETS["toy"].folder]
 
 
+def test_what_a_process_left_that_was_killed_at_the_end_is_swept(folder: Path, npm: FakeNpm) -> None:
+    assets.fetch("toy")
+    left = folder / f".{ASSETS['toy'].folder}-x7"
+    (left / "inside").mkdir(parents=True)
+    lock = FileLock(folder / f".{ASSETS['toy'].folder}.lock")
+    with lock:
+        assets.fetch("toy")
+    assert left.exists()  # another process may be at work
+    assets.fetch("toy")
+    assert left_in(folder) == [ASSETS["toy"].folder]
+
+
 def _flip(file: Path) -> None:
+    before = file.stat()
     file.write_bytes(b"W" + file.read_bytes()[1:])
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))  # as a disk would
 
 
 def _truncate(file: Path) -> None:

@@ -10,8 +10,9 @@ import nbformat
 import pytest
 
 import nbkit
-from nbkit.book.build import Profile, build, parameters_of, prepare, read_profile
+from nbkit.book.build import build, parameters_of, prepare
 from nbkit.book.notebooks import execute, parameter_names
+from nbkit.book.profile import Profile, read_profile
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.shards import AtlasShards
 from nbkit.features.importance import kept_importance

@@ -25,6 +25,7 @@ from transformers import (
 )
 
 from nbkit.corpora import Contexts
+from nbkit.models import LanguageModel
 
 SPECIAL = ["<pad>", "<s>", "</s>", "<unk>", "[CLS]", "[SEP]", "[MASK]"]
 VOCABULARY = [*SPECIAL, *(chr(code) for code in range(32, 127)), "\n"]
@@ -83,6 +84,20 @@ def make_model(architecture: str, folder: Path) -> Path:
     network.save_pretrained(folder)
     make_tokenizer(bert=architecture == "bert").save_pretrained(folder)
     return folder
+
+
+PRUNED, PADDED = 3, 5
+"""Of every layer of a `prune`d model: a neuron whose input weights are zeros and that fires all the same, always as
+much, by its bias; and one that is zeros altogether, as those that pad a width."""
+
+
+def prune(model: LanguageModel) -> None:
+    """Zeros the input weights of two neurons in every layer of a tiny GPT-2."""
+    with torch.no_grad():
+        for block in model.blocks:
+            layer = getattr(block.mlp, "in").original_component
+            layer.weight[:, [PRUNED, PADDED]] = 0
+            layer.bias[[PRUNED, PADDED]] = torch.tensor([0.7, 0.0])
 
 
 def random_contexts(n: int, length: int, seed: int = 0, *, last_special: bool = False) -> Contexts:

@@ -18,7 +18,7 @@ from nbkit.atlas.neuron import Neuron
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.neuron_shard import _trees
 from nbkit.explorers.atlas.shards import PER_SHARD, AtlasShards
-from nbkit.explorers.shared.bundle import EXPLORERS_FOLDER
+from nbkit.explorers.shared.bundle import EXPLORERS_FOLDER, module_text
 from nbkit.features.neighbors import neighbors_of
 from nbkit.features.phrases import phrases_of
 from nbkit.features.table import features_of
@@ -26,7 +26,7 @@ from nbkit.method.clusters import FeatureClusters, node_medoids
 from nbkit.models import LanguageModel
 from tests.browser.node import run_module
 from tests.examples.packed import opened, unpacked
-from tests.examples.tiny_models import random_contexts
+from tests.examples.tiny_models import PADDED, PRUNED, random_contexts
 
 
 class Reader:
@@ -230,6 +230,35 @@ def test_the_browser_opens_what_python_packs(tiny_atlas: Callable[[str], Atlas])
         found = json.loads(run_module(script))
         for key, array in unpacked(layout, packed).items():
             assert found[key] == array.tolist()
+
+
+def test_a_neuron_without_a_direction_has_examples_and_no_tree(pruned_atlas: Atlas) -> None:
+    shards = AtlasShards(pruned_atlas)
+    first = unpacked(*shards.shard("neurons-00000"))
+    assert first["undirected"].tolist() == [PRUNED]
+    neurons = [pruned_atlas.neuron(0, index) for index in range(PER_SHARD)]
+    trees = [neuron.clusters().linkage for neuron in neurons if len(neuron) > 1 and neuron.index != PRUNED]
+    assert np.allclose(first["heights"], np.concatenate(trees)[:, 2], rtol=1e-7)
+    assert first["n"][PRUNED] == len(neurons[PRUNED]) > 1
+    counts = unpacked(*shards.shard("features"))["counts"]
+    assert counts[PRUNED] == counts[PADDED] == 0 < counts[0]
+    overview = unpacked(*shards.shard("overview"))
+    assert overview["mean_distance"][PRUNED] == overview["n_clusters"][PADDED] == 0xFFFF
+
+    layout, packed = shards.shard("neurons-00000")
+    script = module_text("atlas/atlas-data.js") + (EXPLORERS_FOLDER / "shared/packing.js").read_text(encoding="utf-8")
+    script += (
+        f"const packed = Buffer.from({json.dumps(base64.b64encode(packed).decode())}, 'base64');"
+        f"const shard = await unpack({json.dumps(layout)}, packed);"
+        f"const all = Array.from({{ length: {PER_SHARD} }}, (_, place) => neuronData(shard, place, []));"
+        "const rows = all.map(({ n, clustered, heights, keys }) => [n, clustered, heights, keys.length]);"
+        "console.log(JSON.stringify(rows));"
+    )
+    for neuron, (n, clustered, heights, n_keys) in zip(neurons, json.loads(run_module(script)), strict=True):
+        directed = len(neuron) > 0 and neuron.index != PRUNED
+        assert (n, clustered, n_keys) == (len(neuron), directed, len(neuron))
+        expected = neuron.clusters().linkage[:, 2] if directed else []
+        assert np.allclose(heights, expected, rtol=1e-7)
 
 
 def test_a_merge_just_above_the_cut_stays_above_it() -> None:

@@ -17,9 +17,11 @@ from nbkit.errors import NbkitError
 from nbkit.method.clusters import cosine_distances
 from nbkit.mnist.hidden import hidden_of
 from nbkit.mnist.mlp import MnistMLP
+from nbkit.sae.architecture import Architecture
 from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.sae.config import SaeConfig
 from nbkit.sae.evaluation import Measured, measure, median
+from nbkit.sae.report import evaluate_sae
 from nbkit.sae.training import train_sae
 
 N_TRAIN, N, D, M = 30, 50, 6, 16
@@ -171,6 +173,55 @@ def test_every_figure_equals_a_loop_over_latents_and_pairs(activation: str, max_
             continue
         expected = slow(**case, max_examples=max_examples)
         assert measure(**case, max_examples=max_examples).summary == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+def foreign(architecture: Architecture) -> SparseAutoencoder:
+    g = generator(11)
+    return SparseAutoencoder.of(
+        architecture, {name: torch.randn(shape, generator=g) for name, shape in architecture.shapes.items()}
+    )
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        Architecture(D, M, "jumprelu"),
+        Architecture(D, M, "gated", apply_b_dec_to_input=False),
+        Architecture(D, M, apply_b_dec_to_input=False, skip=True),
+    ],
+)
+def test_every_figure_of_other_codes_autoencoders(architecture: Architecture) -> None:
+    case = random_case() | {"sae": foreign(architecture)}
+    assert measure(**case).summary == pytest.approx(slow(**case), rel=1e-5, abs=1e-6)
+
+
+def test_embeddings_are_of_what_the_weights_receive() -> None:
+    """With weights alike, an autoencoder that normalizes its input differs in its output alone from one that is given
+    normalized inputs."""
+    case = random_case()
+    sae = foreign(Architecture(D, M, normalize_activations="layer_norm"))
+    plain = SparseAutoencoder.of(Architecture(D, M), dict(sae.state_dict()))
+
+    def normalized(h: Tensor) -> Tensor:
+        return (h - h.mean(1, keepdim=True)) / (h.std(1, keepdim=True) + 1e-5)
+
+    given_normalized = {name: normalized(case[name]) for name in ("train", "test")}
+    found, expected = measure(**case | {"sae": sae}), measure(**case | {"sae": plain} | given_normalized)
+    for name, column in expected.latents.items():
+        np.testing.assert_allclose(found.latents[name], column, rtol=1e-4, atol=1e-5, err_msg=name)
+    with torch.no_grad():
+        error = (sae(case["test"]).reconstruction - case["test"]).double().square().mean()
+    assert found.summary["mse"] == pytest.approx(float(error), rel=1e-5)
+    report = evaluate_sae(sae, case["train"], case["test"])
+    latent = int(report.latents["size"].argmax())
+    read, w = normalized(case["test"])[report.examples(latent)], sae.w_enc[:, latent].detach()
+    np.testing.assert_allclose(report.embeddings(latent), (read * w).double().numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_transcoder_is_not_measured_on_its_input() -> None:
+    transcoder = foreign(Architecture(D, M, d_out=D, apply_b_dec_to_input=False))
+    with pytest.raises(NbkitError, match="This is a transcoder, which predicts other activations than it reads"):
+        measure(**random_case() | {"sae": transcoder})
 
 
 @given(st.integers(0, 10_000), st.integers(1, N + 5))

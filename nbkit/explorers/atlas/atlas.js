@@ -228,7 +228,7 @@ class AtlasState {
   // what the parts ask for
 
   async features() {
-    return new Features(await this.store.get("features"), this.vocabulary);
+    return new Features(await this.store.get("features"), this.vocabulary.tokens);
   }
 
   /** The features that are similar to one of a neuron's, for each scope, and all features. */
@@ -249,7 +249,7 @@ class AtlasState {
   /** Ask a kernel that has the model for the importance of the open neuron's examples that have none yet. */
   async weigh() {
     const { view, row } = this;
-    if (!view?.data.n || !this.model.get("live_importance")) return;
+    if (!view?.data.clustered || !this.model.get("live_importance")) return;
     const examples = Array.from({ length: view.data.n }, (_, i) => i).filter((i) => !view.data.importance.has(i));
     if (!examples.length) return;
     view.said.textContent = "Computing token importance …";
@@ -279,7 +279,7 @@ async function render({ model, el }) {
       model.set("neuron", linked.index);
       model.set("threshold", linked.threshold);
     }
-    state = new AtlasState(model, store, known, vocabulary.json.tokens, linked);
+    state = new AtlasState(model, store, known, vocabulary.json, linked);
   } catch (error) {
     waiting.replaceChildren(element("p", { class: "nk-error", role: "alert" }, [error.message]));
     return () => store.close();

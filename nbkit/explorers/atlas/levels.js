@@ -3,7 +3,7 @@
 
 import { element } from "../shared/elements.js";
 import { barList } from "../shared/bars.js";
-import { count, number, tokenElements } from "../shared/snippets.js";
+import { count, directionOf, number, tokenElements } from "../shared/snippets.js";
 
 /** Bars: how many contexts have their highest activation in each band. Their lengths are logarithmic. */
 export function levelBars(levels) {
@@ -24,12 +24,17 @@ export function levelExamples(levels, max) {
     .map(({ low, high, count: n, data }) => {
       const share = `${Math.round((100 * low) / max)} to ${Math.round((100 * high) / max)}% of the maximum`;
       const title = `Activation ${number(low)} to ${number(high)}, ${share}: ${count(n, "context")}`;
-      const examples = data.keys.map((key, example) =>
-        element("li", { class: "nk-snippet" }, [
-          element("span", { class: "nk-value" }, [number(data.activations[example][key])]),
-          ...tokenElements(data, example),
-        ]),
-      );
-      return element("div", { class: "nk-band" }, [element("p", { class: "nk-part" }, [title]), element("ol", {}, examples)]);
+      return exampleBand(title, data);
     });
+}
+
+/** All examples as a list of text under a title. */
+export function exampleBand(title, data) {
+  const examples = data.keys.map((key, example) =>
+    element("li", { class: "nk-snippet", dir: directionOf(data, example) }, [
+      element("span", { class: "nk-value", dir: "ltr" }, [number(data.activations[example][key])]),
+      ...tokenElements(data, example),
+    ]),
+  );
+  return element("div", { class: "nk-band" }, [element("p", { class: "nk-part" }, [title]), element("ol", {}, examples)]);
 }

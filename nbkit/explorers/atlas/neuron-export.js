@@ -1,12 +1,13 @@
 // A neuron as text to paste and as a file to keep.
 
 import { CUT } from "./atlas-links.js";
-import { number, tokenText } from "../shared/snippets.js";
+import { examplePieces, holdsKey, number, tokenText } from "../shared/snippets.js";
 
+/** An example as it is read, what its key token has a part in in brackets. */
 function textOf(data, example) {
-  return Array.from(data.tokens[example], (_, i) =>
-    i === data.keys[example] ? `[${tokenText(data, example, i)}]` : tokenText(data, example, i),
-  ).join("");
+  return examplePieces(data, example)
+    .map((piece) => (holdsKey(data, example, piece) ? `[${piece.text}]` : piece.text))
+    .join("");
 }
 
 /** The clusters of the present cut with all their examples, for a message or a note. */
@@ -17,10 +18,15 @@ export function neuronAsText({ explorer, row, data, clusters }) {
     const members = clusters.cards.members(cluster);
     lines.push("", `Cluster ${place + 1} of the cut at ${explorer.threshold.toFixed(2)}, ${members.length} examples`);
     for (const example of members) {
-      lines.push(`  ${number(data.activations[example][data.keys[example]])}  ${textOf(data, example)}`);
+      lines.push(lineOf(data, example));
     }
   }
+  if (!clusters) lines.push(...data.keys.map((_, example) => lineOf(data, example)));
   return lines.join("\n");
+}
+
+function lineOf(data, example) {
+  return `  ${number(data.activations[example][data.keys[example]])}  ${textOf(data, example)}`;
 }
 
 /** All that the explorer knows of a neuron. */
@@ -33,6 +39,7 @@ export function neuronAsJson({ explorer, row, data, clusters }) {
       context: examples.contexts[example],
       position: examples.positions[example],
       key,
+      text: textOf(examples, example),
       tokens: texts(examples, example),
       activations: Array.from(examples.activations[example]),
     }));

@@ -6,11 +6,15 @@ import { fixed } from "../shared/axis.js";
 import { barList } from "../shared/bars.js";
 import { ClusterView } from "../shared/cluster-view.js";
 import { button, element } from "../shared/elements.js";
-import { levelBars, levelExamples } from "./levels.js";
+import { exampleBand, levelBars, levelExamples } from "./levels.js";
 import { copyText, neuronAsJson, neuronAsText, saveFile } from "./neuron-export.js";
 import { count, number } from "../shared/snippets.js";
 
 const NO_EXAMPLES = "No context of this corpus activates the neuron enough: it has no examples and no clusters.";
+const NOT_FINITE = "Activations of this neuron are not finite: it has no examples and no clusters.";
+const NO_DIRECTION =
+  "The embeddings of this neuron have no direction, as those of a neuron whose input weights are zeros: no distance " +
+  "between its examples is defined, and it has no clusters.";
 
 /** A part of the view under a title. */
 function part(title, ...content) {
@@ -37,7 +41,7 @@ export class NeuronView {
       ...this.makeReason(),
       this.makeTiles(),
       this.makePlots(),
-      ...(data.n ? this.makeClusters() : [element("p", {}, [NO_EXAMPLES])]),
+      ...(data.clustered ? this.makeClusters() : this.makeUnclustered()),
     ]);
   }
 
@@ -90,7 +94,7 @@ export class NeuronView {
       const all = [...effects.promoted, ...effects.suppressed].map(([, effect]) => Math.abs(effect));
       const bars = (rows, name) =>
         barList(
-          rows.map(([token, effect]) => [element("code", { class: "nk-word" }, [token]), effect, fixed(effect, 2)]),
+          rows.map(([token, effect]) => [element("code", { class: "nk-word", dir: "auto" }, [token]), effect, fixed(effect, 2)]),
           { name, largest: Math.max(...all) },
         );
       parts.push(part("Tokens it promotes", bars(effects.promoted, "Tokens it promotes")));
@@ -111,6 +115,18 @@ export class NeuronView {
       element("div", { class: "nk-tools" }, [this.shadeChoice, this.kindChoice]),
       this.remarks,
       element("div", { class: "nk-dendrogram" }, this.clusters.parts),
+      ...(lower.length ? [folded("Text at lower activation", lower)] : []),
+    ];
+  }
+
+  /** Why there are no clusters, and what examples there are. */
+  makeUnclustered() {
+    const { data } = this;
+    if (!data.n) return [element("p", {}, [Number.isNaN(data.max) ? NOT_FINITE : NO_EXAMPLES])];
+    const lower = levelExamples(data.levels, data.max);
+    return [
+      element("p", {}, [NO_DIRECTION]),
+      exampleBand(count(data.n, "example"), data),
       ...(lower.length ? [folded("Text at lower activation", lower)] : []),
     ];
   }
@@ -170,7 +186,7 @@ export class NeuronView {
     const rows = found.map(([feature, cosine]) =>
       element("li", {}, [
         this.explorer.featureLink(feature, features),
-        element("code", { class: "nk-word" }, [features.word(feature)]),
+        element("code", { class: "nk-word", dir: "auto" }, [features.word(feature)]),
         element("span", { class: "nk-value" }, [cosine.toFixed(2)]),
       ]),
     );
@@ -194,7 +210,7 @@ export class NeuronView {
 
   /** Show the threshold, the colors, the cluster and the kind of likeness that the explorer has. */
   follow({ shade, cluster, kind }) {
-    if (!this.data.n) return;
+    if (!this.data.clustered) return;
     this.clusters.regroup();
     this.shadeChoice.querySelector("select").value = shade;
     if (this.data.shade !== shade) {
@@ -219,6 +235,6 @@ export class NeuronView {
 
   /** Draw what depends on the width that there is. */
   draw() {
-    if (this.data.n) this.clusters.draw();
+    if (this.data.clustered) this.clusters.draw();
   }
 }

@@ -39,6 +39,8 @@ def neuron_arrays(
 ) -> dict[str, np.ndarray]:
     """Return the arrays of a shard, each over all `neurons` in order.
 
+    Where neurons have examples and no direction, and so no tree, `undirected` has their places among `neurons`.
+
     All bands of activation are there with their counts. Of those that reach below the dataset examples, every second
     one that holds any has an example from there: about one an octave.
 
@@ -48,6 +50,7 @@ def neuron_arrays(
         threshold: share of its maximum that a neuron's dataset examples reach.
         importance: of the examples of which it is known.
     """
+    directed = [neuron.has_direction() for neuron in neurons]
     examples = [_Examples.of(n.context, n.position, n.peak, n.window, text, AROUND) for n in neurons]
     levels = [_levels(neuron, threshold, text) for neuron in neurons]
     scales = [_scale(some.windows, low.windows) for some, (_, low) in zip(examples, levels, strict=True)]
@@ -56,12 +59,14 @@ def neuron_arrays(
         "max": np.array([neuron.max_activation for neuron in neurons], dtype=np.float32),
         "scale": np.array(scales, dtype=np.float32),
         **_flat("", examples, scales),
-        **_trees(neurons),
+        **_trees([neuron for neuron, has_one in zip(neurons, directed, strict=True) if has_one]),
         **_joined([bands for bands, _ in levels]),
         "levels": np.array([len(bands["low"]) for bands, _ in levels], dtype=np.uint8),
         **_flat("level_", [low for _, low in levels], scales),
         **_importance(neurons, importance),
     }
+    if not all(directed):
+        arrays["undirected"] = np.flatnonzero(~np.array(directed)).astype(np.uint16)
     effects = [neuron.logit_effects for neuron in neurons]
     known = [effect for effect in effects if effect is not None]
     if len(known) == len(effects):

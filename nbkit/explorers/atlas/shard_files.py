@@ -21,12 +21,12 @@ from filelock import FileLock
 from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.shards import AtlasShards, make_parts
-from nbkit.files import write_json
+from nbkit.files import cannot_write_to, check, read_json, replacing_folder, sha256_of, write_json
 from nbkit.parallel import gather
 
 SHARDS_FOLDER = "shards"
 MADE_FROM = "made-from.json"
-SHARD_FORMAT = 3
+SHARD_FORMAT = 4
 """Goes up when what a shard holds changes, so that files of an older nbkit are made again."""
 BITS = 15
 FIRST = 0x3400
@@ -45,22 +45,16 @@ def write_shards(atlas: Atlas, progress: bool = True) -> Path:
     Raises:
         NbkitError: the folder can't be written.
     """
-    folder, temporary = atlas.path / SHARDS_FOLDER, atlas.path / f".{SHARDS_FOLDER}.tmp"
+    folder = atlas.path / SHARDS_FOLDER
     try:
         with FileLock(atlas.path / f".{SHARDS_FOLDER}.lock"):
             make_parts(atlas, progress)
             made_from = _made_from(atlas)
-            if (folder / MADE_FROM).is_file() and json.loads((folder / MADE_FROM).read_text()) == made_from:
-                return folder
-            shutil.rmtree(temporary, ignore_errors=True)  # what a killed call has left
-            temporary.mkdir()
-            try:
-                _write_all(atlas, temporary, progress)
-                write_json(made_from, temporary / MADE_FROM)
-                shutil.rmtree(folder, ignore_errors=True)
-                temporary.rename(folder)
-            finally:
-                shutil.rmtree(temporary, ignore_errors=True)
+            if not _are_made(folder, made_from):
+                with replacing_folder(folder) as temporary:
+                    _write_all(atlas, temporary, progress)
+                    files = {path.name: [path.stat().st_size, sha256_of(path)] for path in sorted(temporary.iterdir())}
+                    write_json(made_from | {"files": files}, temporary / MADE_FROM)
     except OSError as error:
         raise NbkitError(f"can't write the shards of {atlas.path} ({error}): make room, and run again") from error
     return folder
@@ -74,16 +68,36 @@ def site_folder(atlas: Atlas) -> str:
 def put_shards(atlas: Atlas, target: Path, progress: bool = True) -> None:
     """Put the files of an atlas into a new folder `target`: hard links where the file system has them, else copies.
 
+    Where the atlas's folder can't be written, they are made for this folder alone.
+
     Raises:
-        NbkitError: the atlas's folder can't be written.
+        NbkitError: the disk is full.
     """
-    folder = write_shards(atlas, progress)
     target.mkdir(parents=True)
+    if cannot_write_to(atlas.path):
+        make_parts(atlas, progress)  # in memory, so that no other process has them
+        _write(atlas, target, AtlasShards(atlas).names())
+        return
+    folder = write_shards(atlas, progress)
     for path in folder.glob("*.js"):
         try:
             os.link(path, target / path.name)
         except OSError:
             shutil.copyfile(path, target / path.name)
+
+
+def _are_made(folder: Path, made_from: dict[str, Any]) -> bool:
+    """Whether the shards are there, made from these very files, and as they were written."""
+    try:
+        found = read_json(folder / MADE_FROM)
+        files = found.pop("files")
+        return bool(found == made_from) and not check(folder).damaged and set(files) == _names_in(folder)
+    except (NbkitError, AttributeError, KeyError, TypeError):  # not there, damaged, or of an older nbkit
+        return False
+
+
+def _names_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} - {MADE_FROM}
 
 
 def _write_all(atlas: Atlas, folder: Path, progress: bool) -> None:
@@ -114,6 +128,6 @@ def _made_from(atlas: Atlas) -> dict[str, Any]:
     paths = [path for path in sorted(atlas.path.iterdir()) if path.suffix in (".json", ".parquet", ".safetensors")]
     states = {path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in paths}
     return {
-        "format": SHARD_FORMAT,
-        "files": {name: state for name, state in states.items() if not name.startswith("metrics")},
+        "schema": SHARD_FORMAT,
+        "made_from": {name: state for name, state in states.items() if not name.startswith("metrics")},
     }

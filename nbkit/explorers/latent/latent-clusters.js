@@ -24,9 +24,10 @@ export class LatentClusters {
     this.clusters = view.clusters(unit);
     const examples = this.clusters.reduce((sum, images) => sum + images.length, 0);
     const name = `${unitName[0].toUpperCase()}${unitName.slice(1)}`;
+    const none = view.examples(unit).length ? "its embeddings have no direction" : "no test image activates it";
     this.title.textContent = examples
       ? `${name}: ${count(examples, "example")} in ${count(this.clusters.length, "feature cluster")}`
-      : `${name}: no test image activates it, so there are no feature clusters`;
+      : `${name}: ${none}, so there are no feature clusters`;
     this.map = view.map(unit);
     this.cards.replaceChildren();
     this.deal(FIRST_CLUSTERS);

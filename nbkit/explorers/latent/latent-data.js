@@ -5,6 +5,7 @@ import { hiddenLayer, unitActivations } from "./forward.js";
 export const SIDE = 28; // an image is SIDE x SIDE pixels, row by row
 const SIZE = SIDE * SIDE;
 const DIGITS = 10;
+const UNCLUSTERED = 0xffff;
 
 /** Images, MLP and views out of what latent.py sends. */
 export function makeData(about, arrays) {
@@ -35,10 +36,11 @@ function makeView({ name, unit, n, metrics }, array) {
     logits: (j) => part(array("logits"), DIGITS, j),
     curve: (j) => Array.from(part(array("curves"), points, j), (value) => value / 255),
     examples,
-    /** The examples of each feature cluster, the largest cluster first. */
+    /** The examples of each feature cluster, the largest cluster first; none if their embeddings have no direction. */
     clusters: (j) => {
       const found = [];
       const labels = array("clusters").subarray(starts[j], starts[j + 1]);
+      if (labels[0] === UNCLUSTERED) return found;
       for (const [k, image] of examples(j).entries()) (found[labels[k]] ??= []).push(image);
       return found;
     },

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
+from nbkit.method.checks import have_direction
 from nbkit.method.clusters import FeatureClusters, feature_clusters
 from nbkit.method.controls import other_units, random_inputs, strongest_inputs
 from nbkit.method.metrics import adjusted_rand_index, polysemanticity_from_distances
 from nbkit.mnist.hidden import Hidden
 from nbkit.mnist.images import CLASSES
-from nbkit.mnist.view import LatentView
+from nbkit.mnist.view import UNCLUSTERED, LatentView
 from nbkit.sae.report import HIDDEN_CUT
 
 IMAGE_KINDS = {
@@ -51,7 +52,8 @@ def compare_hidden_spaces(
         One row per neuron, images and weights: `mean_distance`, `max_distance`, and `n_clusters` at the threshold;
         `silhouette`, and `agreement` of clusters and digits (adjusted Rand index), of the tree cut into ten clusters,
         as many as there are digits, whatever the scale of the distances; and `purity`, the share of the commonest
-        digit, in which weights play no part. A neuron that no two images activate has no rows.
+        digit, in which weights play no part. A neuron that no two images activate has no rows, and none of one kind of
+        images and weights whose embeddings have no direction.
 
     Raises:
         NbkitError: the threshold is no distance.
@@ -59,7 +61,7 @@ def compare_hidden_spaces(
     images = hidden.test_images.double().numpy()
     labels, activations = hidden.test_labels.numpy(), hidden.test.numpy()
     w_in = hidden.mlp.w_enc.double().numpy()
-    other = other_units(w_in.shape[1], seed)
+    other = other_units(w_in.shape[1], seed, have_direction(w_in.T))
     drawn = random_inputs(len(images), seed=seed)
     rows = []
     for neuron in range(w_in.shape[1]):
@@ -69,7 +71,10 @@ def compare_hidden_spaces(
         weights = (w_in[:, neuron], w_in[:, other[neuron]], np.ones(len(w_in)))
         for of, chosen in zip(IMAGE_KINDS, places, strict=True):
             for by, w in zip(WEIGHT_KINDS, weights, strict=True):
-                clusters = feature_clusters(images[chosen] * w, threshold)
+                embeddings = images[chosen] * w
+                if not have_direction(embeddings).all():
+                    continue
+                clusters = feature_clusters(embeddings, threshold)
                 row = {"neuron": neuron, "images": of, "weights": by}
                 rows.append(row | _figures(clusters) | _about_digits(clusters, labels[chosen]))
     return pd.DataFrame(rows)[["neuron", "images", "weights", "max_distance", *SPACE_TITLES]]
@@ -109,9 +114,14 @@ def strongest_images(hidden: Hidden, view: LatentView, threshold: float = HIDDEN
             clusters.append(places)
             rows.append({})
             continue
-        found = feature_clusters((images[places] * w).numpy(), threshold)
+        embeddings, purity = (images[places] * w).numpy(), {"purity": _purity(labels[places])}
+        if not have_direction(embeddings).all():
+            clusters.append(np.full(len(places), UNCLUSTERED))
+            rows.append(purity)
+            continue
+        found = feature_clusters(embeddings, threshold)
         clusters.append(found.labels)
-        rows.append(_figures(found) | {"purity": _purity(labels[places])})
+        rows.append(_figures(found) | purity)
     return replace(
         view,
         name=f"{view.name}, strongest images",

@@ -29,20 +29,20 @@ def faithfulness(
     """Faithfulness of every kind of embedding on a random sample of neurons.
 
     Args:
-        n_neurons: neurons drawn from those with at least two examples.
+        n_neurons: neurons drawn from those with at least two examples and a direction.
         max_examples: examples of each, the first.
         share: share of the coordinates that a set ablates.
         seed: of the sample and of the sets.
 
     Returns:
         One row per (neuron, kind): `layer`, `index`, `kind`, `faithfulness`, the mean correlation over the examples.
-        `shuffled` is the control.
+        `shuffled` is the control. NaN where an embedding has no direction.
 
     Raises:
         NbkitError: if no neuron has two examples.
     """
     rng = np.random.default_rng(seed)
-    table = atlas.neurons[atlas.neurons["n_examples"] >= 2]
+    table = atlas.neurons[(atlas.neurons["n_examples"] >= 2) & atlas.neurons["mean_distance"].notna()]
     if table.empty:
         raise NbkitError("no neuron has two examples: scan more text")
     drawn = table.iloc[np.sort(rng.choice(len(table), min(n_neurons, len(table)), replace=False))]
@@ -53,8 +53,10 @@ def faithfulness(
         removed = rng.random((SETS, neuron.pre_mlp.shape[1])) < share
         change = activation_changes(neuron, removed, max_examples)
         for kind in neuron.kinds:
-            attributed = neuron.embeddings(kind)[:max_examples] @ removed.T
-            score = float(np.mean(correlations(attributed, change)))
+            score = np.nan
+            if neuron.has_direction(kind):
+                attributed = neuron.embeddings(kind)[:max_examples] @ removed.T
+                score = float(np.mean(correlations(attributed, change)))
             rows.append({"layer": layer, "index": index, "kind": kind, "faithfulness": score})
     return pd.DataFrame(rows)
 

@@ -12,13 +12,15 @@ ENOUGH_EXAMPLES = 20
 
 
 def has_examples(atlas: Atlas, at_least: int) -> np.ndarray:
-    """(n_neurons,) which neurons have at least so many examples.
+    """(n_neurons,) which neurons have at least so many examples, and a direction if these are two or more.
 
     Raises:
         NbkitError: if none has.
     """
-    enough: np.ndarray = (atlas.neurons["n_examples"] >= at_least).to_numpy()
+    table = atlas.neurons
+    undirected = (table["n_examples"] >= 2) & table["mean_distance"].isna()
+    enough: np.ndarray = ((table["n_examples"] >= at_least) & ~undirected).to_numpy()
     if not enough.any():
-        most = int(atlas.neurons["n_examples"].max())
+        most = int(table["n_examples"].where(~undirected, 0).max())
         raise NbkitError(f"no neuron has {at_least} examples (the most is {most}): scan more text or ask for fewer")
     return enough

@@ -1,0 +1,46 @@
+"""The files that nbkit leaves on disk: safetensors, Parquet and JSON, written whole or not at all, with a checksum in
+each that every reading verifies."""
+
+from nbkit.files.check import Checked, check
+from nbkit.files.formats import (
+    FILE_SCHEMA,
+    read_json,
+    read_table,
+    read_tensors,
+    write_json,
+    write_table,
+    write_tensors,
+)
+from nbkit.files.seal import check_seal, sha256_of
+from nbkit.files.whole import (
+    cannot_write_to,
+    is_leftover,
+    make_folder,
+    not_writable,
+    replacing,
+    replacing_folder,
+    sweep,
+    user_path,
+)
+
+__all__ = [
+    "FILE_SCHEMA",
+    "Checked",
+    "cannot_write_to",
+    "check",
+    "check_seal",
+    "is_leftover",
+    "make_folder",
+    "not_writable",
+    "read_json",
+    "read_table",
+    "read_tensors",
+    "replacing",
+    "replacing_folder",
+    "sha256_of",
+    "sweep",
+    "user_path",
+    "write_json",
+    "write_table",
+    "write_tensors",
+]
