@@ -107,7 +107,7 @@ def load_contexts(
               hidden ones;
             - texts in memory: a list or any iterable of strings or of records (dicts) with the field; a table or
               column of pandas, Polars, PyArrow or anything else with Arrow's C interface; a `datasets.Dataset`.
-        model: gives the tokenizer, `n_ctx`, and whether it is causal.
+        model: gives the tokenizer and `n_ctx`.
         length: tokens in a context, from 8 to the model's `n_ctx`.
         limit: number of contexts after which to stop reading.
         field: name of the column or field that holds the texts, where there are such.
@@ -159,7 +159,7 @@ def _checked(
     Raises:
         NbkitError: an argument is of another type or out of range.
     """
-    if not all(hasattr(model, each) for each in ("tokenizer", "n_ctx", "causal", "name")):
+    if not all(hasattr(model, each) for each in ("tokenizer", "n_ctx", "name")):
         raise NbkitError(f"The model is a {type(model).__name__}: give what nbkit.load_model returns.")
     n_tokens, n_contexts = checked_whole("length", length), checked_whole("limit", limit, 1)
     if not 8 <= n_tokens <= model.n_ctx:
