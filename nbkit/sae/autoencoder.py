@@ -9,6 +9,7 @@ of autoencoders is one computation (see `nbkit.sae.training.train_saes`).
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from nbkit.errors import NbkitError
-from nbkit.files import FILE_SCHEMA, make_folder, read_json, read_tensors, write_json, write_tensors
+from nbkit.files import FILE_SCHEMA, check_seal, make_folder, read_tensors, write_json, write_tensors
 from nbkit.sae.foreign import read_checkpoint
 
 Activation = Literal["relu", "topk", "batch_topk"]
@@ -142,6 +143,8 @@ class SparseAutoencoder(nn.Module):
         else:
             sae, tensors = _empty(path), read_tensors(path / SAE_WEIGHTS)
         _fill(sae, tensors, path)
+        if path.is_dir():
+            check_seal(path / SAE_CONFIG)  # last: the others say more exactly what is wrong
         return sae
 
 
@@ -175,14 +178,14 @@ def activate(pre: Float[Tensor, "... b d_sae"], activation: str, k: int | None) 
 
 def _empty(folder: Path) -> SparseAutoencoder:
     """An autoencoder of the shape that a saved one has."""
-    if not (folder / SAE_CONFIG).is_file():
-        raise NbkitError(f"no sparse autoencoder in {folder}: it has no {SAE_CONFIG}")
-    config = read_json(folder / SAE_CONFIG)
     try:
+        config = json.loads((folder / SAE_CONFIG).read_text(encoding="utf-8"))
         if config["schema"] != FILE_SCHEMA:
             raise NbkitError(f"{folder} has schema {config['schema']}, this nbkit reads {FILE_SCHEMA}: save it again")
         return SparseAutoencoder(config["d_in"], config["d_sae"], config["activation"], config["k"])
-    except (ValueError, TypeError, KeyError) as error:
+    except FileNotFoundError as error:
+        raise NbkitError(f"no sparse autoencoder in {folder}: it has no {SAE_CONFIG}") from error
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise NbkitError(f"{folder / SAE_CONFIG} doesn't describe a sparse autoencoder ({error})") from error
 
 
