@@ -66,10 +66,21 @@ def fetch(
 @app.command()
 def atlas(
     out: Annotated[Path, typer.Option(help="Folder of the atlas; an interrupted build goes on there.")],
-    model: Annotated[str, typer.Option(help="smollm2-135m, a hub id, or a Hugging Face folder.")] = "smollm2-135m",
+    model: Annotated[
+        str,
+        typer.Option(
+            help="smollm2-135m (SmolLM2-135M-Instruct, de-quantized from Q4_1), a hub id, or a Hugging Face folder."
+        ),
+    ] = "smollm2-135m",
     corpus: Annotated[
-        str, typer.Option(help="brown, nlp-corpus, openwebtext, a .txt, .jsonl or .parquet file, or hf:<name>.")
+        str,
+        typer.Option(
+            help="brown, nlp-corpus, openwebtext, hf:<data set>[:<config>[:<split>]], or a file, folder or pattern of "
+            ".txt, .md, .py, .jsonl, .json, .csv, .tsv or .parquet, each also .gz, .zst, .xz or .bz2."
+        ),
     ] = "brown",
+    field: Annotated[str, typer.Option(help="Column or field of the texts, where there are such.")] = "text",
+    unique: Annotated[bool, typer.Option("--unique", help="Leave out contexts that repeat an earlier one.")] = False,
     layers: Annotated[str, typer.Option(help="all, or numbers and ranges: 0,3,8-11.")] = "all",
     length: Annotated[int, typer.Option(help="Tokens in a context.")] = 128,
     limit: Annotated[int, typer.Option(help="Contexts at most.")] = CONTEXT_LIMIT,
@@ -103,7 +114,8 @@ def atlas(
     table = None if maxima is None else read_maxima(maxima)
     language_model = load_model(model, dtype=dtype, device=device)  # type: ignore[arg-type]
     config.resolved(language_model)  # a wrong layer shows before the corpus is read
-    built = build_atlas(language_model, load_contexts(corpus, language_model, length, limit), out, config, table)
+    loaded = load_contexts(corpus, language_model, length, limit, field, unique)
+    built = build_atlas(language_model, loaded, out, config, table)
     typer.echo(printable(f"{built.path}: {built.summary}"))
 
 

@@ -159,6 +159,21 @@ def pruned_atlas(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Callable
     return build_atlas(model, random_contexts(40, 32), tmp_path_factory.mktemp("pruned"), progress=False)
 
 
+@pytest.fixture(scope="session")
+def scripts_atlas(tmp_path_factory: pytest.TempPathFactory) -> Atlas:
+    """An atlas of text in many scripts, most of whose characters are several tokens: tests must not change its files,
+    only let more be made from it."""
+    from nbkit.atlas.build import build_atlas
+    from nbkit.corpora import load_contexts
+    from nbkit.models import load_model
+    from tests.examples.scripts import N_CTX, byte_level, make_scripts_model, write_scripts
+
+    root = tmp_path_factory.mktemp("scripts")
+    model = load_model(make_scripts_model(root / "model", byte_level()), dtype="float32", device="cpu")
+    contexts = load_contexts(write_scripts(root / "scripts.txt"), model, length=N_CTX)
+    return build_atlas(model, contexts, root / "atlas", progress=False)
+
+
 @pytest.fixture
 def own_atlas(tiny_atlas: Callable[[str], Atlas], tmp_path: Path) -> Callable[[str], Atlas]:
     """Gives a test its own copy of a tiny atlas, without what other tests have let be made from it."""

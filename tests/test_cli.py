@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import pickle
 import shutil
@@ -131,6 +132,25 @@ def test_makes_an_atlas(run: Run, command: Sequence[object], tmp_path: Path) -> 
     assert "another threshold, max_examples, embedding, seed: choose another folder" in sentence(run(*command))
 
 
+def test_tells_what_was_read(run: Run, command: Sequence[object], tmp_path: Path) -> None:
+    long = " ".join(map(str, range(300)))
+    texts = [json.dumps({"body": body}) for body in (long, None, long, "short")]
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "fox.jsonl").write_text("\n".join(texts))
+    (tmp_path / "texts" / "notes.doc").touch()
+    options = ["--corpus", tmp_path / "texts", "--field", "body", "--limit", 10**20]
+    result = run(*command, *options)
+    assert result.status == 0, result.err
+    [said] = [line for line in result.err.splitlines() if line.startswith("Corpus ")]
+    assert said.startswith("Corpus texts: 3 documents (1 without text skipped), ")
+    assert said.endswith("; 1 files of other kinds left out: notes.doc.")
+    atlas = nbkit.open_atlas(tmp_path / "atlas")
+    assert f"{atlas.manifest.n_contexts:,} contexts of 16 tokens, {atlas.manifest.n_contexts // 2} repeat" in said
+    unique = run(*command, *options, "--unique", "--out", tmp_path / "unique")
+    assert unique.status == 0, unique.err
+    assert nbkit.open_atlas(tmp_path / "unique").manifest.n_contexts == atlas.manifest.n_contexts // 2
+
+
 def test_makes_the_same_atlas_as_the_library(
     run: Run, command: Sequence[object], tiny_folder: Callable[[str], Path], tmp_path: Path
 ) -> None:
@@ -161,7 +181,10 @@ MISTAKES = [
     (["--model", "nobody/has-this"], "model 'nobody/has-this' is not in the hub client's cache"),
     (["--corpus", "brwn"], "No corpus is called 'brwn': did you mean brown?"),
     (["--corpus", "nowhere.txt"], "There is no file nowhere.txt"),
+    (["--corpus", "nowhere/*.csv.gz"], "There is no file nowhere/*.csv.gz"),
     (["--corpus", "hf:nobody/has-this"], "NBKIT_OFFLINE"),
+    (["--corpus", "hf:a:b:c:d"], "is no data set: write hf:<data set>"),
+    (["--field", ""], "field is ''"),
     (["--layers", "3"], "has no layer 3: its layers are 0 to 2"),
     (["--layers", "0-9"], "has no layer 3"),
     (["--layers", "first"], "layers is 'first': give 'all', or numbers and ranges"),
@@ -194,7 +217,7 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "has no document of 15 tokens"),
+        (b"", "has no document of 16 tokens"),
         (b" ", "has no document of"),
         ("caf\u00e9 ".encode("latin-1") * 100, "is not UTF-8 text: byte 3 is not"),
         (b"\xff\xfe\x00", "is not UTF-8 text: byte 0 is not"),

@@ -7,5 +7,17 @@ With `NBKIT_OFFLINE=1` nothing touches the network.
 from nbkit.assets.cache import cache_folder, describe, fetch, is_offline
 from nbkit.assets.catalog import ASSETS, Asset, Download
 from nbkit.assets.clients import Source, find_npm
+from nbkit.assets.offline import hub_as_asked
 
-__all__ = ["ASSETS", "Asset", "Download", "Source", "cache_folder", "describe", "fetch", "find_npm", "is_offline"]
+__all__ = [
+    "ASSETS",
+    "Asset",
+    "Download",
+    "Source",
+    "cache_folder",
+    "describe",
+    "fetch",
+    "find_npm",
+    "hub_as_asked",
+    "is_offline",
+]

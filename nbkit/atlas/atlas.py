@@ -2,13 +2,13 @@
 
 atlas.json             manifest: what was scanned and how, every other file's size and sha256; written last
 contexts.safetensors   the token contexts
-vocabulary.parquet     text of every token that occurs in them, or that a neuron promotes or suppresses
+vocabulary.parquet     what every token writes that occurs in them, or that a neuron promotes or suppresses
 layer-07.safetensors   of a layer the dataset examples (see `merge_layer`), the levels of activation (see
                        `merge_levels`), the logit effects (`nbkit.models.logits`) and its neurons' weights
 neurons.parquet        one row per neuron, with the metrics of the default embedding
 metrics-<kind>.parquet the metrics in another embedding space, made when first asked for
 
-For the explorer, made when first asked for: features.parquet, neighbours-<kind>.safetensors, importance.safetensors,
+For the explorer, made when first asked for: features.parquet, neighbors-<kind>.safetensors, importance.safetensors,
 phrases.parquet, and shards/ (the modules of these names, and `nbkit.explorers.atlas.shard_files`).
 """
 
@@ -29,6 +29,7 @@ from nbkit.atlas.manifest import CONTEXTS, MANIFEST, NEURONS, VOCABULARY, Manife
 from nbkit.atlas.neuron import InputWeights, Neuron, embedding_kinds
 from nbkit.atlas.neuron_table import survey
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE, display_token
+from nbkit.atlas.token_bytes import LONE, raw_text
 from nbkit.errors import NbkitError
 from nbkit.files import read_table, read_tensors, sweep, user_path
 from nbkit.method.checks import checked_whole, have_direction, shown
@@ -108,8 +109,7 @@ class Atlas:
         """One row per neuron, as in `neurons`, with the metrics in an embedding space of choice.
 
         NaN where a neuron has fewer than two examples, or one whose embedding has no direction (see
-        `Neuron.has_direction`). Made on first demand and kept in the atlas's folder (see
-        `KeptFiles`).
+        `Neuron.has_direction`). Made on first demand and kept in the atlas's folder (see `KeptFiles`).
 
         Args:
             kind: see `Neuron.kinds`.
@@ -137,7 +137,7 @@ class Atlas:
         Raises:
             NbkitError: if the atlas doesn't hold it.
         """
-        layer, index = checked_whole("layer", layer), checked_whole("index", index)
+        layer, index = checked_whole("layer", layer), checked_whole("neuron", index)
         if layer not in self.layers:
             raise NbkitError(f"atlas {self.path} has no layer {layer}: it holds {_ranges(self.layers)}")
         if not 0 <= index < self.manifest.d_mlp:
@@ -150,12 +150,12 @@ class Atlas:
             yield self.neuron(layer, index)
 
     def token_strings(self, ids: Iterable[int]) -> list[str]:
-        """Display strings of token ids that occur in the contexts or in a neuron's logit effects.
+        """Display strings of tokens, each by itself, that occur in the contexts or in a neuron's logit effects.
 
         Raises:
             NbkitError: one doesn't occur.
         """
-        table = self._texts
+        table = self.raw_texts
         try:
             return [display_token(table[int(i)]) for i in ids]
         except (KeyError, TypeError, ValueError) as error:
@@ -172,20 +172,37 @@ class Atlas:
 
     @cached_property
     def words(self) -> Int[np.ndarray, " n_ids"]:
-        """For each token id a number of its word: equal for tokens that differ in space and case alone."""
+        """For each token id a number of its word: equal for tokens that differ in space and case alone.
+
+        A token that stands for no text of its own is a word by itself: a special one, one that holds a part of a
+        character, and one that writes nothing.
+        """
         table = self.vocabulary
+        words = [
+            token if special or not data or LONE.search(text := raw_text(data)) else text.strip().casefold()
+            for token, data, special in zip(table["id"], table["bytes"], table["special"], strict=True)
+        ]
         numbers = np.full(int(table["id"].max()) + 1, -1)
-        numbers[table["id"]] = pd.factorize(table["text"].str.strip().str.casefold())[0]
+        numbers[table["id"]] = pd.factorize(np.array(words, dtype=object))[0]
         return numbers
 
     @cached_property
     def vocabulary(self) -> pd.DataFrame:
-        """`id` and `text` of every token that occurs in the contexts or in a neuron's logit effects."""
+        """Every token that occurs in the contexts or in a neuron's logit effects.
+
+        Its `id`; its `text`, in which U+FFFD stands for what is part of no whole character; the `bytes` that it
+        writes (see `token_bytes`); and whether it is `special`, and so stands for no text.
+        """
         return read_table(self.path / VOCABULARY)
 
     @cached_property
-    def _texts(self) -> dict[int, str]:
-        return dict(zip(self.vocabulary["id"].tolist(), self.vocabulary["text"].tolist(), strict=True))
+    def raw_texts(self) -> dict[int, str]:
+        """The raw text (see `token_bytes`) of every token of the vocabulary; a mark for one that writes nothing."""
+        table = self.vocabulary
+        return {
+            int(token): raw_text(data) or f"⟨token {token}⟩"
+            for token, data in zip(table["id"], table["bytes"], strict=True)
+        }
 
 
 class _Layer:
@@ -200,6 +217,7 @@ class _Layer:
         donor = int(self._donors[index])
         start, stop = tensors["offsets"][index : index + 2].tolist()
         columns = {name: tensors[name][start:stop].numpy() for name in ("context", "position", "activation")}
+        key_ids = self.atlas.tokens[columns["context"], columns["position"]]
         return Neuron(
             layer=self.layer,
             index=index,
@@ -207,7 +225,7 @@ class _Layer:
             context=columns["context"],
             position=columns["position"],
             peak=columns["activation"],
-            key_ids=self.atlas.tokens[columns["context"], columns["position"]],
+            key_ids=key_ids,
             pre_mlp=tensors["pre_mlp"][tensors["vector"][start:stop].long()].float().numpy(),
             window=tensors["window"][start:stop].numpy(),
             weights=self._weights(index),
@@ -215,6 +233,7 @@ class _Layer:
             embedding=manifest.embedding,
             activation=manifest.activation,
             snippet_tokens=_SnippetTokens(self.atlas, columns["context"], columns["position"]),
+            key_words=self.atlas.words[key_ids],
             levels=read_levels(tensors, index),
             logit_effects=read_effects(tensors, index),
         )
@@ -237,7 +256,7 @@ class _Layer:
 
 @dataclass(frozen=True)
 class _SnippetTokens(Sequence[tuple[tuple[str, ...], int]]):
-    """The display tokens around each example's key token, looked up when they are read."""
+    """The raw texts of the tokens around each example's key token, looked up when they are read."""
 
     atlas: Atlas
     context: np.ndarray
@@ -250,7 +269,8 @@ class _SnippetTokens(Sequence[tuple[tuple[str, ...], int]]):
         position = int(self.position[i])
         start = max(0, position - TOKENS_BEFORE)
         ids = self.atlas.tokens[self.context[i], start : position + TOKENS_AFTER + 1]
-        return tuple(self.atlas.token_strings(ids)), position - start
+        table = self.atlas.raw_texts
+        return tuple(table[token] for token in ids.tolist()), position - start
 
 
 def _ranges(layers: Sequence[int]) -> str:

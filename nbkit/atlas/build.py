@@ -5,11 +5,12 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from nbkit.assets import ASSETS
 from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.levels import merge_levels
@@ -38,8 +40,11 @@ from nbkit.atlas.merge import merge_layer
 from nbkit.atlas.neuron_table import survey
 from nbkit.atlas.scan import Bounds, scan_block
 from nbkit.atlas.snippets import token_texts
+from nbkit.atlas.token_bytes import special_ids, token_bytes
+from nbkit.atlas.tokens import check_tokens, named
 from nbkit.errors import NbkitError
 from nbkit.files import check_seal, is_leftover, make_folder, not_writable, sweep, user_path, write_table, write_tensors
+from nbkit.method.checks import checked_array
 from nbkit.models.logits import direct_unembedding, logit_effects
 
 if TYPE_CHECKING:
@@ -75,6 +80,7 @@ def build_atlas(
     """
     _check_kinds(model, contexts, config)
     folder, config = user_path(out), (config or AtlasConfig()).resolved(model)
+    check_tokens(model, contexts)
     table = _checked_maxima(maxima, model)
     manifest = _manifest(model, contexts, config, table)
     if (folder / MANIFEST).is_file() and _is_finished(folder, manifest):  # needs no lock, nor a disk to write one on
@@ -94,6 +100,8 @@ def build_atlas(
             shutil.rmtree(folder / SCAN, ignore_errors=True)
             return open_atlas(folder)
         _begin(folder, manifest)
+        if progress and contexts.summary is not None:
+            tqdm.write(str(contexts.summary), file=sys.stderr)
         layers = config.numbers
         given = None if table is None else table[list(layers)]
         blocks = _scan(model, contexts, folder / SCAN, config, given, progress)
@@ -102,7 +110,7 @@ def build_atlas(
             {name: torch.from_numpy(getattr(contexts, name)) for name in ("tokens", "documents")}, folder / CONTEXTS
         )
         ids = np.union1d(contexts.tokens, affected)
-        write_table(pd.DataFrame({"id": ids, "text": token_texts(model.tokenizer, ids)}), folder / VOCABULARY)
+        write_table(_vocabulary(model.tokenizer, ids), folder / VOCABULARY)
         write_table(survey(Atlas(folder, manifest), manifest.embedding, progress), folder / NEURONS)
         written = [layer_file(layer) for layer in layers] + [CONTEXTS, VOCABULARY, NEURONS]
         write_manifest(manifest, folder / MANIFEST, written)
@@ -208,6 +216,13 @@ def _merge(
     return affected
 
 
+def _vocabulary(tokenizer: Any, ids: Int[np.ndarray, " n_ids"]) -> pd.DataFrame:
+    """The table of tokens: see `Atlas.vocabulary`."""
+    special = np.isin(ids, list(special_ids(tokenizer)))
+    texts, written = token_texts(tokenizer, ids), token_bytes(tokenizer, ids)
+    return pd.DataFrame({"id": ids, "text": texts, "bytes": written, "special": special})
+
+
 def _return_freed_memory() -> None:
     """Gives back what the C library keeps of freed tensors: blocks of ever other sizes leave it in pieces that the
     next layer doesn't fit in. Only glibc has it, and only glibc needs it."""
@@ -287,6 +302,9 @@ def _manifest(model: LanguageModel, contexts: Contexts, config: AtlasConfig, max
         dtype=str(model.dtype).removeprefix("torch."),
         device=model.device.type,
         versions={name: version(name) for name in LIBRARIES},
+        added_before=named(model, contexts.around.before),
+        added_after=named(model, contexts.around.after),
+        checkpoint=ASSETS[model.name].checkpoint if model.name in ASSETS else "",
     )
 
 
@@ -296,9 +314,9 @@ def _checked_maxima(maxima: np.ndarray | None, model: LanguageModel) -> Tensor |
     shape = (model.n_layers, model.d_mlp)
     try:
         with np.errstate(over="ignore"):  # too large for float32 is infinite, and told below
-            table = np.asarray(maxima, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise NbkitError(f"the table of maxima doesn't hold numbers ({str(error)[:100]})") from error
+            table = checked_array(maxima, "the maxima").astype(np.float32)
+    except NbkitError as error:
+        raise NbkitError(f"the table of maxima doesn't hold numbers ({str(error).removesuffix('.')})") from error
     if table.shape != shape:
         raise NbkitError(
             f"the table of maxima has shape {table.shape}: model {model.name!r} needs (layers, neurons) = {shape}"

@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
 from nbkit.assets import cache_folder
 from nbkit.atlas.atlas import Atlas, open_atlas
+from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.manifest import ATLAS_SCHEMA, MANIFEST
-from nbkit.corpora import CONTEXT_LIMIT
+from nbkit.corpora import CONTEXT_LIMIT, corpus_files
+from nbkit.errors import NbkitError
 from nbkit.files import user_path
+from nbkit.method.checks import checked_seed, checked_whole
 
 
 def atlas_for(
@@ -25,6 +28,9 @@ def atlas_for(
     seed: int = 0,
     dtype: str = "auto",
     device: str = "auto",
+    field: str = "text",
+    unique: bool = False,
+    atlas: str | Path | None = None,
 ) -> Atlas:
     """The atlas of a model on a corpus, in the cache folder under a name made of the arguments.
 
@@ -32,46 +38,62 @@ def atlas_for(
     change, so an edited corpus makes another atlas.
 
     Args:
-        model: see `load_model`.
-        corpus: see `load_contexts`; likewise `length` and `limit`.
+        model: the name or path of one, see `load_model`.
+        corpus: the name or path of one, see `load_contexts`; likewise `length`, `limit`, `field` and `unique`.
         layers: "all" or layer numbers.
         seed: of the shuffled-weights control.
         dtype, device: see `load_model`.
+        atlas: the folder of an atlas that is there already, such as `nbkit atlas` makes: it is opened, and what it was
+            made from is in its manifest, whatever the other arguments say. None looks in the cache folder.
 
     Raises:
-        NbkitError: the model or the corpus can't be opened or has no such layer, or the cache folder can't be written.
+        NbkitError: the model or the corpus can't be opened or has no such layer, an argument is out of range, or the
+            cache folder can't be written.
     """
+    if atlas is not None:
+        return open_atlas(atlas)
+    for name, given in (("model", model), ("corpus", corpus)):
+        if not isinstance(given, str | Path):
+            raise NbkitError(
+                f"{name} is of type {type(given).__name__}: atlas_for finds atlases again by names and paths. Use "
+                "load_contexts and build_atlas for what is in memory."
+            )
+    config = AtlasConfig(layers=layers, seed=seed)
+    length, limit = checked_whole("length", length), checked_whole("limit", limit, 1)
     request = [
         ATLAS_SCHEMA,
         str(model),
         str(corpus),
         length,
         limit,
-        layers if isinstance(layers, str) else [int(layer) for layer in layers],
-        seed,
+        config.layers,
+        checked_seed(seed),
         dtype,
         device,
     ]
-    request += [_state(user_path(str(name))) for name in (model, corpus)]
-    digest = hashlib.sha256(json.dumps(request).encode()).hexdigest()[:10]
+    request += [field, bool(unique), _state(_model_files(model)), _state(corpus_files(corpus))]
+    digest = hashlib.sha256(json.dumps(request, default=str).encode()).hexdigest()[:10]
     folder = cache_folder() / "atlases" / f"{_slug(model)}-{_slug(corpus)}-{digest}"
     if (folder / MANIFEST).is_file():
         return open_atlas(folder)
 
     from nbkit.atlas.build import build_atlas
-    from nbkit.atlas.config import AtlasConfig
     from nbkit.corpora import load_contexts
     from nbkit.models import load_model
 
-    config = AtlasConfig(layers=layers, seed=seed)
     language_model = load_model(model, dtype=dtype, device=device)  # type: ignore[arg-type]
-    return build_atlas(language_model, load_contexts(corpus, language_model, length, limit), folder, config)
+    contexts = load_contexts(corpus, language_model, length, limit, field, unique)
+    return build_atlas(language_model, contexts, folder, config)
 
 
-def _state(path: Path) -> list[tuple[str, int, int]]:
-    """Names, sizes and times of change of a local file or of the files of a local folder; empty for anything else."""
-    files = sorted(path.iterdir()) if path.is_dir() else [path] if path.is_file() else []
-    return [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
+def _model_files(model: str | Path) -> list[Path]:
+    folder = user_path(model)
+    return sorted(folder.rglob("*")) if folder.is_dir() else []
+
+
+def _state(files: Iterable[Path]) -> list[tuple[str, int, int]]:
+    """Paths, sizes and times of change of files."""
+    return [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
 
 
 def _slug(name: object) -> str:

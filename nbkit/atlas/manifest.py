@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -16,6 +17,8 @@ MANIFEST = "atlas.json"
 CONTEXTS = "contexts.safetensors"
 VOCABULARY = "vocabulary.parquet"
 NEURONS = "neurons.parquet"
+
+_ABSOLUTE = re.compile(r"[/\\~.]|[A-Za-z]:")  # how a path begins, on any system
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,24 @@ class Manifest:
     """`cpu` or `cuda`."""
     versions: dict[str, str]
     """Of the libraries that compute the numbers."""
+    added_before: tuple[tuple[int, str], ...] = ()
+    """Ids and text of the special tokens before each context's text, as the model's tokenizer adds them."""
+    added_after: tuple[tuple[int, str], ...] = ()
+    """Those behind it."""
+    checkpoint: str = ""
+    """Which one of a model's checkpoints it is and in which precision its weights came, where the name doesn't tell."""
+
+    @property
+    def model_name(self) -> str:
+        """The model's name or hub id; of a local folder only what it is called, not where it lies."""
+        if not _ABSOLUTE.match(self.model):
+            return self.model
+        return re.split(r"[/\\]", self.model.rstrip("/\\"))[-1]
+
+    @property
+    def model_title(self) -> str:
+        """What a page calls the model: the checkpoint, or else the name."""
+        return self.checkpoint or self.model_name
 
     def differences(self, other: Manifest) -> list[str]:
         """Names of the fields in which two manifests differ."""
@@ -83,7 +104,8 @@ def read_manifest(path: Path) -> tuple[Manifest, dict[str, tuple[int, str]]]:
         schema = values["schema"]
         if schema == ATLAS_SCHEMA and check_seal(path):
             known = {field.name: values[field.name] for field in fields(Manifest)}
-            manifest = Manifest(**known | {"layers": tuple(known["layers"])})
+            pairs = {name: tuple((i, text) for i, text in known[name]) for name in ("added_before", "added_after")}
+            manifest = Manifest(**known | pairs | {"layers": tuple(known["layers"])})
             return manifest, {name: (size, checksum) for name, (size, checksum) in values.get("files", {}).items()}
         if type(schema) is not int or schema == ATLAS_SCHEMA:
             raise ValueError("no number of a schema, or no seal")

@@ -85,13 +85,16 @@ class Neuron:
     activation: str
     """Name of the activation function."""
     snippet_tokens: Sequence[tuple[tuple[str, ...], int]]
-    """For each example the display tokens of its window and the key token's index among them."""
+    """For each example the raw texts (see `token_bytes`) of its window's tokens and the key token's index among
+    them."""
     levels: tuple[Level, ...] = ()
     """Bands of the contexts' peak activations, highest first, with examples of each (see `Level`): of all that
     was measured, whatever the threshold and the maximum. Empty if the neuron was never positive."""
     logit_effects: LogitEffects | None = None
     """Tokens that the neuron promotes and suppresses (see `LogitEffects`); None if the model has no unembedding that
     its output goes to."""
+    key_words: Int[np.ndarray, " n"] | None = None
+    """Numbers of the key tokens' words (see `Atlas.words`)."""
 
     def __len__(self) -> int:
         return len(self.context)
@@ -178,9 +181,10 @@ class Neuron:
     def snippets(self) -> list[Snippet]:
         """The n examples as text with activations."""
         snippets = []
-        rows = zip(self.snippet_tokens, self.window, self.context, self.position, strict=True)
-        for (tokens, key), window, context, position in rows:
+        words = np.zeros(len(self), dtype=int) if self.key_words is None else self.key_words
+        rows = zip(self.snippet_tokens, self.window, self.context, self.position, words, strict=True)
+        for (texts, key), window, context, position, word in rows:
             start = TOKENS_BEFORE - key
-            values = tuple(window[start : start + len(tokens)].tolist())
-            snippets.append(Snippet(tokens, values, key, int(context), int(position)))
+            values = window[start : start + len(texts)].tolist()
+            snippets.append(Snippet.of(texts, values, key, int(context), int(position), int(word)))
         return snippets

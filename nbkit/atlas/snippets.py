@@ -2,33 +2,52 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    pass
-
-NEWLINE = "↵"
-TAB = "→"
+from nbkit.atlas.pieces import pieces
+from nbkit.atlas.token_bytes import token_bytes
+from nbkit.atlas.visible import visible_characters
 
 
 @dataclass(frozen=True)
 class Snippet:
-    """A dataset example for the eye: at most 20 tokens before its key token and 10 after."""
+    """A dataset example for the eye: at most 20 tokens before its key token and 10 after.
+
+    Tokens that share a character, as the parts of a Chinese one often do, are shown as one (see `pieces`).
+    """
 
     tokens: tuple[str, ...]
     """Display strings, harmless in any renderer that escapes markup (see `display_token`)."""
     activations: tuple[float, ...]
-    """The neuron's activation on each token."""
+    """The neuron's activation on each; of tokens that are shown as one the largest, or the key token's."""
     key: int
     """Index of the key token."""
     context: int
     """Number of the context in the corpus."""
     position: int
     """Position of the key token in the context."""
+    key_word: int = 0
+    """Number of the key token's word (see `Atlas.words`): different tokens can look alike."""
+
+    @classmethod
+    def of(
+        cls,
+        texts: Sequence[str],
+        activations: Sequence[float],
+        key: int,
+        context: int,
+        position: int,
+        key_word: int = 0,
+    ) -> Snippet:
+        """The snippet of tokens, given by their raw texts (see `token_bytes`), with the activation on each."""
+        shown = pieces(texts, key)
+        at = next(i for i, piece in enumerate(shown) if piece.first <= key <= piece.last)
+        values = [max(activations[piece.first : piece.last + 1]) for piece in shown]
+        values[at] = activations[key]
+        return cls(tuple(piece.text for piece in shown), tuple(values), at, context, position, key_word)
 
     @property
     def key_token(self) -> str:
@@ -41,51 +60,16 @@ class Snippet:
 
 @lru_cache(maxsize=2**17)  # tokens recur, and few of a large vocabulary are shown
 def display_token(text: str) -> str:
-    """`text` with its invisible characters made visible.
-
-    Newlines and tabs become arrows, other control characters their Unicode control picture, and format characters
-    (bidirectional marks, zero-width characters) and lone surrogates their code point in angle brackets, so that a token
-    can neither reorder nor hide its neighbors. A zero-width joiner between visible characters stays: emoji need it.
-    """
-    return "".join(char if _joins(text, i) else _visible(char) for i, char in enumerate(text))
-
-
-def _joins(text: str, i: int) -> bool:
-    """Whether `text[i]` is a zero-width joiner between two visible characters."""
-    if text[i] != "\u200d" or not 0 < i < len(text) - 1:
-        return False
-    return not any(char.isspace() or _is_hidden(char) for char in (text[i - 1], text[i + 1]))
-
-
-def _is_hidden(char: str) -> bool:
-    return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")
-
-
-def _visible(char: str) -> str:
-    code = ord(char)
-    if char == "\n":
-        return NEWLINE
-    if char == "\t":
-        return TAB
-    if code < 0x20:
-        return chr(0x2400 + code)
-    if code == 0x7F:
-        return "\u2421"
-    if _is_hidden(char):
-        return f"⟨U+{code:04X}⟩"
-    return char
+    """A raw text (see `token_bytes`) by itself, what is invisible in it made visible (see `visible_characters`)."""
+    return "".join(visible_characters(text))
 
 
 def token_texts(tokenizer: Any, ids: Iterable[int]) -> list[str]:
-    """The text that each token adds behind another one, leading space included.
+    """The text that each token adds behind another one, leading space included (see `token_bytes`).
 
-    Decoding a token by itself loses its leading space in some tokenizers, and its `##` in others; decoding it behind
-    an anchor token tells both.
+    What is part of no whole character reads U+FFFD.
     """
-    anchor = int(tokenizer("a", add_special_tokens=False)["input_ids"][0])
-    options = {"clean_up_tokenization_spaces": False, "skip_special_tokens": False}
-    start = len(tokenizer.decode([anchor], **options))
-    return [text[start:] for text in tokenizer.batch_decode([[anchor, int(i)] for i in ids], **options)]
+    return [data.decode("utf-8", "replace") for data in token_bytes(tokenizer, ids)]
 
 
 TOKENS_BEFORE = 20

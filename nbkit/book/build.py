@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 from nbkit import assets
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.cached import atlas_for
 from nbkit.book import frontend
-from nbkit.book.notebooks import Parameters, execute, parameter_names
+from nbkit.book.notebooks import default_parameters, execute, parameter_names
 from nbkit.book.pages import make_pages
+from nbkit.book.profile import Profile, check_profile, read_profile
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.shard_files import put_shards, site_folder
 from nbkit.explorers.atlas.shards import make_parts
@@ -28,44 +28,14 @@ from nbkit.studies.embedding_spaces.comparison import spaces_of
 from nbkit.studies.index.experiments import run_experiments
 
 
-@dataclass(frozen=True)
-class Profile:
-    """The parameters with which one build executes the notebooks."""
-
-    name: str
-    atlas: Parameters = field(default_factory=dict)
-    """Arguments of `nbkit.atlas_for`; a notebook gets those that its parameters cell names."""
-    sae: Parameters = field(default_factory=dict)
-    """Arguments of `nbkit.studies.index.experiments.run_experiments`, for the notebooks about sparse autoencoders."""
-    notebooks: Mapping[str, Parameters] = field(default_factory=dict)
-    """Further parameters of single notebooks, by the stem of the file; they win over the others."""
-
-
-def read_profile(name: str, folder: Path) -> Profile:
-    """Read `folder/<name>.yaml`.
-
-    Raises:
-        NbkitError: there is no such profile, or it holds something else than `atlas`, `sae` and `notebooks`.
-    """
-    path = folder / f"{name}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml"))) or f"none in {folder}"
-        raise NbkitError(f"There is no profile {name!r}. Choose one of: {known}.")
-    content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    keys = ("atlas", "sae", "notebooks")
-    unknown = sorted(set(content) - set(keys))
-    if unknown:
-        raise NbkitError(f"{path} has the key {unknown[0]!r}; a profile has only `atlas`, `sae` and `notebooks`.")
-    return Profile(name, *(content.get(key) or {} for key in keys))
-
-
 def build(
     profile: str = "default", out: Path | str = "_build", root: Path | str = ".", notebooks: Iterable[str] | None = None
 ) -> Path:
     """Execute the notebooks of `root`/book and build the pages; warnings are errors.
 
     Args:
-        profile: the name of a file in `root`/book/profiles, without its ending.
+        profile: the name of a file in `root`/book/profiles, without its ending. If it names an atlas's folder, a
+            relative one lies in `root`.
         out: gets `book/` (the executed notebooks and the other sources) and `html/` (the pages).
         root: the folder that holds `book/`, `_config.yml` and `_toc.yml`.
         notebooks: the stems of the notebooks to execute; the others are taken as the last build left them in `out`.
@@ -75,7 +45,8 @@ def build(
         The folder of the pages.
 
     Raises:
-        NbkitError: no such profile or notebook, a notebook failed, or a page cannot be built without a warning.
+        NbkitError: no such profile or notebook, a parameter of a wrong type, a notebook failed, or a page cannot be
+            built without a warning.
     """
     root, out = Path(root).resolve(), Path(out).resolve()
     source, staged = root / "book", out / "book"
@@ -84,7 +55,10 @@ def build(
     _check_stems(chosen.notebooks, paths, f"The profile {profile!r}")
     stems = list(paths) if notebooks is None else list(notebooks)
     _check_stems(stems, paths, "The call")
+    if isinstance(folder := chosen.atlas.get("atlas"), str):  # the notebooks run in another folder
+        chosen = replace(chosen, atlas={**chosen.atlas, "atlas": str(root / Path(folder).expanduser())})
     parameters = {paths[stem]: parameters_of(paths[stem], chosen) for stem in stems}
+    check_profile(chosen, {stem: default_parameters(path) for stem, path in paths.items()})
     kept = _executed_before(staged, set(paths) - set(stems))
 
     _stage_sources(source, staged)

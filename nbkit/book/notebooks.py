@@ -13,6 +13,7 @@ from typing import Any
 
 import nbformat
 import yaml
+from papermill.translators import PythonTranslator
 from tqdm.auto import tqdm
 
 from nbkit.children import end_guarded, run_guarded
@@ -27,15 +28,32 @@ THREADS = str(max(1, (os.cpu_count() or 1) // AT_A_TIME))
 
 def parameter_names(path: Path) -> set[str]:
     """Return the names that the cell tagged `parameters` assigns; empty if there is no such cell."""
+    return set(default_parameters(path))
+
+
+def default_parameters(path: Path) -> dict[str, Any]:
+    """Return what the cell tagged `parameters` assigns, by name; None for what is no plain value."""
     statements = [
         statement
         for cell in nbformat.read(path, as_version=4).cells
         if "parameters" in cell.metadata.get("tags", [])
         for statement in ast.parse(cell.source).body
     ]
-    targets = [target for found in statements if isinstance(found, ast.Assign) for target in found.targets]
-    targets += [found.target for found in statements if isinstance(found, ast.AnnAssign)]
-    return {target.id for target in targets if isinstance(target, ast.Name)}
+    found: dict[str, Any] = {}
+    for statement in statements:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                found[name] = _plain(value)
+            case ast.AnnAssign(target=ast.Name(id=name), value=value):
+                found[name] = _plain(value)
+    return found
+
+
+def _plain(value: ast.expr | None) -> Any:
+    try:
+        return None if value is None else ast.literal_eval(value)
+    except ValueError:
+        return None
 
 
 def execute(notebooks: Mapping[Path, Parameters], folder: Path) -> None:
@@ -77,7 +95,7 @@ def _execute_one(path: Path, target: Path, parameters: Parameters) -> None:
         last_words = done.stderr.strip().splitlines()[-1:] or ["papermill said nothing"]
         what = _error_in(target) or f": {last_words[0]}"
         raise NbkitError(f"{path.name} failed{what} (what it had done is in {target})")
-    _make_presentable(target)
+    _make_presentable(target, parameters)
 
 
 def _error_in(path: Path) -> str | None:
@@ -92,11 +110,12 @@ def _error_in(path: Path) -> str | None:
     return None
 
 
-def _make_presentable(path: Path) -> None:
+def _make_presentable(path: Path, parameters: Parameters) -> None:
     """Take the paths of this machine out of an executed notebook, which the book publishes, and show its parameters.
 
     The cell that papermill injected joins the notebook's own parameters cell, folded away on the page: one cell then
-    says with which values the page was made, and defaults that were not used don't stand alone.
+    says with which values the page was made, and defaults that were not used don't stand alone. Of a folder or file on
+    this machine it names the last part.
     """
     notebook = nbformat.read(path, as_version=4)
     notebook.metadata.pop("papermill", None)
@@ -104,9 +123,22 @@ def _make_presentable(path: Path) -> None:
     injected, own = tagged.get("injected-parameters"), tagged.get("parameters")
     if own is not None:
         if injected is not None:
-            own.source += "\n\n# set by the profile\n" + injected.source.removeprefix("# Parameters\n").rstrip()
+            source = PythonTranslator.codify(_without_places(dict(parameters)), "set by the profile")
+            own.source += "\n\n" + source.rstrip()
             notebook.cells.remove(injected)
         own.metadata.tags = [*own.metadata.tags, "hide-input"]
         prompts = {"code_prompt_show": "Parameters of this page", "code_prompt_hide": "Hide the parameters"}
         own.metadata["mystnb"] = prompts
     nbformat.write(notebook, path)
+
+
+def _without_places(value: Any) -> Any:
+    """A parameter's value with the names of files and folders of this machine in place of their paths."""
+    match value:
+        case str() if Path(value).expanduser().is_absolute():
+            return Path(value).name
+        case dict():
+            return {name: _without_places(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_without_places(each) for each in value]
+    return value

@@ -5,11 +5,11 @@ importance is the share of the activation at the key token that is lost with it,
 largest of the window and clipped to [0, 1]; all are 0 if no replacement lowers the activation.
 
 - The text before the window stays as it is. So the original activation is the atlas's, and is checked to be.
-- The *mask token* is the tokenizer's own if it has one, else an underscore, the blank of a cloze test. (Leaving the
-  token out would move all others.) <|endoftext|>, at hand in most tokenizers, won't do, since a model takes it for a
-  break in the text wherever it stands: in layers 5 and 8 of SmolLM2 it moves the activation by 13% in the median if it
-  replaces a token 8 or more before the key token, a blank, a comma, a newline or <|im_end|> by 2%.
-- A token that begins a context ([CLS] and [SEP] as well) is never replaced: its importance is 0.
+- The *mask token* is the tokenizer's own if it has one, else an underscore, the blank of a cloze test, else the unknown
+  token. (Leaving the token out would move all others.) <|endoftext|>, at hand in most tokenizers, won't do, since a
+  model takes it for a break in the text wherever it stands: in layers 5 and 8 of SmolLM2 it moves the activation by 13%
+  in the median if it replaces a token 8 or more before the key token, a blank, a comma, a newline or <|im_end|> by 2%.
+- A token that the tokenizer added around the text (<s>, [CLS]) is never replaced: its importance is 0.
 """
 
 from __future__ import annotations
@@ -106,7 +106,16 @@ def mask_token(model: LanguageModel) -> int:
     tokenizer = model.tokenizer
     if tokenizer.mask_token_id is not None:
         return int(tokenizer.mask_token_id)
-    return int(tokenizer.encode(" _", add_special_tokens=False)[-1])  # with its space, where the tokenizer joins them
+    names = tokenizer.get_vocab()
+    for name in ("Ġ_", "▁_", "_"):  # with its space, where the vocabulary joins them
+        if name in names:
+            return int(names[name])
+    if tokenizer.unk_token_id is not None:
+        return int(tokenizer.unk_token_id)
+    raise NbkitError(
+        f"token importance of {model.name!r} needs a token that stands for nothing: its vocabulary has neither a mask "
+        "token nor an underscore nor an unknown token"
+    )
 
 
 def batches(examples: Sequence[Example], layout: Layout) -> Iterator[list[int]]:
@@ -134,15 +143,14 @@ def examples_of(model: LanguageModel, atlas: Atlas, layer: int, index: int, numb
     except TypeError as error:
         raise NbkitError(f"examples are {shown(numbers)}: give the numbers of dataset examples") from error
     neuron = atlas.neuron(layer, index)
-    begins = [getattr(model.tokenizer, name) for name in ("bos_token_id", "cls_token_id", "sep_token_id")]
-    fixed = [token for token in begins if token is not None]
+    first, end = len(atlas.manifest.added_before), atlas.manifest.length - len(atlas.manifest.added_after)
     examples = []
     for number in numbers:
         if not 0 <= number < len(neuron):
             raise NbkitError(f"L{layer} N{index} has no example {number}: it has {len(neuron)}, counted from 0")
         context, key = atlas.tokens[neuron.context[number]], int(neuron.position[number])
         window = np.arange(max(0, key - TOKENS_BEFORE), key + 1)
-        replaced = window[~np.isin(context[window], fixed)]
+        replaced = window[(window >= first) & (window < end)]
         examples.append(Example(layer, index, number, float(neuron.peak[number]), context, key, replaced))
     return examples
 
@@ -201,7 +209,7 @@ def _reads_packed(model: LanguageModel, example: Example) -> bool:
 
     Tried on the longest example, since a model whose attention reaches only so far back may do so for short texts.
     """
-    if not model.causal or "position_ids" not in inspect.signature(model.bridge.original_model.forward).parameters:
+    if not model.causal or "position_ids" not in inspect.signature(model.network.forward).parameters:
         return False
     few = replace(example, replaced=example.replaced[:1])
     [packed], [whole] = (activations_of(model, [few], layout) for layout in (PACKED, WHOLE))

@@ -64,7 +64,7 @@ def neighbors_of(atlas: Atlas, kind: str, progress: bool = True) -> Neighbors:
         feature[rows], cosine[rows] = np.where(found[0] < 0, -1, rows[found[0]]), found[1]
         return {"feature": torch.from_numpy(feature), "cosine": torch.from_numpy(cosine)}
 
-    tensors = atlas.kept.tensors(f"neighbours-{kind}.safetensors", find)  # as the atlases in users' caches have it
+    tensors = atlas.kept.tensors(f"neighbors-{kind}.safetensors", find)
     return Neighbors(tensors["feature"].numpy(), tensors["cosine"].numpy())
 
 

@@ -1,7 +1,8 @@
 """The words and phrases that each feature of an atlas answers to, as an index to search in.
 
 Of a dataset example these are its *phrases*: the key token; the word that contains it; that word with the one before,
-with the one after, and with the two before. A feature is found by a phrase that at least two of its examples have. Of a
+with the one after, and with the two before; and in a script without spaces the runs of characters that it has a part in
+(see `runs_around`). A feature is found by a phrase that at least two of its examples have. Of a
 feature with fewer than four examples every key token and its word count, since there is little to repeat.
 """
 
@@ -13,8 +14,10 @@ from jaxtyping import Int
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.neuron_table import ATLAS_CUT
+from nbkit.features.spelling import spelling_of
 from nbkit.features.table import features_of
-from nbkit.features.words import Words, words_of
+from nbkit.features.unspaced import runs_around
+from nbkit.features.words import Words, normalized, words_of
 from nbkit.parallel import gather
 
 PHRASES = "phrases.parquet"
@@ -43,10 +46,16 @@ def phrases_of(atlas: Atlas, progress: bool = True) -> pd.DataFrame:
 def _index(atlas: Atlas, progress: bool) -> pd.DataFrame:
     size = features_of(atlas, progress)["size"].to_numpy()
     examples = _examples(atlas, progress)
-    words = words_of(atlas)
+    spelling = spelling_of(atlas)
+    words = words_of(spelling)
+    strings = dict(zip(words.strings, range(len(words.strings)), strict=True))
+    spellings = _phrases(words, examples)
+    for rows, runs in runs_around(spelling, examples):
+        places = [strings.setdefault(normalized(run), len(strings)) for run in runs]
+        spellings.append((rows, np.array(places, dtype=np.int64)[:, None]))
     found = [
-        _counted(words, rows, examples["feature"].to_numpy()[rows], spelled, size)
-        for rows, spelled in _phrases(words, examples)
+        _counted(list(strings), rows, examples["feature"].to_numpy()[rows], spelled, size)
+        for rows, spelled in spellings
     ]
     table = pd.concat(found).groupby(["phrase", "feature"], as_index=False)["count"].max()  # two spellings read alike
     table = table[table["phrase"].str.len() <= LONGEST].astype({"feature": "int32", "count": "int32"})
@@ -63,7 +72,8 @@ def _phrases(words: Words, examples: pd.DataFrame) -> list[tuple[Int[np.ndarray,
         For each length the example of every phrase, and its spelling: a text, and for every further word whether a
         space stands before it and its text.
     """
-    word = words.number[examples["context"], examples["position"]]
+    where = examples["context"].to_numpy(), examples["position"].to_numpy()
+    word = words.number[where]
     before, after = words.before[word], words.after[word]
     second = np.where(before >= 0, words.before[before], -1)
     every, led, followed, led_twice = np.arange(len(word)), *(np.flatnonzero(w >= 0) for w in (before, after, second))
@@ -73,7 +83,7 @@ def _phrases(words: Words, examples: pd.DataFrame) -> list[tuple[Int[np.ndarray,
         return np.stack([words.text[run[0]], *parts], axis=1)
 
     return [
-        (np.tile(every, 2), np.concatenate([words.of_token[examples["key_id"]], words.text[word]])[:, None]),
+        (np.tile(every, 2), np.concatenate([words.token[where], words.text[word]])[:, None]),
         (
             np.concatenate([led, followed]),
             np.concatenate([spelled(before[led], word[led]), spelled(word[followed], after[followed])]),
@@ -83,7 +93,7 @@ def _phrases(words: Words, examples: pd.DataFrame) -> list[tuple[Int[np.ndarray,
 
 
 def _counted(
-    words: Words,
+    strings: list[str],
     example: Int[np.ndarray, " m"],
     feature: Int[np.ndarray, " m"],
     spelled: Int[np.ndarray, "m parts"],
@@ -101,7 +111,7 @@ def _counted(
     counts = counts[enough]
     codes, which = np.unique(counts.pop("code"), return_inverse=True)
     spellings = spelled[~pd.Series(code).duplicated()][codes]  # factorize numbers them as they first occur
-    texts = [_text(words.strings, row) for row in spellings]
+    texts = [_text(strings, row) for row in spellings]
     return counts.assign(phrase=np.array(texts, dtype=object)[which])
 
 
@@ -113,7 +123,7 @@ def _text(strings: list[str], spelling: Int[np.ndarray, " parts"]) -> str:
 
 
 def _examples(atlas: Atlas, progress: bool) -> pd.DataFrame:
-    """Every dataset example of the atlas with its feature: `feature`, `context`, `position`, `key_id`."""
+    """Every dataset example of the atlas with its feature: `feature`, `context`, `position`."""
     features = features_of(atlas, progress)
     firsts = features[features["place"] == 0].reset_index(names="feature").set_index(["layer", "index"])["feature"]
     tasks = [(atlas, layer, firsts.get(layer)) for layer in atlas.layers]
@@ -129,6 +139,6 @@ def _examples_of_layer(atlas: Atlas, layer: int, firsts: pd.Series) -> pd.DataFr
         if not len(neuron) or not neuron.has_direction():
             continue
         feature = firsts[neuron.index] + neuron.clusters(ATLAS_CUT).labels
-        rows.append(np.stack([feature, neuron.context, neuron.position, neuron.key_ids]))
-    columns = ["feature", "context", "position", "key_id"]
-    return pd.DataFrame(np.hstack([np.empty((4, 0), dtype=np.int64), *rows]).T, columns=columns)
+        rows.append(np.stack([feature, neuron.context, neuron.position]))
+    columns = ["feature", "context", "position"]
+    return pd.DataFrame(np.hstack([np.empty((3, 0), dtype=np.int64), *rows]).T, columns=columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -110,8 +111,8 @@ def featured(atlas: Atlas) -> list[Choice]:
 
 def key_words(neuron: Neuron, n: int = 6) -> str:
     """The most frequent key tokens of a neuron's examples, for a table."""
-    counts = pd.Series([snippet.key_token.strip() or snippet.key_token for snippet in neuron.snippets]).value_counts()
-    return ", ".join(f"{token} ({count})" for token, count in counts.head(n).items())
+    tokens = [(snippet.key_word, snippet.key_token.strip() or snippet.key_token) for snippet in neuron.snippets]
+    return ", ".join(f"{token} ({count})" for (_, token), count in Counter(tokens).most_common(n))
 
 
 def _enough(atlas: Atlas, min_examples: int) -> int:

@@ -1,7 +1,9 @@
 """The contexts of an atlas in words.
 
 A word is a run of tokens that neither space nor punctuation parts: a token continues the one before it if a letter or
-digit stands on both sides. An apostrophe before a letter begins no new word.
+digit stands on both sides. An apostrophe before a letter begins no new word. Tokens that share a character (see
+`pieces`) are never parted. In a script that puts no spaces between words, as Chinese or Thai, whatever a token spells
+is a word.
 """
 
 from __future__ import annotations
@@ -13,17 +15,28 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int
 
-from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.snippets import display_token
+from nbkit.atlas.visible import ZERO_WIDTH_JOINER, ZERO_WIDTH_NON_JOINER
+from nbkit.features.spelling import Spelling
+from nbkit.features.unspaced import UNSPACED
 
 SPACE = re.compile(r"[\s\x85\ufeff]+")
 """What JavaScript and Python, taken together, know as whitespace."""
 BLANK = "␣"
+JOINERS = ZERO_WIDTH_NON_JOINER + ZERO_WIDTH_JOINER
+VOWEL_SIGNS = "\u064b-\u0652\u0670\u0640\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7"
+OPTIONAL = re.compile(f"[{ZERO_WIDTH_NON_JOINER}\ufe0e\ufe0f{VOWEL_SIGNS}]|(?<=i)\u0307")
+"""What some write and others don't: a non-joiner, the choice between a sign as text and as emoji, Arabic and Hebrew
+vowel signs, and the dot that the lower case of the Turkish İ keeps."""
 
 
 def normalized(text: str) -> str:
-    """Lower case, single spaces, invisible characters made visible; text of spaces alone is empty."""
-    return display_token(SPACE.sub(" ", text).strip().lower())
+    """Lower case, composed, single spaces, invisible characters made visible; text of spaces alone is empty.
+
+    Two ways to write a word are one: as `normalized` of phrase-search.js, which reads what is searched.
+    """
+    shown = display_token(SPACE.sub(" ", text).strip().lower())
+    return unicodedata.normalize("NFC", OPTIONAL.sub("", shown))
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +45,9 @@ class Words:
 
     strings: list[str]
     """The normalized texts of tokens and words; what is blank as its display string."""
-    of_token: Int[np.ndarray, " n_ids"]
-    """For each token id its place in `strings`."""
+    token: Int[np.ndarray, "n_contexts length"]
+    """For each token the place in `strings` of what it spells, by itself or with those that it shares a character
+    with."""
     number: Int[np.ndarray, "n_contexts length"]
     """The word of each token."""
     text: Int[np.ndarray, " n_words"]
@@ -46,14 +60,11 @@ class Words:
     """Whether a space stands before it."""
 
 
-def words_of(atlas: Atlas) -> Words:
+def words_of(spelling: Spelling) -> Words:
     """Divide the contexts of an atlas into words."""
-    table = atlas.vocabulary
-    texts = [""] * (int(table["id"].max()) + 1)
-    for token, text in zip(table["id"], table["text"], strict=True):
-        texts[token] = text
-    tokens, n_tokens = atlas.tokens, atlas.tokens.shape[1]
-    begins, spaced = _boundaries(texts, tokens)
+    texts = [*spelling.texts, ""]
+    tokens = np.where(spelling.goes_on, len(texts) - 1, spelling.tokens)  # what goes on has been read already
+    begins, spaced = _boundaries(spelling)
     start = np.flatnonzero(begins)
 
     strings: dict[str, int] = {}
@@ -72,25 +83,29 @@ def words_of(atlas: Atlas) -> Words:
         text[same] = np.array([place(word) for word in words])[which.ravel()]
         blank[same] = np.array([not normalized(word) for word in words])[which.ravel()]
     number = (begins.ravel().cumsum() - 1).reshape(tokens.shape)
-    before, after = _neighbors(start // n_tokens, blank)
-    return Words(list(strings), of_token, number, text, before, after, spaced.ravel()[start])
+    before, after = _neighbors(start // tokens.shape[1], blank)
+    return Words(list(strings), of_token[spelling.tokens], number, text, before, after, spaced.ravel()[start])
 
 
 def _boundaries(
-    texts: list[str], tokens: Int[np.ndarray, "n_contexts length"]
+    spelling: Spelling,
 ) -> tuple[Bool[np.ndarray, "n_contexts length"], Bool[np.ndarray, "n_contexts length"]]:
     """Whether each token begins a word, and whether a space stands before it."""
-    continues = np.array([_is_letter(text[:1]) or (text[:1] in ("'", "’") and _is_letter(text[1:2])) for text in texts])
-    open_ended = np.array([_is_letter(text[-1:]) for text in texts])
+    texts, tokens = spelling.texts, spelling.tokens
+    continues = np.array([_joins(text[:1]) or (text[:1] in ("'", "’") and _joins(text[1:2])) for text in texts])
+    open_ended = np.array([_joins(text.rstrip(JOINERS)[-1:]) for text in texts])
     space_first = np.array([text[:1].isspace() for text in texts])
     space_last = np.array([text[-1:].isspace() for text in texts])
     begins, spaced = np.ones(tokens.shape, dtype=bool), space_first[tokens]
     begins[:, 1:] = ~(open_ended[tokens[:, :-1]] & continues[tokens[:, 1:]])
     spaced[:, 1:] |= space_last[tokens[:, :-1]]
-    return begins, spaced
+    return begins & ~spelling.goes_on, spaced
 
 
-def _is_letter(char: str) -> bool:
+def _joins(char: str) -> bool:
+    """Whether a character goes on in one word with a letter beside it."""
+    if UNSPACED.match(char):
+        return False
     return char.isalnum() or (char != "" and unicodedata.category(char).startswith("M"))  # marks belong to letters
 
 

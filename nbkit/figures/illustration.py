@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nbkit.atlas.examples import HasExamples
+from nbkit.figures.fonts import families_of
 from nbkit.figures.palette import QUIET, cluster_color
 from nbkit.figures.projection import draw_projections
 from nbkit.figures.style import WIDTH, BookFigure, neuron_name, set_heading, styled
@@ -54,6 +55,7 @@ def embedding_illustration(neuron: HasExamples, threshold: float = 0.5, kind: st
     left.set_yticks(range(len(rows)), names, size=LABEL_SIZE, parse_math=False)
     for label, example in zip(left.get_yticklabels(), rows, strict=True):
         label.set_color(colors[example])
+        label.set_family(families_of(label.get_text()))
     middle.set_xlabel(f"the {len(dims)} of {vectors.shape[1]} dimensions that weigh most, each panel to its own scale")
     set_heading(figure, f"{neuron_name(neuron)}: its weights select what it sees of its input")
 

@@ -42,8 +42,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     from safetensors import SafetensorError, safe_open
 
     try:
-        check_seal(path)
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="pt") as file:  # which says whether it is whole
+            check_seal(path)
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError) as error:
         raise _unreadable(path, error) from error

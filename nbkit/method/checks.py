@@ -28,14 +28,15 @@ def checked_whole(name: str, value: object, least: int | None = None, most: int 
     Raises:
         NbkitError: it is none, below `least` or above `most`.
     """
-    plain = _plain(value)
-    if isinstance(plain, bool) or not isinstance(plain, Integral):
+    number = plain(value)
+    if isinstance(number, bool) or not isinstance(number, Integral):
         raise NbkitError(f"{name} is {shown(value)}: give a whole number")
-    if least is not None and plain < least:
+    whole = int(number)
+    if least is not None and whole < least:
         raise NbkitError(f"{name} is {shown(value)}: it must be at least {least}")
-    if plain > most:
+    if whole > most:
         raise NbkitError(f"{name} is {shown(value)}: it must be at most {most}")
-    return int(plain)
+    return whole
 
 
 def checked_seed(value: object) -> int:
@@ -61,8 +62,8 @@ def checked_number(name: str, value: object, wanted: str, low: float, high: floa
     """
     if not within(value, low, high, ends):
         raise NbkitError(f"{name} is {shown(value)}: {wanted if is_number(value) else 'give a number'}")
-    plain: Any = _plain(value)
-    return plain if isinstance(plain, int | float) else float(plain)
+    number: float = plain(value)
+    return number if isinstance(number, int | float) else float(number)
 
 
 def within(value: object, low: float, high: float, ends: str = "[)") -> bool:
@@ -73,7 +74,7 @@ def within(value: object, low: float, high: float, ends: str = "[)") -> bool:
         low, high: the bounds.
         ends: whether they belong to it, as in mathematics: `[)`, `(]`, `[]` or `()`.
     """
-    number: Any = _plain(value)
+    number = plain(value)
     if not is_number(number) or not -sys.float_info.max <= number <= sys.float_info.max:
         return False
     return bool(
@@ -83,8 +84,8 @@ def within(value: object, low: float, high: float, ends: str = "[)") -> bool:
 
 def is_number(value: object) -> bool:
     """Whether this is a real number of Python or NumPy, and no truth value."""
-    plain = _plain(value)
-    return isinstance(plain, Real) and not isinstance(plain, bool)
+    number = plain(value)
+    return isinstance(number, Real) and not isinstance(number, bool)
 
 
 def checked_choice(name: str, value: object, choices: Sequence[str]) -> str:
@@ -113,7 +114,7 @@ def checked_array(values: Any, what: str) -> np.ndarray:
         tensor = tensor.to_dense() if str(tensor.layout) != "torch.strided" else tensor
         values = (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).resolve_conj().numpy()
     elif sparse.issparse(values):
-        values = values.toarray()
+        values = values.toarray()  # type: ignore[attr-defined]  # which all have but their common base
     elif np.ma.is_masked(values):
         raise NbkitError(f"{what} have masked entries: leave them out, or fill them.")
     try:
@@ -171,11 +172,11 @@ def have_direction(embeddings: Float[np.ndarray, "n d"]) -> Bool[np.ndarray, " n
 
 def shown(value: object) -> str:
     """A value as a sentence shows it, on one line and cut if it is long."""
-    text = " ".join(repr(_plain(value)).split())
+    text = " ".join(repr(plain(value)).split())
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 2]} …"
 
 
-def _plain(value: object) -> object:
-    """A number of NumPy, or an array of one number without dimensions, as Python's."""
+def plain(value: Any) -> Any:
+    """A number of NumPy or PyTorch, or an array of one number without dimensions, as Python's; the rest as it is."""
     item = getattr(value, "item", None)
     return item() if getattr(value, "ndim", None) == 0 and callable(item) else value

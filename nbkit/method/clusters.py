@@ -10,7 +10,7 @@ from scipy.cluster.hierarchy import linkage as scipy_linkage
 from scipy.spatial.distance import squareform
 
 from nbkit.errors import NbkitError
-from nbkit.method.checks import checked_array, checked_whole, shown, within
+from nbkit.method.checks import checked_array, checked_whole, plain, shown, within
 from nbkit.method.scc import scc_linkage
 
 # SciPy's other linkages (centroid, median, ward) are defined on Euclidean distances only.
@@ -62,7 +62,7 @@ class FeatureClusters:
         Raises:
             NbkitError: the threshold is outside (0, 1].
         """
-        check_threshold(threshold)
+        threshold = check_threshold(threshold)
         return self._after(_merges_at(self.linkage, threshold), threshold)
 
     def cut_to(self, n_clusters: int) -> "FeatureClusters":
@@ -144,7 +144,7 @@ def feature_clusters(
         NbkitError: the threshold is outside (0, 1], the method is unknown or undefined for cosine distances, or the
             embeddings are refused by `cosine_distances`.
     """
-    check_threshold(threshold)
+    threshold = check_threshold(threshold)
     if not isinstance(method, str) or method not in LINKAGE_METHODS:
         raise NbkitError(
             f"There is no clustering method {shown(method)} for cosine distances: use one of "
@@ -182,10 +182,15 @@ def _labels_after(tree: Float[np.ndarray, "n-1 4"], n_merges: int) -> Int[np.nda
     return rank[root]
 
 
-def check_threshold(threshold: float) -> None:
-    """Raises `NbkitError` unless this is a cosine distance to cut a tree at, in (0, 1]."""
+def check_threshold(threshold: float) -> float:
+    """A cosine distance to cut a tree at, as a number of Python.
+
+    Raises:
+        NbkitError: it is no number in (0, 1].
+    """
     if not within(threshold, 0, 1, "(]"):
         raise NbkitError(f"A threshold of {shown(threshold)} is no distance to cut at: choose one in (0, 1].")
+    return float(plain(threshold))
 
 
 def _check_rows(largest: Float[np.ndarray, " n"]) -> None:

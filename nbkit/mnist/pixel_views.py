@@ -26,7 +26,7 @@ def activation_maps(mlp: MnistMLP, sae: SparseAutoencoder | None = None) -> Floa
         sae: an autoencoder of its hidden layer; None for the 64 hidden neurons themselves.
 
     Raises:
-        NbkitError: the autoencoder doesn't read 64 neurons.
+        NbkitError: the autoencoder doesn't read 64 neurons, or normalizes them.
     """
     with torch.no_grad():
         maps = mlp.into.weight / STD
@@ -62,7 +62,7 @@ def logit_effects(mlp: MnistMLP, sae: SparseAutoencoder | None = None) -> Float[
     Exact: after the latents the classifier is linear. `sae` as for `activation_maps`.
 
     Raises:
-        NbkitError: the autoencoder doesn't read 64 neurons.
+        NbkitError: the autoencoder doesn't read 64 neurons, or normalizes them.
     """
     with torch.no_grad():
         effects = mlp.out.weight.detach().T
@@ -75,3 +75,9 @@ def logit_effects(mlp: MnistMLP, sae: SparseAutoencoder | None = None) -> Float[
 def _check(sae: SparseAutoencoder) -> None:
     if sae.d_in != HIDDEN:
         raise NbkitError(f"This autoencoder reads {sae.d_in} numbers: one of the hidden layer reads {HIDDEN}.")
+    architecture = sae.architecture
+    if architecture.normalize_activations != "none" or architecture.d_out is not None:
+        raise NbkitError(
+            "This autoencoder normalizes its input or is a transcoder: there are maps only where pre-activations are "
+            "linear in the hidden layer, and the reconstruction is in the latents."
+        )

@@ -63,7 +63,7 @@ def latent_view(name: str, hidden: Hidden, report: SaeReport, sae: SparseAutoenc
         metrics=report.latents.drop(columns="density"),  # n_examples says the same
         activation_maps=activation_maps(hidden.mlp, sae),
         logit_effects=logit_effects(hidden.mlp, sae),
-        curves=activation_curve(latents.numpy()),
+        curves=activation_curve(latents.float().numpy()),
         examples=examples,
         clusters=clusters,
         encoder=None if sae is None else _encoder(sae),
@@ -74,4 +74,4 @@ def latent_view(name: str, hidden: Hidden, report: SaeReport, sae: SparseAutoenc
 def _encoder(sae: SparseAutoencoder) -> tuple[Float[np.ndarray, "64 m"], Float[np.ndarray, " m"]]:
     """Weights and bias for activations as they are, b_dec taken into the bias."""
     with torch.no_grad():
-        return sae.w_enc.numpy(), (sae.b_enc - sae.b_dec @ sae.w_enc).numpy()
+        return sae.w_enc.float().numpy(), sae.bias.float().numpy()

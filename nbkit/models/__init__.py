@@ -1,4 +1,4 @@
-"""Language models opened through TransformerLens: their MLP layers, their weights, and what their neurons receive."""
+"""Language models of Hugging Face: their MLP layers, their weights, and what their neurons receive."""
 
 from nbkit.models.language_model import LanguageModel
 from nbkit.models.opening import load_model

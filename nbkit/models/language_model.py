@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from nbkit.errors import NbkitError
-from nbkit.models.weights import NeuronWeights, Norm, activation_function, as_float, relative_error
+from nbkit.models.bridge import make_bridge
+from nbkit.models.fingerprint import fingerprint
+from nbkit.models.mlp import Mlp
+from nbkit.models.norm import Norm, read_norm
+from nbkit.models.probe import context_length, owned_ids, probe
+from nbkit.models.trace import trace
+from nbkit.models.unembedding import Unembedding, find_unembedding
+from nbkit.models.weights import NeuronWeights, activation_function, as_float, relative_error
 
 # Largest error, relative to the largest value of the layer, that rounding alone explains.
 ROUNDING = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 5e-2}
@@ -32,72 +39,95 @@ class LanguageModel:
 
     name: str
     """The name, hub id or folder it was opened by."""
-    bridge: Any
-    """TransformerLens' `TransformerBridge` of the model."""
+    network: Any
+    """The Hugging Face model."""
     tokenizer: Any
-    """Its Hugging Face tokenizer."""
+    """Its Hugging Face tokenizer, as it was saved."""
     dtype: torch.dtype
     """Precision of the weights and of the forward passes."""
     device: torch.device
     """Where the weights are."""
-    attention: Literal["sdpa", "eager"] = field(default="eager")
-    """Hugging Face attention implementation of the forward passes."""
+    blocks: tuple[nn.Module, ...]
+    """Its transformer blocks, in order."""
+    mlps: tuple[Mlp, ...]
+    """Where each block's MLP is."""
 
     @property
     def n_layers(self) -> int:
         """Transformer blocks."""
-        return int(self.bridge.cfg.n_layers)
+        return len(self.blocks)
 
-    @property
+    @cached_property
     def d_model(self) -> int:
-        """Width of the residual stream."""
-        return int(self.bridge.cfg.d_model)
+        """Width of the vectors that the neurons read."""
+        return int(self.mlps[0].linear.weight(self.blocks[0]).shape[1])
 
     @property
     def d_mlp(self) -> int:
         """MLP neurons of a layer."""
-        return int(self.blocks[0].mlp.W_in.shape[-1])
+        return self.mlps[0].linear.stop - self.mlps[0].linear.start
 
     @property
     def d_vocabulary(self) -> int:
         """Rows of the token embedding: every token id is below."""
-        return int(self.bridge.original_model.get_input_embeddings().weight.shape[0])
+        return int(self.network.get_input_embeddings().weight.shape[0])
 
-    @property
+    @cached_property
+    def token_ids(self) -> Int[np.ndarray, " n"]:
+        """The ids of the tokenizer's tokens, ascending: rows of the embedding that no token owns are not among them."""
+        return owned_ids(self.tokenizer, self.network)
+
+    @cached_property
     def n_ctx(self) -> int:
         """Longest context the model takes, in tokens."""
-        return int(self.bridge.cfg.n_ctx)
+        return context_length(self.network)
 
     @property
     def gated(self) -> bool:
         """Whether the MLPs are gated, as Llama's."""
-        return self.blocks[0].mlp.W_gate is not None
+        return self.mlps[0].gate is not None
 
-    @property
+    @cached_property
     def causal(self) -> bool:
-        """Whether a token sees only those before it."""
-        return bool(self.bridge.cfg.attention_dir == "causal")
+        """Whether a token sees only those before it: seen on a few tokens, of which the last is changed."""
+        tokens, seen = self.probe(), []
+        changed = tokens.clone()
+        first, second = self.token_ids[:2].tolist()
+        changed[:, -1] = torch.where(tokens[:, -1] == first, second, first)
+        with self.captured([self.n_layers - 1], lambda _, __, activations: seen.append(as_float(activations))) as run:
+            run(tokens)
+            run(changed)
+        return relative_error(seen[1][:, :-1], seen[0][:, :-1]) <= 1e-5
 
     @property
     def activation(self) -> str:
         """Name of the activation function, as `transformers` knows it."""
-        return str(self.bridge.cfg.act_fn)
+        return self.mlps[0].activation
+
+    @property
+    def attention(self) -> str:
+        """Hugging Face attention implementation of the forward passes: `sdpa` where it is right, else `eager`."""
+        return str(self.network.config._attn_implementation)
 
     @cached_property
-    def blocks(self) -> tuple[Any, ...]:
-        """TransformerLens' bridge of every transformer block; read once, since `native` takes them out of the model."""
-        return tuple(self.bridge.blocks)
+    def bridge(self) -> Any:
+        """TransformerLens' `TransformerBridge` of the model, made when first asked for; it shares the weights.
+
+        Raises:
+            NbkitError: if TransformerLens doesn't know the architecture.
+        """
+        return make_bridge(self.name, self.network, self.tokenizer)
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 of the weights that are in use, with their names, shapes and dtype."""
-        with self.native():  # TransformerLens' wrappers and split copies are no part of the model
-            weights = self.bridge.original_model.state_dict()
-        digest = hashlib.sha256()
-        for name, tensor in sorted(weights.items()):
-            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-            digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
-        return digest.hexdigest()
+        """sha256 of the weights that an atlas is made of, with their names, shapes and dtype: embeddings, blocks, and
+        where neurons promote tokens by them final norm and unembedding."""
+        return fingerprint(self.network, trace(self.network, self.probe()), self.unembedding)
+
+    @cached_property
+    def unembedding(self) -> Unembedding | None:
+        """The way from the neurons' output weights to the logits; None if it isn't direct."""
+        return find_unembedding(self.network, trace(self.network, self.probe()), self.mlps)
 
     def neuron_weights(self, layer: int, *, folded: bool = False) -> NeuronWeights:
         """Input weights of the neurons of `layer`.
@@ -108,14 +138,9 @@ class LanguageModel:
         Raises:
             NbkitError: if there is no such layer, or `folded` and the layer norm has a zero scale.
         """
-        mlp = self._mlp(layer)
-
-        def bias(values: Tensor | None) -> Tensor:
-            return torch.zeros(self.d_mlp) if values is None else as_float(values)
-
-        w_in, b_in = as_float(mlp.W_in).T.contiguous(), bias(mlp.b_in)
-        w_gate = None if mlp.W_gate is None else as_float(mlp.W_gate).T.contiguous()
-        b_gate = None if w_gate is None else bias(mlp.b_gate)
+        mlp, block = self._mlp(layer), self.blocks[layer]
+        w_in, b_in = mlp.linear.weight(block), mlp.linear.bias(block)
+        w_gate, b_gate = (None, None) if mlp.gate is None else (mlp.gate.weight(block), mlp.gate.bias(block))
         if folded:
             norm = self.norm(layer)
             b_in, w_in = b_in + w_in @ norm.shift, w_in * norm.scale
@@ -123,57 +148,23 @@ class LanguageModel:
                 b_gate, w_gate = b_gate + w_gate @ norm.shift, w_gate * norm.scale
         return NeuronWeights(w_in, b_in, w_gate, b_gate)
 
+    def output_weights(self, layer: int) -> nn.Module:
+        """The linear layer that reads the activations of `layer`."""
+        return self.blocks[layer].get_submodule(self._mlp(layer).out)
+
     def norm(self, layer: int) -> Norm:
         """The layer norm whose output the MLP of `layer` reads.
 
         Raises:
             NbkitError: if the MLP doesn't read a layer norm, or a scale of it is zero and can't be divided out.
         """
-        block = self.blocks[layer]
-        for candidate in (getattr(block, "ln2", None), getattr(block, "ln1", None)):
-            if candidate is None:
-                continue
-            norm = self.norm_weights(candidate)
-            name = "ln2" if candidate is getattr(block, "ln2", None) else "ln1"
-            if self._reads_norm(layer, name, norm):
-                if bool((norm.scale == 0).any()):
-                    raise NbkitError(f"layer {layer}: its layer norm has a zero scale; use weights='native'")
-                return norm
-        raise NbkitError(f"layer {layer}: its MLP doesn't read a layer norm's output; use weights='native'")
-
-    def norm_weights(self, component: Any) -> Norm:
-        """What a norm of the model, given as its bridge, multiplies by and adds; 1 and 0 where it has no weights."""
-        weight, bias = (getattr(component.original_component, name, None) for name in ("weight", "bias"))
-        offset = float(bool(getattr(self.bridge.cfg, "rmsnorm_uses_offset", False)))
-        scale = torch.ones(self.d_model) if weight is None else as_float(weight) + offset
-        return Norm(scale, torch.zeros_like(scale) if bias is None else as_float(bias))
-
-    def _reads_norm(self, layer: int, name: str, norm: Norm) -> bool:
-        normalized, received = f"blocks.{layer}.{name}.hook_normalized", f"blocks.{layer}.mlp.in.hook_in"
-        with torch.inference_mode():
-            _, cache = self.bridge.run_with_cache(
-                self.probe(), names_filter=lambda hook: hook in (normalized, received)
-            )
-        expected = as_float(cache[normalized]) * norm.scale + norm.shift
-        return relative_error(as_float(cache[received]), expected) <= ROUNDING[self.dtype]
-
-    @contextmanager
-    def native(self) -> Iterator[None]:
-        """Inside, the Hugging Face model runs on its own modules, without TransformerLens' hook points in between.
-
-        A forward pass of the bridge costs up to a quarter more, since it exposes every attention pattern.
-        """
-        model, _ = self.bridge.original_model, self.blocks
-        swapped: list[tuple[nn.Module, str, nn.Module]] = []
-        _unwrap(model, swapped)
-        before = model.config._attn_implementation
-        try:
-            model.set_attn_implementation(self.attention)
-            yield
-        finally:
-            model.set_attn_implementation(before)
-            for parent, name, component in reversed(swapped):
-                parent._modules[name] = component
+        name = self._mlp(layer).norm
+        norm = None if name is None else read_norm(self.blocks[layer].get_submodule(name), self.d_model)
+        if norm is None:
+            raise NbkitError(f"layer {layer}: its MLP doesn't read a layer norm's output; use weights='native'")
+        if bool((norm.scale == 0).any()):
+            raise NbkitError(f"layer {layer}: its layer norm has a zero scale; use weights='native'")
+        return norm
 
     @contextmanager
     def captured(self, layers: Sequence[int], capture: Capture) -> Iterator[Callable[..., None]]:
@@ -186,58 +177,57 @@ class LanguageModel:
         last of `layers`: nothing behind its activations is computed, the unembedding never.
         """
         received: dict[int, Tensor] = {}
-        last = max(layers)
+        shape, last = list[int](), max(layers)
         mlps = {layer: self._mlp(layer) for layer in layers}
-        with self.native():
-            inside = {id(module) for module in self.bridge.original_model.modules()}
-            handles = []
-            for layer, mlp in mlps.items():
-                reader = getattr(mlp, "in").original_component
-                # A fused gate and up projection is split by TransformerLens; the whole MLP then reads the same vector.
-                source = reader if id(reader) in inside else mlp.original_component
+        handles = []
+        for layer, mlp in mlps.items():
 
-                def keep_input(_: nn.Module, args: tuple[Tensor, ...], layer: int = layer) -> None:
-                    received[layer] = args[0]
+            def keep_input(_: nn.Module, args: tuple[Tensor, ...], layer: int = layer) -> None:
+                received[layer] = args[0]
 
-                def hand_over(_: nn.Module, args: tuple[Tensor, ...], layer: int = layer) -> None:
-                    capture(layer, received.pop(layer), args[0])
-                    if layer == last:
-                        raise _StopForward
+            def hand_over(_: nn.Module, args: tuple[Tensor, ...], layer: int = layer) -> None:
+                # OPT's blocks take all tokens of a batch as one list
+                capture(layer, received.pop(layer).reshape(*shape, -1), args[0].reshape(*shape, -1))
+                if layer == last:
+                    raise _StopForward
 
-                handles += [
-                    source.register_forward_pre_hook(keep_input),
-                    mlp.out.original_component.register_forward_pre_hook(hand_over),
-                ]
+            handles.append(self.blocks[layer].get_submodule(mlp.reader).register_forward_pre_hook(keep_input))
+            handles.append(self.output_weights(layer).register_forward_pre_hook(hand_over))
 
-            def run(tokens: Int[Tensor, "b t"], **inputs: Tensor) -> None:
-                try:
-                    with torch.inference_mode():
-                        self.bridge.original_model(input_ids=tokens.to(self.device).long(), use_cache=False, **inputs)
-                except _StopForward:
-                    pass
-
+        def run(tokens: Int[Tensor, "b t"], **inputs: Tensor) -> None:
+            shape[:] = tokens.shape
             try:
-                yield run
-            finally:
-                for handle in handles:
-                    handle.remove()
+                with torch.inference_mode():
+                    self.network(input_ids=tokens.to(self.device).long(), use_cache=False, **inputs)
+            except _StopForward:
+                pass
+
+        try:
+            yield run
+        finally:
+            for handle in handles:
+                handle.remove()
 
     def check(self) -> None:
         """Checks that captured vectors and weights reproduce what the model computes, on a few tokens of every layer.
 
         Raises:
-            NbkitError: naming the first layer whose pre-activation or activation is not reproduced.
+            NbkitError: naming the first layer whose pre-activation or activation is not reproduced; or if a context's
+                vectors are others in company.
         """
-        pre = ("mlp.hook_pre", "mlp.hook_pre_linear")
-        with torch.inference_mode():
-            _, cache = self.bridge.run_with_cache(self.probe(), names_filter=lambda name: name.endswith(pre))
         act_fn, tolerance = activation_function(self.activation), ROUNDING[self.dtype]
+        sums: dict[int, Tensor] = {}
+
+        def keep_sums(layer: int) -> Callable[..., None]:
+            rows = self.mlps[layer].linear
+            return lambda _, __, output: sums.update({layer: as_float(output[..., rows.start : rows.stop])})
 
         def compare(layer: int, pre_mlp: Tensor, activations: Tensor) -> None:
             weights, h = self.neuron_weights(layer), as_float(pre_mlp)
-            linear = f"blocks.{layer}.mlp.hook_pre" + ("_linear" if self.gated else "")
             errors = {
-                "pre-activation": relative_error(h @ weights.w_in.T + weights.b_in, as_float(cache[linear])),
+                "pre-activation": relative_error(
+                    (h @ weights.w_in.T + weights.b_in).reshape(sums[layer].shape), sums[layer]
+                ),
                 "activation": relative_error(weights.activations(h, act_fn), as_float(activations)),
             }
             for what, error in errors.items():
@@ -248,29 +238,26 @@ class LanguageModel:
                         "architecture is not supported"
                     )
 
-        with self.captured(range(self.n_layers), compare) as run:
+        readers = [block.get_submodule(mlp.reader) for block, mlp in zip(self.blocks, self.mlps, strict=True)]
+        handles = [reader.register_forward_hook(keep_sums(layer)) for layer, reader in enumerate(readers)]
+        try:
+            with self.captured(range(self.n_layers), compare) as run:
+                run(self.probe())
+        finally:
+            for handle in handles:
+                handle.remove()
+        both: list[Tensor] = []
+        with self.captured([self.n_layers - 1], lambda _, pre_mlp, __: both.append(as_float(pre_mlp))) as run:
             run(self.probe())
+            run(self.probe()[1:])
+        if not relative_error(both[0][1:], both[1]) <= tolerance:
+            raise NbkitError(f"model {self.name!r}: its layers don't keep the contexts of a batch apart; not supported")
 
-    def _mlp(self, layer: int) -> Any:
+    def _mlp(self, layer: int) -> Mlp:
         if not 0 <= layer < self.n_layers:
             raise NbkitError(f"model {self.name!r} has no layer {layer}: its layers are 0 to {self.n_layers - 1}")
-        return self.blocks[layer].mlp
+        return self.mlps[layer]
 
     def probe(self) -> Int[Tensor, "2 t"]:
-        """Token ids to try the model on: two random contexts of 16 tokens, or as many as it takes, always the same."""
-        generator = torch.Generator().manual_seed(0)
-        shape = (2, min(16, self.n_ctx))
-        return torch.randint(self.d_vocabulary, shape, generator=generator).to(self.device)
-
-
-def _unwrap(module: nn.Module, swapped: list[tuple[nn.Module, str, nn.Module]]) -> None:
-    """Puts the Hugging Face modules back where TransformerLens wrapped them; remembers what it replaced."""
-    from transformer_lens.model_bridge.generalized_components.base import GeneralizedComponent
-
-    for name, child in list(module._modules.items()):
-        while isinstance(child, GeneralizedComponent) and child.original_component is not None:
-            swapped.append((module, name, child))
-            child = child.original_component
-            module._modules[name] = child
-        if child is not None:
-            _unwrap(child, swapped)
+        """Token ids to try the model on: two random contexts, always the same."""
+        return probe(self.token_ids, self.tokenizer.all_special_ids, self.n_ctx).to(self.device)

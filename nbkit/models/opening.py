@@ -1,110 +1,140 @@
-"""Opening a language model by name, hub id or folder."""
+"""Opening a language model by name, hub id or folder, or taking one that is loaded already."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import torch
 
 from nbkit.errors import NbkitError
-from nbkit.files import user_path
-from nbkit.models.language_model import LanguageModel
+from nbkit.models.fingerprint import used_weights
+from nbkit.models.language_model import ROUNDING, LanguageModel
+from nbkit.models.loaded import take
+from nbkit.models.mlp import find_mlp
+from nbkit.models.probe import context_length, owned_ids, probe
+from nbkit.models.sources import open_source
+from nbkit.models.trace import Trace, trace
+from nbkit.models.weights import as_float, relative_error
+
+if TYPE_CHECKING:
+    from transformer_lens.model_bridge import TransformerBridge
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def load_model(
-    name: str | Path,
+    model: str | Path | PreTrainedModel | TransformerBridge,
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
     device: str = "auto",
+    tokenizer: PreTrainedTokenizerBase | None = None,
 ) -> LanguageModel:
     """Opens a language model and checks that its neurons can be captured.
 
     Args:
-        name: `smollm2-135m` (arrives through the package client), a Hugging Face hub id such as `gpt2`, or a local
-            Hugging Face folder. Plain and gated MLPs, causal and bidirectional.
-        dtype: `auto` is bfloat16 where the processor or GPU computes it natively, else float32.
-        device: a torch device; `auto` is the first GPU, else the CPU.
+        model: `smollm2-135m` (arrives through the package client), a Hugging Face hub id such as `gpt2`, a local
+            Hugging Face folder, or a Hugging Face model or TransformerLens bridge that is loaded already, which stays
+            as it is. Plain and gated MLPs, causal and bidirectional.
+        dtype: `auto` is bfloat16 where the processor or GPU computes it natively, else float32; of a loaded model its
+            own.
+        device: a torch device; `auto` is the first GPU, else the CPU; of a loaded model where it is.
+        tokenizer: for a loaded model that doesn't come from a local folder; else the one beside the weights.
 
     Raises:
-        NbkitError: unknown model, no source in reach, weights that are not finite, or an architecture without plain
-            or gated MLP neurons.
+        NbkitError: unknown model, no source in reach, weights that are missing or not finite, or an architecture
+            without plain or gated MLP neurons.
     """
-    target = _device(device)
     if dtype != "auto" and dtype not in DTYPES:
         raise NbkitError(f"unknown dtype {dtype!r}: choose auto, {', '.join(DTYPES)}")
-    precision = _native_dtype(target) if dtype == "auto" else DTYPES[dtype]
-    bridge = _boot(str(name), precision, target)
-    _check_mlps(str(name), bridge)
-    model = LanguageModel(str(name), bridge, bridge.tokenizer, precision, target)
-    with model.native():
-        for tensor_name, tensor in bridge.original_model.state_dict().items():
-            if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-                raise NbkitError(
-                    f"model {str(name)!r}: weight {tensor_name!r} holds NaN or infinite values; the file is damaged or "
-                    f"its numbers are too large for {str(precision).removeprefix('torch.')}"
-                )
-    fast = replace(model, attention="sdpa")
+    target = None if device == "auto" else _device(device)
+    missing: frozenset[str] = frozenset()
+    if isinstance(model, str | os.PathLike):
+        name, target = str(model), target or _device("auto")
+        precision = _native_dtype(target) if dtype == "auto" else DTYPES[dtype]
+        network, own, missing = open_source(name, precision, with_tokenizer=tokenizer is None)
+        network.to(target).eval()
+    else:
+        name, network, own = take(model, None if dtype == "auto" else DTYPES[dtype], target, tokenizer is None)
+    return _look_into(name, network, own if tokenizer is None else tokenizer, missing)
+
+
+def _look_into(name: str, network: Any, tokenizer: Any, missing: Iterable[str]) -> LanguageModel:
+    """Finds the MLPs of a network, and an attention implementation that is right."""
+    weight = network.get_input_embeddings().weight
+    ids = owned_ids(tokenizer, network)
+    if len(np.setdiff1d(ids, tokenizer.all_special_ids)) < 2:  # what transformers makes of a folder without one
+        raise NbkitError(f"model {name!r} comes without a tokenizer: give the model's own, too, as tokenizer=…")
+    for tensor_name, tensor in network.state_dict().items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise NbkitError(
+                f"model {name!r}: weight {tensor_name!r} holds NaN or infinite values; the file is damaged or "
+                f"its numbers are too large for {str(weight.dtype).removeprefix('torch.')}"
+            )
+    tokens = probe(ids, tokenizer.all_special_ids, context_length(network)).to(weight.device)
+    layer = ""
     try:
-        fast.check()
-    except (NbkitError, ValueError, ImportError):
-        # Some models are only right, or only there, with eager attention (soft-capped scores, for instance).
+        network.set_attn_implementation("eager")
+        traced = trace(network, tokens)
+        mlps = []
+        for number, call in enumerate(traced.blocks):
+            layer = f"layer {number} "
+            mlps.append(find_mlp(call, _hint(network.config.get_text_config())))
+    except Exception as error:  # whatever stops it, it is no model of the kind
+        raise _unsupported(name, layer + _first_line(error)) from error
+    absent = sorted(set(missing).intersection(name for name, _ in used_weights(network, traced, None)))
+    if absent:
+        raise NbkitError(f"model {name!r}: {absent[0]!r}, one of {len(absent)} weights, is missing from its files")
+    shapes = sorted({mlp.linear.stop - mlp.linear.start for mlp in mlps})
+    if len(shapes) > 1:
+        raise _unsupported(name, f"its layers have {shapes[0]} to {shapes[-1]} neurons")
+    if len({(mlp.gate is None, mlp.activation) for mlp in mlps}) > 1:
+        raise _unsupported(name, "its layers have neurons of different kinds")
+    blocks = tuple(call.module for call in traced.blocks)
+    model = LanguageModel(name, network, tokenizer, weight.dtype, weight.device, blocks, tuple(mlps))
+    _quicken(model, traced)
+    try:
         model.check()
-        return model
-    return fast
+    except RuntimeError as error:  # of shapes that change on the way
+        raise _unsupported(name, _first_line(error)) from error
+    return model
 
 
-def _boot(name: str, dtype: torch.dtype, device: torch.device) -> Any:
-    from transformer_lens.model_bridge import TransformerBridge
-
-    source = _source(name)
+def _quicken(model: LanguageModel, traced: Trace) -> None:
+    """Lets the model run on PyTorch's own attention where that gives what the eager one gives: some models are only
+    right, or only there, with eager attention (soft-capped scores, for instance)."""
+    tokens, eager = model.probe(), traced.blocks[-1].gave
     try:
-        return TransformerBridge.boot_transformers(source, dtype=dtype, device=str(device))
-    # Whatever transformers, the hub client or the file system raise, the user's way out is one.
-    except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise NbkitError(
-            f"can't open model {name!r}: give smollm2-135m, a hub id that is in reach, or a local Hugging Face folder "
-            f"({type(error).__name__}: {reason})"
-        ) from error
+        model.network.set_attn_implementation("sdpa")
+        fast = trace(model.network, tokens).blocks[-1].gave
+        assert eager is not None and fast is not None
+        if relative_error(as_float(fast), as_float(eager)) <= ROUNDING[model.dtype]:
+            return
+    except (ValueError, ImportError):
+        pass
+    model.network.set_attn_implementation("eager")
 
 
-def _source(name: str) -> str:
-    """The local folder of a model, or its hub id."""
-    from nbkit import assets
+def _hint(config: Any) -> str:
+    """The name that a model's description gives its activation function; "gelu" if it gives none that is known."""
+    from transformers.activations import ACT2CLS
 
-    if name in assets.ASSETS:
-        return str(assets.fetch(name))
-    folder = user_path(name)
-    if folder.exists() or name.startswith((".", "/", "~")):
-        if not (folder / "config.json").is_file():
-            raise NbkitError(f"no model in folder {name!r}: a local model is a Hugging Face folder with a config.json")
-        return str(folder)
-    if not assets.is_offline():
-        return name
-    from huggingface_hub import snapshot_download
-
-    try:
-        return str(snapshot_download(name, local_files_only=True))
-    except (OSError, ValueError) as error:
-        raise NbkitError(
-            f"model {name!r} is not in the hub client's cache, and NBKIT_OFFLINE forbids fetching it: unset "
-            "NBKIT_OFFLINE, or give smollm2-135m or a local Hugging Face folder"
-        ) from error
+    keys = ("hidden_activation", "hidden_act", "activation_function", "activation", "ffn_activation")
+    names = (getattr(config, key, None) for key in keys)
+    return next((name for name in names if isinstance(name, str) and name in ACT2CLS), "gelu")
 
 
-def _check_mlps(name: str, bridge: Any) -> None:
-    """Refuses a model with a layer whose neurons have no input weights of their own, or another number of neurons."""
-    mlps: list[Any] = [getattr(block, "mlp", None) for block in getattr(bridge, "blocks", [])]
-    odd = next((mlp for mlp in mlps if not hasattr(mlp, "W_in") or not hasattr(mlp, "out")), None)
-    if not mlps or odd is not None:
-        kind = type(odd).__name__ if odd is not None else type(bridge.original_model).__name__
-        raise NbkitError(f"model {name!r} has no plain or gated MLP neurons in every layer ({kind}): not supported")
-    widths = {int(mlp.W_in.shape[-1]) for mlp in mlps}
-    if len(widths) > 1:
-        raise NbkitError(f"model {name!r} has layers of {min(widths)} to {max(widths)} neurons: not supported")
+def _unsupported(name: str, reason: str) -> NbkitError:
+    return NbkitError(
+        f"model {name!r} has no plain or gated MLP neurons in every layer ({reason[:150]}): not supported"
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _device(name: str) -> torch.device:

@@ -1,12 +1,13 @@
-"""The weights with which neurons read, the layer norm before them, and their activation functions."""
+"""The weights with which neurons read, and their activation functions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from nbkit.errors import NbkitError
 
@@ -36,11 +37,36 @@ class NeuronWeights:
 
 
 @dataclass(frozen=True)
-class Norm:
-    """The layer norm whose output an MLP reads: output = normalized * scale + shift."""
+class Rows:
+    """A linear layer, or those of its outputs that one branch of an MLP reads: some models compute both in one."""
 
-    scale: Float[Tensor, " d_model"]
-    shift: Float[Tensor, " d_model"]
+    name: str
+    """Of the layer in its block."""
+    start: int
+    stop: int
+    """Of the outputs."""
+
+    def weight(self, block: nn.Module) -> Float[Tensor, "outputs inputs"]:
+        """Their weights, in float32 on the CPU."""
+        return as_float(input_weight(block.get_submodule(self.name))[self.start : self.stop])
+
+    def bias(self, block: nn.Module) -> Float[Tensor, " outputs"]:
+        """Their bias; zeros where the layer has none."""
+        bias = getattr(block.get_submodule(self.name), "bias", None)
+        return torch.zeros(self.stop - self.start) if bias is None else as_float(bias[self.start : self.stop])
+
+
+def is_linear(module: nn.Module) -> bool:
+    """Whether a module is a linear layer that `input_weight` can read."""
+    from transformers.pytorch_utils import Conv1D
+
+    return isinstance(module, nn.Linear | Conv1D)
+
+
+def input_weight(linear: nn.Module) -> Float[Tensor, "outputs inputs"]:
+    """The weights of a linear layer, a row per output."""
+    weight = linear.get_parameter("weight").detach()
+    return weight if isinstance(linear, nn.Linear) else weight.T  # GPT-2's Conv1D has a row per input
 
 
 def activation_function(name: str) -> Callable[[Tensor], Tensor]:
@@ -60,7 +86,7 @@ def activation_function(name: str) -> Callable[[Tensor], Tensor]:
 
 def as_float(tensor: Tensor) -> Tensor:
     """The values in float32, on the CPU."""
-    return tensor.detach().float().cpu()
+    return tensor.detach().float().cpu().contiguous()
 
 
 def relative_error(value: Tensor, expected: Tensor) -> float:

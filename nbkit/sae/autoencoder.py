@@ -1,44 +1,78 @@
-"""A sparse autoencoder of a layer's activations (section 3.3), with ReLU, TopK or BatchTopK latents.
+"""Sparse autoencoders and transcoders of a layer's activations (section 3.3).
 
-    z = act((h - b_dec) @ w_enc + b_enc)        latents
-    reconstruction = z @ w_dec + b_dec
+    x = norm(h)                                 what the encoder's weights receive
+    z = act((x - b_dec) @ w_enc + b_enc)        latents
+    reconstruction = norm^-1(z @ w_dec + b_dec)
 
-Untied, the decoder's rows not normalized, as in the paper. The functions below take any leading dimensions, so a stack
-of autoencoders is one computation (see `nbkit.sae.training.train_saes`).
+Those that are trained here have ReLU, TopK or BatchTopK latents and no norm; untied, the decoder's rows not normalized,
+as in the paper. Those of other codes may differ from this in what `Architecture` lists.
 """
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import normalize
 
 from nbkit.errors import NbkitError
-from nbkit.files import FILE_SCHEMA, check_seal, make_folder, read_tensors, write_json, write_tensors
-from nbkit.sae.foreign import read_checkpoint
+from nbkit.files import make_folder
+from nbkit.sae.architecture import Activation, AnyActivation, Architecture
+from nbkit.sae.equations import activate, affine, pre_activations
+from nbkit.sae.foreign.hub import local_path
+from nbkit.sae.foreign.opening import open_files
+from nbkit.sae.foreign.saelens_export import write_saelens
+from nbkit.sae.initial_weights import initial_weights
+from nbkit.sae.own_folder import SAE_CONFIG, SAE_WEIGHTS, write_folder
+from nbkit.sae.tensors import as_tensor
 
-Activation = Literal["relu", "topk", "batch_topk"]
-SAE_CONFIG = "cfg.json"
-SAE_WEIGHTS = "sae.safetensors"
+__all__ = ["SAE_CONFIG", "SAE_WEIGHTS", "SaeOutput", "SparseAutoencoder", "activate", "pre_activations"]
+
+_LATENTS_OF = "_nbkit_latents_of"
+NORM_EPSILON = 1e-5
+"""What SAELens adds to the standard deviation that a layer norm divides by."""
 
 
 class SaeOutput(NamedTuple):
     """What a sparse autoencoder makes of a batch."""
 
     latents: Float[Tensor, "b d_sae"]
-    reconstruction: Float[Tensor, "b d_in"]
+    reconstruction: Float[Tensor, "b d_out"]
 
 
 class SparseAutoencoder(nn.Module):
-    """A sparse autoencoder. Made by `train_sae`, or read with `SparseAutoencoder.load`."""
+    """A sparse autoencoder or transcoder. Made by `train_sae`, or read with `SparseAutoencoder.load`."""
 
+    d_in: int
+    """Width of the activations that it reads."""
+    d_sae: int
+    """Number of latents."""
+    activation: AnyActivation
+    """`relu`, `topk`, `batch_topk`; read from other codes also `jumprelu` (a threshold for each latent) and `gated`
+    (both of Rajamanoharan et al. 2024), and `groupmax` (sparsify's: the largest of each of k groups)."""
+    k: int | None
+    """Latents kept for an input, of `topk`, `batch_topk` and `groupmax`."""
+    architecture: Architecture
+    """All that the weights don't say."""
+    w_enc: nn.Parameter
+    """(d_in, d_sae) input weights of the latents."""
+    b_enc: nn.Parameter
+    """(d_sae,) their bias; of `gated`, that of the magnitudes."""
+    w_dec: nn.Parameter
+    """(d_sae, d_out) output weights."""
+    b_dec: nn.Parameter
+    """(d_out,) bias of the output, and subtracted from the input where the architecture says so."""
     threshold: Tensor
-    """Of `batch_topk`: the pre-activation above which a latent passes after training; 0 for the others."""
+    """Of `batch_topk`: the pre-activation above which a latent passes after training; of `jumprelu` (d_sae,) one for
+    each latent; 0 for the others."""
+    b_gate: nn.Parameter
+    """(d_sae,) of `gated` only: bias of the gates."""
+    r_mag: nn.Parameter
+    """(d_sae,) of `gated` only: logarithm of the factor of the magnitudes' weights to the gates'."""
+    w_skip: nn.Parameter
+    """(d_in, d_out) of an architecture with a skip connection only: added to the output is h @ w_skip."""
 
     def __init__(
         self, d_in: int, d_sae: int, activation: Activation = "relu", k: int | None = None, seed: int = 0
@@ -59,163 +93,230 @@ class SparseAutoencoder(nn.Module):
             NbkitError: a size below 1, an unknown activation, or a k that is missing, out of range or not wanted.
         """
         super().__init__()
-        _check_sizes(d_in, d_sae, activation, k)
-        self.d_in, self.d_sae, self.activation, self.k = d_in, d_sae, activation, k
-        generator = torch.Generator().manual_seed(seed)
-
-        def uniform(*shape: int, fan_in: int) -> nn.Parameter:
-            return nn.Parameter((2 * torch.rand(*shape, generator=generator) - 1) / fan_in**0.5)
-
-        if activation == "relu":
-            self.w_enc = uniform(d_in, d_sae, fan_in=d_in)
-            self.b_enc = uniform(d_sae, fan_in=d_in)
-            self.w_dec = uniform(d_sae, d_in, fan_in=d_sae)
-            self.b_dec = uniform(d_in, fan_in=d_sae)
-        else:
-            directions = normalize(torch.randn(d_sae, d_in, generator=generator), dim=1)
-            self.w_enc, self.w_dec = nn.Parameter(directions.T.contiguous()), nn.Parameter(directions)
-            self.b_enc, self.b_dec = nn.Parameter(torch.zeros(d_sae)), nn.Parameter(torch.zeros(d_in))
-        self.register_buffer("threshold", torch.zeros(()))
-
-    def encode(self, h: Float[Tensor, "b d_in"]) -> Float[Tensor, "b d_sae"]:
-        """The latents of activations.
-
-        Raises:
-            NbkitError: `h` is not (b, d_in).
-        """
-        if h.ndim != 2 or h.shape[1] != self.d_in:
-            raise NbkitError(
-                f"The activations have shape {tuple(h.shape)}: this sparse autoencoder reads (b, {self.d_in})."
-            )
-        pre = pre_activations(h, self.w_enc, self.b_enc, self.b_dec)
-        if self.activation == "batch_topk":
-            return pre * (pre > self.threshold)
-        return activate(pre, self.activation, self.k)
-
-    def decode(self, z: Float[Tensor, "b d_sae"]) -> Float[Tensor, "b d_in"]:
-        """The reconstruction from latents."""
-        return affine(z, self.w_dec, self.b_dec)
-
-    def forward(self, h: Float[Tensor, "b d_in"]) -> SaeOutput:
-        """Latents and reconstruction; see `encode`."""
-        z = self.encode(h)
-        return SaeOutput(z, self.decode(z))
-
-    def save(self, folder: str | Path) -> None:
-        """Writes `cfg.json` and `sae.safetensors`, each whole or not at all.
-
-        Raises:
-            NbkitError: if the folder can't be written.
-        """
-        folder = Path(folder)
-        make_folder(folder)
-        write_tensors({name: tensor.contiguous() for name, tensor in self.state_dict().items()}, folder / SAE_WEIGHTS)
-        config = {
-            "schema": FILE_SCHEMA,
-            "d_in": self.d_in,
-            "d_sae": self.d_sae,
-            "activation": self.activation,
-            "k": self.k,
-        }
-        write_json(config, folder / SAE_CONFIG)
+        architecture = Architecture(d_in, d_sae, activation, k)
+        if not architecture.is_trainable:
+            raise NbkitError(f"{activation} autoencoders are read from other codes' files, not trained here.")
+        self._take(architecture, initial_weights(architecture, seed))
 
     @classmethod
-    def load(cls, path: str | Path, activation: Activation = "relu", k: int | None = None) -> SparseAutoencoder:
-        """Reads a folder that `save` wrote, or the weights of another code.
-
-        Args:
-            path: the folder; or a file of tensors (`.safetensors`, or a torch state dict, read without running code)
-                named `encoder.weight`, `encoder.bias`, `decoder.weight`, `decoder.bias` as by linear layers, or
-                `W_enc`, `b_enc`, `W_dec`, `b_dec` as by SAELens. Such an encoder must subtract `b_dec` from its input.
-            activation: of a foreign file, which doesn't tell.
-            k: of a foreign file.
+    def of(cls, architecture: Architecture, tensors: dict[str, Tensor]) -> SparseAutoencoder:
+        """The autoencoder of an architecture with these tensors, copied, all in the widest precision among them.
 
         Raises:
-            NbkitError: there is nothing to read, it holds code, a tensor is missing, too many, of a wrong shape or not
-                finite.
+            NbkitError: a tensor is missing, too many, of a wrong shape or not finite.
         """
-        path = Path(path)
-        if not path.is_dir():
-            tensors = read_checkpoint(path)
-            d_in, d_sae = tensors["w_enc"].shape
-            sae = cls(d_in, d_sae, activation, k)
-            tensors.setdefault("threshold", torch.zeros(()))
-        else:
-            sae, tensors = _empty(path), read_tensors(path / SAE_WEIGHTS)
-        _fill(sae, tensors, path)
-        if path.is_dir():
-            check_seal(path / SAE_CONFIG)  # last: the others say more exactly what is wrong
+        _check_tensors(architecture, tensors)
+        dtype = tensors["w_enc"].dtype
+        for tensor in tensors.values():
+            dtype = torch.promote_types(dtype, tensor.dtype)
+        sae = cls.__new__(cls)
+        nn.Module.__init__(sae)
+        sae._take(architecture, {name: tensor.to(dtype, copy=True) for name, tensor in tensors.items()})
         return sae
 
+    def _take(self, architecture: Architecture, tensors: dict[str, Tensor]) -> None:
+        self.architecture = architecture
+        self.d_in, self.d_sae = architecture.d_in, architecture.d_sae
+        self.activation, self.k = architecture.activation, architecture.k
+        for name in architecture.shapes:
+            if name == "threshold":
+                self.register_buffer(name, tensors[name])
+            else:
+                self.register_parameter(name, nn.Parameter(tensors[name]))
 
-def pre_activations(
-    h: Float[Tensor, "... b d_in"],
-    w_enc: Float[Tensor, "... d_in d_sae"],
-    b_enc: Float[Tensor, "... d_sae"],
-    b_dec: Float[Tensor, "... d_in"],
-) -> Float[Tensor, "... b d_sae"]:
-    """(h - b_dec) @ w_enc + b_enc, with b_dec @ w_enc taken into the bias: a matrix product less in the gradient."""
-    return affine(h, w_enc, b_enc - (b_dec[..., None, :] @ w_enc)[..., 0, :])
+    @property
+    def d_out(self) -> int:
+        """Width of the output: `d_in`, but for a transcoder."""
+        return self.architecture.d_out or self.d_in
+
+    @property
+    def bias(self) -> Float[Tensor, " d_sae"]:
+        """What is added to `received(h) @ w_enc`, all taken together: of `gated` that of the gates."""
+        exact = self._exact
+        b = exact(self.b_gate if self.activation == "gated" else self.b_enc)
+        return b - exact(self.b_dec) @ exact(self.w_enc) if self.architecture.apply_b_dec_to_input else b
+
+    def received(self, h: Float[Tensor, "b d_in"]) -> Float[Tensor, "b d_in"]:
+        """What the encoder's weights receive, whose product with them is a latent's neuron embedding.
+
+        These are the activations, normalized if the architecture says so; `b_dec` is a part of `bias`. In the weights'
+        precision, but at least float32: activations of any precision are taken, and so are NumPy arrays and lists.
+
+        Args:
+            h: (b, d_in); of an architecture that reads all heads of attention also (b, heads, d_head).
+
+        Raises:
+            NbkitError: `h` has another shape or holds no real numbers.
+        """
+        return self._normalized(self._checked(h, "activations", self.d_in))[0]
+
+    def encode(self, h: Float[Tensor, "b d_in"]) -> Float[Tensor, "b d_sae"]:
+        """The latents of activations, computed in float32 or wider and returned in the weights' precision.
+
+        Args:
+            h: as for `received`.
+
+        Raises:
+            NbkitError: `h` has another shape or holds no real numbers.
+        """
+        h = as_tensor(h, "The activations")
+        z = self._latents(self.received(h)).to(self.w_enc.dtype)
+        if self._output_needs_input or h.ndim == 3:
+            setattr(z, _LATENTS_OF, h)  # lives as long as these latents do, so decode(encode(h)) is right
+        return z
+
+    def decode(self, z: Float[Tensor, "b d_sae"], h: Float[Tensor, "b d_in"] | None = None) -> Float[Tensor, "b d_out"]:
+        """The reconstruction from latents, or what a transcoder predicts.
+
+        Args:
+            z: the latents.
+            h: what they are latents of: needed where the input is normalized, which is undone, or the architecture has
+                a skip connection, unless `z` is the very tensor that `encode` returned, whose entries may be changed.
+
+        Raises:
+            NbkitError: a wrong shape, or `h` is needed.
+        """
+        a, exact = self.architecture, self._exact
+        out = affine(self._checked(z, "latents", self.d_sae), exact(self.w_dec), exact(self.b_dec))
+        h = getattr(z, _LATENTS_OF, None) if h is None else as_tensor(h, "The activations")
+        if self._output_needs_input:
+            if h is None:
+                what = "has a skip connection" if a.skip else "normalizes its input"
+                raise NbkitError(f"This autoencoder {what}: give decode the activations too, or call it on them.")
+            flat = self._checked(h, "activations", self.d_in)
+            if a.d_out is None:
+                _, scale, mean = self._normalized(flat)
+                out = out * scale + mean
+            if a.skip:
+                out = out + flat @ exact(self.w_skip)
+        out = out.to(self.w_dec.dtype)
+        return out.view(h.shape) if h is not None and h.ndim == 3 else out
+
+    def forward(self, h: Float[Tensor, "b d_in"]) -> SaeOutput:
+        """Latents and reconstruction; see `encode` and `decode`."""
+        z = self.encode(h)
+        return SaeOutput(z, self.decode(z, h))
+
+    def save(self, folder: str | Path, format: Literal["nbkit", "saelens"] = "nbkit") -> None:  # noqa: A002
+        """Writes `cfg.json` and the weights in their precision, each whole or not at all.
+
+        Args:
+            folder: made if it isn't there.
+            format: `nbkit`, with `sae.safetensors`; or `saelens`, with `sae_weights.safetensors`, which SAELens 6 opens
+                (`SAE.load_from_disk`). SAELens keeps a `batch_topk` autoencoder as a `jumprelu` one.
+
+        Raises:
+            NbkitError: the folder can't be written, or SAELens has no such architecture.
+        """
+        writers = {"nbkit": write_folder, "saelens": write_saelens}
+        if format not in writers:
+            raise NbkitError(f"There is no format {format!r}: choose one of {', '.join(writers)}.")
+        folder = Path(folder)
+        make_folder(folder)
+        tensors = {name: tensor.cpu().contiguous() for name, tensor in self.state_dict().items()}
+        writers[format](self.architecture, tensors, folder)
+
+    @classmethod
+    def load(cls, path: str | Path, activation: AnyActivation | None = None, k: int | None = None) -> SparseAutoencoder:
+        """Opens what `save` wrote, or what another code did; in its precision, on the CPU.
+
+        - SAELens, any version: `cfg.json` and `sae_weights.safetensors`; standard, topk, batchtopk (matryoshka too),
+          jumprelu and gated autoencoders, transcoders with and without a skip connection.
+        - EleutherAI's sparsify: `cfg.json` and `sae.safetensors`; autoencoders and transcoders.
+        - dictionary_learning: `config.json` and `ae.pt`; all its classes.
+        - Neel Nanda's, and those that began as his: `25.pt` and `25_cfg.json`; only the file can be given.
+        - Gemma Scope: `params.npz`, or `config.json` and `params.safetensors`. The first is a transcoder's if a folder
+          above it is named so.
+        - A file of weights alone (`.safetensors`, or a torch state dict): `encoder.weight`, `encoder.bias`,
+          `decoder.weight`, `decoder.bias`, or `W_enc`, `b_enc`, `W_dec`, `b_dec`, or `0.weight`, `0.bias`, `1.weight`,
+          `1.bias`, whose encoder subtracts `b_dec` from its input, as the paper's; or `0.weight`, `0.bias`, `2.weight`,
+          `2.bias`, an `nn.Sequential` with an activation in the middle, whose encoder doesn't.
+
+        A description that lies beside weights is obeyed, also when the file of the weights is given; what can't be
+        obeyed is refused by the field's name. Code in a file never runs.
+
+        Args:
+            path: the folder or the file of weights; or `owner/name`, `owner/name/sub/folder` on the Hugging Face hub,
+                where `hf:owner/name` is never taken for a path. `NBKIT_OFFLINE` leaves the hub client's cache.
+            activation: of weights without a description, `relu` if none is given; else it must agree with that.
+            k: likewise, for `topk` and `batch_topk`.
+
+        Raises:
+            NbkitError: there is nothing to read, it holds code, a description says what can't be obeyed or contradicts
+                the weights or the arguments, or a tensor is missing, too many, of a wrong shape or not finite.
+        """
+        place = local_path(path)
+        architecture, tensors = open_files(place, activation, k)
+        try:
+            return cls.of(architecture, tensors)
+        except NbkitError as error:
+            raise NbkitError(f"{place}: {error}") from error
+
+    def _latents(self, x: Float[Tensor, "b d_in"]) -> Float[Tensor, "b d_sae"]:
+        """The latents of what the weights receive."""
+        w, b, b_dec = self._exact(self.w_enc), self._exact(self.b_enc), self._exact(self.b_dec)
+        subtract = self.architecture.apply_b_dec_to_input
+        if self.activation == "gated":
+            shared = x @ w - b_dec @ w if subtract else x @ w
+            return (shared + self._exact(self.b_gate) > 0) * (shared * self._exact(self.r_mag).exp() + b).relu()
+        pre = pre_activations(x, w, b, b_dec) if subtract else affine(x, w, b)
+        if self.activation in ("batch_topk", "jumprelu"):
+            return pre.relu() * (pre > self._exact(self.threshold))
+        if self.activation == "groupmax":
+            assert self.k is not None
+            groups = pre.relu().unflatten(1, (self.k, -1))
+            largest, places = groups.max(2, keepdim=True)
+            return torch.zeros_like(groups).scatter(2, places, largest).flatten(1)
+        return activate(pre, self.activation, self.k)
+
+    def _normalized(self, h: Float[Tensor, "b d_in"]) -> tuple[Tensor, Tensor, Tensor]:
+        """Normalized inputs, and the scale and the mean that bring the output back; an input of zeros stays one."""
+        kind, one, zero = self.architecture.normalize_activations, h.new_ones(()), h.new_zeros(())
+        if kind == "constant_norm_rescale":
+            norm = h.norm(dim=1, keepdim=True)
+            scale = norm.where(norm > 0, 1) / self.d_in**0.5
+            return h / scale, scale, zero
+        if kind == "layer_norm":
+            mean = h.mean(1, keepdim=True)
+            deviation = (h - mean).std(1, keepdim=True)
+            return (h - mean) / (deviation + NORM_EPSILON), deviation, mean
+        return h, one, zero
+
+    def _checked(self, values: Tensor, what: str, width: int) -> Tensor:
+        """A batch in the precision of the computation, on the weights' device, heads one after the other."""
+        x = as_tensor(values, f"The {what}")
+        together = self.architecture.reshape_activations == "hook_z" and what == "activations" and x.ndim == 3
+        flat = x.flatten(1) if together else x
+        if flat.ndim != 2 or flat.shape[1] != width:
+            raise NbkitError(f"The {what} have shape {tuple(x.shape)}: this sparse autoencoder reads (b, {width}).")
+        return flat.to(self.w_enc.device, self._precision)
+
+    @property
+    def _output_needs_input(self) -> bool:
+        """Whether latents alone don't give the output."""
+        a = self.architecture
+        return a.skip or (a.normalize_activations != "none" and a.d_out is None)
+
+    @property
+    def _precision(self) -> torch.dtype:
+        return torch.promote_types(self.w_enc.dtype, torch.float32)
+
+    def _exact(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self._precision)
 
 
-def affine(x: Float[Tensor, "... b i"], w: Float[Tensor, "... i o"], b: Float[Tensor, "... o"]) -> Tensor:
-    """x @ w + b in one pass."""
-    return torch.addmm(b, x, w) if x.ndim == 2 else torch.baddbmm(b[..., None, :], x, w)
-
-
-def activate(pre: Float[Tensor, "... b d_sae"], activation: str, k: int | None) -> Float[Tensor, "... b d_sae"]:
-    """The latents of pre-activations, as they are while training."""
-    if activation == "relu":
-        return pre.relu()
-    assert k is not None
-    shape = pre.shape
-    if activation == "batch_topk":
-        k *= shape[-2]
-        pre = pre.flatten(-2)
-    values, places = pre.topk(k, dim=-1, sorted=False)
-    return torch.zeros_like(pre).scatter_(-1, places, values.relu()).view(shape)
-
-
-def _empty(folder: Path) -> SparseAutoencoder:
-    """An autoencoder of the shape that a saved one has."""
-    try:
-        config = json.loads((folder / SAE_CONFIG).read_text(encoding="utf-8"))
-        if config["schema"] != FILE_SCHEMA:
-            raise NbkitError(f"{folder} has schema {config['schema']}, this nbkit reads {FILE_SCHEMA}: save it again")
-        return SparseAutoencoder(config["d_in"], config["d_sae"], config["activation"], config["k"])
-    except FileNotFoundError as error:
-        raise NbkitError(f"no sparse autoencoder in {folder}: it has no {SAE_CONFIG}") from error
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise NbkitError(f"{folder / SAE_CONFIG} doesn't describe a sparse autoencoder ({error})") from error
-
-
-def _fill(sae: SparseAutoencoder, tensors: dict[str, Tensor], path: Path) -> None:
-    """Takes the weights in.
-
-    Raises:
-        NbkitError: a tensor is missing, too many, of a wrong shape or not finite.
-    """
-    own = sae.state_dict()
-    if odd := sorted(set(own) ^ set(tensors)):
-        what = "lacks" if odd[0] in own else "has besides the weights of a sparse autoencoder"
-        raise NbkitError(f"{path} {what} the tensor {odd[0]!r}")
+def _check_tensors(architecture: Architecture, tensors: dict[str, Tensor]) -> None:
+    shapes = architecture.shapes
+    if odd := sorted(set(shapes) ^ set(tensors)):
+        what = "it lacks" if odd[0] in shapes else "it has besides the weights of such an autoencoder"
+        raise NbkitError(f"{what} the tensor {odd[0][:60]!r}")
     for name, tensor in tensors.items():
-        if tensor.shape != own[name].shape:
+        if tensor.shape != shapes[name]:
             raise NbkitError(
-                f"{path}: {name} has shape {tuple(tensor.shape)}; with d_in = {sae.d_in} and d_sae = {sae.d_sae} it "
-                f"must have {tuple(own[name].shape)}"
+                f"{name} has shape {tuple(tensor.shape)}; with d_in = {architecture.d_in} and d_sae = "
+                f"{architecture.d_sae} it must have {shapes[name]}"
             )
+        if tensor.dtype not in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+            raise NbkitError(f"{name} holds {tensor.dtype}: floating-point numbers of 16 to 64 bits are needed")
         if not bool(tensor.isfinite().all()):
-            raise NbkitError(f"{path}: {name} holds NaN or infinite values")
-    sae.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-
-
-def _check_sizes(d_in: int, d_sae: int, activation: str, k: int | None) -> None:
-    if d_in < 1 or d_sae < 1:
-        raise NbkitError(f"A sparse autoencoder of {d_in} inputs and {d_sae} latents is none: both must be at least 1.")
-    if activation not in get_args(Activation):
-        raise NbkitError(f"There is no activation {activation!r}: choose one of {', '.join(get_args(Activation))}.")
-    if activation == "relu" and k is not None:
-        raise NbkitError(f"k is {k}, and relu keeps every positive latent: leave k out, or choose topk or batch_topk.")
-    if activation != "relu" and (k is None or not 1 <= k <= d_sae):
-        raise NbkitError(f"k is {k}: {activation} needs a number of latents from 1 to {d_sae}.")
+            raise NbkitError(f"{name} holds NaN or infinite values")

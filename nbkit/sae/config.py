@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from nbkit.method.checks import checked_choice, checked_number, checked_seed, checked_whole
-from nbkit.sae.autoencoder import Activation
+from nbkit.sae.architecture import Activation
 from nbkit.sae.loss import Gradient, Over
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from nbkit.errors import NbkitError
 from nbkit.method.checks import checked_number, checked_whole
+from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.sae.latents import (
     ExampleCollector,
     Examples,
@@ -28,7 +29,7 @@ from nbkit.sae.latents import (
 from nbkit.sae.pairs import Pairs
 from nbkit.sae.tensors import as_classes, as_tensor, at_least_float32
 
-__all__ = ["DEAD_BELOW", "Encoder", "Examples", "Measured", "Readout", "measure", "median"]
+__all__ = ["DEAD_BELOW", "Encoder", "Examples", "Measured", "Readout", "measure", "median", "received"]
 
 DEAD_BELOW = 0.005
 """A latent is dead if no training input activates it as much as this: the author's figure, for activations around 1."""
@@ -96,7 +97,7 @@ def measure(
     The arguments are those of `nbkit.evaluate_sae`.
 
     Raises:
-        NbkitError: shapes that don't fit, an empty set, or values that are not finite.
+        NbkitError: a transcoder, shapes that don't fit, an empty set, or values that are not finite.
     """
     train, test = as_tensor(train, "The training activations"), as_tensor(test, "The test activations")
     labels = None if labels is None else as_classes(labels)
@@ -128,7 +129,7 @@ def measure(
             score.add(pairs, images[batch])
         if decode is None:
             continue
-        reconstruction = decode(z)
+        reconstruction = decode(z, h) if isinstance(sae, SparseAutoencoder) else decode(z)
         error = at_least_float32(reconstruction) - at_least_float32(h)
         totals["squared_error"] += float(error.double().square().sum())
         offset = test[batch].double() - origin  # from one of the inputs: no pass for the mean
@@ -146,13 +147,14 @@ def measure(
             f"Latents have activations that are not finite: they may overflow in {str(w_enc.dtype).split('.')[-1]}, "
             "so evaluate the autoencoder in float32 (its method float())."
         )
-    scale = _deviations(train).to(w_enc.device)
+    distances = example_distances(received(sae, test), w_enc, examples)
+    scale = _deviations(received(sae, train)).to(w_enc.device)
     dead = _dead(highest, dead_below)
     columns: dict[str, Tensor] = {
         "n_examples": collector.count,
         "size": examples.sizes,
         "max_activation": highest,
-        **dict(zip(("max_distance", "mean_distance"), example_distances(test, w_enc, examples), strict=True)),
+        **dict(zip(("max_distance", "mean_distance"), distances, strict=True)),
         "participation": participation(at_least_float32(w_enc) * scale.to(at_least_float32(w_enc))[:, None]),
     }
     if labels is not None:
@@ -178,6 +180,11 @@ def measure(
     }
     summary |= {name: median(latents[name][latents["size"] >= 2]) for name in MEDIANS if name in latents}
     return Measured(summary, latents, examples, dead.cpu().numpy())
+
+
+def received(sae: Encoder, h: Float[Tensor, "n d_in"]) -> Float[Tensor, "n d_in"]:
+    """What the input weights receive of inputs: an autoencoder may normalize them first."""
+    return sae.received(h) if isinstance(sae, SparseAutoencoder) else h
 
 
 def median(values: Float[np.ndarray, " m"]) -> float:
@@ -212,8 +219,13 @@ def _deviations(train: Float[Tensor, "n d_in"]) -> Float[Tensor, " d_in"]:
 def _check_activations(sae: Encoder, train: Tensor, test: Tensor) -> None:
     if not isinstance(getattr(sae, "w_enc", None), Tensor):
         raise NbkitError(f"There is nothing to evaluate in a {type(sae).__name__}: give a sparse autoencoder.")
+    if isinstance(sae, SparseAutoencoder) and sae.architecture.d_out is not None:
+        raise NbkitError(
+            "This is a transcoder, which predicts other activations than it reads: only an autoencoder's "
+            "reconstruction of its input can be evaluated."
+        )
     d_in = len(sae.w_enc)
-    for name in ("w_enc", "b_enc", "w_dec", "b_dec"):
+    for name in ("w_enc", "b_enc", "w_dec", "b_dec", "b_gate", "r_mag", "threshold", "w_skip"):
         weights = getattr(sae, name, None)
         if weights is not None and not _is_finite(weights):
             raise NbkitError(f"The autoencoder's {name} holds NaN or infinite values: train it again.")

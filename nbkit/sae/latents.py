@@ -1,7 +1,8 @@
 """Measures of single latents: how far apart the examples of each lie, what they have in common, what it reads.
 
 A latent's *examples* are the first test inputs, in data-set order, that activate it; the embedding of an example is
-h * w_enc[:, j] (b_dec is not subtracted), and distances are cosine distances (equation 3). An embedding of zeros has no
+h * w_enc[:, j], where h is what the encoder's weights receive (see `SparseAutoencoder.received`: b_dec is not
+subtracted, but part of the bias), and distances are cosine distances (equation 3). An embedding of zeros has no
 direction: it counts as distance 1 from every other; a latent none of whose examples has one, as one whose encoder
 weights are zeros, has no distances (NaN). Latents are taken in groups, so that no tensor of
 inputs x latents x d_in is ever made; float64 throughout.

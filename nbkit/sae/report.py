@@ -14,7 +14,7 @@ from nbkit.errors import NbkitError
 from nbkit.method.checks import checked_whole
 from nbkit.method.clusters import FeatureClusters, check_threshold, feature_clusters
 from nbkit.method.metrics import polysemanticity_from_distances
-from nbkit.sae.evaluation import Encoder, Measured, Readout, measure, median
+from nbkit.sae.evaluation import Encoder, Measured, Readout, measure, median, received
 from nbkit.sae.tensors import as_tensor
 
 SAE_CUT, HIDDEN_CUT = 0.05, 0.2
@@ -80,14 +80,15 @@ class SaeReport:
         return self._measured.examples.activations[self._rows(latent)].numpy()
 
     def embeddings(self, latent: int) -> Float[np.ndarray, "size d_in"]:
-        """h * w_enc[:, latent] of the examples, in float64.
+        """h * w_enc[:, latent] of the examples, in float64; h is what the weights receive, normalized if the
+        autoencoder normalizes its input.
 
         Raises:
             NbkitError: there is no such latent.
         """
         rows = self._rows(latent)
-        h = self._test[self._measured.examples.inputs[rows].to(self._test.device)].double().cpu()
-        return (h * self.encoder.w_enc[:, latent].detach().double().cpu()).numpy()
+        h = received(self.encoder, self._test[self._measured.examples.inputs[rows].to(self._test.device)])
+        return (h.detach().double().cpu() * self.encoder.w_enc[:, latent].detach().double().cpu()).numpy()
 
     def has_direction(self, latent: int) -> bool:
         """Whether the embedding of any example of the latent has a direction, so that it has clusters.
@@ -160,8 +161,8 @@ def evaluate_sae(
             of 1, for 0.005 of the largest.
 
     Raises:
-        NbkitError: arguments that don't fit together, an empty set, values that are not finite, or a threshold that is
-            no distance.
+        NbkitError: a transcoder, arguments that don't fit together, an empty set, values that are not finite, or a
+            threshold that is no distance.
     """
     check_threshold(threshold)
     test = as_tensor(test, "The test activations")

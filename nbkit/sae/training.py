@@ -48,8 +48,8 @@ def train_sae(
         NbkitError: the activations are no finite (n, d_in) numbers; the loss is not finite any more, the last good
             checkpoint being kept; `folder` holds the run of another config or other activations.
     """
-    config = config or SaeConfig()
-    run = TrainingRun(_checked(activations), [config])
+    config = SaeConfig() if config is None else config
+    run = TrainingRun(_checked(activations), _checked_configs([config]))
     path = None if folder is None else Path(folder) / CHECKPOINT
     if path is not None:
         make_folder(path.parent)
@@ -79,7 +79,7 @@ def train_saes(
     Raises:
         NbkitError: the activations are no finite (n, d_in) numbers, or the loss is not finite any more.
     """
-    data = _checked(activations)
+    data, configs = _checked(activations), _checked_configs(configs)
     groups: dict[tuple[SaeConfig, bool], list[int]] = {}
     for place, config in enumerate(configs):
         alike = (replace(config, seed=0, l1=0.0, ne=0.0), config.ne > 0)
@@ -94,6 +94,13 @@ def train_saes(
             trained.update(zip(places, run.autoencoders(), strict=True))
             bar.update(len(places))
     return [trained[place] for place in range(len(configs))]
+
+
+def _checked_configs(configs: Sequence[SaeConfig]) -> Sequence[SaeConfig]:
+    for config in configs:
+        if not isinstance(config, SaeConfig):
+            raise NbkitError(f"A {type(config).__name__} is no way to train: give an nbkit.SaeConfig.")
+    return configs
 
 
 def _checked(given: Tensor | np.ndarray) -> Tensor:

@@ -18,8 +18,9 @@ from torch.nn.functional import embedding
 
 from nbkit.errors import NbkitError
 from nbkit.files import read_tensors, write_tensors
-from nbkit.sae.autoencoder import SparseAutoencoder, activate, affine, pre_activations
+from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.sae.config import SaeConfig
+from nbkit.sae.equations import activate, affine, pre_activations
 from nbkit.sae.loss import NeuronEmbeddingLoss
 from nbkit.sae.pairs import Pairs
 from nbkit.sae.sparse_pass import SparsePass

@@ -74,7 +74,9 @@ def test_a_half_written_manifest_is_refused(length: int, copy: Path) -> None:
         open_atlas(copy)
 
 
-@pytest.mark.parametrize("text", ["[]", "{}", "7", "null", '"atlas"', "\x00", '{"schema": 3}', '{"name": "a package"}'])
+@pytest.mark.parametrize(
+    "text", ["[]", "{}", "7", "null", '"atlas"', "\x00", f'{{"schema": {ATLAS_SCHEMA}}}', '{"name": "a package"}']
+)
 def test_a_foreign_manifest_is_refused(text: str, copy: Path) -> None:
     (copy / MANIFEST).write_text(text)
     with pytest.raises(NbkitError, match="is not an atlas's manifest"):
@@ -334,10 +336,40 @@ def test_hostile_text_stays_data(tiny_model: Callable[[str], LanguageModel], tmp
 
 def test_words_ignore_space_and_case(tiny_atlas: Callable[[str], Atlas], tmp_path: Path) -> None:
     folder = shutil.copytree(tiny_atlas("gpt2").path, tmp_path / "copy")
-    pd.DataFrame({"id": [2, 5, 6, 9], "text": [" The", "the", " them", "THE"]}).to_parquet(folder / VOCABULARY)
+    written = [b" The", b"the", b" them", b"THE"]
+    table = pd.DataFrame({"id": [2, 5, 6, 9], "text": "", "bytes": written, "special": False})
+    table.to_parquet(folder / VOCABULARY)
     words = Atlas(folder, tiny_atlas("gpt2").manifest).words
     assert words[2] == words[5] == words[9] != words[6]
     assert words[[0, 1, 3, 4, 7, 8]].tolist() == [-1] * 6
+
+
+def test_words_are_told_apart_by_what_tokens_are(tiny_atlas: Callable[[str], Atlas], tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_atlas("gpt2").path, tmp_path / "copy")
+    tokens: list[tuple[bytes, bool]] = [
+        *[(b"\xe3", False), (b" \xe3", False), (b"\xe3\x81", False), ("\ufffd".encode(), False)],  # all read U+FFFD
+        *[("\u202e".encode(), False), ("⟨U+202E⟩".encode(), False), (b"\n", False), ("↵".encode(), False)],
+        *[("é".encode(), False), ("e\u0301".encode(), False), (b"", False), (b"", False), (b" ", False)],
+        *[(b"[A]", True), (b"[a]", True), (b"[A]", False), ("⟨E3⟩".encode(), False)],
+        *[("東".encode(), False), (" 東".encode(), False), ("МОСКВА".encode(), False), ("москва".encode(), False)],
+    ]
+    written, special = zip(*tokens, strict=True)
+    table = pd.DataFrame({"id": range(len(tokens)), "text": "", "bytes": written, "special": special})
+    table.to_parquet(folder / VOCABULARY)
+    words = Atlas(folder, tiny_atlas("gpt2").manifest).words
+    same = [(i, j) for i in range(len(words)) for j in range(i) if words[i] == words[j]]
+    assert same == [(12, 6), (18, 17), (20, 19)]  # space alone, and words that differ in space or case
+
+
+def test_a_token_that_writes_nothing_is_shown_by_its_number(tiny_atlas: Callable[[str], Atlas], tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_atlas("gpt2").path, tmp_path / "copy")
+    table = pd.read_parquet(folder / VOCABULARY)
+    table.loc[table["id"] == 40, "bytes"] = b""
+    table.to_parquet(folder / VOCABULARY)
+    atlas = Atlas(folder, tiny_atlas("gpt2").manifest)
+    assert atlas.token_strings([40, 41]) == ["⟨token 40⟩", tiny_atlas("gpt2").token_strings([41])[0]]
+    shown = [snippet for neuron in atlas.iterate(0) for snippet in neuron.snippets]
+    assert any(snippet.key_token == "⟨token 40⟩" for snippet in shown)
 
 
 def test_a_read_does_not_change_the_atlas(tiny_atlas: Callable[[str], Atlas], copy: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from nbkit.atlas.cached import atlas_for
@@ -58,6 +59,8 @@ CHANGES: list[dict[str, Any]] = [
     {"seed": 1},
     {"dtype": "bfloat16"},
     {"device": "auto"},
+    {"field": "body"},
+    {"unique": True},
 ]
 
 
@@ -101,6 +104,54 @@ def test_a_changed_file_is_another_corpus_or_model(
     assert len(set(built)) == 5
 
 
+def test_a_change_deep_in_a_folder_is_another_corpus_or_model(
+    request_for: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[Path] = []
+    monkeypatch.setattr("nbkit.models.load_model", lambda *_, **__: None)
+    monkeypatch.setattr("nbkit.corpora.load_contexts", lambda *_, **__: None)
+    monkeypatch.setattr("nbkit.atlas.build.build_atlas", lambda model, contexts, folder, config: built.append(folder))
+    texts, model = tmp_path / "texts", Path(request_for["model"])
+    (texts / "a" / "b").mkdir(parents=True)
+    (model / "parts").mkdir()
+    for path in (texts / "one.txt", texts / "a" / "b" / "two.jsonl", texts / "picture.png", model / "parts" / "x.json"):
+        path.write_text("{}")
+    for corpus in (texts, f"{texts}/**/*.jsonl"):
+        built.clear()
+        for change in (None, texts / "a" / "b" / "two.jsonl", model / "parts" / "x.json"):
+            if change:
+                touch(change)
+            atlas_for(**request_for | {"corpus": corpus})
+        assert len(set(built)) == 3, "each change counts"
+        touch(texts / "picture.png")
+        atlas_for(**request_for | {"corpus": corpus})
+        assert built[-1] == built[-2], "what is not read does not"
+
+
+def test_whole_numbers_of_numpy_are_the_same_request(
+    request_for: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[Path] = []
+    monkeypatch.setattr("nbkit.models.load_model", lambda *_, **__: None)
+    monkeypatch.setattr("nbkit.corpora.load_contexts", lambda *_, **__: None)
+    monkeypatch.setattr("nbkit.atlas.build.build_atlas", lambda model, contexts, folder, config: built.append(folder))
+    atlas_for(**request_for)
+    numbers = {"length": np.int64(16), "limit": np.int32(6), "layers": np.array([1]), "seed": np.int64(0)}
+    atlas_for(**request_for | numbers)
+    assert built[0] == built[1]
+
+
+def test_an_atlas_that_is_there_is_opened(request_for: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    built = atlas_for(**request_for)
+    moved = built.path.rename(built.path.parents[2] / "my atlas")
+    monkeypatch.setattr("nbkit.models.load_model", no_model)
+    for folder in (moved, str(moved)):
+        found = atlas_for(**request_for | {"model": "gpt2", "corpus": "brown", "limit": 3, "atlas": folder})
+        assert (found.path, found.manifest) == (moved, built.manifest)
+    with pytest.raises(NbkitError, match="no atlas in"):
+        atlas_for(atlas=moved / "nothing")
+
+
 def test_a_changed_corpus_file_is_scanned_again(request_for: dict[str, Any], tmp_path: Path) -> None:
     first = atlas_for(**request_for)
     Path(request_for["corpus"]).write_text(TEXT.upper())
@@ -117,6 +168,11 @@ def test_a_changed_corpus_file_is_scanned_again(request_for: dict[str, Any], tmp
         ({"layers": [9]}, "has no layer 9"),
         ({"layers": "some"}, "layers is 'some'"),
         ({"length": 1000}, "context of 1000 tokens is not possible"),
+        ({"length": "16"}, "length is '16': it must be a whole number"),
+        ({"limit": 1.5}, "limit is 1.5: it must be a whole number"),
+        ({"corpus": "nowhere/*.txt"}, "There is no file nowhere"),
+        ({"corpus": ["some text"]}, "corpus is of type list: .* Use load_contexts and build_atlas"),
+        ({"model": object()}, "model is of type object: atlas_for finds atlases again by names and paths"),
         ({"dtype": "int4"}, "unknown dtype 'int4'"),
     ],
 )

@@ -97,9 +97,10 @@ def test_gated_neurons_without_a_branch(zeros: tuple[bool, bool], tmp_path: Path
     """Without biases such neurons never fire; with one they fire as the other branch says."""
     model = load_model(make_model("llama", tmp_path / "llama"), dtype="float32", device="cpu")
     with torch.no_grad():
-        for branch, zero in zip((getattr(model.blocks[1].mlp, "in"), model.blocks[1].mlp.gate), zeros, strict=True):
+        mlp = model.network.model.layers[1].mlp
+        for branch, zero in zip((mlp.up_proj, mlp.gate_proj), zeros, strict=True):
             if zero:
-                branch.original_component.weight[PRUNED] = 0
+                branch.weight[PRUNED] = 0
     atlas = build_atlas(model, random_contexts(40, 32), tmp_path / "atlas", AtlasConfig(layers=[1]), progress=False)
     neuron = atlas.neuron(1, PRUNED)
     assert len(neuron) == 0
@@ -112,7 +113,7 @@ def test_gated_neurons_without_a_branch(zeros: tuple[bool, bool], tmp_path: Path
 def test_a_model_of_zeros_alone(tmp_path: Path) -> None:
     model = load_model(make_model("gpt2", tmp_path / "gpt2"), dtype="float32", device="cpu")
     with torch.no_grad():
-        getattr(model.blocks[0].mlp, "in").original_component.weight.zero_()
+        model.network.transformer.h[0].mlp.c_fc.weight.zero_()
     atlas = build_atlas(model, random_contexts(20, 16), tmp_path / "atlas", AtlasConfig(layers=[0]), progress=False)
     fired = int((atlas.neurons["n_examples"] > 1).sum())
     assert f"; {fired} of 40 neurons have no direction: NaN" in atlas.summary and fired > 5
@@ -150,7 +151,7 @@ def test_an_overflow_costs_the_neuron_alone(
     config = AtlasConfig(layers=[2], batch_size=8, block_size=16)
     maxima = np.full((N_LAYERS, D_MLP), 0.5) if given else None
     plain = build_atlas(model, contexts, tmp_path / "plain", config, maxima, progress=False)
-    index = int(plain.neurons["n_examples"].idxmax())
+    index = int(plain.neurons["n_examples"].to_numpy().argmax())
     bad = [overflowing(model, 2, index, context, value) for _ in range(2)]
     atlas = build_atlas(bad[0], contexts, tmp_path / "bad", config, maxima, progress=False)
     neuron = atlas.neuron(2, index)
@@ -173,7 +174,7 @@ def test_what_reads_an_overflow_is_refused(tmp_path: Path) -> None:
     """A weight that overflows one neuron of layer 0 leaves no finite number in the residual stream behind it."""
     model = load_model(make_model("gpt2", tmp_path / "gpt2"), dtype="float32", device="cpu")
     with torch.no_grad():
-        getattr(model.blocks[0].mlp, "in").original_component.weight[:, 7] = 3e38
+        model.network.transformer.h[0].mlp.c_fc.weight[:, 7] = 3e38
     alone = build_atlas(model, random_contexts(20, 16), tmp_path / "0", AtlasConfig(layers=[0]), progress=False)
     assert "1 of 40 neurons have activations that are not finite" in alone.summary
     with pytest.raises(NbkitError, match="layer 1: activations that are not finite in contexts 0 to 15"):

@@ -74,6 +74,29 @@ def test_equals_a_slow_loop_over_the_public_functions(
     assert actual["n_clusters"].max() > 2 and actual["silhouette"].notna().sum() > 2
 
 
+def test_agreement_tells_parts_of_characters_apart(scripts_atlas: Atlas) -> None:
+    vocabulary = scripts_atlas.vocabulary.set_index("id")["bytes"]
+
+    def word(token: int) -> str:
+        try:
+            return str(vocabulary[token].decode().strip().casefold())
+        except UnicodeDecodeError:
+            return f"part {token}"
+
+    table = scripts_atlas.neurons.set_index(["layer", "index"])["token_agreement"].dropna()
+    parts = 0
+    for (layer, index), agreement in table.items():
+        neuron = scripts_atlas.neuron(layer, index)
+        words = [word(token) for token in neuron.key_ids]
+        labels = neuron.clusters(0.5).labels
+        assert agreement == pytest.approx(adjusted_rand_score(words, labels), abs=1e-12)
+        by_id = adjusted_rand_score(neuron.key_ids, labels)
+        parts += sum(each.startswith("part") for each in words)
+        if all(each.startswith("part") for each in words):
+            assert agreement == pytest.approx(by_id, abs=1e-12)
+    assert len(table) > 70 and parts > 500
+
+
 def test_matched_columns_have_the_default_embedding_s_number_of_clusters(atlas: Callable[[str], Atlas]) -> None:
     opened = atlas("llama")
     default, other = opened.neurons, opened.metrics("pre_mlp", progress=False)

@@ -239,9 +239,9 @@ def test_a_config_that_does_not_fit_the_model_is_refused(
 
 def test_an_activation_that_is_not_finite_is_reported(tmp_path: Path) -> None:
     model = load_model(make_model("llama", tmp_path / "llama"), dtype="float32")
-    mlp = model.blocks[1].mlp
+    mlp = model.network.model.layers[1].mlp
     with torch.no_grad():
-        getattr(mlp, "in").original_component.weight.mul_(1e30)
-        mlp.gate.original_component.weight.mul_(1e30)
+        mlp.up_proj.weight.mul_(1e30)
+        mlp.gate_proj.weight.mul_(1e30)
     with pytest.raises(NbkitError, match="layer 1: activations that are not finite"):
         scan_block(model, random_contexts(8, 16), 0, AtlasConfig().resolved(model))

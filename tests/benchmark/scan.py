@@ -67,10 +67,10 @@ def scan_against_bare_forward(model: LanguageModel, contexts: Contexts) -> float
 
 
 def bare_forward(model: LanguageModel, contexts: Contexts, start: int, n: int, batch_size: int) -> None:
-    with model.native(), torch.inference_mode():
+    with torch.inference_mode():
         for offset in range(start, start + n, batch_size):
             tokens = torch.from_numpy(contexts.tokens[offset : offset + batch_size]).long().to(model.device)
-            model.bridge.original_model.model(tokens, use_cache=False)
+            model.network.model(tokens, use_cache=False)
 
 
 def metrics_against_scan(atlas: Atlas, tokens_per_second: float) -> None:

@@ -10,8 +10,9 @@ import nbformat
 import pytest
 
 import nbkit
-from nbkit.book.build import Profile, build, parameters_of, prepare, read_profile
+from nbkit.book.build import build, parameters_of, prepare
 from nbkit.book.notebooks import execute, parameter_names
+from nbkit.book.profile import Profile, read_profile
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.shards import AtlasShards
 from nbkit.features.importance import kept_importance
@@ -143,11 +144,34 @@ def test_a_page_carries_its_parameters_in_one_folded_cell(mini_book: Path) -> No
 def test_what_is_published_names_no_path_of_this_machine(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    write_notebook(tmp_path / "page.ipynb", [("code", "a = 1", ["parameters"]), ("code", "a", [])])
+    write_notebook(tmp_path / "page.ipynb", [("code", "a = 1", ["parameters"]), ("code", "type(a)", [])])
     write_notebook(tmp_path / "other.ipynb", [("code", "1 + 1", [])])
-    execute({tmp_path / "page.ipynb": {}, tmp_path / "other.ipynb": {}}, out)
+    given = {"a": {"model": str(tmp_path / "my model"), "texts": [str(tmp_path), "~/texts", "brown", "hf:a/b", 0.5]}}
+    execute({tmp_path / "page.ipynb": given, tmp_path / "other.ipynb": {}}, out)
     for path in out.iterdir():
         assert str(tmp_path) not in path.read_text(encoding="utf-8")
+    shown, _ = nbformat.read(out / "page.ipynb", as_version=4).cells
+    expected = f'''a = {{"model": "my model", "texts": ["{tmp_path.name}", "texts", "brown", "hf:a/b", 0.5]}}'''
+    assert shown.source == f"a = 1\n\n# set by the profile\n{expected}"
+
+
+def test_the_folder_of_an_atlas_lies_in_the_books(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(profile: Profile) -> None:
+        raise NbkitError(f"asked for {profile.atlas['atlas']}")
+
+    monkeypatch.setattr("nbkit.book.build.prepare", stop)
+    monkeypatch.setattr("nbkit.book.frontend.collect", lambda folder: None)
+    for given, folder in (("my-atlas", root / "my-atlas"), ("/else/my-atlas", "/else/my-atlas")):
+        (root / "book" / "profiles" / "quick.yaml").write_text(f"atlas: {{atlas: {given}}}\n", encoding="utf-8")
+        with pytest.raises(NbkitError, match=f"asked for {folder}$"):
+            build("quick", root=root, out=root / "_build")
+
+
+def test_a_profile_is_checked_before_anything_is_made(root: Path) -> None:
+    (root / "book" / "profiles" / "quick.yaml").write_text("atlas: {limit: many}\n", encoding="utf-8")
+    with pytest.raises(NbkitError, match="The profile's atlas: limit is 'many', and must be a whole number"):
+        build("quick", root=root, out=root / "_build")
+    assert not (root / "_build").exists()
 
 
 def test_an_atlas_is_made_ready_for_its_explorer_once(

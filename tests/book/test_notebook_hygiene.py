@@ -222,6 +222,17 @@ def test_one_default_atlas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert len(folders) > 2 and len(set(folders)) == 1
 
 
+@every_notebook
+def test_an_atlas_that_is_there_can_be_opened_instead(path: Path) -> None:
+    """In one way: a parameter that is None in git, handed to the one call that finds the atlas."""
+    calls = [cell.source for cell in code_cells(path) if "atlas_for(" in cell.source]
+    assert len(calls) == ("corpus" in parameters_of(path))
+    for source in calls:
+        assert parameters_of(path)["atlas"] is None
+        assert "    atlas=atlas,\n" in source
+    assert not [cell for cell in code_cells(path) if "open_atlas(" in cell.source]
+
+
 def test_the_command_line_and_python_read_as_much() -> None:
     defaults = [signature(function).parameters["limit"].default for function in (load_contexts, atlas_for, cli.atlas)]
     assert defaults == [read_profile("default")["atlas"]["limit"]] * 3

@@ -86,6 +86,7 @@ def test_every_page_names_what_made_it(quick_book: Path) -> None:
         return [f"{name} {importlib.metadata.version(name)}" for name in names]
 
     language = ["model smollm2-135m (", " on c", "corpus brown", "384 contexts of 128", "seed 0"]
+    language += ["the checkpoint is SmolLM2-135M-Instruct, de-quantized from 4-bit Q4_1"]
     language += versions("torch", "transformers", "transformer-lens")
     mnist = ["MNIST", "seed", "float32", *versions("torch", "numpy", "scipy")]
     for path in (REPOSITORY / "book").glob("*.ipynb"):

@@ -94,8 +94,8 @@ much, by its bias; and one that is zeros altogether, as those that pad a width."
 def prune(model: LanguageModel) -> None:
     """Zeros the input weights of two neurons in every layer of a tiny GPT-2."""
     with torch.no_grad():
-        for block in model.blocks:
-            layer = getattr(block.mlp, "in").original_component
+        for block in model.network.transformer.h:
+            layer = block.mlp.c_fc
             layer.weight[:, [PRUNED, PADDED]] = 0
             layer.bias[[PRUNED, PADDED]] = torch.tensor([0.7, 0.0])
 

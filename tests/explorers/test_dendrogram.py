@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 
+from nbkit.atlas.snippets import Snippet
 from nbkit.errors import NbkitError
 from nbkit.explorers import DendrogramExplorer
 from nbkit.explorers.dendrogram.dendrogram import explorer_data
@@ -29,6 +30,24 @@ def test_the_data_hold_the_tree_and_the_examples() -> None:
         assert np.allclose(data["activations"][i], snippet.activations, rtol=5e-3)
         assert data["keys"][i] == snippet.key
         assert (data["contexts"][i], data["positions"][i]) == (snippet.context, snippet.position)
+
+
+def test_key_tokens_that_look_alike_are_told_apart() -> None:
+    neuron = example_neuron(4)
+    for number, word in enumerate((3, 3, 8, 8)):
+        neuron.snippets[number] = Snippet(("a ", "↵", " b"), (0.0, 9.0, 0.0), 1, number, 1, word)
+    data = json.loads(explorer_data(neuron))
+    keys = [tokens[key] for tokens, key in zip(data["tokens"], data["keys"], strict=True)]
+    assert keys[0] == keys[1] != keys[2] == keys[3]
+    assert [data["vocabulary"][key] for key in keys] == ["↵"] * 4
+
+
+def test_tokens_that_share_a_character_are_sent_as_one() -> None:
+    neuron = example_neuron(1)
+    neuron.snippets[0] = Snippet(("x", "\udce6\udc9d", "\udcb1", "\udce3"), (0.5, 1.0, 9.0, 0.0), 2, 0, 2)
+    data = json.loads(explorer_data(neuron))
+    assert [data["vocabulary"][token] for token in data["tokens"][0]] == ["x", "東", "⟨E3⟩"]
+    assert (data["keys"], data["activations"]) == ([1], [[0.5, 9.0, 0.0]])
 
 
 @pytest.mark.parametrize("threshold", [0.05, 0.3, 0.5, 0.8, 1.0])

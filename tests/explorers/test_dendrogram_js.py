@@ -122,6 +122,38 @@ def test_numbers_words_and_key_tokens() -> None:
     ]
 
 
+def test_tokens_that_share_a_character_in_the_browser() -> None:
+    script = (
+        module_text("shared/snippets.js")
+        + """
+    const data = { vocabulary: ["⟨E6⟩⟨9D⟩", "⟨B1⟩", "x", "x"], raw: { 0: "\\udce6\\udc9d", 1: "\\udcb1" },
+      tokens: [[2, 0, 1], [0, 1, 2], [3, 0, 2], [2, 3, 3]], keys: [1, 1, 0, 0],
+      activations: [[1, 5, 2], [3, 4, 9], [6, 0, 0], [1, 0, 0]] };
+    const values = (example) =>
+      examplePieces(data, example).map((piece) => pieceValue(data, example, piece, data.activations[example]));
+    console.log(JSON.stringify([
+      [0, 1, 2].map((example) => examplePieces(data, example).map((piece) => piece.text)), [0, 1].map(values),
+      frequentKeys(data, [0, 1, 2, 3], 9), keyText(data, 0), pieceValue(data, 1, { first: 2, last: 2 }, [0.5, 1]),
+    ]));"""
+    )
+    texts, values, keys, key, unknown = json.loads(run_module(script.replace("\\\\", "\\")))
+    assert texts == [["x", "東"], ["東", "x"], ["x", "⟨E6⟩⟨9D⟩", "x"]]
+    assert values == [[1, 5], [4, 9]]
+    assert keys == [["東", 1], ["東", 1], ["x", 1], ["x", 1]]  # four tokens, though two look like two others
+    assert (key, unknown) == ("東", None)
+
+
+def test_a_snippet_is_read_in_the_direction_of_most_of_its_letters() -> None:
+    script = (
+        module_text("shared/snippets.js")
+        + """
+    const texts = ["an مدينة", "مدينة Cairo", "<s> في مدينة كبيرة", "שלום x", "123", "東京"];
+    const data = { vocabulary: texts, tokens: texts.map((_, i) => [i]), keys: texts.map(() => 0) };
+    console.log(JSON.stringify(texts.map((_, i) => directionOf(data, i))));"""
+    )
+    assert json.loads(run_module(script)) == ["rtl", "ltr", "rtl", "rtl", "ltr", "ltr"]
+
+
 def test_the_served_module_exports_a_widget_and_imports_nothing() -> None:
     text = module_text("dendrogram/dendrogram.js")
     assert "import" not in [line.split(" ")[0] for line in text.splitlines()]

@@ -25,6 +25,7 @@ from nbkit.mnist.images import MEAN, STD, Mnist
 from nbkit.mnist.mlp import MnistMLP
 from nbkit.mnist.reports import HIDDEN_NAME, latent_view, report_on
 from nbkit.mnist.view import LatentView, MlpWeights, activation_curve
+from nbkit.sae.architecture import Architecture
 from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.sae.report import HIDDEN_CUT, SAE_CUT, evaluate_sae
 from tests.examples.latents import DIGITS, HIDDEN, HOSTILE_NAME, LATENTS, ExampleModels, example_models
@@ -256,12 +257,29 @@ def test_a_latent_that_nothing_activates_can_be_explored(hidden: Hidden) -> None
     assert len(view.examples[3]) == len(view.clusters[3]) == 0 and np.isnan(view.curves[3]).all()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_bias_that_the_browser_adds_is_the_architectures(hidden: Hidden, dtype: torch.dtype) -> None:
+    weights = dict(SparseAutoencoder(64, 20, seed=1).to(dtype).state_dict())
+    sae = SparseAutoencoder.of(Architecture(64, 20, apply_b_dec_to_input=False), weights)
+    view = latent_view("Some", hidden, report_on(hidden, sae), sae)
+    assert view.encoder is not None
+    w, b = view.encoder
+    reached = np.maximum(hidden.test.numpy() @ w + b, 0)
+    latents = sae.encode(hidden.test).detach().float().numpy()
+    np.testing.assert_allclose(reached, latents, rtol=1e-2 if dtype == torch.bfloat16 else 1e-5, atol=1e-5)
+    assert np.array_equal(b, sae.b_enc.detach().float().numpy())
+
+
 def test_autoencoders_that_the_browser_can_not_compute_are_refused(hidden: Hidden) -> None:
     for activation in ("topk", "batch_topk"):
         sae = SparseAutoencoder(64, 20, activation, k=2)  # type: ignore[arg-type]
         report = report_on(hidden, sae)
         with pytest.raises(NbkitError, match=f"'Some' is a {activation} autoencoder"):
             latent_view("Some", hidden, report, sae)
+    weights = dict(SparseAutoencoder(64, 20).state_dict())
+    normalizing = SparseAutoencoder.of(Architecture(64, 20, normalize_activations="layer_norm"), weights)
+    with pytest.raises(NbkitError, match="normalizes its input or is a transcoder: there are maps only where"):
+        latent_view("Some", hidden, report_on(hidden, normalizing), normalizing)
     with pytest.raises(NbkitError, match="64"):
         report_on(hidden, SparseAutoencoder(32, 20))
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer, models
+from transformers import PreTrainedTokenizerFast
 
 import nbkit.features.importance
 from nbkit.atlas.atlas import Atlas, open_atlas
@@ -181,6 +184,18 @@ def test_the_share_lost_by_hand() -> None:
 
 def test_the_mask_token_is_the_tokenizer_s_own_or_a_blank(tiny_model: Callable[[str], LanguageModel]) -> None:
     assert [mask_token(tiny_model(name)) for name in ("bert", "llama", "gpt2")] == [MASK, BLANK, BLANK]
+
+
+def test_a_vocabulary_without_an_underscore_has_its_unknown_token_or_a_sentence() -> None:
+    def model(names: list[str], **special: str) -> LanguageModel:
+        tokenizer = Tokenizer(models.WordLevel({name: number for number, name in enumerate(names)}, **special))
+        fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)
+        return cast(LanguageModel, SimpleNamespace(tokenizer=fast, name="seven"))
+
+    assert mask_token(model(list("xyz_.,!"))) == 3
+    assert mask_token(model([*"xyz.,!", "[UNK]"], unk_token="[UNK]")) == 6
+    with pytest.raises(NbkitError, match=r"'seven' needs .* neither a mask token nor an underscore nor"):
+        mask_token(model(list("xyzabc!")))
 
 
 def test_it_is_kept_for_the_medoids_of_the_features(

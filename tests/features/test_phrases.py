@@ -17,6 +17,7 @@ from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.build import build_atlas
 from nbkit.atlas.manifest import VOCABULARY
 from nbkit.features.phrases import PHRASES, phrases_of
+from nbkit.features.spelling import spelling_of
 from nbkit.features.table import features_of
 from nbkit.features.words import Words, normalized, words_of
 from nbkit.files import write_table
@@ -47,9 +48,9 @@ TEXTS = [
 
 def example_words(contexts: list[list[str]]) -> tuple[Words, list[list[str]]]:
     """The words of contexts that are given token by token; and as text."""
-    vocabulary = pd.DataFrame({"id": np.arange(len(TEXTS)) * 2, "text": TEXTS})
+    raw_texts = {2 * number: text for number, text in enumerate(TEXTS)}
     tokens = np.array([[2 * TEXTS.index(token) for token in context] for context in contexts])
-    words = words_of(cast(Atlas, SimpleNamespace(vocabulary=vocabulary, tokens=tokens)))
+    words = words_of(spelling_of(cast(Atlas, SimpleNamespace(raw_texts=raw_texts, tokens=tokens))))
     numbers = [dict.fromkeys(row) for row in words.number.tolist()]
     return words, [[words.strings[words.text[number]] for number in row] for row in numbers]
 
@@ -148,7 +149,8 @@ def few_letters(tmp_path: Path, tiny_model: Callable[[str], LanguageModel]) -> A
     atlas = build_atlas(tiny_model("llama"), contexts, tmp_path / "atlas", progress=False)
     table = pd.read_parquet(atlas.path / VOCABULARY)
     glued = [CHARACTERS[i] for i in table["id"]]  # the tiny tokenizer puts a space before every character
-    write_table(table.assign(text=glued), atlas.path / VOCABULARY)
+    written = [text.encode() for text in glued]
+    write_table(table.assign(text=glued, bytes=written), atlas.path / VOCABULARY)
     return Atlas(atlas.path, atlas.manifest)
 
 

@@ -271,6 +271,11 @@ def test_a_mistake_of_another_kind_is_not_passed_over() -> None:
         featured(atlas)
 
 
+def test_key_words_that_look_alike_are_counted_apart() -> None:
+    snippets = [Snippet(("the", "↵"), (0.0, 1.0), 1, 0, 1, key_word=word) for word in (3, 3, 8)]
+    assert key_words(cast(Neuron, SimpleNamespace(snippets=snippets))) == "↵ (2), ↵ (1)"
+
+
 def test_key_words_are_the_most_frequent_first() -> None:
     tokens = (" bank", "bank", " charge", " light", " charge", "bank ", "↵", " ")
     snippets = [Snippet(("the", token), (0.0, 1.0), 1, 0, 1) for token in tokens]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def normalized(architecture: str, norm: nn.Module, read: Tensor, at: Tensor) -> 
 
 
 @torch.no_grad()
-def reference(architecture: str, folder: Path, layer: int, neuron: int, size: int | None = None) -> np.ndarray:
+def reference(architecture: str, folder: Path, layer: int, neuron: int) -> np.ndarray:
     """The change of every logit, by the push, times the norms' divisions, minus the mean over the vocabulary."""
     network = fresh_network(architecture, folder).double()
     weight = network.get_submodule(OUTPUT[architecture].format(layer)).get_parameter("weight")
@@ -54,7 +55,7 @@ def reference(architecture: str, folder: Path, layer: int, neuron: int, size: in
     head = network.get_output_embeddings()
     pushed, before = (head(normalized(architecture, norm, residual + step * push, residual)) for step in (small, 0))
     centered = residual - residual.mean() if architecture == "gpt2" else residual
-    effects = ((pushed - before) / small * centered.square().mean().sqrt())[:size]
+    effects = (pushed - before) / small * centered.square().mean().sqrt()
     change: np.ndarray = (effects - effects.mean()).numpy()
     return change
 
@@ -100,14 +101,28 @@ def test_rows_of_the_unembedding_without_a_token_do_not_count(
     tiny_folder: Callable[[str], Path], tiny_model: Callable[[str], LanguageModel]
 ) -> None:
     class Smaller:
-        def __len__(self) -> int:
-            return 60
+        """Without some of the tokens, the last among them: a vocabulary with holes in a padded embedding."""
 
+        all_special_ids = (1, 2)
+
+        def get_vocab(self) -> dict[str, int]:
+            return {str(i): i for i in owned}
+
+    owned = [i for i in range(60) if i % 7]
     model = replace(tiny_model("llama"), tokenizer=Smaller())
     unembedding = direct_unembedding(model)
-    assert unembedding is not None
-    expected = reference("llama", tiny_folder("llama"), 1, 3, size=60)
-    assert_effects(logit_effects(model, 1, unembedding), 3, expected)
+    assert unembedding is not None and len(unembedding) == len(owned)
+    expected = reference("llama", tiny_folder("llama"), 1, 3)[owned]
+    effects = read_effects(logit_effects(model, 1, unembedding), 3)
+    assert effects is not None
+    order = np.argsort(expected - expected.mean())
+    assert effects.promoted_ids.tolist() == [owned[i] for i in order[::-1][:N_TOKENS]]
+    assert effects.suppressed_ids.tolist() == [owned[i] for i in order[:N_TOKENS]]
+    np.testing.assert_allclose(effects.promoted[0], (expected - expected.mean()).max(), rtol=1e-4)
+
+
+def halved(output: Any) -> Any:
+    return (halved(output[0]), *output[1:]) if isinstance(output, tuple) else 0.5 * output
 
 
 def test_a_model_without_a_direct_way_to_the_logits_has_none(
@@ -115,17 +130,16 @@ def test_a_model_without_a_direct_way_to_the_logits_has_none(
 ) -> None:
     assert direct_unembedding(tiny_model("bert")) is None  # its head has a transform
 
-    class NoHead:
-        ln_final = None
-
-    assert direct_unembedding(replace(tiny_model("gpt2"), bridge=NoHead())) is None
-    for part in ("", "mlp", "ln2"):
+    for part, direct in {"": False, "mlp": True, "ln_2": True, "attn": True}.items():
         model = load_model(tiny_folder("gpt2"), dtype="float32", device="cpu")
-        assert direct_unembedding(model) is not None
         module = model.blocks[1].get_submodule(part)
-        module.original_component.register_forward_hook(lambda *arguments: 0.5 * arguments[2])
-        # What the MLP reads changes nothing in how it writes.
-        assert (direct_unembedding(model) is None) == (part != "ln2"), part
+        module.register_forward_hook(lambda *arguments: halved(arguments[2]))
+        # What the MLP reads, and what attention writes, changes nothing in how the MLP writes; half of its output is
+        # a constant share; but half of a block's output halves what it received, too.
+        assert (direct_unembedding(model) is not None) == direct, part
+        if part == "mlp":
+            assert model.unembedding is not None
+            torch.testing.assert_close(model.unembedding.written[1], torch.full((24,), 0.5))
 
 
 @pytest.mark.parametrize("architecture", ["gpt2", "llama", "bert"])

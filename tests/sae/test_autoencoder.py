@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from nbkit.errors import NbkitError
+from nbkit.sae.architecture import Architecture
 from nbkit.sae.autoencoder import SAE_CONFIG, SAE_WEIGHTS, SparseAutoencoder, activate
 
 
@@ -86,6 +87,101 @@ def test_save_and_load(tmp_path: Path, activation: str, k: int | None) -> None:
     for name, tensor in sae.state_dict().items():
         assert torch.equal(tensor, loaded.state_dict()[name])
     assert torch.equal(sae(h).reconstruction, loaded(h).reconstruction)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_the_precision_is_kept(tmp_path: Path, dtype: torch.dtype) -> None:
+    sae, h = small("batch_topk", 2).to(dtype), torch.randn(9, 5)
+    sae.threshold.fill_(0.1)
+    sae.save(tmp_path / "a")
+    loaded = SparseAutoencoder.load(tmp_path / "a")
+    assert {tensor.dtype for tensor in loaded.state_dict().values()} == {dtype}
+    assert torch.equal(sae(h).reconstruction, loaded(h).reconstruction)
+    loaded.save(tmp_path / "b")
+    for name in (SAE_CONFIG, SAE_WEIGHTS):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_summed_in_float32(dtype: torch.dtype) -> None:
+    sae, h = SparseAutoencoder(400, 30, seed=2).to(dtype), torch.randn(50, 400, generator=torch.Generator())
+    z, reconstruction = sae(h)
+    exact = ((h.double() - sae.b_dec) @ sae.w_enc.double() + sae.b_enc).relu()
+    assert (z.dtype, reconstruction.dtype) == (dtype, dtype)
+    rounding = torch.finfo(dtype).eps
+    torch.testing.assert_close(z.double(), exact, rtol=rounding, atol=1e-6)  # rounded once, at the end
+    torch.testing.assert_close(
+        reconstruction.double(), z.double() @ sae.w_dec.double() + sae.b_dec, rtol=rounding, atol=1e-6
+    )
+
+
+def test_activations_of_another_precision_or_of_numpy() -> None:
+    sae, h = small(), torch.randn(7, 5, dtype=torch.float64)
+    assert sae(h).latents.dtype == torch.float32
+    torch.testing.assert_close(sae(h.numpy()).reconstruction, sae(h.float()).reconstruction)  # type: ignore[arg-type]
+    torch.testing.assert_close(sae.encode(h.round().int()), sae.encode(h.round().float()))
+    assert torch.equal(sae.encode([[1.0] * 5]), sae.encode(torch.ones(1, 5)))  # type: ignore[arg-type]
+    for bad in (h.to(torch.complex64), "h", None, [[1.0], [1.0, 2.0]]):
+        with pytest.raises(NbkitError, match="The activations"):
+            sae.encode(bad)  # type: ignore[arg-type]
+
+
+FULL = Architecture(
+    5,
+    12,
+    "gated",
+    d_out=4,
+    apply_b_dec_to_input=False,
+    normalize_activations="layer_norm",
+    reshape_activations="hook_z",
+    skip=True,
+)
+
+
+def with_everything() -> SparseAutoencoder:
+    generator = torch.Generator().manual_seed(4)
+    return SparseAutoencoder.of(
+        FULL, {name: torch.randn(shape, generator=generator) for name, shape in FULL.shapes.items()}
+    )
+
+
+def test_what_is_not_trained_here_is_kept_too(tmp_path: Path) -> None:
+    sae, h = with_everything(), torch.randn(9, 5)
+    sae.save(tmp_path)
+    loaded = SparseAutoencoder.load(tmp_path)
+    assert loaded.architecture == FULL
+    assert torch.equal(sae(h).reconstruction, loaded(h).reconstruction)
+    assert json.loads((tmp_path / SAE_CONFIG).read_text())["schema"] == 2, "older versions would ignore fields"
+    config = json.loads((tmp_path / SAE_CONFIG).read_text())
+    for odd, match in (({"shift": 1}, "has the unknown field 'shift'"), ({"skip": "no"}, "skip is 'no'")):
+        (tmp_path / SAE_CONFIG).write_text(json.dumps(config | odd))
+        with pytest.raises(NbkitError, match=match):
+            SparseAutoencoder.load(tmp_path)
+
+
+def test_a_folder_of_the_first_schema(tmp_path: Path) -> None:
+    sae = small("topk", 3)
+    save_file({name: tensor.contiguous() for name, tensor in sae.state_dict().items()}, tmp_path / SAE_WEIGHTS)
+    config = {"schema": 1, "d_in": 5, "d_sae": 12, "activation": "topk", "k": 3}
+    (tmp_path / SAE_CONFIG).write_text(json.dumps(config, indent=1) + "\n")
+    loaded = SparseAutoencoder.load(tmp_path)
+    assert torch.equal(loaded(torch.ones(2, 5)).latents, sae(torch.ones(2, 5)).latents)
+    loaded.save(tmp_path)
+    written = json.loads((tmp_path / SAE_CONFIG).read_text())
+    assert written.pop("seal") and written == config
+    (tmp_path / SAE_CONFIG).write_text((tmp_path / SAE_CONFIG).read_text().replace('"k": 3', '"k": 2'))
+    with pytest.raises(NbkitError, match="it doesn't give the checksum"):
+        SparseAutoencoder.load(tmp_path)
+
+
+def test_pre_activations_follow_from_what_the_weights_receive() -> None:
+    h = torch.randn(9, 5)
+    sae = small()
+    assert torch.equal(sae.received(h), h)
+    torch.testing.assert_close((sae.received(h) @ sae.w_enc + sae.bias).relu(), sae.encode(h))
+    gated = with_everything()
+    open_gates = gated.received(h) @ gated.w_enc + gated.bias > 0
+    assert not bool((gated.encode(h) > 0)[~open_gates].any())
 
 
 def linear_names(sae: SparseAutoencoder) -> dict[str, torch.Tensor]:
@@ -173,6 +269,11 @@ def test_damaged_folders(tmp_path: Path) -> None:
         SparseAutoencoder.load(tmp_path)
 
 
+def test_a_format_that_there_is_not(tmp_path: Path) -> None:
+    with pytest.raises(NbkitError, match="There is no format 'onnx': choose one of nbkit, saelens"):
+        small().save(tmp_path, format="onnx")  # type: ignore[arg-type]
+
+
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(NbkitError, match=r"can't write to .*: choose another folder"):
@@ -187,6 +288,9 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
         ((4, 8, "relu", 3), "leave k out"),
         ((4, 8, "topk"), "topk needs a number of latents from 1 to 8"),
         ((4, 8, "batch_topk", 9), "batch_topk needs a number of latents from 1 to 8"),
+        ((4, 8, "jumprelu"), "jumprelu autoencoders are read from other codes' files, not trained here"),
+        ((4.5, 8), "d_in is '4.5': give a whole number"),
+        ((4, 8, "topk", True), "k is 'True': give a whole number"),
     ],
 )
 def test_bad_arguments(arguments: tuple[object, ...], match: str) -> None:

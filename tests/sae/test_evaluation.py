@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
@@ -17,9 +19,11 @@ from nbkit.errors import NbkitError
 from nbkit.method.clusters import cosine_distances
 from nbkit.mnist.hidden import hidden_of
 from nbkit.mnist.mlp import MnistMLP
+from nbkit.sae.architecture import Architecture
 from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.sae.config import SaeConfig
 from nbkit.sae.evaluation import Measured, measure, median
+from nbkit.sae.report import CLUSTER_COLUMNS, evaluate_sae
 from nbkit.sae.training import train_sae
 
 N_TRAIN, N, D, M = 30, 50, 6, 16
@@ -171,6 +175,55 @@ def test_every_figure_equals_a_loop_over_latents_and_pairs(activation: str, max_
             continue
         expected = slow(**case, max_examples=max_examples)
         assert measure(**case, max_examples=max_examples).summary == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+def foreign(architecture: Architecture) -> SparseAutoencoder:
+    g = generator(11)
+    return SparseAutoencoder.of(
+        architecture, {name: torch.randn(shape, generator=g) for name, shape in architecture.shapes.items()}
+    )
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        Architecture(D, M, "jumprelu"),
+        Architecture(D, M, "gated", apply_b_dec_to_input=False),
+        Architecture(D, M, apply_b_dec_to_input=False, skip=True),
+    ],
+)
+def test_every_figure_of_other_codes_autoencoders(architecture: Architecture) -> None:
+    case = random_case() | {"sae": foreign(architecture)}
+    assert measure(**case).summary == pytest.approx(slow(**case), rel=1e-5, abs=1e-6)
+
+
+def test_embeddings_are_of_what_the_weights_receive() -> None:
+    """With weights alike, an autoencoder that normalizes its input differs in its output alone from one that is given
+    normalized inputs."""
+    case = random_case()
+    sae = foreign(Architecture(D, M, normalize_activations="layer_norm"))
+    plain = SparseAutoencoder.of(Architecture(D, M), dict(sae.state_dict()))
+
+    def normalized(h: Tensor) -> Tensor:
+        return (h - h.mean(1, keepdim=True)) / (h.std(1, keepdim=True) + 1e-5)
+
+    given_normalized = {name: normalized(case[name]) for name in ("train", "test")}
+    found, expected = measure(**case | {"sae": sae}), measure(**case | {"sae": plain} | given_normalized)
+    for name, column in expected.latents.items():
+        np.testing.assert_allclose(found.latents[name], column, rtol=1e-4, atol=1e-5, err_msg=name)
+    with torch.no_grad():
+        error = (sae(case["test"]).reconstruction - case["test"]).double().square().mean()
+    assert found.summary["mse"] == pytest.approx(float(error), rel=1e-5)
+    report = evaluate_sae(sae, case["train"], case["test"])
+    latent = int(report.latents["size"].argmax())
+    read, w = normalized(case["test"])[report.examples(latent)], sae.w_enc[:, latent].detach()
+    np.testing.assert_allclose(report.embeddings(latent), (read * w).double().numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_transcoder_is_not_measured_on_its_input() -> None:
+    transcoder = foreign(Architecture(D, M, d_out=D, apply_b_dec_to_input=False))
+    with pytest.raises(NbkitError, match="This is a transcoder, which predicts other activations than it reads"):
+        measure(**random_case() | {"sae": transcoder})
 
 
 @given(st.integers(0, 10_000), st.integers(1, N + 5))
@@ -352,3 +405,100 @@ def test_the_paper_s_standard_autoencoder() -> None:
     assert found["dead"] == pytest.approx(26, abs=6)
     assert found["max_distance"] == pytest.approx(0.4, abs=0.1)
     assert found["mean_distance"] == pytest.approx(0.2, abs=0.05)
+
+
+def test_the_same_autoencoder_at_another_scale_is_not_all_dead() -> None:
+    """Its latents a thousandth as strong: by the author's threshold all would be dead."""
+    case = random_case(3)
+    sae = case["sae"]
+    with torch.no_grad():
+        sae.w_enc[:, 2], sae.b_enc[2] = 0, 1e-6  # as good as dead beside the others
+    small = by_hand(sae.w_enc * 1e-5, sae.w_dec * 1e5, sae.b_enc * 1e-5, sae.b_dec)
+    data = case["train"], case["test"]
+    plain, scaled = evaluate_sae(sae, *data), evaluate_sae(small, *data)
+    assert measure(sae, *data).summary["dead"] == plain.summary["dead"] == scaled.summary["dead"] == 100 * 2 / M
+    assert plain.latents["dead"].tolist() == scaled.latents["dead"].tolist() == [j in (0, 2) for j in range(M)]
+    assert evaluate_sae(small, *data, dead_below=0.005).summary["dead"] == 100
+    assert evaluate_sae(small, *data, dead_below=0).summary["dead"] == 100 / M == scaled.summary["dead_strict"]
+    with pytest.raises(NbkitError, match="dead_below is nan: give an activation"):
+        evaluate_sae(small, *data, dead_below=np.nan)
+
+
+def test_a_latent_without_weights_costs_a_row() -> None:
+    """Its bias lets it fire on every input, always as much; another is dead, and one has a single example."""
+    case = random_case(4)
+    sae = case["sae"]
+    others = evaluate_sae(sae, case["train"], case["test"]).latents
+    with torch.no_grad():
+        sae.w_enc[:, [5, 6]], sae.b_enc[5], sae.b_enc[6] = 0, 0.7, 0
+        sae.w_dec[5] = 0
+    report = evaluate_sae(sae, case["train"], case["test"], labels=case["labels"])
+    table, clustered = report.latents, ["max_distance", "mean_distance", *CLUSTER_COLUMNS]
+    assert table.loc[5, "n_examples"] == N and table.loc[5, clustered].isna().all()
+    assert table.loc[6, "n_examples"] == 0 and table.loc[6, clustered].isna().all() and table.loc[6, "dead"]
+    rest = table.index.difference([5, 6])
+    pd.testing.assert_frame_equal(table.loc[rest, clustered], others.loc[rest, clustered])
+    assert report.summary["mean_distance"] == np.nanmedian(table["mean_distance"])
+    assert "1 of 16 latents have no direction: NaN" in repr(report) and len(repr(report)) < 200
+    assert not report.has_direction(5) and report.has_direction(1)
+    with pytest.raises(NbkitError, match=r"Latent 5 has no clusters: .* no direction"):
+        report.clusters(5)
+    assert np.isfinite([report.summary[name] for name in ("mse", "l1", "max_distance", "purity", "silhouette")]).all()
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 1e2])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_within_bounds_of_float32(dtype: torch.dtype, scale: float) -> None:
+    case = random_case(2)
+    with torch.no_grad():
+        case["sae"].b_enc[1] = 1.0
+    sae = by_hand(*(getattr(case["sae"], name).detach().to(dtype).float() for name in ("w_enc", "w_dec", "b_enc")))
+    train, test = ((case[name] * scale).to(dtype) for name in ("train", "test"))
+    wide = evaluate_sae(sae, train.float(), test.float(), threshold=0.5)
+    half = evaluate_sae(copy.deepcopy(sae).to(dtype), train, test, threshold=0.5)
+    bound = 4 * torch.finfo(dtype).eps
+    for name in ("mse", "l1", "participation"):
+        assert half.summary[name] == pytest.approx(wide.summary[name], rel=bound), name
+    for name in ("l0", "dead", "mean_distance", "max_distance"):
+        assert half.summary[name] == pytest.approx(wide.summary[name], abs=50 * bound if name == "l0" else 0.05), name
+
+
+def test_errors_are_summed_in_float32() -> None:
+    """The square of an error of 1e-4 is none in float16."""
+    sae = by_hand(torch.zeros(4, 2), torch.zeros(2, 4), torch.zeros(2), torch.full((4,), 1e-4)).half()
+    summary = measure(sae, torch.zeros(8, 4), torch.zeros(8, 4)).summary
+    assert summary["mse"] == pytest.approx(float(torch.tensor(1e-4).half()) ** 2, rel=1e-3)
+
+
+def test_an_overflow_in_half_precision_is_named() -> None:
+    sae = by_hand(torch.full((4, 2), 4e4), torch.zeros(2, 4)).half()
+    with pytest.raises(NbkitError, match=r"not finite: they may overflow in float16.*float32"):
+        measure(sae, torch.ones(8, 4), torch.ones(8, 4))
+
+
+def test_numpy_is_taken_for_everything() -> None:
+    case = random_case()
+    as_numpy = {name: case[name].numpy() for name in ("train", "test", "labels", "images")}
+    assert measure(**case | as_numpy).summary == measure(**case).summary
+    assert evaluate_sae(**case | as_numpy).summary == evaluate_sae(**case).summary
+    listed = {"labels": case["labels"].double().tolist(), "images": pd.DataFrame(as_numpy["images"])}
+    assert measure(**case | listed).summary == measure(**case).summary
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"test": np.ones((N, D)) * 1j}, "test activations hold complex numbers"),
+        ({"train": "data.npy"}, "training activations hold text"),
+        ({"labels": np.full(N, np.nan)}, "labels are no names of clusters"),
+        ({"labels": ["a"] * N}, "labels are words: give one whole number"),
+        ({"images": [[1], [1, 2]]}, "images are no array of numbers"),
+        ({"max_examples": 1.5}, "max_examples is 1.5: give a whole number"),
+        ({"batch_size": "8"}, "batch_size is '8': give a whole number"),
+        ({"threshold": "0.5"}, "threshold of '0.5' is no distance"),
+        ({"sae": "relu"}, "nothing to evaluate in a str"),
+    ],
+)
+def test_what_is_no_number_is_named(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(NbkitError, match=message):
+        evaluate_sae(**random_case() | change)

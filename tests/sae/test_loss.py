@@ -200,3 +200,72 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         NeuronEmbeddingLoss(3, 4, over="inputs")  # type: ignore[arg-type]
     with pytest.raises(NbkitError, match="There is no gradient 'half': choose one of whole, average, opposite"):
         NeuronEmbeddingLoss(3, 4, gradient="half")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("over", ["pairs", "latents"])
+@pytest.mark.parametrize("gradient_of", ["whole", "average", "opposite"])
+def test_half_precision_is_computed_in_float32(dtype: torch.dtype, over: Over, gradient_of: Gradient) -> None:
+    half = NeuronEmbeddingLoss(6, 8, 0.9, over, gradient_of).to(dtype)
+    wide = NeuronEmbeddingLoss(6, 8, 0.9, over, gradient_of)
+    generator = torch.Generator().manual_seed(3)
+    for _ in range(4):
+        h, z, w = (tensor.detach().to(dtype) for tensor in batch(generator, 20, 6, 8, 0.5))
+        for_half, for_wide = w.clone().requires_grad_(True), w.float().requires_grad_(True)
+        value, expected = half(h, z, for_half), wide(h.float(), z.float(), for_wide)
+        assert value.dtype == torch.float32 and value == expected
+        (gradient,) = torch.autograd.grad(value, for_half)
+        assert torch.equal(gradient, torch.autograd.grad(expected, for_wide)[0].to(dtype))
+        half.update(h, z)
+        wide.update(h.float(), z.float())
+    assert half.average.dtype == torch.float32 and torch.equal(half.average, wide.average)
+    assert torch.equal(half.half().bfloat16().average, wide.average)  # what was kept is not rounded either
+
+
+def test_an_average_goes_on_by_steps_below_the_last_bit_of_half_precision() -> None:
+    """In bfloat16 a step of 0.01 * (1.0078 - 1) from 1 is none."""
+    loss, on = NeuronEmbeddingLoss(1, 1, momentum=0.99).bfloat16(), torch.ones(1, 1).bfloat16()
+    loss.update(torch.ones(1, 1).bfloat16(), on)
+    for _ in range(1000):
+        loss.update(torch.full((1, 1), 1.0078125).bfloat16(), on)
+    assert float(loss.average) == pytest.approx(1.0078125, abs=1e-5)
+
+
+@pytest.mark.parametrize("size", [1e-6, 1e-3, 1e3])
+@pytest.mark.parametrize("gradient_of", ["whole", "average"])
+def test_small_and_large_activations_give_the_loss_and_the_gradient_of_float64(
+    size: float, gradient_of: Gradient
+) -> None:
+    """A cosine has no scale: value and gradient are those of activations of about 1."""
+    generator = torch.Generator().manual_seed(5)
+    h, z, w = batch(generator, 30, 6, 8, 0.4)
+    exact, scaled = (
+        NeuronEmbeddingLoss(6, 8, gradient=gradient_of).double(),
+        NeuronEmbeddingLoss(6, 8, gradient=gradient_of),
+    )
+    exact.update(h, z)
+    scaled.update((h * size).float(), (z * size).float())
+    value, expected = scaled((h * size).float(), (z * size).float(), w), exact(h, z, w)
+    assert value.item() == pytest.approx(expected.item(), rel=1e-5)
+    gradient, wanted = (torch.autograd.grad(each, w)[0] for each in (value, expected))
+    torch.testing.assert_close(gradient, wanted, rtol=1e-4, atol=1e-5 * float(wanted.abs().max()))
+
+
+def test_numpy_and_mixed_precisions_are_taken() -> None:
+    generator = torch.Generator().manual_seed(3)
+    h, z, w = (tensor.detach() for tensor in batch(generator, 9, 3, 4, 0.5))
+    one, other = NeuronEmbeddingLoss(3, 4), NeuronEmbeddingLoss(3, 4)
+    one.update(h.numpy(), z.numpy())
+    other.update(h.float(), z)
+    assert torch.equal(one.average, other.average)
+    assert one(h.numpy(), z, w.float()) == other(h.float(), z.float(), w.numpy())
+    with pytest.raises(NbkitError, match="h hold complex numbers"):
+        one(h * 1j, z, w)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), "0.9", None, True, -0.1])
+def test_a_momentum_that_is_no_number_is_refused(bad: object) -> None:
+    with pytest.raises(NbkitError, match="The momentum is"):
+        NeuronEmbeddingLoss(2, 2, bad)  # type: ignore[arg-type]
+    with pytest.raises(NbkitError, match=r"d_in is 1\.5: give a whole number"):
+        NeuronEmbeddingLoss(1.5, 2)  # type: ignore[arg-type]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 import nbkit.sae.pairs
 import nbkit.sae.training
+from nbkit.atlas.config import AtlasConfig
 from nbkit.errors import NbkitError
 from nbkit.sae.autoencoder import SparseAutoencoder, activate
 from nbkit.sae.config import SaeConfig
@@ -104,6 +107,90 @@ def test_half_precision(config: SaeConfig) -> None:
     assert trained.w_enc.dtype == torch.bfloat16
     plain = train_sae(activations().bfloat16().double(), config, progress=False)
     assert (trained.w_enc.double() - plain.w_enc).norm() < 0.05 * plain.w_enc.norm()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("scale", [1e-6, 1e-3, 1.0, 1e3])
+def test_half_precision_is_training_in_float32_and_rounded_once(dtype: torch.dtype, scale: float) -> None:
+    data = (activations() * scale).to(dtype)
+    for config in KINDS:
+        trained = train_sae(data, config, progress=False).state_dict()
+        exact = train_sae(data.float(), config, progress=False).state_dict()
+        assert all(torch.equal(tensor, exact[name].to(dtype)) for name, tensor in trained.items())
+
+
+def test_half_precision_in_a_stack_and_through_a_checkpoint(tmp_path: Path) -> None:
+    data = activations().bfloat16()
+    configs = [replace(SPARSE, activation="batch_topk", seed=seed) for seed in range(3)]
+    for config, sae in zip(configs, train_saes(data, configs, progress=False), strict=True):
+        alone = train_sae(data, config, tmp_path / str(config.seed), progress=False)
+        assert sae.w_enc.dtype == torch.bfloat16
+        torch.testing.assert_close(sae.w_enc, alone.w_enc, rtol=2**-7, atol=1e-6)
+        assert same(alone, train_sae(data, config, tmp_path / str(config.seed), progress=False))
+
+
+def test_a_batch_that_activates_nothing_leaves_the_threshold_finite() -> None:
+    data = torch.cat([activations(48), torch.full((16, 10), -1e3)])  # the last batch of an epoch, of one at least
+    config = replace(SMALL, activation="batch_topk", k=1, batch_size=1, l1=1e3, epochs=2)
+    assert bool(train_sae(data, config, progress=False).threshold.isfinite())
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_numpy_is_taken(kind: type) -> None:
+    data = activations().numpy().astype(kind)
+    data.flags.writeable = False
+    trained, plain = (train_sae(h, SMALL, progress=False) for h in (data, torch.from_numpy(data.copy())))
+    assert same(trained, plain)
+    assert same(train_saes(data, [SMALL], progress=False)[0], plain)
+
+
+@pytest.mark.parametrize(
+    ("data", "match"),
+    [
+        (np.ones((4, 5)) * 1j, "The activations hold complex numbers"),
+        (torch.ones(4, 5) * 1j, "The activations hold complex numbers"),
+        ("activations.npy", "The activations hold text"),
+        ([[1.0], [1.0, 2.0]], "The activations are no array of numbers: their rows differ in length"),
+        (np.ma.masked_equal(np.eye(3), 0), "The activations have masked entries"),
+        (None, "The activations hold values of type object"),
+    ],
+)
+def test_what_is_no_array_of_numbers_is_refused(data: Any, match: str) -> None:
+    with pytest.raises(NbkitError, match=match):
+        train_sae(data, SMALL, progress=False)
+
+
+def test_what_is_no_config_is_refused() -> None:
+    with pytest.raises(NbkitError, match=r"A dict is no way to train: give an nbkit\.SaeConfig"):
+        train_sae(activations(), {"d_sae": 8}, progress=False)  # type: ignore[arg-type]
+
+
+NO_NUMBERS = [float("nan"), float("inf"), -1, True, "1", None, [1], 1j, 10**400]
+
+
+@pytest.mark.parametrize("config", [SaeConfig, AtlasConfig])
+def test_every_field_of_a_config_refuses_what_it_is_not(config: Any) -> None:
+    for field in fields(config):
+        for value in NO_NUMBERS:
+            if (field.name, value) in (("k", None), ("layers", [1])):
+                continue
+            with pytest.raises(NbkitError, match=f"{field.name}.* is ") as error:
+                config(**{field.name: value})
+            assert len(str(error.value)) <= 300
+
+
+@pytest.mark.parametrize("number", [np.int64(1), np.array(1), np.uint8(1)])
+def test_numpys_numbers_are_plain_ones_in_a_config(number: Any) -> None:
+    for name in ("d_sae", "epochs", "seed", "k", "l1"):
+        assert type(getattr(SaeConfig(**{name: number}), name)) is int
+    assert AtlasConfig(layers=np.array([1, 0]), seed=number) == AtlasConfig(layers=[0, 1], seed=1)
+    assert SaeConfig(l1=np.float32(0.5)).l1 == 0.5  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("layers", [[1.5], [1.0], ["0"], [True], 3, (), None, "0,1", b"0", np.array(1), [[0]]])
+def test_layers_are_whole_numbers(layers: Any) -> None:
+    with pytest.raises(NbkitError, match="layers"):
+        AtlasConfig(layers=layers)
 
 
 def test_more_autoencoders_than_a_stack_holds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from nbkit.studies.shared import counted, each, listed, when
+import pytest
+from markdown_it import MarkdownIt
+
+from nbkit.studies.shared import code, counted, each, listed, when
 from nbkit.studies.shared.estimate import UNDEFINED, Estimate
 
 
@@ -39,3 +42,13 @@ def test_names_are_listed_or_there_are_none() -> None:
 
 def test_things_are_counted() -> None:
     assert [counted(number, "seed") for number in (0, 1, 2, 1200)] == ["0 seeds", "1 seed", "2 seeds", "1,200 seeds"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["plain", "a`b", "``", "`a", "a`", "a``b`c", "<b>x</b>", "*x* _y_ $z$", "{cite}`x`", "back\\", "a  b\nc`\td"],
+)
+def test_any_name_is_code_and_all_of_it(name: str) -> None:
+    page = MarkdownIt().render(f"*Made by {code(name)}: all.*")
+    shown = " ".join(name.split()).replace("<", "&lt;").replace(">", "&gt;")
+    assert page == f"<p><em>Made by <code>{shown}</code>: all.</em></p>\n"

@@ -5,7 +5,6 @@ import { cut, makeTree } from "../shared/tree.js";
 const NEIGHBORS = 4; // similar features of each scope
 export const SCOPES = ["in the same layer", "in other layers"];
 const NONE = 0xffffffff;
-const EFFECTS = 10; // tokens that are promoted, and as many that are suppressed
 
 /** Where each part of a flat array starts, its end last: running sums of `sizes`. */
 export function offsets(sizes) {
@@ -77,14 +76,17 @@ export class Features {
     return feature - this.starts[this.row(feature)];
   }
 
+  /** Its most frequent key token; of a token that is a part of a character, a character that it has a part in. */
   word(feature) {
-    return this.vocabulary[this.token[feature]];
+    return this.json?.spelled[feature] ?? this.vocabulary[this.token[feature]];
   }
 }
 
 /** The examples of a neuron as snippets.js shows them, with their tree, levels and logit effects; of the neuron at a
- * place in the shard. A neuron without examples, or whose embeddings have no direction, is not `clustered`. */
-export function neuronData(shard, place, vocabulary) {
+ * place in the shard. A neuron without examples, or whose embeddings have no direction, is not `clustered`.
+ * @param {{tokens: string[], raw: Object<number, string>}} words the vocabulary, and the raw texts (pieces.js) of its
+ *    tokens that are shown as something else */
+export function neuronData(shard, place, { tokens: vocabulary, raw }) {
   const starts = startsOf(shard);
   const n = shard.n[place];
   const [first, last] = starts.merges.subarray(place, place + 2);
@@ -92,6 +94,7 @@ export function neuronData(shard, place, vocabulary) {
     n,
     clustered: n > 0 && !undirected(shard, place),
     vocabulary,
+    raw,
     max: shard.max[place],
     ...examplesOf(shard, "", starts, starts.examples[place], n, shard.scale[place]),
     pairs: Array.from(shard.pairs.subarray(2 * first, 2 * last)),
@@ -99,7 +102,7 @@ export function neuronData(shard, place, vocabulary) {
     medoids: Array.from(shard.medoids.subarray(first, last)),
     shade: "activation",
     importance: importanceOf(shard, place, starts),
-    levels: levelsOf(shard, place, vocabulary, starts),
+    levels: levelsOf(shard, place, { vocabulary, raw }, starts),
     effects: effectsOf(shard, place, vocabulary),
   };
   data.largest = Math.max(data.max, Number.MIN_VALUE);
@@ -162,7 +165,7 @@ function importanceOf(shard, place, starts) {
   return found;
 }
 
-function levelsOf(shard, place, vocabulary, starts) {
+function levelsOf(shard, place, words, starts) {
   const bands = [];
   for (let band = starts.bands[place]; band < starts.bands[place + 1]; band++) {
     const data = examplesOf(shard, "level_", starts, starts.shown[band], shard.shown[band], shard.scale[place]);
@@ -170,7 +173,7 @@ function levelsOf(shard, place, vocabulary, starts) {
       low: shard.low[band],
       high: shard.high[band],
       count: shard.count[band],
-      data: { vocabulary, ...data },
+      data: { ...words, ...data },
     });
   }
   return bands;
@@ -178,13 +181,13 @@ function levelsOf(shard, place, vocabulary, starts) {
 
 function effectsOf(shard, place, vocabulary) {
   if (!shard.logit_tokens) return null;
-  const from = place * 2 * EFFECTS;
-  const all = Array.from({ length: 2 * EFFECTS }, (_, i) => [
-    vocabulary[shard.logit_tokens[from + i]],
-    shard.logit_values[from + i],
+  const each = shard.logit_tokens.length / shard.n.length / 2; // tokens that are promoted, and as many suppressed
+  const all = Array.from({ length: 2 * each }, (_, i) => [
+    vocabulary[shard.logit_tokens[place * 2 * each + i]],
+    shard.logit_values[place * 2 * each + i],
   ]);
   if (all.every(([, effect]) => effect === 0)) return null; // its output weights are zeros: any tokens tie
-  return { promoted: all.slice(0, EFFECTS), suppressed: all.slice(EFFECTS) };
+  return { promoted: all.slice(0, each), suppressed: all.slice(each) };
 }
 
 /** The nodes of a neuron's tree that are its features: the clusters at the survey's cut, in the order of their size. */

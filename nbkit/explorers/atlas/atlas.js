@@ -228,7 +228,7 @@ class AtlasState {
   // what the parts ask for
 
   async features() {
-    return new Features(await this.store.get("features"), this.vocabulary);
+    return new Features(await this.store.get("features"), this.vocabulary.tokens);
   }
 
   /** The features that are similar to one of a neuron's, for each scope, and all features. */
@@ -279,7 +279,7 @@ async function render({ model, el }) {
       model.set("neuron", linked.index);
       model.set("threshold", linked.threshold);
     }
-    state = new AtlasState(model, store, known, vocabulary.json.tokens, linked);
+    state = new AtlasState(model, store, known, vocabulary.json, linked);
   } catch (error) {
     waiting.replaceChildren(element("p", { class: "nk-error", role: "alert" }, [error.message]));
     return () => store.close();

@@ -12,7 +12,7 @@ export class Finder {
   constructor(explorer) {
     this.explorer = explorer;
     this.sought = ""; // the words whose features are shown
-    this.field = element("input", { type: "search", placeholder: "L7 N123, or a word", spellcheck: false });
+    this.field = element("input", { type: "search", placeholder: "L7 N123, or a word", spellcheck: false, dir: "auto" });
     const find = () => this.find(this.field.value);
     this.form = element("div", { class: "nk-find", role: "search" }, [
       element("label", {}, ["Find ", this.field]),
@@ -84,10 +84,13 @@ export class Finder {
     }
   }
 
-  show({ phrase, hits, longer }, features) {
+  show({ phrase, hits, longer, parts }, features) {
     this.close.hidden = false;
-    const those = hits.length ? count(hits.length, "feature") : "no feature has it at its key token";
-    this.status.textContent = `“${phrase}”: ${those}${longer.length ? "; longer phrases below" : ""}`;
+    const those = hits.length
+      ? count(hits.length, "feature") + (parts.length ? ` by parts of it, ${parts.join(", ")}` : "")
+      : "no feature has it at its key token";
+    const rest = `”: ${those}${longer.length ? "; longer phrases below" : ""}`;
+    this.status.replaceChildren("“", element("bdi", {}, [phrase]), rest);
     this.list = element("ol", { class: "nk-hits" });
     this.rest = element("div");
     this.deal(hits, features, FIRST_HITS);
@@ -107,7 +110,7 @@ export class Finder {
         element("li", {}, [
           this.explorer.featureLink(feature, features),
           element("span", { class: "nk-times" }, [about]),
-          element("code", { class: "nk-word" }, [features.word(feature)]),
+          element("code", { class: "nk-word", dir: "auto" }, [features.word(feature)]),
         ]),
       );
     }

@@ -3,7 +3,7 @@
 
 import { element } from "../shared/elements.js";
 import { barList } from "../shared/bars.js";
-import { count, number, tokenElements } from "../shared/snippets.js";
+import { count, directionOf, number, tokenElements } from "../shared/snippets.js";
 
 /** Bars: how many contexts have their highest activation in each band. Their lengths are logarithmic. */
 export function levelBars(levels) {
@@ -31,8 +31,8 @@ export function levelExamples(levels, max) {
 /** All examples as a list of text under a title. */
 export function exampleBand(title, data) {
   const examples = data.keys.map((key, example) =>
-    element("li", { class: "nk-snippet" }, [
-      element("span", { class: "nk-value" }, [number(data.activations[example][key])]),
+    element("li", { class: "nk-snippet", dir: directionOf(data, example) }, [
+      element("span", { class: "nk-value", dir: "ltr" }, [number(data.activations[example][key])]),
       ...tokenElements(data, example),
     ]),
   );

@@ -1,12 +1,13 @@
 // A neuron as text to paste and as a file to keep.
 
 import { CUT } from "./atlas-links.js";
-import { number, tokenText } from "../shared/snippets.js";
+import { examplePieces, holdsKey, number, tokenText } from "../shared/snippets.js";
 
+/** An example as it is read, what its key token has a part in in brackets. */
 function textOf(data, example) {
-  return Array.from(data.tokens[example], (_, i) =>
-    i === data.keys[example] ? `[${tokenText(data, example, i)}]` : tokenText(data, example, i),
-  ).join("");
+  return examplePieces(data, example)
+    .map((piece) => (holdsKey(data, example, piece) ? `[${piece.text}]` : piece.text))
+    .join("");
 }
 
 /** The clusters of the present cut with all their examples, for a message or a note. */
@@ -38,6 +39,7 @@ export function neuronAsJson({ explorer, row, data, clusters }) {
       context: examples.contexts[example],
       position: examples.positions[example],
       key,
+      text: textOf(examples, example),
       tokens: texts(examples, example),
       activations: Array.from(examples.activations[example]),
     }));

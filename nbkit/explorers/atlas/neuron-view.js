@@ -94,7 +94,7 @@ export class NeuronView {
       const all = [...effects.promoted, ...effects.suppressed].map(([, effect]) => Math.abs(effect));
       const bars = (rows, name) =>
         barList(
-          rows.map(([token, effect]) => [element("code", { class: "nk-word" }, [token]), effect, fixed(effect, 2)]),
+          rows.map(([token, effect]) => [element("code", { class: "nk-word", dir: "auto" }, [token]), effect, fixed(effect, 2)]),
           { name, largest: Math.max(...all) },
         );
       parts.push(part("Tokens it promotes", bars(effects.promoted, "Tokens it promotes")));
@@ -186,7 +186,7 @@ export class NeuronView {
     const rows = found.map(([feature, cosine]) =>
       element("li", {}, [
         this.explorer.featureLink(feature, features),
-        element("code", { class: "nk-word" }, [features.word(feature)]),
+        element("code", { class: "nk-word", dir: "auto" }, [features.word(feature)]),
         element("span", { class: "nk-value" }, [cosine.toFixed(2)]),
       ]),
     );

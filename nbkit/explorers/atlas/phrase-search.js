@@ -3,9 +3,30 @@
 const COMPLETIONS = 12;
 const MOST_SHARDS = 3; // shards that are read for longer phrases
 
-/** A phrase as the index has it: lower case, single spaces. */
+const LONGEST_RUN = 4; // characters of a script without spaces, of unspaced.py
+const UNSPACED = new RegExp(
+  `[${"Han Hiragana Katakana Bopomofo Thai Lao Khmer Myanmar Javanese Balinese Tai_Tham"
+    .split(" ")
+    .map((script) => `\\p{Script=${script}}`)
+    .join("")}ー々〆]`,
+  "u",
+);
+const OPTIONAL =
+  /[\u200c\ufe0e\ufe0f\u064b-\u0652\u0670\u0640\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7]|(?<=i)\u0307/gu; // of words.py
+const clustersOf = new Intl.Segmenter("und", { granularity: "grapheme" });
+
+/** A phrase as the index has it: lower case, composed, single spaces, without what some write and others don't. */
 export function normalized(text) {
-  return text.toLowerCase().replace(/\s+/gu, " ").trim();
+  const plain = text.toLowerCase().replace(/\s+/gu, " ").trim();
+  return plain.replace(OPTIONAL, "").normalize("NFC");
+}
+
+/** The longest runs of characters that the index has of a phrase in a script without spaces; none if it is a shorter
+ * one, or of another script. */
+export function runsOf(phrase) {
+  const clusters = Array.from(clustersOf.segment(phrase), ({ segment }) => segment);
+  if (clusters.length <= LONGEST_RUN || !clusters.every((cluster) => UNSPACED.test(cluster))) return [];
+  return clusters.slice(LONGEST_RUN - 1).map((_, i) => clusters.slice(i, i + LONGEST_RUN).join(""));
 }
 
 /** The order of the index: by code points, where JavaScript would compare halves of a surrogate pair. */
@@ -31,11 +52,24 @@ export function firstFrom(sorted, wanted) {
 /** What the index knows of a phrase.
  * @param first the first phrase of every shard
  * @param load gives the shard of a number
- * @returns {Promise<{phrase: string, hits: {feature: number, count: number}[], longer: [string, number][]}>} `longer`:
- *    phrases that begin with it and how many features have them, the most frequent first */
+ * @returns {Promise<{phrase: string, hits: {feature: number, count: number}[], longer: [string, number][],
+ *    parts: string[]}>} `longer`: phrases that begin with it and how many features have them, the most frequent first;
+ *    `parts`: the runs of characters by which it was found, if it is too long to be found as it is */
 export async function searchPhrase(first, load, text) {
   const phrase = normalized(text);
-  const result = { phrase, hits: [], longer: [] };
+  const { hits, longer } = await lookUp(first, load, phrase);
+  const runs = hits.length ? [] : runsOf(phrase);
+  const found = await Promise.all(runs.map((run) => lookUp(first, load, run)));
+  const most = new Map();
+  for (const hit of found.flatMap((each) => each.hits)) {
+    if (!(most.get(hit.feature)?.count >= hit.count)) most.set(hit.feature, hit);
+  }
+  const ranked = hits.length ? hits : [...most.values()].sort((a, b) => b.count - a.count || a.feature - b.feature);
+  return { phrase, hits: ranked, longer, parts: runs.filter((_, i) => found[i].hits.length) };
+}
+
+async function lookUp(first, load, phrase) {
+  const result = { hits: [], longer: [] };
   if (!phrase || !first.length) return result;
   const behind = firstFrom(first, phrase);
   const begin = Math.max(0, first[behind] === phrase ? behind : behind - 1);

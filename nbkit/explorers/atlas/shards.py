@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 
 from nbkit.atlas.atlas import Atlas
+from nbkit.atlas.pieces import pieces
 from nbkit.atlas.snippets import display_token
+from nbkit.atlas.token_bytes import LONE
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.neuron_shard import Importance, Text, neuron_arrays, rounded
 from nbkit.explorers.shared.packing import Layout, pack
@@ -94,7 +96,7 @@ class AtlasShards:
             {"name": n, "label": METRIC_TITLES[n], "scale": s, "shift": t} for n, (s, t) in SENT_METRICS.items()
         ]
         about = {
-            "model": manifest.model,
+            "model": manifest.model_title,
             "corpus": manifest.corpus,
             "n_contexts": manifest.n_contexts,
             "layers": list(manifest.layers),
@@ -114,14 +116,30 @@ class AtlasShards:
         return arrays | {name: _whole(table[name], scale, shift) for name, (scale, shift) in SENT_METRICS.items()}
 
     def _vocabulary(self, _: int) -> dict[str, np.ndarray]:
-        return {"json": as_text({"tokens": [display_token(text) for text in self.vocabulary["text"]]})}
+        raw = [self.atlas.raw_texts[token] for token in self.vocabulary["id"]]
+        shown = [display_token(text) for text in raw]
+        others = {place: text for place, text in enumerate(raw) if text != shown[place]}
+        return {"json": as_text({"tokens": shown, "raw": others})}
 
     def _features(self, _: int) -> dict[str, np.ndarray]:
         return {
             "counts": self._counts.astype(np.uint16),
             "size": self.features["size"].to_numpy(np.uint16),
             "token": self.text.place[self.features["key_id"]],
+            "json": as_text({"spelled": self._spelled()}),
         }
+
+    def _spelled(self) -> dict[int, str]:
+        """Of each feature whose most frequent key token is a part of a character, one that it has a part in."""
+        parts = {token for token, text in self.atlas.raw_texts.items() if LONE.search(text)}
+        columns = self.features[self.features["key_id"].isin(parts)][["layer", "index", "medoid", "key_id"]]
+        spelled = {}
+        for feature, layer, index, medoid, key_id in columns.itertuples():
+            neuron = self.atlas.neuron(layer, index)
+            example = medoid if neuron.key_ids[medoid] == key_id else np.flatnonzero(neuron.key_ids == key_id)[0]
+            texts, key = neuron.snippet_tokens[example]
+            spelled[int(feature)] = next(piece.text for piece in pieces(texts, key) if piece.first <= key <= piece.last)
+        return spelled
 
     def _neurons(self, number: int) -> dict[str, np.ndarray]:
         atlas, d_mlp = self.atlas, self.atlas.manifest.d_mlp
@@ -154,7 +172,7 @@ class AtlasShards:
 
     @cached_property
     def vocabulary(self) -> pd.DataFrame:
-        """`id` and `text` of every known token; its row is its place in the explorer's vocabulary.
+        """Every known token (see `Atlas.vocabulary`); its row is its place in the explorer's vocabulary.
 
         The most frequent come first: many small numbers take less room.
         """
@@ -215,9 +233,9 @@ def make_parts(atlas: Atlas, progress: bool = True) -> None:
 
 
 def as_text(values: Any) -> np.ndarray:
-    """JSON in UTF-8, as an array."""
+    """JSON in UTF-8, as an array; a surrogate of a raw text (see `token_bytes`) is spelled out."""
     text = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return np.frombuffer(text.encode(), dtype=np.uint8)
+    return np.frombuffer(text.encode(errors="backslashreplace"), dtype=np.uint8)
 
 
 def _whole(column: pd.Series, scale: float, shift: float) -> np.ndarray:

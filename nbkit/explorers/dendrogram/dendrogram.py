@@ -6,7 +6,7 @@ import anywidget
 import traitlets
 
 from nbkit.atlas.examples import HasExamples
-from nbkit.atlas.snippets import display_token
+from nbkit.atlas.snippets import Snippet
 from nbkit.explorers.shared.bundle import module_text, style_text
 from nbkit.explorers.shared.page_json import page_json
 from nbkit.explorers.shared.threshold import Threshold
@@ -47,15 +47,22 @@ def explorer_data(neuron: HasExamples, threshold: float = 0.5) -> str:
         NbkitError: the threshold is outside (0, 1] or the neuron has no examples.
     """
     clusters = neuron.clusters(threshold)
-    snippets = neuron.snippets
-    vocabulary: dict[str, int] = {}
-    tokens = [[vocabulary.setdefault(display_token(t), len(vocabulary)) for t in s.tokens] for s in snippets]
+    snippets = [
+        Snippet.of(s.tokens, s.activations, s.key, s.context, s.position, s.key_word) for s in neuron.snippets
+    ]  # whoever made them: nothing in them is hidden now
+    vocabulary: dict[tuple[str, int | None], int] = {}  # key tokens of different words are told apart
+
+    def places(snippet: Snippet) -> list[int]:
+        words = [snippet.key_word if i == snippet.key else None for i in range(len(snippet.tokens))]
+        return [vocabulary.setdefault(name, len(vocabulary)) for name in zip(snippet.tokens, words, strict=True)]
+
+    tokens = [places(snippet) for snippet in snippets]
     payload = {
         "title": f"Layer {neuron.layer}, neuron {neuron.index}",
         "pairs": clusters.linkage[:, :2].astype(int).ravel().tolist(),
         "heights": clusters.linkage[:, 2].tolist(),
         "medoids": node_medoids(clusters),
-        "vocabulary": list(vocabulary),
+        "vocabulary": [text for text, _ in vocabulary],
         "tokens": tokens,
         "activations": [[float(f"{value:.3g}") for value in s.activations] for s in snippets],
         "keys": [s.key for s in snippets],

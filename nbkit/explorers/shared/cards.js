@@ -1,7 +1,7 @@
 // The clusters of the present cut as cards, the largest first: key tokens and examples, the medoid on top.
 
 import { button, clamp, consume, element, rove } from "./elements.js";
-import { count, frequentKeys, tokenElements } from "./snippets.js";
+import { count, directionOf, frequentKeys, tokenElements } from "./snippets.js";
 import { leaves } from "./tree.js";
 
 const FIRST_CARDS = 8;
@@ -72,7 +72,7 @@ export class Cards {
 
   makeKeys(members) {
     const words = frequentKeys(this.explorer.data, members, KEY_TOKENS).flatMap(([token, times]) => [
-      element("code", { class: "nk-word" }, [token]),
+      element("code", { class: "nk-word", dir: "auto" }, [token]),
       element("span", { class: "nk-times" }, [`×${times}`]),
     ]);
     return element("p", { class: "nk-keys" }, [element("span", { class: "nk-hidden" }, ["Key tokens: "]), ...words]);
@@ -101,14 +101,16 @@ export class Cards {
 
   makeRow(example) {
     const { explorer } = this;
-    const row = element("li", { class: "nk-snippet", role: "option", "aria-selected": false, tabindex: -1 });
+    const attributes = { class: "nk-snippet", role: "option", "aria-selected": false, tabindex: -1 };
+    const row = element("li", { ...attributes, dir: directionOf(explorer.data, example) });
     row.append(...tokenElements(explorer.data, example));
     row.addEventListener("pointerenter", () => explorer.mark(example));
     row.addEventListener("focus", () => explorer.mark(example));
     row.addEventListener("keydown", (event) => {
       const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
       if (!by) return;
-      explorer.readToken(clamp(explorer.token + by, 0, row.children.length - 1));
+      const onward = getComputedStyle(row).direction === "rtl" ? -by : by;
+      explorer.readPiece(clamp(explorer.piece + onward, 0, row.children.length - 1));
       consume(event);
     });
     return row;

@@ -2,7 +2,7 @@
 
 import { element } from "./elements.js";
 import { cut, labels, makeTree } from "./tree.js";
-import { count, legend, number, tokenElements, tokenText } from "./snippets.js";
+import { count, directionOf, examplePieces, holdsKey, legend, number, pieceValue, tokenElements } from "./snippets.js";
 import { TreeView } from "./tree-view.js";
 import { Cards } from "./cards.js";
 
@@ -22,7 +22,7 @@ export class ClusterView {
     this.tree = makeTree(data.pairs, data.heights);
     this.chosen = null; // the cluster, by node, that stands out in the tree
     this.marked = 0; // the example that is shown below the tree
-    this.token = 0; // the token of it that is read out
+    this.piece = 0; // the piece of it that is read out
 
     this.status = element("p", { class: "nk-status", role: "status" });
     this.about = element("p", { class: "nk-about", "aria-live": "polite" });
@@ -58,7 +58,7 @@ export class ClusterView {
     this.status.textContent = `${count(this.clusters.length, "cluster")} at distance ${this.threshold.toFixed(2)}`;
     this.treeView.paint();
     this.cards.deal();
-    this.readToken(this.token);
+    this.readPiece(this.piece);
   }
 
   /** Draw the tree in the width that there is. */
@@ -85,27 +85,33 @@ export class ClusterView {
       view.mark(example, true);
     }
     this.marked = example;
-    this.token = this.data.keys[example];
+    this.pieces = examplePieces(this.data, example);
+    this.piece = this.pieces.findIndex((piece) => holdsKey(this.data, example, piece));
     this.showMarked();
   }
 
   showMarked() {
     this.text.replaceChildren(...tokenElements(this.data, this.marked));
-    this.readToken(this.token);
+    this.text.dir = directionOf(this.data, this.marked);
+    this.readPiece(this.piece);
   }
 
-  /** Tell where the marked example comes from, how active the neuron is at one of its tokens, and how much that token
-   * mattered if this is known. */
-  readToken(token) {
+  /** Tell where the marked example comes from, how active the neuron is at a piece of it, and how much that mattered if
+   * this is known. */
+  readPiece(at) {
     const { data, marked } = this;
-    this.token = token;
-    const what = token === data.keys[marked] ? "key token" : `token “${tokenText(data, marked, token)}”`;
-    const importance = data.importance?.get(marked)?.[token];
-    this.about.textContent =
-      `Cluster ${this.label[marked] + 1} · context ${data.contexts[marked]}, position ${data.positions[marked]}` +
-      ` · ${what}: activation ${number(data.activations[marked][token])}` +
-      (importance === undefined ? "" : `, importance ${importance.toFixed(2)}`);
-    for (const [i, shown] of [...this.text.children].entries()) shown.classList.toggle("nk-current", i === token);
+    this.piece = at;
+    const piece = this.pieces?.[at];
+    if (!piece) return;
+    const key = holdsKey(data, marked, piece);
+    const importance = pieceValue(data, marked, piece, data.importance?.get(marked) ?? []);
+    this.about.replaceChildren(
+      `Cluster ${this.label[marked] + 1} · context ${data.contexts[marked]}, position ${data.positions[marked]} · `,
+      ...(key ? ["key token"] : ["token “", element("bdi", {}, [piece.text]), "”"]),
+      `: activation ${number(pieceValue(data, marked, piece, data.activations[marked]))}` +
+        (importance === undefined ? "" : `, importance ${importance.toFixed(2)}`),
+    );
+    for (const [i, shown] of [...this.text.children].entries()) shown.classList.toggle("nk-current", i === at);
   }
 
   /** Let a cluster stand out in the tree; null for none. */

@@ -2,11 +2,19 @@
 // Tokens are data. They reach the page as text nodes and attribute values only.
 
 import { element } from "./elements.js";
+import { pieces } from "./pieces.js";
+import { charactersIn } from "./visible.js";
 
-/** @typedef {{vocabulary: string[], tokens: number[][], activations: number[][], keys: number[], largest: number,
- *    shade?: "activation" | "importance", importance?: Map<number, ArrayLike<number>>}} Data
- *  The examples as dendrogram.py sends them, and their largest activation; what colors the tokens (activation if it does
- *  not say), and by example the importance of each token up to the key token, where that is known. */
+const STACK = /\p{Mn}{3}/u; // marks that may reach out of their line
+const LEFTWARD = charactersIn("Arabic Hebrew Syriac Thaana Nko Samaritan Mandaic Adlam", "g");
+const BYTE = /[\udc80-\udcff]/u; // in a raw text
+
+/** @typedef {{vocabulary: string[], raw?: Object<number, string>, tokens: number[][], activations: number[][],
+ *    keys: number[], largest: number, shade?: "activation" | "importance",
+ *    importance?: Map<number, ArrayLike<number>>}} Data
+ *  The examples as dendrogram.py sends them, and their largest activation; the raw texts (pieces.js) of the tokens of
+ *  which the vocabulary shows something else; what colors the tokens (activation if it does not say), and by example the
+ *  importance of each token up to the key token, where that is known. */
 
 /** A figure for the eye: three significant digits, but counts are whole. */
 export function number(value) {
@@ -18,9 +26,32 @@ export function count(n, noun) {
   return `${n} ${noun}${n === 1 ? "" : "s"}`;
 }
 
-/** The text of the token at place `i` of an example. */
+/** The text of the token at place `i` of an example, by itself. */
 export function tokenText(data, example, i) {
   return data.vocabulary[data.tokens[example][i]];
+}
+
+/** An example as it is read: the pieces (pieces.js) that its tokens spell. */
+export function examplePieces(data, example) {
+  const texts = Array.from(data.tokens[example], (token) => data.raw?.[token] ?? data.vocabulary[token]);
+  return pieces(texts, data.keys[example]);
+}
+
+/** Whether a piece of an example holds its key token. */
+export function holdsKey(data, example, { first, last }) {
+  return first <= data.keys[example] && data.keys[example] <= last;
+}
+
+/** The text of the piece that holds an example's key token. */
+export function keyText(data, example) {
+  return examplePieces(data, example).find((piece) => holdsKey(data, example, piece)).text;
+}
+
+/** The largest value of a piece's tokens, or the key token's; undefined if it is not known of any. */
+export function pieceValue(data, example, piece, values) {
+  if (holdsKey(data, example, piece) && data.keys[example] in values) return values[data.keys[example]];
+  const known = Array.from(values.slice(piece.first, piece.last + 1));
+  return known.length ? Math.max(...known) : undefined;
 }
 
 /** What colors the tokens of an example: the values by token (missing where they are not known) and the full color's. */
@@ -29,29 +60,49 @@ function shades(data, example) {
   return { name: "activation", values: data.activations[example], full: data.largest };
 }
 
-/** The tokens of one example as elements, the key token outlined. */
+/** The tokens of one example as elements, those that share a character as one, the key token outlined. */
 export function tokenElements(data, example) {
   const { name, values, full } = shades(data, example);
-  return Array.from(data.tokens[example], (_, i) => {
-    const key = i === data.keys[example];
-    const kind = `nk-token${key ? " nk-key" : ""}${name === "importance" ? " nk-important" : ""}`;
-    const made = element(key ? "b" : "span", { class: kind }, [tokenText(data, example, i)]);
-    if (i in values) {
-      made.title = `${name} ${number(values[i])}`;
-      made.style.setProperty("--share", `${Math.round(Math.min(1, Math.max(0, values[i] / full)) * 100)}%`);
+  return examplePieces(data, example).map((piece) => {
+    const key = holdsKey(data, example, piece);
+    const stacked = STACK.test(piece.text) ? " nk-stack" : "";
+    const kind = `nk-token${key ? " nk-key" : ""}${name === "importance" ? " nk-important" : ""}${stacked}`;
+    const made = element(key ? "b" : "span", { class: kind }, piece.parts.map(partNode));
+    const value = pieceValue(data, example, piece, values);
+    const n = piece.last - piece.first + 1;
+    if (value !== undefined) {
+      made.title = `${name} ${number(value)}${n > 1 ? ` (${count(n, "token")})` : ""}`;
+      made.style.setProperty("--share", `${Math.round(Math.min(1, Math.max(0, value / full)) * 100)}%`);
     }
     return made;
   });
 }
 
-/** The most frequent key tokens of some examples as [token, count], the most frequent first. */
+/** The direction in which an example is read: that of most of its letters. */
+export function directionOf(data, example) {
+  const text = examplePieces(data, example)
+    .map((piece) => piece.text)
+    .join("");
+  const from = (letters) => text.match(letters)?.length ?? 0;
+  const toTheLeft = from(LEFTWARD);
+  return toTheLeft > from(/\p{L}/gu) - toTheLeft ? "rtl" : "ltr";
+}
+
+function partNode({ text, sign }) {
+  return sign ? element("span", { class: "nk-sign", dir: "ltr", title: sign }, [text]) : text;
+}
+
+/** The most frequent key tokens of some examples as [text, count], the most frequent first. A token that holds a part
+ * of a character only is shown, and counted, with the character that it has a part in. */
 export function frequentKeys(data, examples, limit) {
   const counts = new Map();
   for (const example of examples) {
-    const token = tokenText(data, example, data.keys[example]);
-    counts.set(token, (counts.get(token) ?? 0) + 1);
+    const token = data.tokens[example][data.keys[example]];
+    const text = BYTE.test(data.raw?.[token] ?? "") ? keyText(data, example) : data.vocabulary[token];
+    const name = `${token} ${text}`;
+    counts.set(name, [text, (counts.get(name)?.[1] ?? 0) + 1]);
   }
-  return [...counts].sort((a, b) => b[1] - a[1]).slice(0, limit);
+  return [...counts.values()].sort((a, b) => b[1] - a[1]).slice(0, limit);
 }
 
 /** What the colors and the outline mean, as elements. */

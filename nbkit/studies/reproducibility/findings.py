@@ -26,7 +26,7 @@ def paper_and_build(atlas: Atlas, min_examples: int = 10, seed: int = 0) -> pd.D
         (
             "Model",
             f"{paper.MODEL}, {paper.N_LAYERS} layers, {paper.N_NEURONS:,} neurons",
-            f"{m.model}, {len(m.layers)} of {m.n_layers} layers, {len(atlas.neurons):,} neurons",
+            f"{m.model_title}, {len(m.layers)} of {m.n_layers} layers, {len(atlas.neurons):,} neurons",
         ),
         (
             "Corpus",

@@ -3,6 +3,6 @@
 from nbkit.studies.shared import paper
 from nbkit.studies.shared.estimate import signed
 from nbkit.studies.shared.provenance import mnist_provenance, provenance
-from nbkit.studies.shared.words import counted, each, listed, when
+from nbkit.studies.shared.words import code, counted, each, listed, when
 
-__all__ = ["counted", "each", "listed", "mnist_provenance", "paper", "provenance", "signed", "when"]
+__all__ = ["code", "counted", "each", "listed", "mnist_provenance", "paper", "provenance", "signed", "when"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 
@@ -23,3 +24,11 @@ def listed(names: Iterable[str], otherwise: str = "none") -> str:
 def counted(number: int, noun: str) -> str:
     """A number of things: `1 seed`, `2 seeds`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def code(name: object) -> str:
+    """A name as Markdown's code, whatever characters are in it: it neither ends the code nor the line."""
+    text = " ".join(str(name).split())
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence, space = "`" * (longest + 1), " " if longest or not text else ""
+    return f"{fence}{space}{text}{space}{fence}"

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from nbkit.errors import NbkitError
 from nbkit.mnist.hidden import Hidden, hidden_of
-from nbkit.sae.autoencoder import Activation, SparseAutoencoder
+from nbkit.sae.architecture import Activation
+from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.sae.config import SaeConfig
 from nbkit.sae.evaluation import Examples, Measured, measure
 from nbkit.sae.latents import control_distances

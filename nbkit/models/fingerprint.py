@@ -1,0 +1,44 @@
+"""Which weights make a model the model that it is: those that an atlas is made of."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nbkit.models.trace import Trace
+from nbkit.models.unembedding import Unembedding
+
+
+def used_weights(network: Any, traced: Trace, end: Unembedding | None) -> Iterator[tuple[str, Tensor]]:
+    """The weights of the blocks, of what runs before them, and of the way to the logits, with their names.
+
+    A pooler or another head is none of them: it may be missing from the files, and is then drawn at random on every
+    opening. What a module doesn't store (positions, masks) is none either.
+    """
+    first = traced.blocks[0]
+    used = {id(call.module) for call in traced.around if call.order < first.order}
+    used |= {id(module) for call in traced.blocks for module in call.module.modules()}
+    used |= set() if end is None else {id(end.norm)}
+    for name, module in network.named_modules():
+        tensors: dict[str, Tensor | None] = {}
+        if id(module) in used:
+            passing = module._non_persistent_buffers_set
+            tensors = module._parameters | {key: each for key, each in module._buffers.items() if key not in passing}
+        elif end is not None and module is end.head:
+            tensors = {"weight": end.head.weight}
+        yield from ((f"{name}.{key}".lstrip("."), tensor) for key, tensor in tensors.items() if tensor is not None)
+
+
+def fingerprint(network: Any, traced: Trace, end: Unembedding | None) -> str:
+    """sha256 of the weights in use, with their names, shapes and dtype; the names as in the network without its head,
+    so that a model is itself with another head, or none."""
+    prefix, digest = f"{network.base_model_prefix}.", hashlib.sha256()
+    named = ((name.removeprefix(prefix), tensor) for name, tensor in used_weights(network, traced, end))
+    for name, tensor in sorted(named, key=lambda pair: pair[0]):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

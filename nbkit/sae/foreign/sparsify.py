@@ -1,0 +1,48 @@
+"""EleutherAI's sparsify: `cfg.json` and `sae.safetensors`, autoencoders and transcoders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+from torch import Tensor, zeros
+
+from nbkit.sae.architecture import AnyActivation, Architecture
+from nbkit.sae.description import Description
+from nbkit.sae.foreign.weights import Layout, renamed
+
+LAYOUT: Layout = {
+    "encoder.weight": ("w_enc", True),
+    "encoder.bias": ("b_enc", False),
+    "W_dec": ("w_dec", False),
+    "b_dec": ("b_dec", False),
+}
+HARMLESS = ("normalize_decoder", "multi_topk", "hookpoint", "hook_point", "device", "dtype")
+"""Of training, or about where the activations come from; the decoder is stored as it is used."""
+
+
+def read_sparsify(
+    description: Description, tensors: dict[str, Tensor], path: Path
+) -> tuple[Architecture, dict[str, Tensor]]:
+    """Raises NbkitError for a field that can't be obeyed or contradicts the weights."""
+    transcode = description.flag("transcode", default=False)
+    skip = description.flag("skip_connection", default=False)
+    activation = cast(AnyActivation, description.choice("activation", "topk", ("topk", "groupmax")))
+    if description.flag("signed", default=False):
+        raise description.refusal("signed", True, "its latents are negative too")
+    layout = {**LAYOUT, "W_skip": ("w_skip", True)} if skip else LAYOUT
+    found = renamed(tensors, layout, path)
+    d_in, d_sae = found["w_enc"].shape
+    description.must_be("d_in", d_in)
+    expansion = description.size("expansion_factor")
+    if description.take("num_latents", 0) != 0:
+        description.must_be("num_latents", d_sae)
+    elif expansion is not None and expansion * d_in != d_sae:
+        raise description.refusal("expansion_factor", expansion, f"the weights have {d_sae} latents of {d_in} inputs")
+    k = description.size("k")
+    if k is None:
+        raise description.refusal("k", k, "a number of latents is needed")
+    description.finish(HARMLESS)
+    found["threshold"] = zeros((), dtype=found["w_enc"].dtype)
+    d_out = found["w_dec"].shape[1] if transcode else None
+    return Architecture(d_in, d_sae, activation, k, d_out, apply_b_dec_to_input=not transcode, skip=skip), found
