@@ -52,7 +52,7 @@ def explore(
     check_threshold(threshold)
     threshold = float(threshold)
     if isinstance(thing, Atlas):
-        if model is not None and not hasattr(type(model), "fingerprint"):
+        if isinstance(model, Hidden) or not (model is None or hasattr(type(model), "fingerprint")):
             raise NbkitError("The model of an atlas is a language model: give what nbkit.load_model returns.")
         if model is not None:
             check_model(model, thing)  # before anything is made
