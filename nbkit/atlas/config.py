@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from nbkit.errors import NbkitError
-from nbkit.method.checks import checked_choice, checked_number, checked_seed, checked_whole, shown
+from nbkit.method.checks import MOST, checked_choice, checked_number, checked_seed, checked_whole, shown
 
 if TYPE_CHECKING:
     from nbkit.models import LanguageModel
@@ -39,7 +39,7 @@ class AtlasConfig:
         share = "it is a share of the maximum activation, in (0, 1]"
         checked["threshold"] = checked_number("threshold", self.threshold, share, 0, 1, "(]")
         for name in ("max_examples", "batch_size", "block_size"):
-            checked[name] = checked_whole(name, getattr(self, name), 1)
+            checked[name] = checked_whole(name, getattr(self, name), 1, MOST)
         for name, choices in (
             ("weights", ("native", "folded")),
             ("embedding", ("auto", "input", "gate", "up", "gradient")),

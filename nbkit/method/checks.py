@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy import sparse
 
 from nbkit.errors import NbkitError
 
@@ -18,11 +17,11 @@ LONGEST = 60
 
 
 MOST = 2**31 - 1
-"""Nothing that is counted here comes in larger numbers."""
+"""Sizes and steps that PyTorch takes are below."""
 LARGEST_SEED = 2**32 - 1
 
 
-def checked_whole(name: str, value: object, least: int | None = None, most: int = MOST) -> int:
+def checked_whole(name: str, value: object, least: int | None = None, most: int | None = None) -> int:
     """A whole number of Python or NumPy.
 
     Raises:
@@ -34,7 +33,7 @@ def checked_whole(name: str, value: object, least: int | None = None, most: int 
     whole = int(number)
     if least is not None and whole < least:
         raise NbkitError(f"{name} is {shown(value)}: it must be at least {least}")
-    if whole > most:
+    if most is not None and whole > most:
         raise NbkitError(f"{name} is {shown(value)}: it must be at most {most}")
     return whole
 
@@ -113,8 +112,8 @@ def checked_array(values: Any, what: str) -> np.ndarray:
         tensor = values.detach().cpu()
         tensor = tensor.to_dense() if str(tensor.layout) != "torch.strided" else tensor
         values = (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).resolve_conj().numpy()
-    elif sparse.issparse(values):
-        values = values.toarray()  # type: ignore[attr-defined]  # which all have but their common base
+    elif hasattr(values, "toarray"):  # a sparse one of SciPy, which need not be imported either
+        values = values.toarray()
     elif np.ma.is_masked(values):
         raise NbkitError(f"{what} have masked entries: leave them out, or fill them.")
     try:

@@ -33,8 +33,6 @@ class ExampleCounts:
     """Share with as many as are kept."""
     median: float
     """Examples of the median neuron."""
-    undirected: int = 0
-    """Neurons with two examples or more and no metrics: their embeddings have no direction."""
 
 
 def example_counts(atlas: Atlas) -> ExampleCounts:
@@ -50,7 +48,6 @@ def example_counts(atlas: Atlas) -> ExampleCounts:
         most=most,
         all_kept=float((n == most).mean()),
         median=float(n.median()),
-        undirected=int(((n >= 2) & atlas.neurons["mean_distance"].isna()).sum()),
     )
 
 
