@@ -13,19 +13,15 @@ def read_text(path: Path, field: str) -> Iterator[Found]:
     """Yield a text file as one document, in pieces of about a million characters; CR LF becomes LF.
 
     A piece ends only between two lines where the tokens do not depend on it: after a line that ends with text and its
-    line break, before a line that begins with text. (A space before the line break is a token with it at a text's end.)
+    line break, before a line that begins with text. A tokenizer can split the white space between them otherwise.
     """
     held: list[str] = []
     size, goes_on = 0, False
     for _, raw in lines(path):
         line = raw.replace("\r\n", "\n")
-        if size >= _PIECE_CHARACTERS and _ends_with_text(held[-1]) and not line[0].isspace():
+        if size >= _PIECE_CHARACTERS and held[-1][-2:-1].strip() and not line[0].isspace():
             yield Found(str(path), "".join(held), goes_on)
             held, size, goes_on = [], 0, True
         held.append(line)
         size += len(line)
     yield Found(str(path), "".join(held), goes_on)
-
-
-def _ends_with_text(line: str) -> bool:
-    return not (line.removesuffix("\n")[-1:] or " ").isspace()
