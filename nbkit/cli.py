@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -24,7 +24,8 @@ MISTAKE = 2
 """Exit status for what the user can repair."""
 INTERRUPTED = 130
 """Typer's exit status for Ctrl-C."""
-UsageError = typer.BadParameter.__bases__[0]
+UsageError: Any = typer.BadParameter.__bases__[0]
+"""What Typer raises for options and commands that there are not, and exports under no name."""
 
 app = typer.Typer(
     help="Neuron embeddings: feature clusters of a language model's neurons, and the book about them.",

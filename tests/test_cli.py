@@ -143,7 +143,7 @@ def test_tells_what_was_read(run: Run, command: Sequence[object], tmp_path: Path
     assert result.status == 0, result.err
     [said] = [line for line in result.err.splitlines() if line.startswith("Corpus ")]
     assert said.startswith("Corpus texts: 3 documents (1 without text skipped), ")
-    assert said.endswith("; 1 files of other kinds left out: notes.doc.")
+    assert said.endswith("; 1 file of other kinds left out: notes.doc.")
     atlas = nbkit.open_atlas(tmp_path / "atlas")
     assert f"{atlas.manifest.n_contexts:,} contexts of 16 tokens, {atlas.manifest.n_contexts // 2} repeat" in said
     unique = run(*command, *options, "--unique", "--out", tmp_path / "unique")

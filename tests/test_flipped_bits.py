@@ -111,8 +111,8 @@ def kept(tiny_model: Callable[[str], LanguageModel], tmp_path_factory: pytest.Te
         "checkpoint": Kept(folder / "sae/checkpoint.safetensors", restored),
         "autoencoder": Kept(folder / "sae/sae.safetensors", of_sae),
         "description": Kept(folder / "sae/cfg.json", of_sae),
-        "MLP": Kept(*_only(cache / "mlps", "*.safetensors"), lambda: mlp_for(0).state_dict()),
-        "table": Kept(*_only(cache / "results", "*.parquet"), lambda: kept_table("toy", {}, _never)),
+        "MLP": Kept(_only(cache / "mlps", "*.safetensors"), lambda: mlp_for(0).state_dict()),
+        "table": Kept(_only(cache / "results", "*.parquet"), lambda: kept_table("toy", {}, _never)),
         "asset": Kept(toy, lambda: assets.fetch("toy").read_bytes()),
         "asset's list": Kept(toy.parent / "asset.json", lambda: assets.fetch("toy").read_bytes()),
     }
@@ -125,9 +125,8 @@ def _written(path: Path) -> Path:
     return path
 
 
-def _only(folder: Path, pattern: str) -> list[Path]:
-    found = list(folder.glob(pattern))
-    assert len(found) == 1
+def _only(folder: Path, pattern: str) -> Path:
+    [found] = folder.glob(pattern)
     return found
 
 

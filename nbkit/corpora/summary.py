@@ -34,15 +34,18 @@ class CorpusSummary:
         if self.repeated and self.unique:
             repeated = f"{self.repeated:,} more left out that repeat one"
         return (
-            f"Corpus {self.corpus}: {self.documents:,} documents{skipped}, {self.characters:,} characters; "
-            f"{self.contexts:,} contexts of {self.length} tokens, {repeated}; {self.dropped_tokens:,} tokens at ends "
-            f"of documents dropped{self._files()}."
+            f"Corpus {self.corpus}: {_counted(self.documents, 'document')}{skipped}, "
+            f"{_counted(self.characters, 'character')}; {_counted(self.contexts, 'context')} of {self.length} tokens, "
+            f"{repeated}; {_counted(self.dropped_tokens, 'token')} at ends of documents dropped{self._files()}."
         )
 
     def _files(self) -> str:
         if not self.left_out:
             return ""
         more = ", …" if len(self.left_out) > _SHOWN_FILES else ""
-        return (
-            f"; {len(self.left_out):,} files of other kinds left out: {', '.join(self.left_out[:_SHOWN_FILES])}{more}"
-        )
+        names = ", ".join(self.left_out[:_SHOWN_FILES]) + more
+        return f"; {_counted(len(self.left_out), 'file')} of other kinds left out: {names}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

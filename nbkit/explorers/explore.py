@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
@@ -15,11 +14,9 @@ from nbkit.method.clusters import check_threshold
 from nbkit.mnist.hidden import Hidden
 from nbkit.mnist.reports import HIDDEN_NAME, latent_view
 from nbkit.mnist.view import LatentView, MlpWeights
+from nbkit.models import LanguageModel
 from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.sae.report import SaeReport
-
-if TYPE_CHECKING:
-    from nbkit.models import LanguageModel
 
 
 def explore(
@@ -52,7 +49,7 @@ def explore(
     check_threshold(threshold)
     threshold = float(threshold)
     if isinstance(thing, Atlas):
-        if model is not None and not hasattr(type(model), "fingerprint"):
+        if model is not None and not isinstance(model, LanguageModel):
             raise NbkitError("The model of an atlas is a language model: give what nbkit.load_model returns.")
         if model is not None:
             check_model(model, thing)  # before anything is made

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from nbkit.atlas.snippets import display_token
+from nbkit.atlas.token_bytes import LONE
 from nbkit.atlas.visible import ZERO_WIDTH_JOINER, ZERO_WIDTH_NON_JOINER
 from nbkit.features.spelling import Spelling
 from nbkit.features.unspaced import UNSPACED
@@ -53,9 +54,10 @@ class Words:
     text: Int[np.ndarray, " n_words"]
     """For each word its place in `strings`."""
     before: Int[np.ndarray, " n_words"]
-    """The last word before it in its context that is not blank; -1 if there is none. Of a blank word, -1."""
+    """The last word before it in its context that is not blank (spaces, or bytes alone); -1 if there is none, and of a
+    blank word."""
     after: Int[np.ndarray, " n_words"]
-    """The first word behind it in its context that is not blank; -1 if there is none. Of a blank word, -1."""
+    """The first word behind it in its context that is not blank; -1 if there is none, and of a blank word."""
     spaced: Bool[np.ndarray, " n_words"]
     """Whether a space stands before it."""
 
@@ -81,7 +83,7 @@ def words_of(spelling: Spelling) -> Words:
         spelled, which = np.unique(tokens.ravel()[start[same, None] + np.arange(n)], axis=0, return_inverse=True)
         words = ["".join(texts[token] for token in row) for row in spelled]
         text[same] = np.array([place(word) for word in words])[which.ravel()]
-        blank[same] = np.array([not normalized(word) for word in words])[which.ravel()]
+        blank[same] = np.array([not normalized(LONE.sub("", word)) for word in words])[which.ravel()]
     number = (begins.ravel().cumsum() - 1).reshape(tokens.shape)
     before, after = _neighbors(start // tokens.shape[1], blank)
     return Words(list(strings), of_token[spelling.tokens], number, text, before, after, spaced.ravel()[start])

@@ -55,7 +55,8 @@ def check_seal(path: Path) -> bool:
         promised = file.read(DIGITS)
     if sha256_of(path, at).encode() != promised:
         raise NbkitError(
-            f"{path} is damaged: it doesn't give the checksum that was written with it. Delete it and make it again"
+            f"{path} can't be read (damaged: it doesn't give the checksum that was written with it): delete it and "
+            "make it again"
         )
     return True
 

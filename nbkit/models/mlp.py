@@ -65,12 +65,19 @@ def find_mlp(call: Call, hint: str) -> Mlp:
     found = list(_candidates(calls, names))
     if not found:
         raise NbkitError("has no such MLP")
-    if len({out.name for _, _, out in found}) > 1:
-        raise NbkitError(f"has several MLPs ({', '.join(sorted({out.name for _, _, out in found}))})")
-    gate, linear, out = found[0]
-    name = _activation(block, call, gate or linear, linear if gate else None, out, names)
+    driven = [
+        (name, gate, linear, out.name)
+        for gate, linear, out in found
+        if (name := _activation(block, call, gate or linear, linear if gate else None, out, names)) is not None
+    ]
+    if not driven:
+        raise NbkitError("has an activation function that transformers has no name for")
+    if len({out for *_, out in driven}) > 1:
+        raise NbkitError(f"has several MLPs ({', '.join(sorted({out for *_, out in driven}))})")
+    # Where both branches are zero on all tokens, either could be the gate; seen at work, the other one is linear.
+    name, gate, linear, out = min(driven, key=lambda each: each[0] == "linear")
     reader = next(each for each in calls if each.name == linear.name)
-    return Mlp(linear, gate, out.name, _norm_before(calls, reader), name)
+    return Mlp(linear, gate, out, _norm_before(calls, reader), name)
 
 
 def _named(block: nn.Module) -> list[tuple[str, nn.Module]]:
@@ -135,8 +142,10 @@ def _explains(
     return False
 
 
-def _activation(block: nn.Module, call: Call, inner: Rows, linear: Rows | None, out: Call, names: Sequence[str]) -> str:
-    """Name of the function between `inner` and `out`, as it acts on values over all its range."""
+def _activation(
+    block: nn.Module, call: Call, inner: Rows, linear: Rows | None, out: Call, names: Sequence[str]
+) -> str | None:
+    """Name of the function between `inner` and `out`, as it acts on values over all its range; None if it has none."""
     made: list[Tensor] = []
     shape: Float[Tensor, "b t d_mlp"] = _read(out)
     values = torch.linspace(-REACH, REACH, shape.numel())
@@ -164,7 +173,7 @@ def _activation(block: nn.Module, call: Call, inner: Rows, linear: Rows | None, 
         expected = activation_function(name)(values)
         if bool(((made[0] - expected).abs() <= SAME_FUNCTION * expected.abs().clamp_min(1)).all()):
             return name
-    raise NbkitError("has an activation function that transformers has no name for")
+    return None
 
 
 def _norm_before(calls: Sequence[Call], reader: Call) -> str | None:

@@ -48,8 +48,10 @@ def load_model(
         NbkitError: unknown model, no source in reach, weights that are missing or not finite, or an architecture
             without plain or gated MLP neurons.
     """
-    if dtype != "auto" and dtype not in DTYPES:
+    if dtype not in ["auto", *DTYPES]:
         raise NbkitError(f"unknown dtype {dtype!r}: choose auto, {', '.join(DTYPES)}")
+    if tokenizer is not None and not (callable(tokenizer) and hasattr(tokenizer, "get_vocab")):
+        raise NbkitError(f"tokenizer is a {type(tokenizer).__name__}: give the Hugging Face tokenizer itself")
     target = None if device == "auto" else _device(device)
     missing: frozenset[str] = frozenset()
     if isinstance(model, str | os.PathLike):
@@ -65,6 +67,8 @@ def load_model(
 def _look_into(name: str, network: Any, tokenizer: Any, missing: Iterable[str]) -> LanguageModel:
     """Finds the MLPs of a network, and an attention implementation that is right."""
     weight = network.get_input_embeddings().weight
+    if weight.dtype not in DTYPES.values():
+        raise NbkitError(f"model {name!r} is in {weight.dtype}: choose dtype {', '.join(DTYPES)}")
     ids = owned_ids(tokenizer, network)
     if len(np.setdiff1d(ids, tokenizer.all_special_ids)) < 2:  # what transformers makes of a folder without one
         raise NbkitError(f"model {name!r} comes without a tokenizer: give the model's own, too, as tokenizer=…")
@@ -141,9 +145,9 @@ def _device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        torch.empty(0, device=name)
+        torch.zeros(1, device=name).item()  # which fails on "meta", too
         return torch.device(name)
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, TypeError) as error:
         raise NbkitError(f"device {name!r} is not available here ({str(error).splitlines()[0]})") from error
 
 

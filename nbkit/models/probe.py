@@ -21,8 +21,7 @@ def owned_ids(tokenizer: Any, network: Any) -> Int[np.ndarray, " n"]:
     An embedding may be padded, and a vocabulary may have holes: their rows belong to no token.
     """
     rows = int(network.get_input_embeddings().weight.shape[0])
-    ids: Int[np.ndarray, " n"] = np.unique([i for i in tokenizer.get_vocab().values() if i < rows])
-    return ids.astype(np.int64)
+    return np.unique(np.array([i for i in tokenizer.get_vocab().values() if i < rows], dtype=np.int64))
 
 
 def context_length(network: Any) -> int:

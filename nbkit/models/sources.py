@@ -89,8 +89,8 @@ def _source(name: str) -> str:
     if name in assets.ASSETS:
         return str(assets.fetch(name))
     folder = user_path(name)
-    if folder.exists() or name.startswith((".", "/", "~")):
-        if not (folder / "config.json").is_file():
+    if _exists(folder) or name.startswith((".", "/", "~")):
+        if not _exists(folder / "config.json"):
             raise NbkitError(f"no model in folder {name!r}: a local model is a Hugging Face folder with a config.json")
         return str(folder)
     if not assets.is_offline():
@@ -104,6 +104,13 @@ def _source(name: str) -> str:
             f"model {name!r} is not in the hub client's cache, and NBKIT_OFFLINE forbids fetching it: unset "
             "NBKIT_OFFLINE, or give smollm2-135m or a local Hugging Face folder"
         ) from error
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # no name that a file could have
+        return False
 
 
 def _class_of(config: Any) -> Any:

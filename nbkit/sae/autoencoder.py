@@ -13,7 +13,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -27,6 +26,7 @@ from nbkit.sae.foreign.opening import open_files
 from nbkit.sae.foreign.saelens_export import write_saelens
 from nbkit.sae.initial_weights import initial_weights
 from nbkit.sae.own_folder import SAE_CONFIG, SAE_WEIGHTS, write_folder
+from nbkit.sae.tensors import as_tensor
 
 __all__ = ["SAE_CONFIG", "SAE_WEIGHTS", "SaeOutput", "SparseAutoencoder", "activate", "pre_activations"]
 
@@ -140,7 +140,7 @@ class SparseAutoencoder(nn.Module):
         """What the encoder's weights receive, whose product with them is a latent's neuron embedding.
 
         These are the activations, normalized if the architecture says so; `b_dec` is a part of `bias`. In the weights'
-        precision, but at least float32: activations of any precision are taken, and so are NumPy arrays.
+        precision, but at least float32: activations of any precision are taken, and so are NumPy arrays and lists.
 
         Args:
             h: (b, d_in); of an architecture that reads all heads of attention also (b, heads, d_head).
@@ -159,8 +159,9 @@ class SparseAutoencoder(nn.Module):
         Raises:
             NbkitError: `h` has another shape or holds no real numbers.
         """
+        h = as_tensor(h, "The activations")
         z = self._latents(self.received(h)).to(self.w_enc.dtype)
-        if self._output_needs_input or len(h.shape) == 3:
+        if self._output_needs_input or h.ndim == 3:
             setattr(z, _LATENTS_OF, h)  # lives as long as these latents do, so decode(encode(h)) is right
         return z
 
@@ -177,7 +178,7 @@ class SparseAutoencoder(nn.Module):
         """
         a, exact = self.architecture, self._exact
         out = affine(self._checked(z, "latents", self.d_sae), exact(self.w_dec), exact(self.b_dec))
-        h = getattr(z, _LATENTS_OF, None) if h is None else h
+        h = getattr(z, _LATENTS_OF, None) if h is None else as_tensor(h, "The activations")
         if self._output_needs_input:
             if h is None:
                 what = "has a skip connection" if a.skip else "normalizes its input"
@@ -189,7 +190,7 @@ class SparseAutoencoder(nn.Module):
             if a.skip:
                 out = out + flat @ exact(self.w_skip)
         out = out.to(self.w_dec.dtype)
-        return out.view(tuple(h.shape)) if h is not None and len(h.shape) == 3 else out
+        return out.view(h.shape) if h is not None and h.ndim == 3 else out
 
     def forward(self, h: Float[Tensor, "b d_in"]) -> SaeOutput:
         """Latents and reconstruction; see `encode` and `decode`."""
@@ -222,13 +223,14 @@ class SparseAutoencoder(nn.Module):
         - SAELens, any version: `cfg.json` and `sae_weights.safetensors`; standard, topk, batchtopk (matryoshka too),
           jumprelu and gated autoencoders, transcoders with and without a skip connection.
         - EleutherAI's sparsify: `cfg.json` and `sae.safetensors`; autoencoders and transcoders.
-        - dictionary_learning: `config.json` and `ae.pt`; all its classes. Neel Nanda's `25.pt` and `25_cfg.json`.
+        - dictionary_learning: `config.json` and `ae.pt`; all its classes.
+        - Neel Nanda's, and those that began as his: `25.pt` and `25_cfg.json`; only the file can be given.
         - Gemma Scope: `params.npz`, or `config.json` and `params.safetensors`. The first is a transcoder's if a folder
           above it is named so.
         - A file of weights alone (`.safetensors`, or a torch state dict): `encoder.weight`, `encoder.bias`,
-          `decoder.weight`, `decoder.bias`, or `W_enc`, `b_enc`, `W_dec`, `b_dec`, whose encoder subtracts `b_dec` from
-          its input; or two linear layers of `nn.Sequential` (`0.weight`, `0.bias`, `1.weight`, `1.bias`, or `2.…`),
-          whose encoder doesn't.
+          `decoder.weight`, `decoder.bias`, or `W_enc`, `b_enc`, `W_dec`, `b_dec`, or `0.weight`, `0.bias`, `1.weight`,
+          `1.bias`, whose encoder subtracts `b_dec` from its input, as the paper's; or `0.weight`, `0.bias`, `2.weight`,
+          `2.bias`, an `nn.Sequential` with an activation in the middle, whose encoder doesn't.
 
         A description that lies beside weights is obeyed, also when the file of the weights is given; what can't be
         obeyed is refused by the field's name. Code in a file never runs.
@@ -282,16 +284,12 @@ class SparseAutoencoder(nn.Module):
 
     def _checked(self, values: Tensor, what: str, width: int) -> Tensor:
         """A batch in the precision of the computation, on the weights' device, heads one after the other."""
-        x = torch.from_numpy(values) if isinstance(values, np.ndarray) else values
-        if not isinstance(x, Tensor) or x.is_complex():
-            raise NbkitError(f"The {what} are {getattr(x, 'dtype', type(x).__name__)}: give a tensor of real numbers.")
-        if self.architecture.reshape_activations == "hook_z" and what == "activations" and x.ndim == 3:
-            x = x.flatten(1)
-        if x.ndim != 2 or x.shape[1] != width:
-            raise NbkitError(
-                f"The {what} have shape {tuple(values.shape)}: this sparse autoencoder reads (b, {width})."
-            )
-        return x.to(self.w_enc.device, self._precision)
+        x = as_tensor(values, f"The {what}")
+        together = self.architecture.reshape_activations == "hook_z" and what == "activations" and x.ndim == 3
+        flat = x.flatten(1) if together else x
+        if flat.ndim != 2 or flat.shape[1] != width:
+            raise NbkitError(f"The {what} have shape {tuple(x.shape)}: this sparse autoencoder reads (b, {width}).")
+        return flat.to(self.w_enc.device, self._precision)
 
     @property
     def _output_needs_input(self) -> bool:

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -68,8 +69,9 @@ class Moments:
 
     def watch(self) -> None:
         """Puts itself into every write and removal of a build."""
-        replacing, rmtree = nbkit.files.formats.replacing, shutil.rmtree
-        replacing_folder = shard_files.replacing_folder
+        formats: Any = nbkit.files.formats
+        shards: Any = shard_files
+        replacing, rmtree, replacing_folder = formats.replacing, shutil.rmtree, shards.replacing_folder
 
         @contextmanager
         def watched(path: Path) -> Iterator[Path]:
@@ -91,8 +93,8 @@ class Moments:
                 self.pass_by()
             self.pass_by()
 
-        nbkit.files.formats.replacing = watched
-        shard_files.replacing_folder = watched_folder  # type: ignore[attr-defined]
+        formats.replacing = watched
+        shards.replacing_folder = watched_folder
         shutil.rmtree = watched_rmtree  # type: ignore[assignment]
 
 

@@ -413,3 +413,14 @@ def test_a_layer_that_the_model_lacks_makes_no_folder(model: LanguageModel, tmp_
     with pytest.raises(NbkitError, match="has no layer 3"):
         build(model, tmp_path / "atlas", config=AtlasConfig(layers=[3]))
     assert not (tmp_path / "atlas").exists()
+
+
+def test_the_manifest_names_the_checkpoint_behind_a_known_name(model: LanguageModel, tmp_path: Path) -> None:
+    assert build(model, tmp_path / "local").manifest.checkpoint == ""
+    manifest = build(replace(model, name="smollm2-135m"), tmp_path / "known").manifest
+    assert (manifest.model, manifest.checkpoint) == (
+        "smollm2-135m",
+        "SmolLM2-135M-Instruct, de-quantized from 4-bit Q4_1",
+    )
+    assert manifest.model_title == manifest.checkpoint
+    assert json.loads((tmp_path / "known" / MANIFEST).read_text())["checkpoint"] == manifest.checkpoint

@@ -83,9 +83,9 @@ def test_agreement_tells_parts_of_characters_apart(scripts_atlas: Atlas) -> None
         except UnicodeDecodeError:
             return f"part {token}"
 
-    table = scripts_atlas.neurons.set_index(["layer", "index"])["token_agreement"].dropna()
+    table = scripts_atlas.neurons.dropna(subset="token_agreement")
     parts = 0
-    for (layer, index), agreement in table.items():
+    for layer, index, agreement in zip(table["layer"], table["index"], table["token_agreement"], strict=True):
         neuron = scripts_atlas.neuron(layer, index)
         words = [word(token) for token in neuron.key_ids]
         labels = neuron.clusters(0.5).labels

@@ -17,6 +17,7 @@ from nbkit.atlas.snippets import display_token
 from nbkit.book.build import build
 from nbkit.book.notebooks import parameter_names
 from tests.browser import page_checks as checks
+from tests.browser.published_text import places_in
 from tests.examples.mini_book import REPOSITORY
 from tests.examples.neuron import HOSTILE
 
@@ -99,6 +100,10 @@ def test_every_page_names_what_made_it(quick_book: Path) -> None:
         assert not [what for what in expected if what not in said], f"{path.stem}: {said}"
         if about_language:
             assert any(f"({dtype} on " in said for dtype in ("float32", "bfloat16")), said
+
+
+def test_a_book_names_no_place_of_the_machine_that_built_it(html: Path) -> None:
+    assert places_in(html, html.parents[1]) == set()
 
 
 def test_search_works(browser: Browser, base: str) -> None:

@@ -1,19 +1,28 @@
-"""All text that a folder of pages publishes, also what is packed or encoded in its files."""
+"""All text that a folder of pages publishes, also what is packed or encoded in its files, and the places it names."""
 
 from __future__ import annotations
 
 import base64
 import re
+import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from nbkit.assets import cache_folder
 from nbkit.explorers.atlas.shard_files import BITS, FIRST
+from tests.examples.mini_book import REPOSITORY
 
 BASE64 = re.compile(rb"[A-Za-z0-9+/]{40,}={0,2}")
 SHARD = re.compile(r'nbkitShard\("[\w-]+",\[(\d+),(\d+)\],"([^"]*)"')
+PLACES = {
+    str(place)
+    for place in (REPOSITORY, Path.home(), Path.cwd(), tempfile.gettempdir(), cache_folder())
+    if len(Path(place).parts) > 1
+}
+"""Of this machine, where a build can have read or written."""
 
 
 def published_text(pages: Path) -> Iterator[tuple[Path, bytes]]:
@@ -53,3 +62,11 @@ def _inflated(packed: bytes | memoryview) -> bytes:
         return zlib.decompressobj().decompress(packed)
     except zlib.error:
         return b""
+
+
+def places_in(pages: Path, *more: Path) -> set[str]:
+    """Each place of this machine that is named, with the file that names it."""
+    names = "|".join(re.escape(str(place)) for place in {*PLACES, *map(str, more)})
+    pattern = re.compile(rf"(?:file://|(?<![\w.:/-]))({names})(?![\w-])".encode())
+    named = {(path, place.decode()) for path, content in published_text(pages) for place in pattern.findall(content)}
+    return {f"{path}: {place}" for path, place in named}

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
@@ -128,6 +128,8 @@ def test_a_text_file_is_one_document(model: Model, tmp_path: Path) -> None:
 
 
 @given(text=st.text(st.sampled_from("ab \n\t.,1é"), min_size=1, max_size=200), size=st.integers(1, 40))
+@example(text="1 \na", size=1)
+@example(text="1\n\na\n b", size=1)
 @settings(max_examples=60, deadline=None)
 def test_the_pieces_of_a_long_text_have_the_tokens_of_the_whole(
     tmp_path_factory: pytest.TempPathFactory, text: str, size: int

@@ -39,17 +39,33 @@ def opened(browser: Browser, site: Path, width: int, scheme: Literal["light", "d
         assert not [error for error in seen.errors if "favicon" not in error and "404" not in error], seen.errors
 
 
-def find(page: Page, text: str) -> Locator:
-    """Search and open the first feature that is found; gives its card with all its examples."""
+def ask(page: Page, text: str) -> None:
     page.get_by_role("searchbox").fill(text)
     page.get_by_role("searchbox").press("Enter")
-    expect(page.locator(".nk-hits .nk-link").first).to_be_visible()
-    page.locator(".nk-hits .nk-link").first.click()
-    card = page.locator(".nk-card[aria-label]").filter(has=page.locator('.nk-head[aria-pressed="true"]'))
-    expect(card).to_be_visible()
+
+
+def find(page: Page, text: str) -> Locator:
+    """Search and open the first feature that is found; gives its card with all its examples."""
+    ask(page, text)
+    link = page.locator(".nk-hits .nk-link").first
+    expect(link).to_be_visible()
+    layer, index, cluster = re.findall(r"\d+", link.inner_text())
+    link.click()
+    expect(page.locator(".nk-neuron .nk-title")).to_have_text(f"Layer {layer}, neuron {index}")
+    card = page.locator(".nk-card").nth(int(cluster) - 1)
+    expect(card.locator(".nk-head")).to_have_attribute("aria-pressed", "true")
     if (more := card.get_by_role("button", name="Show all")).count():
         more.click()
     return card
+
+
+def unfolded(page: Page, layer: int, index: int) -> Locator:
+    """Open a neuron; gives all its examples."""
+    ask(page, f"L{layer} N{index}")
+    expect(page.locator(".nk-neuron .nk-title")).to_have_text(f"Layer {layer}, neuron {index}")
+    while (more := page.locator(".nk-card .nk-more", has_text="Show all")).count():
+        more.first.click()
+    return page.locator(".nk-card .nk-snippet")
 
 
 FOUND = {
@@ -74,12 +90,7 @@ def test_words_are_found_and_shown_in_their_own_characters(page: Page) -> None:
 
 def test_every_snippet_reads_as_python_has_it(wide_page: Page, scripts_atlas: Atlas) -> None:
     for layer, index in ((0, 0), (1, 3)):
-        wide_page.get_by_role("searchbox").fill(f"L{layer} N{index}")
-        wide_page.get_by_role("searchbox").press("Enter")
-        expect(wide_page.locator(".nk-neuron .nk-title")).to_have_text(f"Layer {layer}, neuron {index}")
-        while (more := wide_page.locator(".nk-card .nk-more", has_text="Show all")).count():
-            more.first.click()
-        shown = wide_page.locator(".nk-card .nk-snippet")
+        shown = unfolded(wide_page, layer, index)
         texts = shown.all_text_contents()
         keys = shown.evaluate_all("rows => rows.map((row) => row.querySelector('.nk-key').textContent)")
         neuron = scripts_atlas.neuron(layer, index)
@@ -87,8 +98,10 @@ def test_every_snippet_reads_as_python_has_it(wide_page: Page, scripts_atlas: At
         assert sorted(keys) == sorted(snippet.key_token for snippet in neuron.snippets)
 
 
-def test_what_is_read_from_the_right_stands_from_the_right(wide_page: Page) -> None:
-    rows = find(wide_page, "مدينة").locator(".nk-snippet")
+def test_what_is_read_from_the_right_stands_from_the_right(wide_page: Page, scripts_atlas: Atlas) -> None:
+    table = scripts_atlas.neurons
+    most = table.loc[int(table["n_examples"].to_numpy().argmax())]
+    rows = unfolded(wide_page, int(most["layer"]), int(most["index"]))
     directions = rows.evaluate_all("all => all.map((e) => [getComputedStyle(e).direction, e.textContent])")
     for direction, text in directions:
         letters = len(re.findall(r"[\u0590-\u06ff]", text)), len(re.findall(r"[^\W\d_\u0590-\u06ff]", text))

@@ -60,6 +60,13 @@ def test_a_part_of_an_emoji_is_the_emoji(kind: str) -> None:
     assert {words.strings[token] for token in words.token[0]} == {"a", "␣", "👩\u200d💻", "b"}
 
 
+def test_a_byte_alone_is_no_neighbor() -> None:
+    raw_texts = {0: "\udca4", 1: " bank", 2: " of", 3: " \udce6\udc9d"}
+    words = words_of(spelling_of(cast(Atlas, SimpleNamespace(raw_texts=raw_texts, tokens=np.array([[0, 1, 2, 3]])))))
+    assert [words.strings[word] for word in words.text] == ["⟨A4⟩", "bank", "of", "⟨E6⟩⟨9D⟩"]
+    assert (words.before.tolist(), words.after.tolist()) == ([-1, -1, 1, -1], [-1, 2, -1, -1])
+
+
 @pytest.mark.parametrize("kind", TOKENIZERS)
 @pytest.mark.parametrize("script", ["Chinese", "Japanese", "Thai"])
 def test_runs_of_characters_stand_for_words_where_no_space_does(kind: str, script: str) -> None:

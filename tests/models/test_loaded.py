@@ -144,6 +144,7 @@ def quantized() -> PreTrainedModel:
         (lambda: None, "load_model got a NoneType"),
         (lambda: [1], "load_model got a list"),
         (on_two_devices, r"model 'GPT2LMHeadModel' lies on cpu, meta: load it on one device"),
+        (lambda: make_network("gpt2").double(), r"model 'GPT2LMHeadModel' is in torch.float64: choose dtype float32"),
         (quantized, r"model 'GPT2LMHeadModel' is quantized \(bitsandbytes\)"),
     ],
 )

@@ -212,7 +212,11 @@ def test_auto_is_bfloat16_where_the_processor_has_it(
     ("arguments", "message"),
     [
         ({"dtype": "int8"}, "unknown dtype 'int8': choose auto"),
+        ({"dtype": ["float32"]}, r"unknown dtype \['float32'\]: choose auto"),
         ({"device": "banana"}, "device 'banana' is not available"),
+        ({"device": "meta"}, "device 'meta' is not available"),
+        ({"device": 3.5}, "device 3.5 is not available"),
+        ({"tokenizer": "gpt2"}, "tokenizer is a str: give the Hugging Face tokenizer itself"),
     ],
 )
 def test_an_impossible_precision_or_device_is_refused(

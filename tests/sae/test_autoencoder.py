@@ -120,8 +120,9 @@ def test_activations_of_another_precision_or_of_numpy() -> None:
     assert sae(h).latents.dtype == torch.float32
     torch.testing.assert_close(sae(h.numpy()).reconstruction, sae(h.float()).reconstruction)  # type: ignore[arg-type]
     torch.testing.assert_close(sae.encode(h.round().int()), sae.encode(h.round().float()))
-    for bad in (h.to(torch.complex64), [[1.0] * 5], "h"):
-        with pytest.raises(NbkitError, match="give a tensor of real numbers"):
+    assert torch.equal(sae.encode([[1.0] * 5]), sae.encode(torch.ones(1, 5)))  # type: ignore[arg-type]
+    for bad in (h.to(torch.complex64), "h", None, [[1.0], [1.0, 2.0]]):
+        with pytest.raises(NbkitError, match="The activations"):
             sae.encode(bad)  # type: ignore[arg-type]
 
 
@@ -169,7 +170,7 @@ def test_a_folder_of_the_first_schema(tmp_path: Path) -> None:
     written = json.loads((tmp_path / SAE_CONFIG).read_text())
     assert written.pop("seal") and written == config
     (tmp_path / SAE_CONFIG).write_text((tmp_path / SAE_CONFIG).read_text().replace('"k": 3', '"k": 2'))
-    with pytest.raises(NbkitError, match="is damaged: it doesn't give the checksum"):
+    with pytest.raises(NbkitError, match="it doesn't give the checksum"):
         SparseAutoencoder.load(tmp_path)
 
 

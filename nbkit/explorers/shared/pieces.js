@@ -5,6 +5,7 @@
 import { visibleCharacters } from "./visible.js";
 
 const PLAIN = /^[ -~]*$/; // no character is shared
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const clusters = new Intl.Segmenter("und", { granularity: "grapheme" });
 
 /** @typedef {{text: string, first: number, last: number, parts: {text: string, sign: string | null}[]}} Piece
@@ -94,7 +95,7 @@ function charactersOf(run) {
 /** The character of some bytes; undefined if they are none. */
 function whole(bytes) {
   try {
-    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Uint8Array.from(bytes));
+    const text = utf8.decode(Uint8Array.from(bytes));
     return [...text].length === 1 ? text : undefined;
   } catch {
     return undefined;

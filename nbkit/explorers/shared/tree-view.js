@@ -18,6 +18,7 @@ export class TreeView {
     this.order = leaves(tree, root);
     this.rank = new Map(this.order.map((example, k) => [example, k]));
     this.place = places(tree);
+    this.keys = explorer.data.keys.map((_, example) => keyText(explorer.data, example));
     this.tallest = Math.max(HIGHEST, tree.height[root]) * 1.04;
     this.root = element("div", { class: "nk-plot" });
   }
@@ -163,7 +164,7 @@ export class TreeView {
     this.handle.lastChild.textContent = threshold.toFixed(2);
     for (const leaf of this.leaves.children) {
       const example = Number(leaf.dataset.example);
-      leaf.setAttribute("aria-label", `Cluster ${label[example] + 1}, key token ${keyText(explorer.data, example)}`);
+      leaf.setAttribute("aria-label", `Cluster ${label[example] + 1}, key token ${this.keys[example]}`);
     }
     this.mark(explorer.marked, true);
   }

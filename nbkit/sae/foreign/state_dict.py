@@ -16,7 +16,7 @@ TIED_BIAS: Layout = {**{name: LINEAR[name] for name in list(LINEAR)[:3]}, "bias"
 
 
 def _two_layers(second: int) -> Layout:
-    """Two linear layers, as `nn.Sequential` numbers them."""
+    """Two linear layers, numbered."""
     return {
         "0.weight": ("w_enc", True),
         "0.bias": ("b_enc", False),
@@ -28,9 +28,10 @@ def _two_layers(second: int) -> Layout:
 def read_state_dict(
     tensors: dict[str, Tensor], path: Path, activation: AnyActivation, k: int | None
 ) -> tuple[Architecture, dict[str, Tensor]]:
-    """Named as by linear layers or by SAELens, the encoder subtracts `b_dec` from its input; two layers of
-    `nn.Sequential` (`0` and `1`, or `0` and `2` with an activation between) don't, and are a transcoder if their widths
-    differ.
+    """The encoder subtracts `b_dec` from its input, as in the paper, whose author numbers his two layers `0` and `1`.
+
+    Layers `0` and `2`, with an activation between them, are an `nn.Sequential` that runs by itself: nothing is
+    subtracted. Numbered layers of different widths are a transcoder.
 
     Raises:
         NbkitError: the names are of no layout, or a tensor is missing or too many.
@@ -57,5 +58,6 @@ def read_state_dict(
     d_in, d_sae = found["w_enc"].shape
     width = found["w_dec"].shape[1]
     d_out = width if sequential and width != d_in else None
+    subtract = d_out is None and "2.weight" not in layout
     found["threshold"] = zeros((), dtype=found["w_enc"].dtype)
-    return Architecture(d_in, d_sae, activation, k, d_out, apply_b_dec_to_input=not sequential), found
+    return Architecture(d_in, d_sae, activation, k, d_out, apply_b_dec_to_input=subtract), found

@@ -30,22 +30,27 @@ from tests.sae.foreign import test_sparsify as sparsify
 load = SparseAutoencoder.load
 
 
-@pytest.mark.parametrize("second", [1, 2])
 @pytest.mark.parametrize("d_out", [D_IN, D_OUT])
-def test_two_linear_layers(second: int, d_out: int, tmp_path: Path) -> None:
+def test_a_sequence_of_two_layers_runs_as_it_does_by_itself(d_out: int, tmp_path: Path) -> None:
     w = weights(d_out)
-    with torch.no_grad():
-        layers = torch.nn.Sequential(torch.nn.Linear(D_IN, D_SAE), torch.nn.ReLU(), torch.nn.Linear(D_SAE, d_out))
-        for name, tensor in (("0.weight", w["W_enc"].T), ("0.bias", w["b_enc"])):
-            layers.get_parameter(name).copy_(tensor)
-        for name, tensor in (("2.weight", w["W_dec"].T), ("2.bias", w["b_dec"])):
-            layers.get_parameter(name).copy_(tensor)
-        wanted = layers[:2](inputs()).double(), layers(inputs()).double()
-    state = {name.replace("2.", f"{second}."): tensor for name, tensor in layers.state_dict().items()}
-    torch.save(state, tmp_path / "layers.pt")
+    layers = torch.nn.Sequential(torch.nn.Linear(D_IN, D_SAE), torch.nn.ReLU(), torch.nn.Linear(D_SAE, d_out))
+    layers.load_state_dict(
+        {"0.weight": w["W_enc"].T, "0.bias": w["b_enc"], "2.weight": w["W_dec"].T, "2.bias": w["b_dec"]}
+    )
+    torch.save(layers.state_dict(), tmp_path / "layers.pt")
     sae = load(tmp_path / "layers.pt")
-    check(sae, inputs(), wanted)
+    with torch.no_grad():
+        check(sae, inputs(), (layers[:2](inputs()).double(), layers(inputs()).double()))
     assert sae.d_out == d_out
+
+
+@pytest.mark.parametrize("d_out", [D_IN, D_OUT])
+def test_two_numbered_layers_are_the_papers(d_out: int, tmp_path: Path) -> None:
+    w = weights(d_out)
+    stored = {"0.weight": w["W_enc"].T, "0.bias": w["b_enc"], "1.weight": w["W_dec"].T, "1.bias": w["b_dec"]}
+    torch.save(stored, tmp_path / "sae.pt")
+    check(load(tmp_path / "sae.pt"), inputs(), reference(inputs(), w, subtract=d_out == D_IN))
+    check(load(tmp_path / "sae.pt", "topk", K), inputs(), reference(inputs(), w, "topk", subtract=d_out == D_IN))
 
 
 def test_a_folder_of_ours_and_one_of_sparsify_are_told_apart(tmp_path: Path) -> None:
