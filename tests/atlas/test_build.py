@@ -381,7 +381,7 @@ def test_a_folder_that_turns_read_only_is_told(
         (np.full((N_LAYERS, D_MLP), np.nan), "holds NaN or infinite values"),
         (np.full((N_LAYERS, D_MLP), 1e300), "holds NaN or infinite values"),
         (np.full((N_LAYERS, D_MLP), "much"), "doesn't hold numbers"),
-        (np.full((N_LAYERS, D_MLP), None), "holds NaN"),
+        (np.full((N_LAYERS, D_MLP), None), "doesn't hold numbers"),
         (np.full((N_LAYERS, D_MLP), {}), "doesn't hold numbers"),
     ],
 )
