@@ -13,7 +13,7 @@ from nbkit.corpora.cutting import cut_documents
 from nbkit.corpora.documents import open_corpus
 from nbkit.corpora.summary import CorpusSummary
 from nbkit.errors import NbkitError
-from nbkit.method.checks import checked_whole
+from nbkit.method.checks import checked_whole, shown
 
 CONTEXT_LIMIT = 20_000
 """How many contexts are read at most unless another number is asked for: more than the 9,945 of Brown."""
@@ -165,9 +165,9 @@ def _checked(
     if not 8 <= n_tokens <= model.n_ctx:
         raise NbkitError(f"A context of {n_tokens} tokens is not possible: {model.name} reads from 8 to {model.n_ctx}.")
     if not isinstance(field, str) or not field:
-        raise NbkitError(f"field is {field!r}: it is the name of the column that holds the texts.")
+        raise NbkitError(f"field is {shown(field)}: it is the name of the column that holds the texts.")
     if not isinstance(unique, bool | np.bool_):
-        raise NbkitError(f"unique is {unique!r}: it must be True or False.")
+        raise NbkitError(f"unique is {shown(unique)}: it must be True or False.")
     if name is not None and (not isinstance(name, str) or not name):
-        raise NbkitError(f"name is {name!r}: it is a text, what to call the corpus.")
+        raise NbkitError(f"name is {shown(name)}: it is a text, what to call the corpus.")
     return n_tokens, n_contexts

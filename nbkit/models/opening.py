@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from nbkit.errors import NbkitError
+from nbkit.method.checks import shown
 from nbkit.models.fingerprint import used_weights
 from nbkit.models.language_model import ROUNDING, LanguageModel
 from nbkit.models.loaded import take
@@ -48,11 +49,13 @@ def load_model(
         NbkitError: unknown model, no source in reach, weights that are missing or not finite, or an architecture
             without plain or gated MLP neurons.
     """
-    if dtype not in ["auto", *DTYPES]:
-        raise NbkitError(f"unknown dtype {dtype!r}: choose auto, {', '.join(DTYPES)}")
+    if not isinstance(dtype, str) or dtype not in ("auto", *DTYPES):
+        raise NbkitError(f"unknown dtype {shown(dtype)}: choose auto, {', '.join(DTYPES)}")
+    if not isinstance(device, str | torch.device):
+        raise NbkitError(f"device is {shown(device)}: give the name of one, such as cpu or cuda")
     if tokenizer is not None and not (callable(tokenizer) and hasattr(tokenizer, "get_vocab")):
         raise NbkitError(f"tokenizer is a {type(tokenizer).__name__}: give the Hugging Face tokenizer itself")
-    target = None if device == "auto" else _device(device)
+    target = None if device == "auto" else _device(str(device))
     missing: frozenset[str] = frozenset()
     if isinstance(model, str | os.PathLike):
         name, target = str(model), target or _device("auto")
@@ -148,7 +151,7 @@ def _device(name: str) -> torch.device:
         torch.zeros(1, device=name).item()  # which fails on "meta", too
         return torch.device(name)
     except (RuntimeError, AssertionError, TypeError) as error:
-        raise NbkitError(f"device {name!r} is not available here ({str(error).splitlines()[0]})") from error
+        raise NbkitError(f"device {shown(name)} is not available here ({_first_line(error)[:100]})") from error
 
 
 def _native_dtype(device: torch.device) -> torch.dtype:

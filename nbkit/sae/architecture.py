@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from operator import index
 from typing import Any, Literal, get_args
 
 from nbkit.errors import NbkitError
+from nbkit.method.checks import checked_whole, shown
 
 Activation = Literal["relu", "topk", "batch_topk"]
 """What can be trained."""
@@ -14,6 +14,8 @@ AnyActivation = Literal["relu", "topk", "batch_topk", "jumprelu", "gated", "grou
 """What can be opened."""
 Normalization = Literal["none", "constant_norm_rescale", "layer_norm"]
 Reshaping = Literal["none", "hook_z"]
+WIDEST = 2**31 - 1
+"""More inputs or latents have no autoencoder."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,7 @@ class Architecture:
             value = getattr(self, name)
             if value is None and name in ("k", "d_out"):
                 continue
-            if isinstance(value, bool) or not hasattr(value, "__index__"):
-                raise NbkitError(f"{name} is {str(value)[:40]!r}: give a whole number.")
-            object.__setattr__(self, name, index(value))  # NumPy's whole numbers too
+            object.__setattr__(self, name, checked_whole(name, value, most=WIDEST))
         for name in ("apply_b_dec_to_input", "skip"):
             if not isinstance(getattr(self, name), bool):
                 raise NbkitError(f"{name} is {str(getattr(self, name))[:40]!r}: give true or false.")
@@ -55,9 +55,9 @@ class Architecture:
             raise NbkitError(
                 f"A sparse autoencoder of {self.d_in} inputs and {self.d_sae} latents is none: both must be at least 1."
             )
-        if self.activation not in get_args(AnyActivation):
+        if not isinstance(self.activation, str) or self.activation not in get_args(AnyActivation):
             known = ", ".join(get_args(Activation))
-            raise NbkitError(f"There is no activation {str(self.activation)[:40]!r}: choose one of {known}.")
+            raise NbkitError(f"There is no activation {shown(self.activation)}: choose one of {known}.")
         if self.activation in ("topk", "batch_topk", "groupmax"):
             if self.k is None or not 1 <= self.k <= self.d_sae:
                 raise NbkitError(

@@ -18,7 +18,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nbkit.errors import NbkitError
-from nbkit.files import make_folder
+from nbkit.files import make_folder, user_path
+from nbkit.method.checks import checked_choice, checked_seed
 from nbkit.sae.architecture import Activation, AnyActivation, Architecture
 from nbkit.sae.equations import activate, affine, pre_activations
 from nbkit.sae.foreign.hub import local_path
@@ -96,7 +97,7 @@ class SparseAutoencoder(nn.Module):
         architecture = Architecture(d_in, d_sae, activation, k)
         if not architecture.is_trainable:
             raise NbkitError(f"{activation} autoencoders are read from other codes' files, not trained here.")
-        self._take(architecture, initial_weights(architecture, seed))
+        self._take(architecture, initial_weights(architecture, checked_seed(seed)))
 
     @classmethod
     def of(cls, architecture: Architecture, tensors: dict[str, Tensor]) -> SparseAutoencoder:
@@ -209,12 +210,11 @@ class SparseAutoencoder(nn.Module):
             NbkitError: the folder can't be written, or SAELens has no such architecture.
         """
         writers = {"nbkit": write_folder, "saelens": write_saelens}
-        if format not in writers:
-            raise NbkitError(f"There is no format {format!r}: choose one of {', '.join(writers)}.")
-        folder = Path(folder)
+        write = writers[checked_choice("format", format, tuple(writers))]
+        folder = user_path(folder)
         make_folder(folder)
         tensors = {name: tensor.cpu().contiguous() for name, tensor in self.state_dict().items()}
-        writers[format](self.architecture, tensors, folder)
+        write(self.architecture, tensors, folder)
 
     @classmethod
     def load(cls, path: str | Path, activation: AnyActivation | None = None, k: int | None = None) -> SparseAutoencoder:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from nbkit.errors import NbkitError
 from nbkit.method.checks import checked_number, checked_whole
+from nbkit.sae.architecture import WIDEST
 from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.sae.latents import (
     ExampleCollector,
@@ -106,9 +107,10 @@ def measure(
     _check_labels(labels, readout, len(test))
     if images is not None:
         _check_images(images, len(test))
-    max_examples, batch_size = checked_whole("max_examples", max_examples), checked_whole("batch_size", batch_size)
-    if max_examples < 1 or batch_size < 1:
-        raise NbkitError(f"max_examples is {max_examples} and batch_size {batch_size}: both must be at least 1.")
+    max_examples, batch_size = (
+        checked_whole(name, value, 1, WIDEST)
+        for name, value in (("max_examples", max_examples), ("batch_size", batch_size))
+    )
     if dead_below is not None:
         checked_number("dead_below", dead_below, "give an activation, at least 0", 0, np.inf)
     w_enc = sae.w_enc.detach()

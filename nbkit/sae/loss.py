@@ -28,6 +28,7 @@ from torch.linalg import vecdot
 
 from nbkit.errors import NbkitError
 from nbkit.method.checks import checked_number, checked_whole, shown
+from nbkit.sae.architecture import WIDEST
 from nbkit.sae.pairs import Pairs
 from nbkit.sae.tensors import as_tensor
 
@@ -75,7 +76,7 @@ class NeuronEmbeddingLoss(nn.Module):
             NbkitError: a size below 1, a momentum outside [0, 1), or an unknown `over` or `gradient`.
         """
         super().__init__()
-        d_in, d_sae = checked_whole("d_in", d_in), checked_whole("d_sae", d_sae)
+        d_in, d_sae = checked_whole("d_in", d_in, most=WIDEST), checked_whole("d_sae", d_sae, most=WIDEST)
         if d_in < 1 or d_sae < 1:
             raise NbkitError(f"d_in is {d_in} and d_sae is {d_sae}: both must be at least 1.")
         self.momentum = checked_number("The momentum", momentum, "choose one in [0, 1).", 0, 1)
@@ -84,7 +85,7 @@ class NeuronEmbeddingLoss(nn.Module):
         if not isinstance(gradient, str) or gradient not in get_args(Gradient):
             raise NbkitError(f"There is no gradient {shown(gradient)}: choose one of {', '.join(get_args(Gradient))}.")
         self.over, self.gradient = over, gradient
-        stack = () if n_saes is None else (checked_whole("n_saes", n_saes, 1),)
+        stack = () if n_saes is None else (checked_whole("n_saes", n_saes, 1, WIDEST),)
         self.register_buffer("average", torch.zeros(*stack, d_sae, d_in))
         self.register_buffer("seen", torch.zeros(*stack, d_sae, dtype=torch.bool))
         self._table = torch.empty(0)

@@ -18,7 +18,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from nbkit.errors import NbkitError
-from nbkit.files import make_folder, sweep
+from nbkit.files import make_folder, sweep, user_path
 from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.sae.config import SaeConfig
 from nbkit.sae.tensors import as_tensor
@@ -50,7 +50,7 @@ def train_sae(
     """
     config = SaeConfig() if config is None else config
     run = TrainingRun(_checked(activations), _checked_configs([config]))
-    path = None if folder is None else Path(folder) / CHECKPOINT
+    path = None if folder is None else user_path(folder) / CHECKPOINT
     if path is not None:
         make_folder(path.parent)
         sweep(path.parent)

@@ -270,7 +270,7 @@ def test_damaged_folders(tmp_path: Path) -> None:
 
 
 def test_a_format_that_there_is_not(tmp_path: Path) -> None:
-    with pytest.raises(NbkitError, match="There is no format 'onnx': choose one of nbkit, saelens"):
+    with pytest.raises(NbkitError, match="format is 'onnx': choose one of nbkit, saelens"):
         small().save(tmp_path, format="onnx")  # type: ignore[arg-type]
 
 
