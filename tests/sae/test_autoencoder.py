@@ -289,8 +289,8 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
         ((4, 8, "topk"), "topk needs a number of latents from 1 to 8"),
         ((4, 8, "batch_topk", 9), "batch_topk needs a number of latents from 1 to 8"),
         ((4, 8, "jumprelu"), "jumprelu autoencoders are read from other codes' files, not trained here"),
-        ((4.5, 8), "d_in is '4.5': give a whole number"),
-        ((4, 8, "topk", True), "k is 'True': give a whole number"),
+        ((4.5, 8), "d_in is 4.5: give a whole number"),
+        ((4, 8, "topk", True), "k is True: give a whole number"),
     ],
 )
 def test_bad_arguments(arguments: tuple[object, ...], match: str) -> None:

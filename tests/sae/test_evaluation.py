@@ -369,7 +369,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"images": torch.full((N, 4), torch.nan)}, "images hold NaN"),
     ({"images": torch.eye(N).roll(1, 0)[:, 1:]}, "Image 1 is all zeros and has no direction to compare: leave it out"),
     ({"max_examples": 0}, "max_examples is 0: it must be at least 1"),
-    ({"batch_size": 0}, "max_examples is 100 and batch_size 0"),
+    ({"batch_size": 0}, "batch_size is 0: it must be at least 1"),
 ]
 
 
