@@ -1,8 +1,12 @@
-"""An extension of Sphinx, for the page of the public names: annotations as the source has them, names as links."""
+"""An extension of Sphinx, for the page of a package's public names: annotations as the source has them, names as links.
+
+The package is named in `_config.yml`, as `api_package`.
+"""
 
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import re
 import sys
@@ -12,9 +16,9 @@ from functools import cached_property
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
-import nbkit
-
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from sphinx.application import Sphinx
 
 PAGE = "api"
@@ -24,16 +28,22 @@ IN_DOCSTRINGS = re.compile(r"""(?<![`:\w])`([^`]+)`(?![`_])|(?<![\w=`])("[^"\n]+
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx, since `_config.yml` names this module."""
+    app.add_config_value("api_package", None, "env", str)
     app.connect("env-before-read-docs", _prepare)
     app.connect("autodoc-process-signature", _without_fields)
     app.connect("autodoc-process-docstring", _mark_up, priority=400)  # before napoleon reads the sections
     return {"parallel_read_safe": True}
 
 
-def _prepare(_app: Sphinx, _env: object, pages: Sequence[str]) -> None:
+def _package(app: Sphinx) -> ModuleType:
+    return importlib.import_module(app.config.api_package)
+
+
+def _prepare(app: Sphinx, _env: object, pages: Sequence[str]) -> None:
     if PAGE in pages:
-        for name in nbkit.__all__:
-            annotate_as_written(getattr(nbkit, name))
+        package = _package(app)
+        for name in package.__all__:
+            annotate_as_written(getattr(package, name))
 
 
 def annotate_as_written(thing: Any) -> None:
@@ -84,27 +94,27 @@ def _without_fields(_app: Sphinx, _what: str, _name: str, thing: object, *_: obj
     return ("", "") if is_record else None
 
 
-def _mark_up(_app: Sphinx, what: str, _name: str, _thing: object, _options: object, lines: list[str]) -> None:
-    lines[:] = as_markup("\n".join(lines)).split("\n")
+def _mark_up(app: Sphinx, what: str, _name: str, _thing: object, _options: object, lines: list[str]) -> None:
+    lines[:] = as_markup("\n".join(lines), _package(app)).split("\n")
     if what in ("attribute", "property"):
         lines[:0] = ["..", ""]  # an empty comment: napoleon takes a first line's words before a colon for a type
 
 
-def as_markup(docstring: str) -> str:
+def as_markup(docstring: str, package: ModuleType) -> str:
     """A docstring, written for a tooltip, as Sphinx must have it: public names are links, values are code."""
-    return IN_DOCSTRINGS.sub(_clear, docstring)
+    return IN_DOCSTRINGS.sub(lambda found: _clear(found, package), docstring)
 
 
-def _clear(found: re.Match[str]) -> str:
+def _clear(found: re.Match[str], package: ModuleType) -> str:
     quoted, bar = found[2], found[3]
     if bar:
         return r"\|"  # |w| is no name to be substituted
     if quoted:
         return f"``{quoted}``"  # with straight quotes, to be copied
-    name = found[1].removeprefix("nbkit.")
+    name = found[1].removeprefix(f"{package.__name__}.")
     first, _, member = name.partition(".")
-    is_public = first in nbkit.__all__ and (not member or _has(getattr(nbkit, first), member))
-    return f":py:obj:`{found[1]} <nbkit.{name}>`" if is_public else f"``{found[1]}``"
+    is_public = first in package.__all__ and (not member or _has(getattr(package, first), member))
+    return f":py:obj:`{found[1]} <{package.__name__}.{name}>`" if is_public else f"``{found[1]}``"
 
 
 def _has(thing: Any, member: str) -> bool:

@@ -90,7 +90,7 @@ def test_annotations_read_as_in_the_source() -> None:
     ],
 )  # fmt: skip
 def test_docstrings_are_made_clear(docstring: str, markup: str) -> None:
-    assert as_markup(docstring) == markup
+    assert as_markup(docstring, nbkit) == markup
 
 
 def test_pages_link_the_public_names() -> None:
