@@ -160,7 +160,7 @@ MEMORY: dict[str, tuple[Callable[[], object], str]] = {
     "int": (lambda: 3, "not of type int"),
     "class": (lambda: list, "not of type type"),
     "no name": (lambda: "", "The corpus has no name"),
-    "long": (lambda: "word " * 1000, r"can't be the name of a file \(File name too long\)"),
+    "long": (lambda: "word " * 1000, r"can't be the name of a file or folder \(File name too long\)"),
     "near": (lambda: "borwn", "did you mean brown"),
     "address": (lambda: "https://example.org/a.txt", "There is no file"),
 }
@@ -190,10 +190,10 @@ def test_an_error_of_a_generator_is_its_owners() -> None:
 OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"model": "gpt2"}, r"The model is a str: give what nbkit\.load_model returns"),
     ({"model": None}, "The model is a NoneType"),
-    *(({"length": value}, f"length is {value!r}: it must be a whole number") for value in (True, 8.0, "8", None)),
-    *(({"limit": value}, f"limit is {value!r}: it must be a whole number") for value in (True, 1.5, "10", np.nan)),
+    *(({"length": value}, f"length is {value!r}: give a whole number") for value in (True, 8.0, "8", None)),
+    *(({"limit": value}, f"limit is {value!r}: give a whole number") for value in (True, 1.5, "10", np.nan)),
     ({"limit": np.array([1])}, "limit is array"),
-    ({"limit": 0}, "limit is 0, and at least one"),
+    ({"limit": 0}, "limit is 0: it must be at least 1"),
     ({"field": 3}, "field is 3: it is the name of the column"),
     ({"field": ""}, "field is '': it is the name"),
     ({"unique": "yes"}, "unique is 'yes': it must be True or False"),

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.atlas.neuron_table import ATLAS_CUT
-from nbkit.explorers.atlas.neuron_shard import ACTIVATION_STEPS
+from nbkit.explorers.atlas.neuron_shard import ACTIVATION_STEPS, rounded
 from nbkit.features.neighbors import neighbors_of
 from nbkit.features.table import features_of
 from tests.browser import page_checks as checks
@@ -75,10 +75,10 @@ def expect_address(page: Page, end: str) -> None:
 
 
 def rows_by(atlas: Atlas, column: str, least: int = 10, ascending: bool = False) -> list[tuple[int, int]]:
-    """Neurons as they are listed: by value, of those that are equal to three digits the earlier one."""
+    """Neurons as they are listed: by value, as the page has it, of those that are equal there the earlier one."""
     table = atlas.neurons
     table = table[(table["n_examples"] >= least) & table[column].notna()]
-    table = table.assign(**{column: [float(f"{value:.3g}") for value in table[column]]})
+    table = table.assign(**{column: rounded(table[column].to_numpy())})
     ranked = table.sort_values(column, ascending=ascending, kind="stable")
     return list(zip(ranked["layer"], ranked["index"], strict=True))
 
