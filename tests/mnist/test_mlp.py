@@ -201,7 +201,7 @@ def test_a_kept_mlp_that_is_not_whole_is_named(cache: Path) -> None:
     mlp_for()
     (path,) = kept(cache)
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(NbkitError, match=f"{path.name} can't be read .*: delete its folder and make it again"):
+    with pytest.raises(NbkitError, match=f"{path.name} can't be read .*: delete it and make it again"):
         mlp_for()
 
 

@@ -215,7 +215,7 @@ def test_auto_is_bfloat16_where_the_processor_has_it(
         ({"dtype": ["float32"]}, r"unknown dtype \['float32'\]: choose auto"),
         ({"device": "banana"}, "device 'banana' is not available"),
         ({"device": "meta"}, "device 'meta' is not available"),
-        ({"device": 3.5}, "device 3.5 is not available"),
+        ({"device": 3.5}, "device is 3.5: give the name of one"),
         ({"tokenizer": "gpt2"}, "tokenizer is a str: give the Hugging Face tokenizer itself"),
     ],
 )
