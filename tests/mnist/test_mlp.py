@@ -187,11 +187,11 @@ def test_training_that_fails_leaves_nothing(cache: Path, monkeypatch: pytest.Mon
 
 
 def test_writing_that_fails_leaves_nothing(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(tensors: object, path: Path, metadata: object) -> None:
+    def fail(path: Path) -> None:
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("nbkit.files.save_file", fail)
+    monkeypatch.setattr("nbkit.files.formats.seal", fail)
     with pytest.raises(NbkitError, match="No space left on device"):
         mlp_for()
     assert kept(cache) == []
