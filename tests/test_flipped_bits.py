@@ -16,7 +16,8 @@ import torch
 
 from nbkit import assets, files
 from nbkit.atlas.atlas import Atlas, open_atlas
-from nbkit.atlas.build import SCAN, BlockFile, build_atlas
+from nbkit.atlas.block_file import BlockFile
+from nbkit.atlas.build import SCAN, build_atlas
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.scan import scan_block
 from nbkit.errors import NbkitError

@@ -6,7 +6,7 @@ import ctypes
 import hashlib
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -17,12 +17,12 @@ import pandas as pd
 import torch
 from filelock import FileLock
 from jaxtyping import Float, Int
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from nbkit.assets import ASSETS
 from nbkit.atlas.atlas import Atlas, open_atlas
+from nbkit.atlas.block_file import BlockFile
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.levels import merge_levels
 from nbkit.atlas.manifest import (
@@ -43,7 +43,7 @@ from nbkit.atlas.snippets import token_texts
 from nbkit.atlas.token_bytes import special_ids, token_bytes
 from nbkit.atlas.tokens import check_tokens, named
 from nbkit.errors import NbkitError
-from nbkit.files import check_seal, is_leftover, make_folder, not_writable, sweep, user_path, write_table, write_tensors
+from nbkit.files import is_leftover, make_folder, not_writable, sweep, user_path, write_table, write_tensors
 from nbkit.method.checks import checked_array
 from nbkit.models.logits import direct_unembedding, logit_effects
 
@@ -131,37 +131,6 @@ def _check_kinds(model: object, contexts: object, config: object) -> None:
     ):
         if not isinstance(given, kind):
             raise NbkitError(f"{name} is of type {type(given).__name__}: give what {maker} makes")
-
-
-class BlockFile(Mapping[str, Tensor]):
-    """A block's result on disk; a tensor is read when it is asked for."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __getitem__(self, name: str) -> Tensor:
-        try:
-            with safe_open(self.path, framework="pt") as file:
-                tensor: Tensor = file.get_tensor(name)
-        except (SafetensorError, OSError) as error:
-            raise NbkitError(f"{self.path} is damaged ({error}): delete it and run again to scan it again") from error
-        return tensor
-
-    def verify(self) -> None:
-        """Raises NbkitError if the file is not as it was written."""
-        try:
-            intact = check_seal(self.path)
-        except (NbkitError, OSError):
-            intact = False
-        if not intact:
-            raise NbkitError(f"{self.path} is damaged: delete it and run again to scan it again")
-
-    def __iter__(self) -> Iterator[str]:
-        with safe_open(self.path, framework="pt") as file:
-            return iter(file.keys())
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
 
 
 def _scan(
