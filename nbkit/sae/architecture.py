@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor
 
 from nbkit.errors import NbkitError
 from nbkit.method.checks import checked_whole, shown
@@ -105,6 +109,23 @@ class Architecture:
         if self.skip:
             shapes["w_skip"] = (self.d_in, d_out)
         return shapes
+
+    def check(self, tensors: Mapping[str, Tensor]) -> None:
+        """Raises NbkitError if a tensor is missing, too many, of a wrong shape or not of finite numbers."""
+        shapes = self.shapes
+        if odd := sorted(set(shapes) ^ set(tensors)):
+            what = "it lacks" if odd[0] in shapes else "it has besides the weights of such an autoencoder"
+            raise NbkitError(f"{what} the tensor {odd[0][:60]!r}")
+        for name, tensor in tensors.items():
+            if tensor.shape != shapes[name]:
+                raise NbkitError(
+                    f"{name} has shape {tuple(tensor.shape)}; with d_in = {self.d_in} and d_sae = {self.d_sae} it must "
+                    f"have {shapes[name]}"
+                )
+            if tensor.dtype not in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+                raise NbkitError(f"{name} holds {tensor.dtype}: floating-point numbers of 16 to 64 bits are needed")
+            if not bool(tensor.isfinite().all()):
+                raise NbkitError(f"{name} holds NaN or infinite values")
 
     def as_fields(self) -> dict[str, Any]:
         """Its fields, as a JSON file holds them."""

@@ -106,7 +106,7 @@ class SparseAutoencoder(nn.Module):
         Raises:
             NbkitError: a tensor is missing, too many, of a wrong shape or not finite.
         """
-        _check_tensors(architecture, tensors)
+        architecture.check(tensors)
         dtype = tensors["w_enc"].dtype
         for tensor in tensors.values():
             dtype = torch.promote_types(dtype, tensor.dtype)
@@ -303,20 +303,3 @@ class SparseAutoencoder(nn.Module):
 
     def _exact(self, tensor: Tensor) -> Tensor:
         return tensor.to(self._precision)
-
-
-def _check_tensors(architecture: Architecture, tensors: dict[str, Tensor]) -> None:
-    shapes = architecture.shapes
-    if odd := sorted(set(shapes) ^ set(tensors)):
-        what = "it lacks" if odd[0] in shapes else "it has besides the weights of such an autoencoder"
-        raise NbkitError(f"{what} the tensor {odd[0][:60]!r}")
-    for name, tensor in tensors.items():
-        if tensor.shape != shapes[name]:
-            raise NbkitError(
-                f"{name} has shape {tuple(tensor.shape)}; with d_in = {architecture.d_in} and d_sae = "
-                f"{architecture.d_sae} it must have {shapes[name]}"
-            )
-        if tensor.dtype not in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
-            raise NbkitError(f"{name} holds {tensor.dtype}: floating-point numbers of 16 to 64 bits are needed")
-        if not bool(tensor.isfinite().all()):
-            raise NbkitError(f"{name} holds NaN or infinite values")
