@@ -114,12 +114,7 @@ def checked_array(values: Any, what: str) -> np.ndarray:
         values = (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).resolve_conj().numpy()
     elif hasattr(values, "toarray"):  # a sparse one of SciPy, which need not be imported either
         values = values.toarray()
-    elif np.ma.is_masked(values):
-        raise NbkitError(f"{what} have masked entries: leave them out, or fill them.")
-    try:
-        array: np.ndarray = np.asarray(values)
-    except (ValueError, TypeError) as error:
-        raise NbkitError(f"{what} are no array of numbers: their rows differ in length.") from error
+    array = _whole_array(values, what)
     if array.dtype.kind == "O" and array.size and all(isinstance(value, Real) for value in array.flat):
         array = np.array([float(value) if abs(value) < 2**1023 else np.inf for value in array.flat]).reshape(
             array.shape
@@ -133,6 +128,16 @@ def checked_array(values: Any, what: str) -> np.ndarray:
     return array.astype(array.dtype.newbyteorder("=") if known else np.float64, copy=False)
 
 
+def _whole_array(values: Any, what: str) -> np.ndarray:
+    if np.ma.is_masked(values):
+        raise NbkitError(f"{what} have masked entries: leave them out, or fill them.")
+    try:
+        array: np.ndarray = np.asarray(values)
+    except (ValueError, TypeError) as error:
+        raise NbkitError(f"{what} are no array: their rows differ in length.") from error
+    return array
+
+
 def checked_labels(labels: Any, what: str = "The labels") -> np.ndarray:
     """Names of clusters: whole numbers or words, in an array or a list; numbers may come as floating-point ones.
 
@@ -144,12 +149,7 @@ def checked_labels(labels: Any, what: str = "The labels") -> np.ndarray:
     """
     if hasattr(labels, "detach"):
         labels = labels.detach().cpu()
-    if np.ma.is_masked(labels):
-        raise NbkitError(f"{what} have masked entries: leave them out, or fill them.")
-    try:
-        array: np.ndarray = np.asarray(labels)
-    except (ValueError, TypeError) as error:
-        raise NbkitError(f"{what} are no array: their rows differ in length.") from error
+    array = _whole_array(labels, what)
     if array.dtype.kind == "O" and array.size:
         kinds = {
             str if isinstance(value, str) else int if isinstance(value, Integral) else None for value in array.flat

@@ -64,14 +64,20 @@ CHANGES: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("change", CHANGES, ids=str)
-def test_another_request_is_another_atlas(
-    change: dict[str, Any], request_for: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    built = []
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The folders in which atlases would have been built: no model is opened, no corpus read."""
+    folders: list[Path] = []
     monkeypatch.setattr("nbkit.models.load_model", lambda *_, **__: None)
     monkeypatch.setattr("nbkit.corpora.load_contexts", lambda *_, **__: None)
-    monkeypatch.setattr("nbkit.atlas.build.build_atlas", lambda model, contexts, folder, config: built.append(folder))
+    monkeypatch.setattr("nbkit.atlas.build.build_atlas", lambda model, contexts, folder, config: folders.append(folder))
+    return folders
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=str)
+def test_another_request_is_another_atlas(
+    change: dict[str, Any], request_for: dict[str, Any], built: list[Path]
+) -> None:
     atlas_for(**request_for)
     atlas_for(**request_for)
     atlas_for(**request_for | change)
@@ -82,13 +88,7 @@ def touch(path: Path) -> None:
     os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
 
 
-def test_a_changed_file_is_another_corpus_or_model(
-    request_for: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    built: list[Path] = []
-    monkeypatch.setattr("nbkit.models.load_model", lambda *_, **__: None)
-    monkeypatch.setattr("nbkit.corpora.load_contexts", lambda *_, **__: None)
-    monkeypatch.setattr("nbkit.atlas.build.build_atlas", lambda model, contexts, folder, config: built.append(folder))
+def test_a_changed_file_is_another_corpus_or_model(request_for: dict[str, Any], built: list[Path]) -> None:
     corpus, model = Path(request_for["corpus"]), Path(request_for["model"])
     atlas_for(**request_for)
     status = corpus.stat()
@@ -105,12 +105,8 @@ def test_a_changed_file_is_another_corpus_or_model(
 
 
 def test_a_change_deep_in_a_folder_is_another_corpus_or_model(
-    request_for: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request_for: dict[str, Any], tmp_path: Path, built: list[Path]
 ) -> None:
-    built: list[Path] = []
-    monkeypatch.setattr("nbkit.models.load_model", lambda *_, **__: None)
-    monkeypatch.setattr("nbkit.corpora.load_contexts", lambda *_, **__: None)
-    monkeypatch.setattr("nbkit.atlas.build.build_atlas", lambda model, contexts, folder, config: built.append(folder))
     texts, model = tmp_path / "texts", Path(request_for["model"])
     (texts / "a" / "b").mkdir(parents=True)
     (model / "parts").mkdir()
@@ -128,13 +124,7 @@ def test_a_change_deep_in_a_folder_is_another_corpus_or_model(
         assert built[-1] == built[-2], "what is not read does not"
 
 
-def test_whole_numbers_of_numpy_are_the_same_request(
-    request_for: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    built: list[Path] = []
-    monkeypatch.setattr("nbkit.models.load_model", lambda *_, **__: None)
-    monkeypatch.setattr("nbkit.corpora.load_contexts", lambda *_, **__: None)
-    monkeypatch.setattr("nbkit.atlas.build.build_atlas", lambda model, contexts, folder, config: built.append(folder))
+def test_whole_numbers_of_numpy_are_the_same_request(request_for: dict[str, Any], built: list[Path]) -> None:
     atlas_for(**request_for)
     numbers = {"length": np.int64(16), "limit": np.int32(6), "layers": np.array([1]), "seed": np.int64(0)}
     atlas_for(**request_for | numbers)

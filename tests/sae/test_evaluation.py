@@ -492,7 +492,7 @@ def test_numpy_is_taken_for_everything() -> None:
         ({"train": "data.npy"}, "training activations hold text"),
         ({"labels": np.full(N, np.nan)}, "labels are no names of clusters"),
         ({"labels": ["a"] * N}, "labels are words: give one whole number"),
-        ({"images": [[1], [1, 2]]}, "images are no array of numbers"),
+        ({"images": [[1], [1, 2]]}, "images are no array"),
         ({"max_examples": 1.5}, "max_examples is 1.5: give a whole number"),
         ({"batch_size": "8"}, "batch_size is '8': give a whole number"),
         ({"threshold": "0.5"}, "threshold of '0.5' is no distance"),

@@ -150,7 +150,7 @@ def test_numpy_is_taken(kind: type) -> None:
         (np.ones((4, 5)) * 1j, "The activations hold complex numbers"),
         (torch.ones(4, 5) * 1j, "The activations hold complex numbers"),
         ("activations.npy", "The activations hold text"),
-        ([[1.0], [1.0, 2.0]], "The activations are no array of numbers: their rows differ in length"),
+        ([[1.0], [1.0, 2.0]], "The activations are no array: their rows differ in length"),
         (np.ma.masked_equal(np.eye(3), 0), "The activations have masked entries"),
         (None, "The activations hold values of type object"),
     ],
