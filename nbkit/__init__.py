@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from nbkit.corpora import load_contexts as load_contexts
     from nbkit.errors import NbkitError as NbkitError
     from nbkit.explorers.explore import explore as explore
+    from nbkit.features.neuronpedia import NeuronpediaExport as NeuronpediaExport
+    from nbkit.features.neuronpedia import export_neuronpedia as export_neuronpedia
     from nbkit.method.clusters import FeatureClusters as FeatureClusters
     from nbkit.method.clusters import cosine_distances as cosine_distances
     from nbkit.method.clusters import feature_clusters as feature_clusters
@@ -44,6 +46,7 @@ _HOMES = {
     "NbkitError": "errors",
     "Neuron": "atlas.neuron",
     "NeuronEmbeddingLoss": "sae.loss",
+    "NeuronpediaExport": "features.neuronpedia",
     "Polysemanticity": "method.metrics",
     "SaeConfig": "sae.config",
     "SaeReport": "sae.report",
@@ -53,6 +56,7 @@ _HOMES = {
     "cosine_distances": "method.clusters",
     "evaluate_sae": "sae.evaluation",
     "explore": "explorers.explore",
+    "export_neuronpedia": "features.neuronpedia",
     "feature_clusters": "method.clusters",
     "load_contexts": "corpora",
     "load_model": "models",
