@@ -3,6 +3,8 @@
 
 import { Features, neuronData, Overview, similarFeatures } from "./atlas-data.js";
 import { addressOf, askedIn, CUT, placeIn } from "./atlas-links.js";
+import { Beside } from "./beside.js";
+import { CardView, frameText } from "./card-view.js";
 import { button, element } from "../shared/elements.js";
 import { Finder } from "./finder.js";
 import { NeuronChoice } from "./neuron-choice.js";
@@ -16,7 +18,7 @@ class AtlasState {
   constructor(model, store, overview, vocabulary, linked) {
     Object.assign(this, { model, store, overview, vocabulary });
     this.linked = !store.live; // in a book the address follows; JupyterLab's address is its own
-    this.place = { shade: linked?.shade ?? "activation", cluster: linked?.cluster ?? null, kind: linked?.kind ?? 0 };
+    this.place = { shade: linked?.shade ?? "activation", cluster: linked?.cluster ?? null, kind: linked?.kind ?? null };
     this.look = linked !== null; // who came by a link sees what it names
     this.trail = []; // the neurons that were open before
     this.written = location.hash;
@@ -25,15 +27,17 @@ class AtlasState {
     this.finder = new Finder(this);
     this.choice = new NeuronChoice(this);
     this.error = element("p", { class: "nk-error", role: "alert" });
-    this.neuron = element("div", { class: "nk-open" });
+    this.neuron = element("div", { class: "nk-first" });
+    this.beside = new Beside(this);
     // JupyterLab's own keys, as Enter and the arrows, are not meant here
     this.root = element("div", { class: "nbkit-explorer nk-panel nk-atlas", "data-lm-suppress-shortcuts": true }, [
       element("div", { class: "nk-tools" }, [this.finder.form, ...this.makeSteps()]),
       this.finder.root,
       this.choice.root,
       this.error,
-      this.neuron,
+      element("div", { class: "nk-open" }, [this.neuron, this.beside.root]),
     ]);
+    this.card = new CardView(this.root, overview);
     if (linked) this.take(location.hash);
     this.follow();
     if (linked && this.row !== overview.row(linked.layer, linked.index)) this.refuse(linked);
@@ -119,6 +123,7 @@ class AtlasState {
     this.place.shade = shade;
     this.write(false);
     this.view?.follow(this.place);
+    this.beside.follow();
     if (shade === "importance") this.weigh();
   }
 
@@ -126,6 +131,13 @@ class AtlasState {
     this.place.kind = kind;
     this.write(false);
     this.view?.follow(this.place);
+    this.beside.follow();
+  }
+
+  /** Keep a neuron beside the open one. */
+  besides(row) {
+    this.beside.ask(row);
+    this.beside.root.scrollIntoView({ block: "nearest" });
   }
 
   chose(number) {
@@ -156,6 +168,7 @@ class AtlasState {
       this.neuron.replaceChildren(this.view.root);
       this.view.follow(this.place);
       this.view.draw();
+      this.beside.follow();
       this.lookAt();
       if (this.place.shade === "importance") this.weigh();
     } catch (error) {
@@ -195,8 +208,14 @@ class AtlasState {
 
   address() {
     const [layer, index] = [this.model.get("layer"), this.model.get("neuron")];
-    const asked = { ...this.choice.asked, ...this.finder.asked };
+    const asked = { ...this.choice.asked, ...this.finder.asked, ...this.beside.asked, ...this.card.asked };
     return addressOf({ layer, index, threshold: this.threshold, ...this.place }, asked);
+  }
+
+  /** A frame with the open neuron, for another page. */
+  frameText() {
+    const place = { layer: this.model.get("layer"), index: this.model.get("neuron"), threshold: this.threshold, ...this.place };
+    return frameText(new URL(addressOf(place, { view: "card" }), location.href).href, this.overview.name(this.row));
   }
 
   /** Follow the address: the reader came by a link, or went back. */
@@ -217,6 +236,8 @@ class AtlasState {
     const asked = askedIn(address);
     this.choice.take(asked);
     this.finder.take(asked);
+    this.beside.take(asked);
+    this.card.take(asked);
   }
 
   linkText() {
@@ -231,12 +252,13 @@ class AtlasState {
     return new Features(await this.store.get("features"), this.vocabulary.tokens);
   }
 
-  /** The features that are similar to one of a neuron's, for each scope, and all features. */
+  /** The features that are similar to one of a neuron's, for each scope; all features; and the place of the kind. */
   async similar(row, place) {
     const name = `similar-${this.overview.shardOf(row)}`;
     const [shard, features] = await Promise.all([this.store.get(name), this.features()]);
     const first = features.starts[row - (row % this.overview.per_shard)];
-    return [similarFeatures(shard, this.place.kind, features.starts[row] + place - first), features];
+    const kind = this.overview.kindOf(this.place.kind);
+    return { found: similarFeatures(shard, kind, features.starts[row] + place - first), features, kind };
   }
 
   /** A link to a feature of another neuron. */
@@ -290,6 +312,7 @@ async function render({ model, el }) {
   const resized = new ResizeObserver(() => {
     state.choice.draw();
     state.view?.draw();
+    state.beside.draw();
   });
   const repaint = new MutationObserver(() => state.choice.glance.draw(true));
   resized.observe(state.root);
@@ -302,6 +325,7 @@ async function render({ model, el }) {
     repaint.disconnect();
     for (const name of ["layer", "neuron", "threshold"]) model.off(`change:${name}`, follow);
     window.removeEventListener("hashchange", readAddress);
+    state.beside.close();
     store.close();
   };
 }
