@@ -26,7 +26,7 @@ from nbkit.parallel import gather
 
 SHARDS_FOLDER = "shards"
 MADE_FROM = "made-from.json"
-SHARD_FORMAT = 5
+SHARD_FORMAT = 6
 """Goes up when what a shard holds changes, so that files of an older nbkit are made again."""
 BITS = 15
 FIRST = 0x3400
