@@ -6,9 +6,9 @@
 
 export const CUT = 0.5; // of the survey, from which features come
 
-const ASKED = ["metric", "order", "layer", "least", "find", "with", "view"];
+const OF_PLACE = ["t", "c", "color", "by"];
 
-/** "#L7N123&t=0.42&c=3&color=importance&by=pre_mlp&metric=max_distance&find=in%20love"; what is as usual is left out.
+/** "#L7N123&t=0.42&c=3&color=importance&by=pre_mlp&silhouette=0.4..&find=in%20love"; what is as usual is left out.
  * @param {Place} place
  * @param {Object<string, string>} asked how neurons are listed (neuron-choice.js), what was searched (finder.js),
  *    the neuron beside it (beside.js) and whether it stands alone (card-view.js) */
@@ -18,14 +18,14 @@ export function addressOf({ layer, index, threshold, cluster, shade, kind }, ask
   if (cluster) parts.push(`c=${cluster}`);
   if (shade !== "activation") parts.push(`color=${shade}`);
   if (kind) parts.push(`by=${kind}`);
-  for (const name of ASKED) if (name in asked) parts.push(`${name}=${encodeURIComponent(asked[name])}`);
+  for (const [name, text] of Object.entries(asked)) parts.push(`${name}=${encodeURIComponent(text)}`);
   return `#${parts.join("&")}`;
 }
 
 /** What an address asks for beside its place, as texts. */
 export function askedIn(address) {
-  const given = new URLSearchParams(address.replace(/^#/, ""));
-  return Object.fromEntries(ASKED.filter((name) => given.get(name)).map((name) => [name, given.get(name)]));
+  const given = [...new URLSearchParams(address.replace(/^#/, ""))];
+  return Object.fromEntries(given.filter(([name, text]) => text && !OF_PLACE.includes(name)));
 }
 
 /** The place that an address names; null if it names none.
