@@ -36,8 +36,8 @@ def write_explorers(folder: Path, names: Iterable[str] = EXPLORERS) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         explorer = EXPLORERS[name]
-        mount = _scope(module_text("shared/mount.js"), "mountAll")
-        script = f"{{\n{mount}{_scope(str(explorer._esm), 'render')}mountAll({json.dumps(name)}, render);\n}}\n"
+        mount = scoped(module_text("shared/mount.js"), "mountAll")
+        script = f"{{\n{mount}{scoped(str(explorer._esm), 'render')}mountAll({json.dumps(name)}, render);\n}}\n"
         (folder / f"{name}.js").write_text(script, encoding="utf-8")
         (folder / f"{name}.css").write_text(str(explorer._css), encoding="utf-8")
 
@@ -88,7 +88,7 @@ def _write_values(name: str, values: Mapping[str, Any], folder: Path) -> str:
     return file
 
 
-def _scope(module: str, name: str) -> str:
-    """A module of which one name is seen from outside, for a script."""
+def scoped(module: str, name: str) -> str:
+    """The text of a script that defines one name of an ES module, and nothing else that is seen from outside."""
     inside = EXPORT.sub("", DEFAULT_EXPORT.sub("", module))
     return f"const {name} = (() => {{\n{inside}return {name};\n}})();\n"
