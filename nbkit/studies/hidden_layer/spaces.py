@@ -15,7 +15,7 @@ from nbkit.method.metrics import adjusted_rand_index, polysemanticity_from_dista
 from nbkit.mnist.hidden import Hidden
 from nbkit.mnist.images import CLASSES
 from nbkit.mnist.view import UNCLUSTERED, LatentView
-from nbkit.sae.report import HIDDEN_CUT
+from nbkit.sae.evaluation import HIDDEN_CUT
 from nbkit.studies.shared.table import BookTable
 
 IMAGE_KINDS = {
