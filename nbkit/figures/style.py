@@ -1,30 +1,67 @@
 """What all figures share: the style, the kind of figure, names and headings."""
 
+import base64
+import inspect
 from collections.abc import Callable
 from functools import wraps
+from html import escape
 from io import BytesIO
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib.style
 from matplotlib.figure import Figure
 
 from nbkit.atlas.examples import HasExamples
+from nbkit.figures.dark import darkened
 from nbkit.method.metrics import METRIC_TITLES, METRIC_UNITS
 
 STYLE = Path(__file__).with_name("book.mplstyle")
 WIDTH = 7.0  # inches
+
+SHOWN_AT = 100
+"""Pixels on a page for an inch."""
+SWITCH = (
+    ".nbkit-figure img {max-width: 100%; height: auto} .nbkit-figure .nbkit-dark {display: none} "
+    ':is(html[data-theme="dark"], body[data-jp-theme-light="false"]) .nbkit-figure .nbkit-light {display: none} '
+    ':is(html[data-theme="dark"], body[data-jp-theme-light="false"]) .nbkit-figure .nbkit-dark {display: block}'
+)
+"""Lets the theme of the book or of JupyterLab choose a picture."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 class BookFigure(Figure):
-    """A figure that a notebook shows without pyplot, which would keep it open and draw it again."""
+    """A figure that a notebook shows without pyplot, which would keep it open and draw it again.
 
-    def _repr_png_(self) -> bytes:
+    It is shown in both palettes, and the page chooses: by the theme of the book or of JupyterLab.
+    """
+
+    shows: str = ""
+    """What it shows, for those who don't see it: a sentence."""
+    heading: str = ""
+    """Its one message, in words."""
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
+        light = self._png()
+        with darkened(self):
+            dark = self._png()
+        return {"image/png": light, "text/html": self._html(light, dark)}
+
+    def _html(self, light: bytes, dark: bytes) -> str:
+        alt = escape(" ".join(filter(None, (self.shows, self.heading))))
+        width, height = (round(SHOWN_AT * inches) for inches in self.get_size_inches())
+        pictures = [
+            f'<img class="nbkit-{theme}" alt="{alt}" width="{width}" height="{height}" loading="lazy" '
+            f'src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+            for theme, png in (("light", light), ("dark", dark))
+        ]
+        return f'<style>{SWITCH}</style><div class="nbkit-figure">{"".join(pictures)}</div>'
+
+    def _png(self) -> bytes:
         buffer = BytesIO()
-        self.savefig(buffer, format="png")
+        self.savefig(buffer, format="png", facecolor=self.get_facecolor())
         return buffer.getvalue()
 
 
@@ -34,9 +71,18 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
     @wraps(draw)
     def in_style(*args: P.args, **kwargs: P.kwargs) -> R:
         with matplotlib.style.context(STYLE, after_reset=True):
-            return draw(*args, **kwargs)
+            figure = draw(*args, **kwargs)
+        if isinstance(figure, BookFigure):
+            figure.shows = first_sentence(draw)
+        return figure
 
     return in_style
+
+
+def first_sentence(function: Callable[..., object]) -> str:
+    """What a function's docstring says first, without backticks."""
+    paragraph = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
+    return paragraph.replace("`", "").split(". ")[0].rstrip(".") + "."
 
 
 def neuron_name(neuron: HasExamples) -> str:
@@ -50,8 +96,9 @@ def metric_label(metric: str) -> str:
     return f"{title} ({unit})" if unit else title
 
 
-def set_heading(figure: Figure, text: str) -> None:
+def set_heading(figure: BookFigure, text: str) -> None:
     """The figure's one message, above its panels, flush left as the titles of single panels."""
+    figure.heading = text
     figure.suptitle(text, x=0.01, ha="left", size=9.5, weight="bold", parse_math=False)
 
 
