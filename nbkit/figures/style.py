@@ -2,18 +2,21 @@
 
 import base64
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from html import escape
 from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ParamSpec, TypeVar
 
 import matplotlib.style
+import pandas as pd
 from matplotlib.figure import Figure
 
 from nbkit.atlas.examples import HasExamples
 from nbkit.figures.dark import darkened
+from nbkit.figures.data_link import data_link
 from nbkit.method.metrics import METRIC_TITLES, METRIC_UNITS
 
 STYLE = Path(__file__).with_name("book.mplstyle")
@@ -43,6 +46,11 @@ class BookFigure(Figure):
     heading: str = ""
     """Its one message, in words."""
 
+    name: str = "figure"
+    """Of the function that drew it, as a file's name."""
+    data: Mapping[str, pd.DataFrame] = MappingProxyType({})
+    """What it shows, in numbers; by what each table holds, "" if it is the only one."""
+
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         light = self._png()
         with darkened(self):
@@ -57,7 +65,8 @@ class BookFigure(Figure):
             f'src="data:image/png;base64,{base64.b64encode(png).decode()}">'
             for theme, png in (("light", light), ("dark", dark))
         ]
-        return f'<style>{SWITCH}</style><div class="nbkit-figure">{"".join(pictures)}</div>'
+        shown = f'<div class="nbkit-figure">{"".join(pictures)}</div>'
+        return f"<style>{SWITCH}</style>{shown}{data_link(self.data, self.name)}"
 
     def _png(self) -> bytes:
         buffer = BytesIO()
@@ -74,6 +83,7 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
             figure = draw(*args, **kwargs)
         if isinstance(figure, BookFigure):
             figure.shows = first_sentence(draw)
+            figure.name = draw.__name__.replace("_", "-")
         return figure
 
     return in_style
