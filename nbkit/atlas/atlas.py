@@ -3,8 +3,9 @@
 atlas.json             manifest: what was scanned and how, every other file's size and sha256; written last
 contexts.safetensors   the token contexts
 vocabulary.parquet     what every token writes that occurs in them, or that a neuron promotes or suppresses
-layer-07.safetensors   of a layer the dataset examples (see `merge_layer`), the levels of activation (see
-                       `merge_levels`), the logit effects (`nbkit.models.logits`) and its neurons' weights
+layer-07.safetensors   of a layer the dataset examples and the strongest contexts (see `merge_layer`), the levels of
+                       activation (see `merge_levels`), the logit effects (`nbkit.models.logits`) and its neurons'
+                       weights
 neurons.parquet        one row per neuron, with the metrics of the default embedding
 metrics-<kind>.parquet the metrics in another embedding space, made when first asked for
 
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from jaxtyping import Int
 
 from nbkit.atlas.kept_files import KeptFiles
@@ -29,6 +31,7 @@ from nbkit.atlas.manifest import CONTEXTS, MANIFEST, NEURONS, VOCABULARY, Manife
 from nbkit.atlas.neuron import InputWeights, Neuron, embedding_kinds
 from nbkit.atlas.neuron_table import survey
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE, display_token
+from nbkit.atlas.strongest import Strongest, strongest_rows
 from nbkit.atlas.token_bytes import LONE, raw_text
 from nbkit.errors import NbkitError
 from nbkit.files import read_table, read_tensors, sweep, user_path
@@ -215,7 +218,9 @@ class _Layer:
     def neuron(self, index: int) -> Neuron:
         tensors, manifest = self.tensors, self.atlas.manifest
         donor = int(self._donors[index])
-        start, stop = tensors["offsets"][index : index + 2].tolist()
+        start, end = tensors["offsets"][index : index + 2].tolist()
+        n = int(tensors["n_examples"][index])
+        stop = start + n
         columns = {name: tensors[name][start:stop].numpy() for name in ("context", "position", "activation")}
         key_ids = self.atlas.tokens[columns["context"], columns["position"]]
         return Neuron(
@@ -235,7 +240,22 @@ class _Layer:
             snippet_tokens=_SnippetTokens(self.atlas, columns["context"], columns["position"]),
             key_words=self.atlas.words[key_ids],
             levels=read_levels(tensors, index),
+            strongest=self._strongest(start, end, n),
             logit_effects=read_effects(tensors, index),
+        )
+
+    def _strongest(self, start: int, end: int, n_examples: int) -> Strongest:
+        """The strongest contexts of the neuron whose rows these are."""
+        tensors = self.tensors
+        rows = strongest_rows(tensors["activation"][start:end].numpy(), self.atlas.manifest.max_examples)
+        at = torch.from_numpy(rows + start)
+        return Strongest(
+            example=np.where(rows < n_examples, rows, -1),
+            context=tensors["context"][at].numpy(),
+            position=tensors["position"][at].numpy(),
+            peak=tensors["activation"][at].numpy(),
+            window=tensors["window"][at].numpy(),
+            pre_mlp=tensors["pre_mlp"][tensors["vector"][at].long()].float().numpy(),
         )
 
     @cached_property

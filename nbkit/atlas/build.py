@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from nbkit.corpora import Contexts
     from nbkit.models import LanguageModel
 
-LIBRARIES = ("nbkit", "numpy", "scipy", "torch", "transformers", "transformer-lens")
+LIBRARIES = ("nbkit", "numpy", "scipy", "torch", "transformers")
 SCAN = "scan"
 LOCK = ".lock"
 IDENTITY = "identity.json"

@@ -10,7 +10,7 @@ from pathlib import Path
 from nbkit.errors import NbkitError
 from nbkit.files import check_seal, read_json, sha256_of, write_json
 
-ATLAS_SCHEMA = 3
+ATLAS_SCHEMA = 4
 """Version of an atlas's layout."""
 
 MANIFEST = "atlas.json"

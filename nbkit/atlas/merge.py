@@ -1,4 +1,4 @@
-"""The merge step of a scan: the dataset examples of a layer, selected among the candidates of all blocks."""
+"""The merge step of a scan: what is kept of a layer's neurons, selected among the candidates of all blocks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nbkit.atlas.candidates import candidates, filled, rank_in_group
+from nbkit.atlas.strongest import among_strongest
 
 if TYPE_CHECKING:
     from nbkit.atlas.config import AtlasConfig
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def merge_layer(
     blocks: Sequence[Mapping[str, Tensor]], layer: int, maximum: Float[Tensor, " d_mlp"], config: AtlasConfig
 ) -> dict[str, Tensor]:
-    """The dataset examples of one layer.
+    """The dataset examples of one layer, and the strongest contexts that are none of them.
 
     Args:
         blocks: the results of all blocks in corpus order; only the tensors of `layer` are read from each.
@@ -27,11 +28,14 @@ def merge_layer(
             examples, since an activation of it is not finite.
 
     Returns:
-        `offsets` (d_mlp + 1,): neuron j's examples are rows offsets[j] to offsets[j + 1], in corpus order, of
+        `offsets` (d_mlp + 1,): what is kept of neuron j are rows offsets[j] to offsets[j + 1], in corpus order, of
         `context`, `position`, `activation`, `window` and `vector`; the latter is a row of `pre_mlp`, in corpus order.
+        The first `n_examples` (d_mlp,) of them are its dataset examples; behind those stand the ones that are among
+        its strongest (see `nbkit.atlas.strongest`) and come too late in the corpus to be examples.
     """
-    source, row, counts = _selected(blocks, layer, maximum, config)
-    merged: dict[str, Tensor] = {"offsets": torch.cat([torch.zeros(1, dtype=torch.long), counts.cumsum(0)])}
+    source, row, counts, n_examples = _selected(blocks, layer, maximum, config)
+    offsets = torch.cat([torch.zeros(1, dtype=torch.long), counts.cumsum(0)])
+    merged: dict[str, Tensor] = {"offsets": offsets, "n_examples": n_examples}
 
     # Block by block into tensors of the final size: beside them only one block is in memory.
     places = [(source == index).nonzero()[:, 0] for index in range(len(blocks))]
@@ -54,14 +58,18 @@ def merge_layer(
 
 def _selected(
     blocks: Sequence[Mapping[str, Tensor]], layer: int, maximum: Tensor, config: AtlasConfig
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The candidates that are dataset examples, by neuron and then in corpus order.
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The candidates that are kept, by neuron and then in corpus order.
 
     Returns:
-        (examples,) the block of each, (examples,) its row there, and (d_mlp,) how many each neuron has.
+        (kept,) the block of each, (kept,) its row there; (d_mlp,) how many are kept of each neuron, and (d_mlp,) how
+        many of them, the first, are its dataset examples.
     """
     source, row, neuron, activation = candidates(blocks, str(layer))
     reaches = (activation >= config.threshold * maximum[neuron.long()]).nonzero()[:, 0]
     order = reaches[neuron[reaches].argsort(stable=True)]
-    order = order[rank_in_group(neuron[order]) < min(config.max_examples, len(order))]
-    return source[order], row[order].long(), torch.bincount(neuron[order], minlength=len(maximum))
+    first = rank_in_group(neuron[order]) < min(config.max_examples, len(order))
+    kept = first | among_strongest(neuron[order], activation[order], config.max_examples)
+    n_examples = torch.bincount(neuron[order[first]], minlength=len(maximum))
+    order = order[kept]
+    return source[order], row[order].long(), torch.bincount(neuron[order], minlength=len(maximum)), n_examples

@@ -11,13 +11,18 @@ import pandas as pd
 from nbkit.atlas.manifest import Manifest
 from nbkit.atlas.neuron import Neuron
 from nbkit.method.clusters import feature_clusters
-from nbkit.method.metrics import Polysemanticity, adjusted_rand_index, polysemanticity_from_distances
+from nbkit.method.metrics import (
+    Polysemanticity,
+    adjusted_rand_index,
+    concentration,
+    polysemanticity_from_distances,
+)
 from nbkit.parallel import gather
 
 ATLAS_CUT = 0.5
 """Distance at which the tables cut the trees (section 3.2)."""
 
-EXTRA = ("token_agreement", "silhouette_matched", "token_agreement_matched")
+EXTRA = ("second_share", "concentration", "token_agreement", "silhouette_matched", "token_agreement_matched")
 
 
 class Neurons(Protocol):
@@ -39,6 +44,8 @@ def survey(atlas: Neurons, kind: str, progress: bool = True) -> pd.DataFrame:
 
     Average linkage, cut at 0.5. Beside `Polysemanticity`'s columns:
 
+    - `second_share`: the share of the examples that the second largest cluster holds; 0 if there is one cluster.
+    - `concentration`: how much the embeddings hang on one coordinate (see `nbkit.method.metrics.concentration`).
     - `token_agreement`: adjusted Rand index between the clusters and the key tokens (stripped, case ignored). It is no
       distance in any space, so it can be compared between spaces.
     - `silhouette_matched`, `token_agreement_matched`: the same with the tree cut into as many clusters as the default
@@ -83,11 +90,15 @@ def neuron_metrics(neuron: Neuron, kind: str, words: np.ndarray, n_clusters: flo
     Args:
         n_clusters: of the default embedding, NaN where it has none; None if `kind` is the default.
     """
-    clusters = feature_clusters(neuron.embeddings(kind), ATLAS_CUT)
+    embeddings = neuron.embeddings(kind)
+    clusters = feature_clusters(embeddings, ATLAS_CUT)
     labels = words[neuron.key_ids]
     metrics = polysemanticity_from_distances(clusters.distances, clusters.labels)
     agreement = adjusted_rand_index(clusters.labels, labels)
+    sizes = np.sort(np.bincount(clusters.labels))
     extra = {
+        "second_share": float(sizes[-2] / len(labels)) if clusters.n_clusters > 1 else 0.0,
+        "concentration": concentration(embeddings),
         "token_agreement": agreement,
         "silhouette_matched": metrics.silhouette,
         "token_agreement_matched": agreement,

@@ -160,7 +160,8 @@ def test_a_neuron_is_what_the_scan_found(architecture: str, tiny_atlas: Callable
     for layer in atlas.layers:
         tensors = load_file(atlas.path / layer_file(layer))
         for index, neuron in enumerate(atlas.iterate(layer)):
-            rows = slice(*tensors["offsets"][index : index + 2].tolist())
+            start = int(tensors["offsets"][index])
+            rows = slice(start, start + int(tensors["n_examples"][index]))
             assert (neuron.layer, neuron.index, len(neuron)) == (layer, index, rows.stop - rows.start)
             examples = neuron.examples
             assert list(examples) == ["context", "position", "activation"]

@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.atlas.build import IDENTITY, LOCK, SCAN, build_atlas
 from nbkit.atlas.config import AtlasConfig
-from nbkit.atlas.manifest import MANIFEST, Manifest
+from nbkit.atlas.manifest import ATLAS_SCHEMA, MANIFEST, Manifest
 from nbkit.atlas.scan import scan_block
 from nbkit.corpora import Contexts
 from nbkit.errors import NbkitError
@@ -288,7 +288,7 @@ def test_a_foreign_folder_called_scan_stays_as_it_is(inside: str | None, model: 
     assert checksums(tmp_path) == before
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"schema": 3}', "\x00", '"atlas"'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", f'{{"schema": {ATLAS_SCHEMA}}}', "\x00", '"atlas"'])
 @pytest.mark.parametrize("name", [MANIFEST, f"{SCAN}/{IDENTITY}"])
 def test_a_foreign_manifest_is_refused(name: str, text: str, model: LanguageModel, tmp_path: Path) -> None:
     (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -20,7 +20,7 @@ from nbkit.atlas.neuron import embedding_kinds
 from nbkit.atlas.neuron_table import EXTRA, survey
 from nbkit.errors import NbkitError
 from nbkit.method.clusters import cosine_distances
-from nbkit.method.metrics import Polysemanticity, polysemanticity
+from nbkit.method.metrics import Polysemanticity, concentration, polysemanticity
 from nbkit.models import LanguageModel
 from tests.examples.tiny_models import D_MLP, N_LAYERS, random_contexts
 
@@ -51,6 +51,9 @@ def slow_row(atlas: Atlas, layer: int, index: int, kind: str) -> dict[str, Any]:
     row |= polysemanticity(neuron.embeddings(kind), clusters.labels)._asdict()
     texts = [atlas.token_strings([atlas.tokens[c, p]])[0] for c, p in zip(neuron.context, neuron.position, strict=True)]
     words = [text.strip().casefold() for text in texts]
+    sizes = sorted(np.bincount(clusters.labels), reverse=True)
+    row["second_share"] = sizes[1] / len(neuron) if len(sizes) > 1 else 0.0
+    row["concentration"] = concentration(neuron.embeddings(kind))
     row["token_agreement"] = adjusted_rand_score(words, clusters.labels)
     matched = fcluster(clusters.linkage, default.n_clusters, "maxclust")
     assert len(set(matched)) == default.n_clusters

@@ -18,6 +18,7 @@ from nbkit.atlas.levels import N_BANDS
 from nbkit.atlas.merge import merge_layer
 from nbkit.atlas.scan import Bounds, scan_block
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE
+from nbkit.atlas.strongest import N_STRONGEST
 from nbkit.corpora import Contexts
 from nbkit.errors import NbkitError
 from nbkit.models import LanguageModel, activation_function, load_model
@@ -54,7 +55,9 @@ def scan(
 def reference(
     model: LanguageModel, contexts: Contexts, config: AtlasConfig, layer: int, maxima: np.ndarray | None
 ) -> list[list[tuple[int, int, float, np.ndarray, np.ndarray]]]:
-    """Dataset examples by DESIGN's definition: run everything through TransformerLens, store it, then look twice."""
+    """What is kept of every neuron: run everything through TransformerLens, store it, then look twice.
+
+    Per neuron its dataset examples by DESIGN's definition, and behind them the strongest contexts that are none."""
     names = [f"blocks.{layer}.mlp.in.hook_in", f"blocks.{layer}.mlp.out.hook_in"]
     with torch.inference_mode():
         _, cache = model.bridge.run_with_cache(
@@ -75,15 +78,20 @@ def reference(
                     if 0 <= position + slot - TOKENS_BEFORE < activations.shape[1]:
                         window[slot] = activations[context, position + slot - TOKENS_BEFORE, neuron]
                 examples.append((context, position, trace[position], window, pre_mlp[context, position]))
-        found.append(examples[: config.max_examples])
+        first, later = examples[: config.max_examples], examples[config.max_examples :]
+        strongest = sorted(examples, key=lambda e: -e[2])[: min(N_STRONGEST, config.max_examples)]  # sorted is stable
+        found.append(first + [e for e in later if any(e is s for s in strongest)])
     return found
 
 
 def assert_same(
-    merged: dict[str, torch.Tensor], expected: list[list[tuple[int, int, float, np.ndarray, np.ndarray]]]
+    merged: dict[str, torch.Tensor],
+    expected: list[list[tuple[int, int, float, np.ndarray, np.ndarray]]],
+    max_examples: int,
 ) -> None:
     counts = merged["offsets"].diff().tolist()
     assert counts == [len(examples) for examples in expected]
+    assert merged["n_examples"].tolist() == [min(len(examples), max_examples) for examples in expected]
     flat = [example for examples in expected for example in examples]
     assert merged["context"].tolist() == [example[0] for example in flat]
     assert merged["position"].tolist() == [example[1] for example in flat]
@@ -98,13 +106,13 @@ def assert_same(
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("max_examples", [3, 1000])
+@pytest.mark.parametrize("max_examples", [3, 20, 1000])
 def test_equals_the_two_pass_reference(models: dict[str, LanguageModel], architecture: str, max_examples: int) -> None:
     model = models[architecture]
     contexts = random_contexts(150, 40, last_special=architecture == "bert")
     config = AtlasConfig(max_examples=max_examples, batch_size=8, block_size=24, threshold=0.6)
     for layer, merged in scan(model, contexts, config).items():
-        assert_same(merged, reference(model, contexts, config, layer, None))
+        assert_same(merged, reference(model, contexts, config, layer, None), max_examples)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -113,7 +121,7 @@ def test_equals_the_reference_with_given_maxima(models: dict[str, LanguageModel]
     config = AtlasConfig(max_examples=5, batch_size=8, block_size=24, layers=[0, 2])
     maxima = np.random.default_rng(1).uniform(0.01, 4, (model.n_layers, model.d_mlp)).astype(np.float32)
     for layer, merged in scan(model, contexts, config, torch.from_numpy(maxima[[0, 2]])).items():
-        assert_same(merged, reference(model, contexts, config, layer, maxima))
+        assert_same(merged, reference(model, contexts, config, layer, maxima), 5)
 
 
 def test_a_vector_is_stored_once_however_many_neurons_share_it(models: dict[str, LanguageModel]) -> None:

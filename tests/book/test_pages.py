@@ -89,7 +89,7 @@ def test_every_page_names_what_made_it(quick_book: Path) -> None:
 
     language = ["model smollm2-135m (", " on c", "corpus brown", "384 contexts of 128", "seed 0"]
     language += ["the checkpoint is SmolLM2-135M-Instruct, de-quantized from 4-bit Q4_1"]
-    language += versions("torch", "transformers", "transformer-lens")
+    language += versions("torch", "transformers")
     mnist = ["MNIST", "seed", "float32", *versions("torch", "numpy", "scipy")]
     for path in (REPOSITORY / "book").glob("*.ipynb"):
         source = (quick_book / f"{path.stem}.html").read_text(encoding="utf-8")

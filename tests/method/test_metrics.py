@@ -8,7 +8,13 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 from nbkit.errors import NbkitError
 from nbkit.method.clusters import cosine_distances, feature_clusters
-from nbkit.method.metrics import Polysemanticity, adjusted_rand_index, polysemanticity, polysemanticity_from_distances
+from nbkit.method.metrics import (
+    Polysemanticity,
+    adjusted_rand_index,
+    concentration,
+    polysemanticity,
+    polysemanticity_from_distances,
+)
 from tests.method.test_clusters import FAN, random_embeddings
 
 
@@ -139,3 +145,15 @@ def test_adjusted_rand_index_known_answers() -> None:
             adjusted_rand_index(a, other)
     with pytest.raises(NbkitError, match="Cannot compare"):
         adjusted_rand_index(a[:0], a[:0])
+
+
+def test_concentration_is_the_mean_share_of_the_largest_coordinate() -> None:
+    assert concentration(np.array([[3.0, 4.0], [0.0, -7.0]])) == pytest.approx((0.64 + 1) / 2)
+    assert concentration(np.eye(4)) == pytest.approx(0.25)  # each in one coordinate, and ever another one
+    for x in random_embeddings(5, 20):
+        units = [row / np.linalg.norm(row) for row in x.astype(np.float64)]
+        expected = max(np.mean([unit[i] ** 2 for unit in units]) for i in range(x.shape[1]))
+        assert concentration(x) == pytest.approx(expected)
+        assert concentration(x * 1e200) == pytest.approx(expected)
+    with pytest.raises(NbkitError, match="Embedding 1 has no direction"):
+        concentration(np.array([[1.0, 2.0], [0.0, 0.0]]))

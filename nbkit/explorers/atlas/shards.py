@@ -41,6 +41,8 @@ SENT_METRICS: dict[str, tuple[float, float]] = {
     "intra_cluster": (0.004, 0),
     "inter_cluster": (0.004, 0),
     "largest_share": (0.004, 0),
+    "second_share": (0.004, 0),
+    "concentration": (0.004, 0),
     "silhouette": (0.004, -1),
     "token_agreement": (0.004, -1),
 }
