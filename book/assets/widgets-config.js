@@ -1,5 +1,5 @@
 // Where require.js finds the modules of the widgets on a built page. Loaded between require.js and embed-amd.js
-// (see nb_ipywidgets_js in _config.yml); the files it points to are put into offline/ by nbkit/frontend.py.
+// (see nb_ipywidgets_js in _config.yml); the files it points to are put into offline/ by nbkit/book/frontend.py.
 (function () {
   const offline = new URL("offline/", document.currentScript.src).href; // any page depth, http: and file:
   window.requirejs.config({

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request,
 
 EXPLORER = ".nbkit-explorer"
 ATLAS, DENDROGRAM, LATENTS, PARETO = ".nk-atlas", ".nk-dendrogram", ".nk-latent", ".nk-pareto"
-STATE_OF_WIDGET = re.compile(r'"_anywidget_id": "nbkit\.explorers\.[\w.]+\.(\w+)"')
+MOUNT_POINT = re.compile(r'data-explorer="(\w+)"')
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
@@ -97,8 +97,8 @@ def page_names(html: Path) -> list[str]:
 
 
 def explorers_of(html: Path, name: str) -> list[str]:
-    """The classes of our widgets that the source of a page holds."""
-    return STATE_OF_WIDGET.findall((html / name).read_text(encoding="utf-8"))
+    """The classes of the explorers that the source of a page holds."""
+    return MOUNT_POINT.findall((html / name).read_text(encoding="utf-8"))
 
 
 def page_with(html: Path, kind: str) -> str | None:

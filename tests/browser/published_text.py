@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from nbkit.assets import cache_folder
-from nbkit.explorers.atlas.shard_files import BITS, FIRST
+from nbkit.explorers.shared.data_script import BITS, FIRST
 from tests.examples.mini_book import REPOSITORY
 
 BASE64 = re.compile(rb"[A-Za-z0-9+/]{40,}={0,2}")

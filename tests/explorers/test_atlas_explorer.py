@@ -18,9 +18,10 @@ from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.build import build_atlas
 from nbkit.errors import NbkitError
 from nbkit.explorers import AtlasExplorer
-from nbkit.explorers.atlas.shard_files import as_characters, put_shards, write_shards
+from nbkit.explorers.atlas.shard_files import put_shards, write_shards
 from nbkit.explorers.atlas.shards import AtlasShards
 from nbkit.explorers.shared.bundle import EXPLORERS_FOLDER
+from nbkit.explorers.shared.data_script import as_characters
 from nbkit.features.importance import IMPORTANCE, keep_importance, token_importance
 from nbkit.features.phrases import PHRASES
 from nbkit.features.table import FEATURES

@@ -249,7 +249,7 @@ class AtlasState {
   /** Ask a kernel that has the model for the importance of the open neuron's examples that have none yet. */
   async weigh() {
     const { view, row } = this;
-    if (!view?.data.clustered || !this.model.get("live_importance")) return;
+    if (!view?.data.clustered || !this.store.live || !this.model.get("live_importance")) return;
     const examples = Array.from({ length: view.data.n }, (_, i) => i).filter((i) => !view.data.importance.has(i));
     if (!examples.length) return;
     view.said.textContent = "Computing token importance …";

@@ -32,14 +32,16 @@ class AtlasExplorer(anywidget.AnyWidget):
     _esm = module_text("atlas/atlas.js")
     _css = style_text("shared/explorer.css", "shared/panel.css", "shared/cluster-view.css", "atlas/atlas.css")
 
+    live = traitlets.Bool(True).tag(sync=True, kernel=True)
+    """Whether data come from here; a page without a kernel is not told of it, and has files."""
     site = traitlets.Unicode().tag(sync=True)
-    """Where a book keeps the atlas's files, from its first page."""
+    """Where a book keeps these files, from its first page."""
     layer = traitlets.Int(NOTHING).tag(sync=True)
     neuron = traitlets.Int(NOTHING).tag(sync=True)
     """The neuron that is open; -1: none yet."""
     threshold = Threshold(0.5).tag(sync=True)
     """The distance at which the tree is cut."""
-    live_importance = traitlets.Bool(False).tag(sync=True)
+    live_importance = traitlets.Bool(False).tag(sync=True, kernel=True)
     """Whether token importance can be computed for any example: the model is at hand."""
 
     def __init__(

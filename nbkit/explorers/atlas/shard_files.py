@@ -1,26 +1,19 @@
-"""The shards of an atlas as files, which a page loads without a server.
-
-A file is a script, since a page that was opened as a file may run scripts and read nothing. It is in UTF-16, and every
-character of its data carries 15 bits, where base64 in ASCII carries 6 bits a byte: a fifth less on the disk. The mark
-that the file begins with tells a browser so whatever the server says.
-"""
+"""The shards of an atlas as files, which a page loads without a server."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from filelock import FileLock
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.shards import AtlasShards, make_parts
+from nbkit.explorers.shared.data_script import write_data_script
 from nbkit.files import cannot_write_to, check, read_json, replacing_folder, sha256_of, write_json
 from nbkit.parallel import gather
 
@@ -28,10 +21,6 @@ SHARDS_FOLDER = "shards"
 MADE_FROM = "made-from.json"
 SHARD_FORMAT = 5
 """Goes up when what a shard holds changes, so that files of an older nbkit are made again."""
-BITS = 15
-FIRST = 0x3400
-"""The character that stands for 0. None of the 32,768 from here on (Chinese, Yi, Korean …) ends a string or a line or
-is half of a pair."""
 TOGETHER = 128
 """Shards that a process makes in one go."""
 
@@ -109,18 +98,7 @@ def _write_all(atlas: Atlas, folder: Path, progress: bool) -> None:
 def _write(atlas: Atlas, folder: Path, names: Sequence[str]) -> None:
     shards = AtlasShards(atlas)
     for name in names:
-        layout, packed = shards.shard(name)
-        head = zlib.compress(json.dumps(layout, separators=(",", ":")).encode(), level=9)
-        text = f'nbkitShard("{name}",[{len(head)},{len(packed)}],"{as_characters(head + packed)}");\n'
-        (folder / f"{name}.js").write_text(text, encoding="utf-16")
-
-
-def as_characters(packed: bytes) -> str:
-    """The text that `bytesOf` of packing.js reads as these bytes."""
-    bits = np.unpackbits(np.frombuffer(packed, dtype=np.uint8))
-    groups = np.pad(bits, (0, -len(bits) % BITS)).reshape(-1, BITS)
-    numbers = groups @ (1 << np.arange(BITS)[::-1]) + FIRST
-    return numbers.astype("<u2").tobytes().decode("utf-16-le")
+        write_data_script(folder / f"{name}.js", *shards.shard(name))
 
 
 def _made_from(atlas: Atlas) -> dict[str, Any]:

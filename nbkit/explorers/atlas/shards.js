@@ -1,35 +1,10 @@
 // The data of an atlas, piece by piece when they are needed: on a built page from files, in JupyterLab from the kernel.
-//
-// A file is a script, since a page opened as a file may load scripts but not read files. It calls `nbkitShard`.
 
-import { fromText, unpack } from "../shared/packing.js";
+import { fromScript } from "../shared/data-script.js";
+import { unpack } from "../shared/packing.js";
 
 const KEPT = 60; // shards in memory: some thousand neurons
 const PATIENCE = 60_000; // ms until a kernel counts as gone
-
-/** The folder of the book's pages; undefined outside a book. */
-function bookRoot() {
-  return document.documentElement.dataset.content_root;
-}
-
-const delivered = new Map(); // by the address of the script, what it brought
-
-function fromScript(folder, name) {
-  const source = new URL(`${bookRoot()}${folder}${name}.js`, document.baseURI).href;
-  window.nbkitShard = (_, ...data) => delivered.set(document.currentScript.src, data);
-  return new Promise((resolve, reject) => {
-    const script = document.createElement("script");
-    script.src = source;
-    script.onerror = () => reject(new Error("its file is missing"));
-    script.onload = () => {
-      const found = delivered.get(source);
-      delivered.delete(source);
-      if (found) resolve(fromText(...found));
-      else reject(new Error("its file is damaged"));
-    };
-    document.head.append(script);
-  }).finally(() => document.head.querySelector(`script[src="${CSS.escape(source)}"]`)?.remove());
-}
 
 export class Store {
   /** @param model the widget's model: names the folder of the files, or answers messages */
@@ -42,7 +17,7 @@ export class Store {
 
   /** Whether a kernel answers. */
   get live() {
-    return bookRoot() === undefined;
+    return this.model.get("live") === true;
   }
 
   close() {
@@ -66,7 +41,7 @@ export class Store {
 
   async load(name) {
     try {
-      const { layout, packed } = await (this.live ? this.ask({ kind: "shard", name }) : fromScript(this.model.get("site"), name));
+      const { layout, packed } = await (this.live ? this.ask({ kind: "shard", name }) : fromScript(`${this.model.get("site")}${name}.js`));
       const arrays = await unpack(layout, packed);
       if (arrays.json) arrays.json = JSON.parse(new TextDecoder().decode(arrays.json));
       return arrays;

@@ -9,7 +9,7 @@ const TYPES = {
   float32: Float32Array,
 };
 
-const [BITS, FIRST] = [15, 0x3400]; // of shard_files.py
+const [BITS, FIRST] = [15, 0x3400]; // of data_script.py
 
 /** The bytes that a text holds, 15 bits in each of its characters. */
 export function bytesOf(text, length) {
