@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from nbkit.models import load_model as load_model
     from nbkit.sae.autoencoder import SparseAutoencoder as SparseAutoencoder
     from nbkit.sae.config import SaeConfig as SaeConfig
+    from nbkit.sae.evaluation import evaluate_sae as evaluate_sae
     from nbkit.sae.loss import NeuronEmbeddingLoss as NeuronEmbeddingLoss
     from nbkit.sae.report import SaeReport as SaeReport
-    from nbkit.sae.report import evaluate_sae as evaluate_sae
     from nbkit.sae.training import train_sae as train_sae
 
 # Imported when first used: torch, transformers and pandas take seconds, and `nbkit --help` needs none of them.
@@ -55,7 +55,7 @@ _HOMES = {
     "atlas_for": "atlas.cached",
     "build_atlas": "atlas.build",
     "cosine_distances": "method.clusters",
-    "evaluate_sae": "sae.report",
+    "evaluate_sae": "sae.evaluation",
     "explore": "explorers.explore",
     "export_neuronpedia": "features.neuronpedia",
     "feature_clusters": "method.clusters",
