@@ -70,7 +70,7 @@ class AtlasState {
   }
 
   get threshold() {
-    return this.model.get("threshold");
+    return this.model.get("threshold") ?? CUT; // a page need not say
   }
 
   /** Open a neuron; `look` brings it into sight, `cluster` (from 1) lets one of its clusters stand out. */
