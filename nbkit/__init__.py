@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from nbkit.corpora import load_contexts as load_contexts
     from nbkit.errors import NbkitError as NbkitError
     from nbkit.explorers.explore import explore as explore
+    from nbkit.features.neuronpedia import NeuronpediaExport as NeuronpediaExport
+    from nbkit.features.neuronpedia import export_neuronpedia as export_neuronpedia
     from nbkit.method.clusters import FeatureClusters as FeatureClusters
     from nbkit.method.clusters import cosine_distances as cosine_distances
     from nbkit.method.clusters import feature_clusters as feature_clusters
@@ -29,9 +31,9 @@ if TYPE_CHECKING:
     from nbkit.models import load_model as load_model
     from nbkit.sae.autoencoder import SparseAutoencoder as SparseAutoencoder
     from nbkit.sae.config import SaeConfig as SaeConfig
+    from nbkit.sae.evaluation import evaluate_sae as evaluate_sae
     from nbkit.sae.loss import NeuronEmbeddingLoss as NeuronEmbeddingLoss
     from nbkit.sae.report import SaeReport as SaeReport
-    from nbkit.sae.report import evaluate_sae as evaluate_sae
     from nbkit.sae.training import train_sae as train_sae
 
 # Imported when first used: torch, transformers and pandas take seconds, and `nbkit --help` needs none of them.
@@ -44,6 +46,7 @@ _HOMES = {
     "NbkitError": "errors",
     "Neuron": "atlas.neuron",
     "NeuronEmbeddingLoss": "sae.loss",
+    "NeuronpediaExport": "features.neuronpedia",
     "Polysemanticity": "method.metrics",
     "SaeConfig": "sae.config",
     "SaeReport": "sae.report",
@@ -51,8 +54,9 @@ _HOMES = {
     "atlas_for": "atlas.cached",
     "build_atlas": "atlas.build",
     "cosine_distances": "method.clusters",
-    "evaluate_sae": "sae.report",
+    "evaluate_sae": "sae.evaluation",
     "explore": "explorers.explore",
+    "export_neuronpedia": "features.neuronpedia",
     "feature_clusters": "method.clusters",
     "load_contexts": "corpora",
     "load_model": "models",

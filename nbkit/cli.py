@@ -1,4 +1,4 @@
-"""The command line: `nbkit fetch`, `nbkit atlas`, `nbkit check`, `nbkit book`."""
+"""The command line: `nbkit fetch`, `nbkit atlas`, `nbkit neuronpedia`, `nbkit check`, `nbkit book`."""
 
 from __future__ import annotations
 
@@ -117,6 +117,29 @@ def atlas(
     loaded = load_contexts(corpus, language_model, length, limit, field, unique)
     built = build_atlas(language_model, loaded, out, config, table)
     typer.echo(printable(f"{built.path}: {built.summary}"))
+
+
+@app.command()
+def neuronpedia(
+    atlas: Annotated[Path, typer.Argument(help="Folder of an atlas.")],
+    out: Annotated[Path, typer.Argument(help="A new folder for the files.")],
+    model_id: Annotated[
+        str | None, typer.Option(help="Neuronpedia's name of the model; the atlas's own if left out.")
+    ] = None,
+    source_set: Annotated[str, typer.Option(help="Name of your source set on Neuronpedia.")] = "neuron-embeddings",
+    layers: Annotated[str, typer.Option(help="all, or numbers and ranges: 0,3,8-11.")] = "all",
+) -> None:
+    """Write an atlas as the files that Neuronpedia takes for upload; nothing is sent."""
+    from nbkit.atlas.atlas import open_atlas
+    from nbkit.features.neuronpedia import export_neuronpedia
+
+    export = export_neuronpedia(open_atlas(atlas), out, model_id, source_set, parse_layers(layers))
+    typer.echo(
+        printable(
+            f"{out}: {export.n_features:,} neurons of {export.model_id} in {export.n_files:,} files; "
+            f"{export.n_left_out:,} without examples are left out"
+        )
+    )
 
 
 @app.command()

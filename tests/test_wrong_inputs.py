@@ -51,6 +51,14 @@ class Given(NamedTuple):
 
 
 CALLS: dict[str, Callable[[Given, Any], object]] = {
+    "export_neuronpedia: out": lambda at, wrong: nbkit.export_neuronpedia(
+        at.atlas, wrong if isinstance(wrong, str | Path) else at.folder / "np", layers=[0]
+    ),
+    "export_neuronpedia: model_id": lambda at, wrong: nbkit.export_neuronpedia(at.atlas, at.folder / "np", wrong),
+    "export_neuronpedia: source_set": lambda at, wrong: nbkit.export_neuronpedia(
+        at.atlas, at.folder / "np", source_set=wrong
+    ),
+    "export_neuronpedia: layers": lambda at, wrong: nbkit.export_neuronpedia(at.atlas, at.folder / "np", layers=wrong),
     "open_atlas": lambda at, wrong: open_atlas(wrong),
     "build_atlas: model": lambda at, wrong: build_atlas(wrong, random_contexts(9, 16), at.folder / "new"),
     "build_atlas: contexts": lambda at, wrong: build_atlas(at.model, wrong, at.folder / "new"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -107,12 +106,6 @@ def featured(atlas: Atlas) -> list[Choice]:
     for choice in choices:
         once.setdefault((choice.neuron.layer, choice.neuron.index), choice)
     return list(once.values())
-
-
-def key_words(neuron: Neuron, n: int = 6) -> str:
-    """The most frequent key tokens of a neuron's examples, for a table."""
-    tokens = [(snippet.key_word, snippet.key_token.strip() or snippet.key_token) for snippet in neuron.snippets]
-    return ", ".join(f"{token} ({count})" for (_, token), count in Counter(tokens).most_common(n))
 
 
 def _enough(atlas: Atlas, min_examples: int) -> int:

@@ -1,6 +1,7 @@
 """Figure 1: from pre-MLP vectors to neuron embeddings, drawn from a real neuron."""
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -8,7 +9,7 @@ from matplotlib.figure import Figure
 from nbkit.atlas.examples import HasExamples
 from nbkit.figures.fonts import families_of
 from nbkit.figures.palette import QUIET, cluster_color
-from nbkit.figures.projection import draw_projections
+from nbkit.figures.projection import draw_projections, projection_table
 from nbkit.figures.style import WIDTH, BookFigure, neuron_name, set_heading, styled
 from nbkit.figures.text import clip, drawable
 from nbkit.method.clusters import FeatureClusters, cosine_distances
@@ -60,9 +61,23 @@ def embedding_illustration(neuron: HasExamples, threshold: float = 0.5, kind: st
     set_heading(figure, f"{neuron_name(neuron)}: its weights select what it sees of its input")
 
     before, after = lower.subplots(1, 2)
-    draw_projections((before, after), (cosine_distances(vectors), clusters.distances), colors)
+    projected = draw_projections((before, after), (cosine_distances(vectors), clusters.distances), colors)
     before.set_title("pre-MLP vectors")
     after.set_title("neuron embeddings")
+    spaces = dict(zip(("pre-MLP vectors", "neuron embeddings"), projected, strict=True))
+    figure.data = {
+        "strips": pd.DataFrame(
+            {
+                "example": np.repeat(rows, len(dims)),
+                "key token": np.repeat([neuron.snippets[i].key_token for i in rows], len(dims)),
+                "dimension": np.tile(dims, len(rows)),
+                "pre-MLP vector": vectors[np.ix_(rows, dims)].ravel(),
+                "input weight" if same else "gradient": factors.ravel(),
+                "neuron embedding": embedded[np.ix_(rows, dims)].ravel(),
+            }
+        ),
+        "principal axes": projection_table(np.arange(len(vectors)), clusters.labels, spaces),
+    }
     return figure
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
@@ -57,7 +59,8 @@ def latent_up_close(
     _signed_map(maps[0], view.activation_maps[latent], "activation map")
     _gray(maps[1], average)
     maps[1].set_title("average example")
-    _signed_map(maps[2], importance_maps(view.activation_maps[[latent]], average[None])[0], "importance map")
+    importance = importance_maps(view.activation_maps[[latent]], average[None])[0]
+    _signed_map(maps[2], importance, "importance map")
     _logit_effects(maps[3], view.logit_effects[latent])
 
     left, right = lower.subfigures(1, 2, width_ratios=(1, 2.5), squeeze=False)[0]
@@ -71,6 +74,16 @@ def latent_up_close(
     drawn = f"{len(shown)} of {len(places)} examples, drawn at random"
     right.suptitle(drawn if len(shown) < len(places) else count(len(places), "example"), **SUBHEADING)
     set_heading(figure, _heading(choice))
+    pictures: dict[Hashable, np.ndarray] = {"activation map": view.activation_maps[latent], "average example": average}
+    pictures["importance map"] = importance
+    effects, curve = view.logit_effects[latent], 100 * view.curves[latent]
+    figure.data = {
+        "pictures": picture_table("picture", pictures | {f"test image {place}": images[place] for place in shown}),
+        "logit effects": pd.DataFrame({"digit": range(len(effects)), "logit effect": effects}),
+        "activation curve": pd.DataFrame(
+            {"% of its inputs, strongest first": np.linspace(0, 100, len(curve)), "% of its activation": curve}
+        ),
+    }
     return figure
 
 
@@ -102,6 +115,7 @@ def cluster_images(
     reach = float(np.abs(products).max())
     figure = BookFigure(figsize=(WIDTH, 0.55 + 0.8 * len(sizes)))
     axes = figure.subplots(len(sizes), 2 + n_images, squeeze=False)
+    pictures: dict[Hashable, np.ndarray] = {}
     for cluster, row in enumerate(axes):
         _gray(row[0], averages[cluster])
         _signed(row[1], products[cluster], reach)
@@ -110,6 +124,10 @@ def cluster_images(
         for ax in row[2 + len(members[cluster]) :]:
             ax.set_axis_off()
         size = int(sizes[cluster])
+        pictures[f"cluster {cluster + 1}: average of {size}"] = averages[cluster]
+        pictures[f"cluster {cluster + 1}: average × activation map"] = products[cluster]
+        for place in members[cluster][:n_images]:
+            pictures[f"cluster {cluster + 1}: test image {place}"] = images[place]
         row[0].set_ylabel(
             f"{cluster + 1}: {count(size, 'example')}",
             rotation=0,
@@ -123,7 +141,16 @@ def cluster_images(
     n = int(labels.max()) + 1
     told = f"the {len(sizes)} largest of {n} feature clusters" if n > len(sizes) else count(n, "feature cluster")
     set_heading(figure, f"{choice.name}: {told}")
+    figure.data = {"": picture_table("picture", pictures)}
     return figure
+
+
+def picture_table(name: str, pictures: Mapping[Hashable, Float[np.ndarray, " 784"]]) -> pd.DataFrame:
+    """Pictures as rows of a table, to four decimals: what each is, in a column `name`, then its pixels row by row."""
+    columns = [f"row {row + 1} column {column + 1}" for row in range(SIDE) for column in range(SIDE)]
+    table = pd.DataFrame(np.stack(list(pictures.values())).astype(np.float64).round(4), columns=columns)
+    table.insert(0, name, list(pictures))
+    return table
 
 
 def _examples(choice: LatentChoice) -> np.ndarray:

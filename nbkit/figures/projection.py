@@ -1,9 +1,10 @@
 """Embeddings in two dimensions, for the eye."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float
+import pandas as pd
+from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
@@ -29,8 +30,14 @@ def project(distances: Float[np.ndarray, "n n"]) -> tuple[Float[np.ndarray, "n 2
     return coordinates * np.where(strongest < 0, -1.0, 1.0), shares
 
 
-def draw_projections(axes: Sequence[Axes], spaces: Sequence[Float[np.ndarray, "n n"]], colors: list[str]) -> None:
-    """Scatter the same examples in several spaces, given by their distances, all on one scale."""
+def draw_projections(
+    axes: Sequence[Axes], spaces: Sequence[Float[np.ndarray, "n n"]], colors: list[str]
+) -> list[Float[np.ndarray, "n 2"]]:
+    """Scatter the same examples in several spaces, given by their distances, all on one scale.
+
+    Returns:
+        The coordinates in each space.
+    """
     projected = [project(distances) for distances in spaces]
     reach = 1.08 * max(max(float(np.abs(xy).max()) for xy, _ in projected), 0.1)
     for ax, (xy, shares) in zip(axes, projected, strict=True):
@@ -41,3 +48,16 @@ def draw_projections(axes: Sequence[Axes], spaces: Sequence[Float[np.ndarray, "n
         ax.set_xlabel(f"1st principal axis ({shares[0]:.0%})")
         ax.set_ylabel(f"2nd ({shares[1]:.0%})")
         ax.grid(visible=True)
+    return [xy for xy, _ in projected]
+
+
+def projection_table(
+    examples: Int[np.ndarray, " n"], labels: Int[np.ndarray, " n"], projected: Mapping[str, Float[np.ndarray, "n 2"]]
+) -> pd.DataFrame:
+    """What `draw_projections` shows: a row per example, its number, its cluster (1 the largest) and its coordinates."""
+    axes = {
+        f"{space}, {axis} axis": coordinates[:, i]
+        for space, coordinates in projected.items()
+        for i, axis in enumerate(("1st", "2nd"))
+    }
+    return pd.DataFrame({"example": examples, "cluster": labels + 1} | axes)

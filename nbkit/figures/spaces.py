@@ -3,6 +3,7 @@
 from textwrap import fill
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,7 +12,7 @@ from matplotlib.image import AxesImage
 from nbkit.atlas.examples import HasExamples
 from nbkit.errors import NbkitError
 from nbkit.figures.palette import cluster_color
-from nbkit.figures.projection import draw_projections
+from nbkit.figures.projection import draw_projections, projection_table
 from nbkit.figures.style import WIDTH, BookFigure, neuron_name, set_heading, styled
 from nbkit.method.clusters import FeatureClusters, cosine_distances
 from nbkit.method.embeddings import EMBEDDING_NAMES
@@ -55,13 +56,21 @@ def compare_embedding_spaces(
         image = _matrix(matrix, distances, labels, colors, highest)
         name = fill(EMBEDDING_NAMES[kind or "input"], PANEL_WIDTH)
         matrix.set_title(f"{name}\n{_figures(measured)}", size=8.5, weight="normal")
-    draw_projections(axes[1], spaces, colors)
+    projected = draw_projections(axes[1], spaces, colors)
     figure.colorbar(image, ax=axes[0], label="cosine distance", aspect=14)
     sizes = clusters.sizes
     set_heading(
         figure,
         f"{neuron_name(neuron)}: clusters {first + 1} ({sizes[first]} examples) and {second + 1} ({sizes[second]})",
     )
+    names = [EMBEDDING_NAMES[kind or "input"] for kind in SPACES]
+    pairs = np.triu_indices(len(members), 1)
+    numbered = {"example": members[pairs[0]], "other example": members[pairs[1]]}
+    distances = {f"cosine distance, {name}": space[pairs] for name, space in zip(names, spaces, strict=True)}
+    figure.data = {
+        "distances": pd.DataFrame(numbered | distances),
+        "principal axes": projection_table(members, labels, dict(zip(names, projected, strict=True))),
+    }
     return figure
 
 

@@ -1,15 +1,19 @@
 """What all figures share: the style, the kind of figure, names and headings."""
 
-from collections.abc import Callable
+import base64
+from collections.abc import Callable, Mapping
 from functools import wraps
 from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import ParamSpec, TypeVar
 
 import matplotlib.style
+import pandas as pd
 from matplotlib.figure import Figure
 
 from nbkit.atlas.examples import HasExamples
+from nbkit.figures.data_link import data_link
 from nbkit.method.metrics import METRIC_TITLES, METRIC_UNITS
 
 STYLE = Path(__file__).with_name("book.mplstyle")
@@ -21,6 +25,18 @@ R = TypeVar("R")
 
 class BookFigure(Figure):
     """A figure that a notebook shows without pyplot, which would keep it open and draw it again."""
+
+    name: str = "figure"
+    """Of the function that drew it, as a file's name."""
+    data: Mapping[str, pd.DataFrame] = MappingProxyType({})
+    """What it shows, in numbers; by what each table holds, "" if it is the only one."""
+
+    def _repr_html_(self) -> str:
+        image = base64.b64encode(self._repr_png_()).decode()
+        return f'<img alt="" src="data:image/png;base64,{image}">{self._data_html()}'
+
+    def _data_html(self) -> str:
+        return data_link(self.data, self.name)
 
     def _repr_png_(self) -> bytes:
         buffer = BytesIO()
@@ -34,7 +50,10 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
     @wraps(draw)
     def in_style(*args: P.args, **kwargs: P.kwargs) -> R:
         with matplotlib.style.context(STYLE, after_reset=True):
-            return draw(*args, **kwargs)
+            figure = draw(*args, **kwargs)
+        if isinstance(figure, BookFigure):
+            figure.name = draw.__name__.replace("_", "-")
+        return figure
 
     return in_style
 

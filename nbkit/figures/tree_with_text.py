@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -90,7 +91,39 @@ def tree_with_text(
         for i, example in enumerate(members):
             columns = TEXT_LEFT, KEY_LEFT, TEXT_RIGHT
             draw_snippet(page, snippets[example], first + i * LINE, columns, highest, color, SMALL)
+    figure.data = {"examples": _example_table(snippets, clusters), "tree": _tree_table(clusters)}
     return figure
+
+
+def _example_table(snippets: Sequence[Snippet], clusters: FeatureClusters) -> pd.DataFrame:
+    """All examples from the top to the bottom of the tree; in the text brackets hold the key token."""
+    order = leaf_order(clusters)
+    shown = [snippets[example] for example in order]
+    return pd.DataFrame(
+        {
+            "example": order,
+            "cluster": clusters.labels[order] + 1,
+            "context": [snippet.context for snippet in shown],
+            "position": [snippet.position for snippet in shown],
+            "activation on the key token": [snippet.activations[snippet.key] for snippet in shown],
+            "key token": [snippet.key_token for snippet in shown],
+            "text": [str(snippet) for snippet in shown],
+        }
+    )
+
+
+def _tree_table(clusters: FeatureClusters) -> pd.DataFrame:
+    """A row a branch, numbered on from the examples: the two that it joins, how far apart they are, what it holds."""
+    n, linkage = len(clusters.labels), clusters.linkage
+    return pd.DataFrame(
+        {
+            "branch": np.arange(n, n + len(linkage)),
+            "joins": linkage[:, 0].astype(np.int64),
+            "and": linkage[:, 1].astype(np.int64),
+            "average cosine distance": linkage[:, 2],
+            "examples": linkage[:, 3].astype(np.int64),
+        }
+    )
 
 
 def _places(

@@ -13,6 +13,8 @@ from nbkit.figures.style import WIDTH, BookFigure, metric_label, set_heading, st
 BLUE, ORANGE = CLUSTER_COLORS[:2]
 COMMON_SHARE = 0.9
 """A cluster with this share of the examples is the common behavior of a neuron."""
+SHARE = "share of a neuron's examples in its largest cluster"
+QUARTILES = ("lower quartile", "median", "upper quartile")
 
 
 @styled
@@ -42,7 +44,7 @@ def largest_share_distribution(neurons: pd.DataFrame, min_examples: int = 20) ->
     ax.text(0, 1.03, single_text, color=QUIET, transform=ax.transAxes)
     ax.text(1, 1.03, hidden_text, color=ORANGE, transform=ax.transAxes, ha="right")
     ax.set(xlim=(0, 1.005), ylim=(0, 1.005))
-    ax.set_xlabel("share of a neuron's examples in its largest cluster")
+    ax.set_xlabel(SHARE)
     ax.set_ylabel("neurons with at most this share")
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
@@ -50,6 +52,8 @@ def largest_share_distribution(neurons: pd.DataFrame, min_examples: int = 20) ->
     set_heading(
         figure, f"What the largest cluster explains ({len(shares):,} neurons with at least {min_examples} examples)"
     )
+    reached, n = np.unique(shares, return_counts=True)
+    figure.data = {"": pd.DataFrame({SHARE: reached, "share of neurons with at most this share": n.cumsum() / n.sum()})}
     return figure
 
 
@@ -67,8 +71,13 @@ def polysemanticity_by_layer(neurons: pd.DataFrame, min_examples: int = 20) -> F
     kept = _enough(neurons, min_examples)
     figure = BookFigure(figsize=(WIDTH, 2.9))
     columns = ("mean_distance", "n_clusters", "largest_share")
+    shown = {"layer": sorted(kept["layer"].unique())}
     for ax, column in zip(figure.subplots(1, len(columns)), columns, strict=True):
         low, median, high = (kept.groupby("layer")[column].quantile(q) for q in (0.25, 0.5, 0.75))
+        shown |= {
+            f"{metric_label(column)}, {name}": list(values)
+            for name, values in zip(QUARTILES, (low, median, high), strict=True)
+        }
         ax.fill_between(median.index, low, high, color=BLUE, alpha=0.2, linewidth=0, label="middle half")
         ax.plot(median.index, median, color=BLUE, marker="o", label="median")
         ax.set_xlabel("layer")
@@ -79,6 +88,7 @@ def polysemanticity_by_layer(neurons: pd.DataFrame, min_examples: int = 20) -> F
         ax.grid(visible=True, axis="y")
     figure.axes[0].legend(loc="lower left")
     set_heading(figure, f"Polysemanticity by layer ({len(kept):,} neurons with at least {min_examples} examples)")
+    figure.data = {"": pd.DataFrame(shown)}
     return figure
 
 
@@ -96,6 +106,7 @@ def metric_distributions(neurons: pd.DataFrame, min_examples: int = 20) -> Figur
     kept = _enough(neurons, min_examples)
     figure = BookFigure(figsize=(WIDTH, 4.2))
     columns = ("mean_distance", "intra_cluster", "inter_cluster", "n_clusters", "largest_share", "silhouette")
+    bars: list[pd.DataFrame] = []
     for ax, column in zip(figure.subplots(2, 3, sharey=True).flat, columns, strict=True):
         values = kept[column].dropna().to_numpy(dtype=np.float64)
         weights = np.full(len(values), 1 / max(len(kept), 1))
@@ -103,7 +114,9 @@ def metric_distributions(neurons: pd.DataFrame, min_examples: int = 20) -> Figur
             bins = np.arange(0.5, values.max() + 1.5)
         else:
             bins = np.linspace(min(0.0, values.min(initial=0.0)), max(1.0, values.max(initial=1.0)), 41)
-        ax.hist(values, bins, weights=weights, color=BLUE, alpha=0.85)
+        heights, edges, _ = ax.hist(values, bins, weights=weights, color=BLUE, alpha=0.85)
+        bar = {"metric": metric_label(column), "from": edges[:-1], "to": edges[1:], "share of neurons": heights}
+        bars.append(pd.DataFrame(bar))
         if len(values):
             median = np.median(values)
             ax.axvline(median, color=ORANGE, linewidth=1.4)
@@ -115,6 +128,7 @@ def metric_distributions(neurons: pd.DataFrame, min_examples: int = 20) -> Figur
     for ax in figure.axes[::3]:
         ax.set_ylabel("share of neurons")
     set_heading(figure, f"How the metrics are spread ({len(kept):,} neurons with at least {min_examples} examples)")
+    figure.data = {"": pd.concat(bars, ignore_index=True)}
     return figure
 
 

@@ -11,6 +11,7 @@ from nbkit.files.formats import (
     write_table,
     write_tensors,
 )
+from nbkit.files.handover import handing_over
 from nbkit.files.seal import check_seal, sha256_of
 from nbkit.files.whole import (
     cannot_write_to,
@@ -29,6 +30,7 @@ __all__ = [
     "cannot_write_to",
     "check",
     "check_seal",
+    "handing_over",
     "is_leftover",
     "make_folder",
     "not_writable",

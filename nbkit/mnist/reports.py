@@ -12,8 +12,8 @@ from nbkit.mnist.images import load_mnist
 from nbkit.mnist.pixel_views import activation_maps, logit_effects
 from nbkit.mnist.view import UNCLUSTERED, LatentView, activation_curve
 from nbkit.sae.autoencoder import SparseAutoencoder
-from nbkit.sae.evaluation import DEAD_BELOW
-from nbkit.sae.report import HIDDEN_CUT, SAE_CUT, SaeReport, evaluate_sae
+from nbkit.sae.evaluation import DEAD_BELOW, HIDDEN_CUT, SAE_CUT, evaluate_sae
+from nbkit.sae.report import SaeReport
 
 HIDDEN_NAME = "Hidden layer"
 

@@ -1,4 +1,5 @@
-"""What a sparse autoencoder is worth: the columns of Tables 2 and 3, and measures that its loss does not optimize.
+"""What a sparse autoencoder is worth: the columns of Tables 2 and 3, measures that its loss does not optimize, and the
+feature clusters of its latents.
 
 Inputs pass in batches and latents in groups (see `latents.py`), so memory grows with neither inputs x latents nor
 inputs x latents x d_in.
@@ -7,31 +8,32 @@ inputs x latents x d_in.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from nbkit.errors import NbkitError
 from nbkit.method.checks import checked_number, checked_whole
+from nbkit.method.clusters import check_threshold
 from nbkit.sae.architecture import WIDEST
 from nbkit.sae.autoencoder import SparseAutoencoder
+from nbkit.sae.encoder import Encoder, received
 from nbkit.sae.latents import (
     ExampleCollector,
-    Examples,
     Monosemanticity,
     example_distances,
     participation,
     purities,
 )
 from nbkit.sae.pairs import Pairs
+from nbkit.sae.report import CLUSTER_COLUMNS, SaeReport
 from nbkit.sae.tensors import as_classes, as_tensor, at_least_float32
 
-__all__ = ["DEAD_BELOW", "Encoder", "Examples", "Measured", "Readout", "measure", "median", "received"]
-
+SAE_CUT, HIDDEN_CUT = 0.05, 0.2
+"""Distances at which the trees of SAE latents and of the MLP's hidden neurons are cut (the author's MNIST page)."""
 DEAD_BELOW = 0.005
 """A latent is dead if no training input activates it as much as this: the author's figure, for activations around 1."""
 L1_BATCH = 128
@@ -42,47 +44,8 @@ MEDIANS = ("max_distance", "mean_distance", "participation", "purity", "monosema
 Readout = Callable[[Float[Tensor, "b d_in"]], Float[Tensor, "b n_classes"]]
 
 
-class Encoder(Protocol):
-    """What can be measured: a sparse autoencoder, or a layer of neurons (then without the columns of a decoder)."""
-
-    @property
-    def w_enc(self) -> Float[Tensor, "d_in m"]:
-        """The input weights of m latents."""
-
-    def encode(self, h: Float[Tensor, "b d_in"]) -> Float[Tensor, "b m"]:
-        """Their activations, at least 0."""
-
-
-@dataclass(frozen=True, eq=False)
-class Measured:
-    """The figures of an autoencoder of m latents and of each of them."""
-
-    summary: dict[str, float]
-    """One number each, as in Tables 2 and 3.
-
-    - `mse`, the mean squared error of an element, and `explained_variance`, 1 less the share of the variance that the
-      errors make;
-    - `accuracy` with the reconstruction in place of the activations, and its drop `accuracy_loss`, in per cent;
-    - `l1`, the activations of all latents summed over 128 inputs (the mean of such batches);
-    - `l0`, the latents that an input activates, in per cent of all;
-    - `dead`, the latents that no training input activates by `dead_below`, and `dead_strict`, those that none
-      activates at all, whatever the scale, in per cent;
-    - `size`, the median number of examples over the latents that have one;
-    - medians over the latents that have two examples: `max_distance` and `mean_distance`, over all pairs of a latent's
-      examples; `participation` of its weights times the inputs' standard deviations; `purity`, the share of its
-      commonest class among its examples; `monosemanticity` (Pach et al. 2025) on all test inputs. NaN if no latent has
-      two examples. A latent none of whose examples' embeddings has a direction, as one of whose encoder weights are
-      zeros, has no distances and doesn't count in their medians.
-    """
-    latents: dict[str, Float[np.ndarray, " m"]]
-    """One number for each latent; NaN where undefined."""
-    examples: Examples
-    dead: Bool[np.ndarray, " m"]
-    """Whether a latent is dead."""
-
-
 @torch.no_grad()
-def measure(
+def evaluate_sae(
     sae: Encoder,
     train: Float[Tensor, "n_train d_in"],
     test: Float[Tensor, "n_test d_in"],
@@ -90,16 +53,34 @@ def measure(
     labels: Int[Tensor, " n_test"] | None = None,
     images: Float[Tensor, "n_test p"] | None = None,
     max_examples: int = 100,
+    threshold: float | None = SAE_CUT,
     batch_size: int = 1024,
-    dead_below: float | None = DEAD_BELOW,
-) -> Measured:
-    """Measures an autoencoder and its latents without clustering: quick enough for hundreds of autoencoders.
+    dead_below: float | None = None,
+) -> SaeReport:
+    """Evaluates a sparse autoencoder and each of its latents, with the feature clusters of their examples.
 
-    The arguments are those of `nbkit.evaluate_sae`.
+    Args:
+        sae: the autoencoder; or a layer of neurons, as the hidden layer of `MnistMLP` on images.
+        train: (n_train, d_in) what it read while training.
+        test: (n_test, d_in) what everything but dead latents is measured on.
+        readout: logits from activations, for the accuracies; needs `labels`.
+        labels: (n_test,) classes, for the accuracies and the purity.
+        images: (n_test, p) raw images, for the monosemanticity score.
+        max_examples: test inputs that count as a latent's examples: the first that activate it.
+        threshold: cosine distance in (0, 1] at which the trees of the examples are cut; the author's MNIST page takes
+            0.05 for latents and 0.2 for hidden neurons. None makes no clusters, which is quick enough for hundreds of
+            autoencoders.
+        batch_size: inputs that are encoded together; changes speed and memory alone.
+        dead_below: activation that some training input must give a latent for it not to count as dead. It depends on
+            the scale of the latents' activations. None for the author's 0.005, or, if no latent reaches an activation
+            of 1, for 0.005 of the largest.
 
     Raises:
-        NbkitError: a transcoder, shapes that don't fit, an empty set, or values that are not finite.
+        NbkitError: a transcoder, arguments that don't fit together, an empty set, values that are not finite, or a
+            threshold that is no distance.
     """
+    if threshold is not None:
+        check_threshold(threshold)
     train, test = as_tensor(train, "The training activations"), as_tensor(test, "The test activations")
     labels = None if labels is None else as_classes(labels)
     images = None if images is None else as_tensor(images, "The images")
@@ -163,7 +144,10 @@ def measure(
         columns["purity"] = purities(examples, labels.cpu())
     if score is not None:
         columns["monosemanticity"] = score.scores()
-    latents = {name: column.double().cpu().numpy() for name, column in columns.items()}
+    latents = pd.DataFrame({name: column.double().cpu().numpy() for name, column in columns.items()})
+    latents = latents.astype({"n_examples": int, "size": int})
+    latents.insert(2, "density", latents["n_examples"] / n)
+    latents.insert(4, "dead", dead.cpu().numpy())
 
     summary: dict[str, float] = {}
     if decode is not None:
@@ -180,17 +164,18 @@ def measure(
         "dead_strict": 100 * float((highest <= 0).double().mean()),
         "size": median(latents["size"][latents["size"] >= 1]),
     }
-    summary |= {name: median(latents[name][latents["size"] >= 2]) for name in MEDIANS if name in latents}
-    return Measured(summary, latents, examples, dead.cpu().numpy())
+    report = SaeReport(summary, latents, threshold, sae, examples, test)
+    if threshold is not None:
+        clustered = report.cluster_columns()
+        latents[list(CLUSTER_COLUMNS)] = clustered
+    several = latents[latents["size"] >= 2]
+    summary |= {name: median(several[name]) for name in (*MEDIANS, *CLUSTER_COLUMNS) if name in several}
+    return report
 
 
-def received(sae: Encoder, h: Float[Tensor, "n d_in"]) -> Float[Tensor, "n d_in"]:
-    """What the input weights receive of inputs: an autoencoder may normalize them first."""
-    return sae.received(h) if isinstance(sae, SparseAutoencoder) else h
-
-
-def median(values: Float[np.ndarray, " m"]) -> float:
+def median(values: Float[np.ndarray, " m"] | pd.Series[float]) -> float:
     """The median of the values that are defined; NaN if none is."""
+    values = np.asarray(values, dtype=np.float64)
     defined = values[~np.isnan(values)]
     return float(np.median(defined)) if len(defined) else float("nan")
 

@@ -1,4 +1,4 @@
-"""The report on a sparse autoencoder: its row of Tables 2 and 3, and one row for each latent, with feature clusters."""
+"""The report on a sparse autoencoder: its row of Tables 2 and 3, a row for each latent, and their feature clusters."""
 
 from __future__ import annotations
 
@@ -12,13 +12,11 @@ from torch import Tensor
 
 from nbkit.errors import NbkitError
 from nbkit.method.checks import checked_whole
-from nbkit.method.clusters import FeatureClusters, check_threshold, feature_clusters
+from nbkit.method.clusters import FeatureClusters, feature_clusters
 from nbkit.method.metrics import polysemanticity_from_distances
-from nbkit.sae.evaluation import Encoder, Measured, Readout, measure, median, received
-from nbkit.sae.tensors import as_tensor
+from nbkit.sae.encoder import Encoder, received
+from nbkit.sae.latents import Examples
 
-SAE_CUT, HIDDEN_CUT = 0.05, 0.2
-"""Distances at which the trees of SAE latents and of the MLP's hidden neurons are cut (the author's MNIST page)."""
 CLUSTER_COLUMNS = ("intra_cluster", "inter_cluster", "n_clusters", "largest_share", "silhouette")
 """Of `nbkit.method.metrics.Polysemanticity`."""
 
@@ -28,21 +26,37 @@ class SaeReport:
     """What `evaluate_sae` finds out about a sparse autoencoder of m latents."""
 
     summary: dict[str, float]
-    """Those of `Measured.summary`, and the medians of the clusters' columns over the latents with two examples."""
+    """One number each, as in Tables 2 and 3.
+
+    - `mse`, the mean squared error of an element, and `explained_variance`, 1 less the share of the variance that the
+      errors make;
+    - `accuracy` with the reconstruction in place of the activations, and its drop `accuracy_loss`, in per cent;
+    - `l1`, the activations of all latents summed over 128 inputs (the mean of such batches);
+    - `l0`, the latents that an input activates, in per cent of all;
+    - `dead`, the latents that no training input activates by `dead_below`, and `dead_strict`, those that none
+      activates at all, whatever the scale, in per cent;
+    - `size`, the median number of examples over the latents that have one;
+    - medians over the latents that have two examples: `max_distance` and `mean_distance`, over all pairs of a latent's
+      examples; `participation` of its weights times the inputs' standard deviations; `purity`, the share of its
+      commonest class among its examples; `monosemanticity` (Pach et al. 2025) on all test inputs; and the columns of
+      clusters. NaN if no latent has two examples. A latent none of whose examples' embeddings has a direction, as one
+      of whose encoder weights are zeros, has no distances and doesn't count in their medians.
+    """
     latents: pd.DataFrame
     """One row for each latent; NaN where undefined.
 
     On the test inputs: `n_examples`, how many activate it, and `density`, their share; `size`, at most max_examples of
     these, which the rest is about: `max_distance`, `mean_distance`, `intra_cluster`, `inter_cluster`, `n_clusters`,
-    `largest_share` and `silhouette` (see `Polysemanticity`), NaN below two examples; `purity`. On all
-    test inputs: `monosemanticity`. On the training inputs: `max_activation`, and `dead`, whether it stays below
-    `dead_below`. Of its weights: `participation`.
+    `largest_share` and `silhouette` (see `Polysemanticity`), NaN below two examples; `purity`. Without a threshold the
+    columns of clusters are missing. On all test inputs: `monosemanticity`. On the training inputs: `max_activation`,
+    and `dead`, whether it stays below `dead_below`. Of its weights: `participation`.
     """
-    threshold: float
-    """Where the trees are cut."""
+    threshold: float | None
+    """Where the trees are cut; None if none was given."""
     encoder: Encoder
     """What it is about."""
-    _measured: Measured
+    all_examples: Examples
+    """Those of all latents in one."""
     _test: Float[Tensor, "n_test d_in"]
 
     def __repr__(self) -> str:
@@ -69,7 +83,7 @@ class SaeReport:
         Raises:
             NbkitError: there is no such latent.
         """
-        return self._measured.examples.inputs[self._rows(latent)].numpy()
+        return self.all_examples.inputs[self._rows(latent)].numpy()
 
     def activations(self, latent: int) -> Float[np.ndarray, " size"]:
         """How much the examples activate the latent.
@@ -77,7 +91,7 @@ class SaeReport:
         Raises:
             NbkitError: there is no such latent.
         """
-        return self._measured.examples.activations[self._rows(latent)].numpy()
+        return self.all_examples.activations[self._rows(latent)].numpy()
 
     def embeddings(self, latent: int) -> Float[np.ndarray, "size d_in"]:
         """h * w_enc[:, latent] of the examples, in float64; h is what the weights receive, normalized if the
@@ -87,7 +101,7 @@ class SaeReport:
             NbkitError: there is no such latent.
         """
         rows = self._rows(latent)
-        h = received(self.encoder, self._test[self._measured.examples.inputs[rows].to(self._test.device)])
+        h = received(self.encoder, self._test[self.all_examples.inputs[rows].to(self._test.device)])
         return (h.detach().double().cpu() * self.encoder.w_enc[:, latent].detach().double().cpu()).numpy()
 
     def has_direction(self, latent: int) -> bool:
@@ -109,8 +123,11 @@ class SaeReport:
 
         Raises:
             NbkitError: there is no such latent, it has no examples, none of their embeddings has a direction, or the
-                threshold is no distance.
+                threshold is no distance or missing.
         """
+        threshold = self.threshold if threshold is None else threshold
+        if threshold is None:
+            raise NbkitError("This report has no threshold to cut at: give one.")
         embeddings = self.embeddings(latent)
         if len(embeddings) == 0:
             raise NbkitError(f"Latent {latent} has no examples to cluster: no test input activates it.")
@@ -122,63 +139,25 @@ class SaeReport:
             )
         apart = np.zeros((len(embeddings), len(zero)))  # a dimension of its own for each
         apart[zero, np.arange(len(zero))] = 1.0
-        return feature_clusters(np.hstack([embeddings, apart]), self.threshold if threshold is None else threshold)
+        return feature_clusters(np.hstack([embeddings, apart]), threshold)
+
+    def cluster_columns(self) -> pd.DataFrame:
+        """The figures of every latent's clusters (`CLUSTER_COLUMNS`), NaN where it has no distances.
+
+        Raises:
+            NbkitError: the report has no threshold.
+        """
+        rows: list[dict[str, Any]] = []
+        for latent, distance in enumerate(self.latents["mean_distance"]):
+            found: dict[str, Any] = {}
+            if not np.isnan(distance):
+                clusters = self.clusters(latent)
+                found = polysemanticity_from_distances(clusters.distances, clusters.labels)._asdict()
+            rows.append({name: found.get(name, np.nan) for name in CLUSTER_COLUMNS})
+        return pd.DataFrame(rows, columns=list(CLUSTER_COLUMNS), dtype=float)
 
     def _rows(self, latent: int) -> slice:
         m = self.encoder.w_enc.shape[1]
         if not 0 <= checked_whole("latent", latent) < m:
             raise NbkitError(f"There is no latent {latent}: choose 0 to {m - 1}.")
-        return self._measured.examples.of(latent)
-
-
-def evaluate_sae(
-    sae: Encoder,
-    train: Float[Tensor, "n_train d_in"],
-    test: Float[Tensor, "n_test d_in"],
-    readout: Readout | None = None,
-    labels: Int[Tensor, " n_test"] | None = None,
-    images: Float[Tensor, "n_test p"] | None = None,
-    max_examples: int = 100,
-    threshold: float = SAE_CUT,
-    batch_size: int = 1024,
-    dead_below: float | None = None,
-) -> SaeReport:
-    """Evaluates a sparse autoencoder and each of its latents, with the feature clusters of their examples.
-
-    Args:
-        sae: the autoencoder; or a layer of neurons, as the hidden layer of `MnistMLP` on images.
-        train: (n_train, d_in) what it read while training.
-        test: (n_test, d_in) what everything but dead latents is measured on.
-        readout: logits from activations, for the accuracies; needs `labels`.
-        labels: (n_test,) classes, for the accuracies and the purity.
-        images: (n_test, p) raw images, for the monosemanticity score.
-        max_examples: test inputs that count as a latent's examples: the first that activate it.
-        threshold: cosine distance in (0, 1] at which the trees of the examples are cut; the author's MNIST page takes
-            0.05 for latents and 0.2 for hidden neurons.
-        batch_size: inputs that are encoded together; changes speed and memory alone.
-        dead_below: activation that some training input must give a latent for it not to count as dead. It depends on
-            the scale of the latents' activations. None for the author's 0.005, or, if no latent reaches an activation
-            of 1, for 0.005 of the largest.
-
-    Raises:
-        NbkitError: a transcoder, arguments that don't fit together, an empty set, values that are not finite, or a
-            threshold that is no distance.
-    """
-    check_threshold(threshold)
-    test = as_tensor(test, "The test activations")
-    measured = measure(sae, train, test, readout, labels, images, max_examples, batch_size, dead_below)
-    latents = pd.DataFrame(measured.latents).astype({"n_examples": int, "size": int})
-    latents.insert(2, "density", latents["n_examples"] / len(test))
-    latents.insert(4, "dead", measured.dead)
-    report = SaeReport(measured.summary, latents, threshold, sae, measured, test)
-    rows: list[dict[str, Any]] = []
-    for latent, distance in enumerate(latents["mean_distance"]):
-        found: dict[str, Any] = {}
-        if not np.isnan(distance):
-            clusters = report.clusters(latent)
-            found = polysemanticity_from_distances(clusters.distances, clusters.labels)._asdict()
-        rows.append({name: found.get(name, np.nan) for name in CLUSTER_COLUMNS})
-    clustered = pd.DataFrame(rows, columns=list(CLUSTER_COLUMNS), dtype=float)
-    latents[list(CLUSTER_COLUMNS)] = clustered
-    report.summary.update({name: median(clustered[name].to_numpy()) for name in CLUSTER_COLUMNS})
-    return report
+        return self.all_examples.of(latent)

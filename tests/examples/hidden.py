@@ -10,7 +10,8 @@ from nbkit.mnist.mlp import MnistMLP
 from nbkit.mnist.reports import latent_view
 from nbkit.mnist.view import LatentView
 from nbkit.sae.autoencoder import SparseAutoencoder
-from nbkit.sae.report import SaeReport, evaluate_sae
+from nbkit.sae.evaluation import evaluate_sae
+from nbkit.sae.report import SaeReport
 
 
 def example_hidden(n: int = 90, seed: int = 0) -> Hidden:

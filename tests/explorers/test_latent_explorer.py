@@ -27,7 +27,7 @@ from nbkit.mnist.reports import HIDDEN_NAME, latent_view, report_on
 from nbkit.mnist.view import LatentView, MlpWeights, activation_curve
 from nbkit.sae.architecture import Architecture
 from nbkit.sae.autoencoder import SparseAutoencoder
-from nbkit.sae.report import HIDDEN_CUT, SAE_CUT, evaluate_sae
+from nbkit.sae.evaluation import HIDDEN_CUT, SAE_CUT, evaluate_sae
 from tests.examples.latents import DIGITS, HIDDEN, HOSTILE_NAME, LATENTS, ExampleModels, example_models
 from tests.examples.packed import unpacked
 

@@ -18,6 +18,7 @@ from nbkit.errors import NbkitError
 from nbkit.figures.latent import NEGATIVE, POSITIVE
 from nbkit.mnist.choice import LatentChoice
 from nbkit.mnist.view import LatentView, activation_curve
+from tests.examples.figure_data import data_of
 from tests.figures.test_figures import drawn, without_overlap, words
 
 N = 60
@@ -69,6 +70,10 @@ def test_a_latent_s_maps_are_what_they_are_called() -> None:
     bars = [bar for bar in panel(figure, "logit effects").patches if isinstance(bar, Rectangle)]
     assert [bar.get_height() for bar in bars] == choice.view.logit_effects[0].tolist()
     assert [to_hex(bar.get_facecolor()) for bar in bars[:2]] == [NEGATIVE, POSITIVE]
+    pictures = data_of(figure, "pictures")
+    assert pictures["picture"].tolist()[:3] == list(expected) and len(pictures) == 3 + 12
+    np.testing.assert_allclose(pictures.iloc[:, 1:], image_panels(figure), atol=5e-5)
+    assert data_of(figure, "logit effects")["logit effect"].tolist() == choice.view.logit_effects[0].tolist()
 
 
 def test_the_curve_is_in_per_cent() -> None:
@@ -77,6 +82,7 @@ def test_the_curve_is_in_per_cent() -> None:
     even, curve = next(ax for ax in figure.axes if "strongest first" in ax.get_xlabel()).get_lines()
     np.testing.assert_allclose(even.get_xdata(), even.get_ydata())
     assert np.interp([25, 50, 100], curve.get_xdata(), curve.get_ydata()) == pytest.approx([40, 70, 100])  # 4 3 2 1
+    np.testing.assert_allclose(data_of(figure, "activation curve").T, [curve.get_xdata(), curve.get_ydata()], rtol=1e-5)
 
 
 def test_examples_are_drawn_with_a_seed_from_the_latent_s_own() -> None:
@@ -127,7 +133,10 @@ def test_the_heading_of_the_longest_name_fits(draw: Callable[..., Figure]) -> No
 
 def test_a_row_has_its_cluster_s_average_and_the_product_with_the_map() -> None:
     choice = choice_of([5, 3])
-    panels = image_panels(drawn(figures.cluster_images(choice, IMAGES_SHOWN, n_images=2)))
+    figure = drawn(figures.cluster_images(choice, IMAGES_SHOWN, n_images=2))
+    panels, data = image_panels(figure), data_of(figure)
+    np.testing.assert_allclose(data.iloc[:, 1:], panels, atol=5e-5)
+    assert data["picture"].tolist()[4:6] == ["cluster 2: average of 3", "cluster 2: average × activation map"]
     averages = [IMAGES_SHOWN[:5].mean(axis=0), IMAGES_SHOWN[5:8].mean(axis=0)]
     for row, average in enumerate(averages):
         found = panels[4 * row : 4 * row + 4]

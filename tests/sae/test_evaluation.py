@@ -22,9 +22,10 @@ from nbkit.mnist.mlp import MnistMLP
 from nbkit.sae.architecture import Architecture
 from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.sae.config import SaeConfig
-from nbkit.sae.evaluation import Measured, measure, median
-from nbkit.sae.report import CLUSTER_COLUMNS, evaluate_sae
+from nbkit.sae.evaluation import evaluate_sae, median
+from nbkit.sae.report import CLUSTER_COLUMNS, SaeReport
 from nbkit.sae.training import train_sae
+from tests.examples.evaluated import evaluated
 
 N_TRAIN, N, D, M = 30, 50, 6, 16
 
@@ -142,7 +143,7 @@ def test_known_answer() -> None:
         return torch.stack([h[:, 0] - 2, -2 * h[:, 1], torch.full((len(h),), -0.5)], dim=1)
 
     # the readout says 1, 2, 2, 2 of the activations and 0, 2, 2, 2 of the reconstructions
-    found = measure(sae, train, test, readout, torch.tensor([1, 2, 0, 2]), images)
+    found = evaluated(sae, train, test, readout, torch.tensor([1, 2, 0, 2]), images)
     summary = found.summary
     assert summary["mse"] == pytest.approx(5 / 8)
     assert summary["explained_variance"] == pytest.approx(1 - 5 / (12.75 + 8.0))
@@ -170,11 +171,11 @@ def test_every_figure_equals_a_loop_over_latents_and_pairs(activation: str, max_
     for seed in range(3):
         case = random_case(seed, activation)
         if max_examples == 1:
-            found = measure(**case, max_examples=1).summary
+            found = evaluated(**case, max_examples=1).summary
             assert found["size"] == 1 and np.isnan(found["max_distance"])
             continue
         expected = slow(**case, max_examples=max_examples)
-        assert measure(**case, max_examples=max_examples).summary == pytest.approx(expected, rel=1e-5, abs=1e-6)
+        assert evaluated(**case, max_examples=max_examples).summary == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
 
 def foreign(architecture: Architecture) -> SparseAutoencoder:
@@ -194,7 +195,7 @@ def foreign(architecture: Architecture) -> SparseAutoencoder:
 )
 def test_every_figure_of_other_codes_autoencoders(architecture: Architecture) -> None:
     case = random_case() | {"sae": foreign(architecture)}
-    assert measure(**case).summary == pytest.approx(slow(**case), rel=1e-5, abs=1e-6)
+    assert evaluated(**case).summary == pytest.approx(slow(**case), rel=1e-5, abs=1e-6)
 
 
 def test_embeddings_are_of_what_the_weights_receive() -> None:
@@ -208,7 +209,7 @@ def test_embeddings_are_of_what_the_weights_receive() -> None:
         return (h - h.mean(1, keepdim=True)) / (h.std(1, keepdim=True) + 1e-5)
 
     given_normalized = {name: normalized(case[name]) for name in ("train", "test")}
-    found, expected = measure(**case | {"sae": sae}), measure(**case | {"sae": plain} | given_normalized)
+    found, expected = evaluated(**case | {"sae": sae}), evaluated(**case | {"sae": plain} | given_normalized)
     for name, column in expected.latents.items():
         np.testing.assert_allclose(found.latents[name], column, rtol=1e-4, atol=1e-5, err_msg=name)
     with torch.no_grad():
@@ -223,23 +224,23 @@ def test_embeddings_are_of_what_the_weights_receive() -> None:
 def test_a_transcoder_is_not_measured_on_its_input() -> None:
     transcoder = foreign(Architecture(D, M, d_out=D, apply_b_dec_to_input=False))
     with pytest.raises(NbkitError, match="This is a transcoder, which predicts other activations than it reads"):
-        measure(**random_case() | {"sae": transcoder})
+        evaluated(**random_case() | {"sae": transcoder})
 
 
 @given(st.integers(0, 10_000), st.integers(1, N + 5))
 def test_the_batch_size_changes_nothing(seed: int, batch_size: int) -> None:
     case = random_case(seed % 7)
-    whole, parts = measure(**case, batch_size=1000), measure(**case, batch_size=batch_size)
+    whole, parts = evaluated(**case, batch_size=1000), evaluated(**case, batch_size=batch_size)
     same(parts, whole)
 
 
-def same(a: Measured, b: Measured) -> None:
+def same(a: SaeReport, b: SaeReport) -> None:
     """Up to the rounding of float32 matrix products, which depends on their shapes."""
     assert a.summary == pytest.approx(b.summary, rel=1e-5, abs=1e-6, nan_ok=True)
     for name, column in a.latents.items():
         np.testing.assert_allclose(column, b.latents[name], rtol=1e-5, atol=1e-6)
-    assert torch.equal(a.examples.inputs, b.examples.inputs)
-    assert torch.equal(a.examples.offsets, b.examples.offsets)
+    assert torch.equal(a.all_examples.inputs, b.all_examples.inputs)
+    assert torch.equal(a.all_examples.offsets, b.all_examples.offsets)
 
 
 @given(st.integers(0, 10_000))
@@ -248,10 +249,10 @@ def test_the_order_of_the_latents_changes_nothing(seed: int) -> None:
     order = torch.randperm(M, generator=generator(seed))
     sae = case["sae"]
     shuffled = by_hand(sae.w_enc[:, order], sae.w_dec[order], sae.b_enc[order], sae.b_dec)
-    a, b = measure(**case), measure(**case | {"sae": shuffled})
+    a, b = evaluated(**case), evaluated(**case | {"sae": shuffled})
     assert a.summary == pytest.approx(b.summary, rel=1e-5, abs=1e-6)
     for name, column in a.latents.items():
-        np.testing.assert_allclose(column[order], b.latents[name], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(column[order.numpy()], b.latents[name], rtol=1e-5, atol=1e-6)
 
 
 @given(st.integers(0, 6), st.floats(0.1, 10))
@@ -259,7 +260,7 @@ def test_the_scale_of_the_latents_changes_only_l1(seed: int, factor: float) -> N
     case = random_case(seed)
     sae = case["sae"]
     scaled = by_hand(sae.w_enc * factor, sae.w_dec / factor, sae.b_enc * factor, sae.b_dec)
-    a, b = measure(**case).summary, measure(**case | {"sae": scaled}).summary
+    a, b = evaluated(**case).summary, evaluated(**case | {"sae": scaled}).summary
     a["l1"] *= factor
     for name in ("dead", "dead_strict"):  # the threshold is absolute
         assert a.pop(name) == pytest.approx(b.pop(name), abs=20)
@@ -268,8 +269,8 @@ def test_the_scale_of_the_latents_changes_only_l1(seed: int, factor: float) -> N
 
 def test_dead_latents_are_counted_on_the_training_set_and_the_rest_on_the_test_set() -> None:
     case = random_case()
-    other = measure(**case | {"train": torch.zeros(1, D)}).summary
-    own = measure(**case).summary
+    other = evaluated(**case | {"train": torch.zeros(1, D)}).summary
+    own = evaluated(**case).summary
     assert {name for name in own if own[name] != other[name] and not np.isnan(own[name])} <= {
         "dead",
         "dead_strict",
@@ -280,8 +281,8 @@ def test_dead_latents_are_counted_on_the_training_set_and_the_rest_on_the_test_s
 
 def test_only_what_is_asked_for_is_measured() -> None:
     case = random_case()
-    everything = measure(**case).summary
-    least = measure(case["sae"], case["train"], case["test"]).summary
+    everything = evaluated(**case).summary
+    least = evaluated(case["sae"], case["train"], case["test"]).summary
     assert set(everything) - set(least) == {"accuracy", "accuracy_loss", "purity", "monosemanticity"}
     assert least == {name: everything[name] for name in least}
 
@@ -289,13 +290,13 @@ def test_only_what_is_asked_for_is_measured() -> None:
 def test_a_layer_of_neurons_has_no_errors() -> None:
     mlp, g = MnistMLP(), generator(0)
     images = torch.rand(30, 784, generator=g)
-    measured = measure(mlp, images, images, labels=torch.randint(10, (30,), generator=g), images=images)
+    measured = evaluated(mlp, images, images, labels=torch.randint(10, (30,), generator=g), images=images)
     assert not {"mse", "explained_variance", "accuracy"} & set(measured.summary)
     hidden = mlp.hidden(images).detach().double()
     assert measured.summary["l1"] == pytest.approx(float(hidden.sum() / 30 * 128), rel=1e-5)
     assert measured.summary["l0"] == pytest.approx(float((hidden > 0).double().mean()) * 100)
     neuron = int(measured.latents["size"].argmax())
-    chosen = measured.examples.inputs[measured.examples.of(neuron)]
+    chosen = measured.all_examples.inputs[measured.all_examples.of(neuron)]
     distances = cosine_distances((images[chosen] * mlp.into.weight[neuron]).double().detach().numpy())
     assert measured.latents["max_distance"][neuron] == pytest.approx(distances.max(), abs=1e-6)
 
@@ -304,7 +305,7 @@ def test_an_autoencoder_whose_latents_are_all_dead() -> None:
     case = random_case()
     with torch.no_grad():
         case["sae"].b_enc.fill_(-100)
-    measured = measure(**case)
+    measured = evaluated(**case)
     summary = measured.summary
     assert (summary["l0"], summary["l1"], summary["dead"], summary["dead_strict"]) == (0, 0, 100, 100)
     assert np.isnan([summary[name] for name in ("size", "max_distance", "purity", "monosemanticity")]).all()
@@ -314,7 +315,7 @@ def test_an_autoencoder_whose_latents_are_all_dead() -> None:
 def test_one_input_is_enough() -> None:
     case = random_case()
     one = {name: case[name][:1] for name in ("train", "test", "labels", "images")}
-    summary = measure(case["sae"], readout=case["readout"], **one).summary
+    summary = evaluated(case["sae"], readout=case["readout"], **one).summary
     assert np.isnan(summary["explained_variance"]) and np.isnan(summary["max_distance"])
     assert np.isfinite([summary["mse"], summary["l1"], summary["size"]]).all()
 
@@ -322,12 +323,12 @@ def test_one_input_is_enough() -> None:
 def test_other_floating_types_and_gradients_are_no_trouble() -> None:
     case = random_case()
     doubled = case | {name: case[name].double() for name in ("train", "test", "images")}
-    assert measure(**doubled).summary == pytest.approx(measure(**case).summary, rel=1e-5, abs=1e-6)
+    assert evaluated(**doubled).summary == pytest.approx(evaluated(**case).summary, rel=1e-5, abs=1e-6)
     half = case | {"test": case["test"].bfloat16()}
     rounded = case | {"test": half["test"].float()}
-    assert measure(**half).summary == pytest.approx(measure(**rounded).summary, rel=1e-4, abs=1e-3)
+    assert evaluated(**half).summary == pytest.approx(evaluated(**rounded).summary, rel=1e-4, abs=1e-3)
     case["test"].requires_grad_()
-    assert np.isfinite(measure(**case).summary["mse"])
+    assert np.isfinite(evaluated(**case).summary["mse"])
 
 
 class _Largest(TorchDispatchMode):
@@ -350,7 +351,7 @@ def test_no_tensor_grows_with_inputs_times_latents(monkeypatch: pytest.MonkeyPat
     n, d, m = 2000, 8, 300
     h = torch.randn(n, d, generator=generator(1))
     with _Largest() as largest:
-        measure(SparseAutoencoder(d, m), h, h, images=h.abs(), max_examples=20, batch_size=50)
+        evaluated(SparseAutoencoder(d, m), h, h, images=h.abs(), max_examples=20, batch_size=50)
     assert largest.numbers <= max(n * d, 50 * m, m * 20)
 
 
@@ -376,7 +377,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("change", "message"), BAD)
 def test_bad_input_is_named(change: dict[str, Any], message: str) -> None:
     with pytest.raises(NbkitError, match=message):
-        measure(**random_case() | change)
+        evaluated(**random_case() | change)
 
 
 @pytest.mark.parametrize("name", ["w_enc", "b_enc", "w_dec", "b_dec"])
@@ -385,7 +386,7 @@ def test_an_autoencoder_that_diverged_is_named(name: str) -> None:
     with torch.no_grad():
         getattr(case["sae"], name).flatten()[0] = torch.nan
     with pytest.raises(NbkitError, match=f"The autoencoder's {name} holds NaN or infinite values"):
-        measure(**case)
+        evaluated(**case)
 
 
 def test_median_leaves_out_what_is_undefined() -> None:
@@ -397,7 +398,7 @@ def test_the_paper_s_standard_autoencoder() -> None:
     """One seed near the standard row of Tables 2 and 3: the book has ten."""
     hidden = hidden_of(0)
     sae = train_sae(hidden.train, SaeConfig(), progress=False)
-    found = measure(sae, hidden.train, hidden.test, hidden.readout, hidden.test_labels, hidden.test_pixels).summary
+    found = evaluated(sae, hidden.train, hidden.test, hidden.readout, hidden.test_labels, hidden.test_pixels).summary
     assert found["mse"] == pytest.approx(0.33, abs=0.05)
     assert found["l1"] == pytest.approx(2500, abs=400)
     assert found["l0"] == pytest.approx(2.3, abs=0.5)
@@ -416,7 +417,7 @@ def test_the_same_autoencoder_at_another_scale_is_not_all_dead() -> None:
     small = by_hand(sae.w_enc * 1e-5, sae.w_dec * 1e5, sae.b_enc * 1e-5, sae.b_dec)
     data = case["train"], case["test"]
     plain, scaled = evaluate_sae(sae, *data), evaluate_sae(small, *data)
-    assert measure(sae, *data).summary["dead"] == plain.summary["dead"] == scaled.summary["dead"] == 100 * 2 / M
+    assert evaluated(sae, *data).summary["dead"] == plain.summary["dead"] == scaled.summary["dead"] == 100 * 2 / M
     assert plain.latents["dead"].tolist() == scaled.latents["dead"].tolist() == [j in (0, 2) for j in range(M)]
     assert evaluate_sae(small, *data, dead_below=0.005).summary["dead"] == 100
     assert evaluate_sae(small, *data, dead_below=0).summary["dead"] == 100 / M == scaled.summary["dead_strict"]
@@ -466,23 +467,23 @@ def test_half_precision_is_within_bounds_of_float32(dtype: torch.dtype, scale: f
 def test_errors_are_summed_in_float32() -> None:
     """The square of an error of 1e-4 is none in float16."""
     sae = by_hand(torch.zeros(4, 2), torch.zeros(2, 4), torch.zeros(2), torch.full((4,), 1e-4)).half()
-    summary = measure(sae, torch.zeros(8, 4), torch.zeros(8, 4)).summary
+    summary = evaluated(sae, torch.zeros(8, 4), torch.zeros(8, 4)).summary
     assert summary["mse"] == pytest.approx(float(torch.tensor(1e-4).half()) ** 2, rel=1e-3)
 
 
 def test_an_overflow_in_half_precision_is_named() -> None:
     sae = by_hand(torch.full((4, 2), 4e4), torch.zeros(2, 4)).half()
     with pytest.raises(NbkitError, match=r"not finite: they may overflow in float16.*float32"):
-        measure(sae, torch.ones(8, 4), torch.ones(8, 4))
+        evaluated(sae, torch.ones(8, 4), torch.ones(8, 4))
 
 
 def test_numpy_is_taken_for_everything() -> None:
     case = random_case()
     as_numpy = {name: case[name].numpy() for name in ("train", "test", "labels", "images")}
-    assert measure(**case | as_numpy).summary == measure(**case).summary
+    assert evaluated(**case | as_numpy).summary == evaluated(**case).summary
     assert evaluate_sae(**case | as_numpy).summary == evaluate_sae(**case).summary
     listed = {"labels": case["labels"].double().tolist(), "images": pd.DataFrame(as_numpy["images"])}
-    assert measure(**case | listed).summary == measure(**case).summary
+    assert evaluated(**case | listed).summary == evaluated(**case).summary
 
 
 @pytest.mark.parametrize(

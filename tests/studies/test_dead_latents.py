@@ -16,12 +16,13 @@ from nbkit.errors import NbkitError
 from nbkit.files import write_table
 from nbkit.mnist.hidden import Hidden
 from nbkit.sae.config import SaeConfig
-from nbkit.sae.evaluation import DEAD_BELOW, measure
+from nbkit.sae.evaluation import DEAD_BELOW
 from nbkit.sae.training import train_sae
 from nbkit.studies.dead_latents.experiment import dead_latents
 from nbkit.studies.dead_latents.interventions import InterventionRun
 from nbkit.studies.dead_latents.variants import QUESTIONS, VARIANTS, Question
 from tests.examples.dead_latents import example_dead
+from tests.examples.evaluated import evaluated
 from tests.studies.test_sweep import small_hidden
 
 START = 8
@@ -94,7 +95,7 @@ def test_small_runs_have_the_figures_of_their_variants(cache: Path) -> None:
                 assert row["length_spared"] == pytest.approx(np.median(length[~doomed]), rel=1e-4)
             last = mine.loc[run.n_steps]
             [sae] = run.autoencoders()
-            metrics = measure(sae, hidden.train, hidden.test).summary
+            metrics = evaluated(sae, hidden.train, hidden.test).summary
             for column in ("dead", "l0", "mse"):
                 assert last[column] == pytest.approx(metrics[column], rel=1e-4)
             then, now = (highest[step - 1] < DEAD_BELOW for step in (START, run.n_steps))
@@ -110,7 +111,7 @@ def test_the_standard_variant_is_the_standard_autoencoder(cache: Path) -> None:
     found = dead_latents(2, 0, [], n_jobs=1, progress=False)
     for seed, dead, mse in zip((0, 1), found.values("standard"), found.values("standard", "mse"), strict=True):
         hidden = small_hidden(seed)
-        metrics = measure(
+        metrics = evaluated(
             train_sae(hidden.train, SaeConfig(**SMALL, seed=seed), progress=False), hidden.train, hidden.test
         ).summary
         assert (dead, mse) == (pytest.approx(metrics["dead"]), pytest.approx(metrics["mse"], rel=1e-4))

@@ -21,6 +21,7 @@ from nbkit.studies.dead_latents.findings import best_remedy, dead_table, fates, 
 from nbkit.studies.dead_latents.variants import QUESTIONS, VARIANTS
 from nbkit.studies.shared.estimate import UNDEFINED, Estimate
 from tests.examples.dead_latents import example_dead
+from tests.examples.figure_data import data_of
 from tests.figures.test_figures import drawn, words
 
 
@@ -228,6 +229,11 @@ def test_the_forest_has_a_line_per_variant_and_a_heading_per_question() -> None:
     assert [float(np.asarray(mark.get_xdata())[0]) for mark in marks] == pytest.approx(
         [found.mean(n) for n in VARIANTS]
     )
+    data = data_of(figure)
+    assert data["run"].tolist() == [variant.title for variant in VARIANTS.values()]
+    assert data["dead latents (%), mean over seeds"].tolist() == pytest.approx(
+        [found.mean(n) for n in VARIANTS], rel=1e-5
+    )
     places = [int(np.asarray(mark.get_ydata())[0]) for mark in marks]
     assert [labels[place] for place in places] == [variant.title for variant in VARIANTS.values()]
     hollow = {
@@ -248,4 +254,7 @@ def test_the_course_shows_dead_latents_and_lengths() -> None:
         list(np.asarray(line.get_ydata())) for line in right.get_lines() if len(np.asarray(line.get_xdata())) == 3
     ]
     assert lengths == [[0.2, 0.2, 0.02], [0.4] * 3] * 3
+    data = data_of(figure)
+    assert data["dead latents (%)"].tolist() == [15, 8, 30, 5, 8, 10, 8, 8, 16]
+    assert data.columns.tolist()[:3] == ["run", "step", "dead latents (%)"] and len(data.columns) == 5
     assert {"standard", "NE loss", "standard, AdamW", "die in the standard run", "the others"} <= set(words(figure))

@@ -13,6 +13,7 @@ from matplotlib.collections import LineCollection
 from nbkit.errors import NbkitError
 from nbkit.studies.hidden_layer.figures import hidden_distributions, hidden_maps
 from nbkit.studies.hidden_layer.spaces import IMAGE_KINDS, WEIGHT_KINDS
+from tests.examples.figure_data import data_of
 from tests.examples.views import view_of
 from tests.figures.test_figures import drawn, without_overlap
 
@@ -30,6 +31,9 @@ def test_every_unit_has_its_map_at_its_place() -> None:
         assert tile[0, 0] == -1 and tile[5, 5] == pytest.approx((unit + 1) / 50), "each to its own scale"
     assert np.ma.masked_invalid(tiles[60:, 130:]).mask.all(), "nothing after the last"
     assert [text.get_text() for text in ax.get_yticklabels()] == ["0", "8", "16"]
+    data = data_of(figure)
+    assert data["neuron"].tolist() == list(range(20))
+    np.testing.assert_array_equal(data.drop(columns="neuron"), maps)
 
 
 def spaces(n: int = 7) -> pd.DataFrame:
@@ -48,6 +52,10 @@ def test_the_medians_of_all_images_and_weights_stand_in_order() -> None:
     assert [ax.get_xlabel() for ax in figure.axes] == titles
     medians = [line.get_segments()[0] for line in figure.axes[0].collections if isinstance(line, LineCollection)]
     np.testing.assert_allclose([segment[0][0] for segment in medians], 0.1 * np.arange(9) + 0.03)
+    data = data_of(figure)
+    of_kinds = data.groupby(["images", "weights"], sort=False)["mean distance"].median()
+    np.testing.assert_allclose(of_kinds, 0.1 * np.arange(9) + 0.03)
+    assert of_kinds.index[1] == (IMAGE_KINDS["examples"], WEIGHT_KINDS["shuffled"]) and titles == list(data.columns[3:])
     heights = [segment.mean(axis=0)[1] for segment in medians]
     assert heights == sorted(heights)
     assert len([line for line in figure.axes[3].collections if isinstance(line, LineCollection)]) == len(IMAGE_KINDS)

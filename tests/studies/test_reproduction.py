@@ -20,7 +20,6 @@ from nbkit.errors import NbkitError
 from nbkit.method.controls import other_units
 from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.sae.config import SaeConfig
-from nbkit.sae.evaluation import measure
 from nbkit.sae.latents import control_distances
 from nbkit.sae.training import train_sae, train_saes
 from nbkit.studies.sae_tables.course import loss_course
@@ -34,6 +33,7 @@ from nbkit.studies.sae_tables.reproduction import (
     rows_over_seeds,
 )
 from nbkit.studies.shared.paper import PAPER, PAPER_COLUMNS, PAPER_ROUNDING, STANDARD, WITH_LOSS, paper_row
+from tests.examples.evaluated import evaluated
 from tests.examples.tables import LATE, STATED, example_tables
 from tests.studies.test_sweep import small_hidden, small_sae
 
@@ -115,7 +115,7 @@ def test_rows_are_what_each_autoencoder_alone_gives(trained: list[list[SaeConfig
         hidden = small_hidden(4)
         sae = train_sae(hidden.train, replace(config, seed=4, **SMALL), progress=False)
         [mine] = rows[(rows["name"] == name) & (rows["seed"] == 4)].to_dict("records")
-        expected = measure(sae, hidden.train, hidden.test, hidden.readout, hidden.test_labels).summary
+        expected = evaluated(sae, hidden.train, hidden.test, hidden.readout, hidden.test_labels).summary
         assert {key: mine[key] for key in expected} == pytest.approx(expected, rel=1e-3, nan_ok=True)
 
 
@@ -185,7 +185,7 @@ def test_joint_factors_by_hand() -> None:
 
 def test_controls_against_plain_loops() -> None:
     hidden, sae = small_hidden(), small_sae()
-    found = measure(sae, hidden.train, hidden.test, hidden.readout, hidden.test_labels)
+    found = evaluated(sae, hidden.train, hidden.test, hidden.readout, hidden.test_labels)
     figures = controls(sae, hidden, found, seed=5)
     sizes = found.latents["size"]
     living = [int(latent) for latent in np.flatnonzero(sizes >= 2)]
@@ -194,7 +194,7 @@ def test_controls_against_plain_loops() -> None:
     largest, mean = [], []
     for place, latent in enumerate(living):
         weights = w[:, living[other[place]]]
-        embedded = [test[i] * weights for i in found.examples.inputs[found.examples.of(latent)].tolist()]
+        embedded = [test[i] * weights for i in found.all_examples.inputs[found.all_examples.of(latent)].tolist()]
         distances = [cosine(a, b) for a, b in combinations(embedded, 2)]
         largest.append(max(distances))
         mean.append(np.mean(distances))
@@ -210,7 +210,7 @@ def test_controls_of_a_dead_autoencoder_are_undefined() -> None:
     hidden, sae = small_hidden(), small_sae()
     with torch.no_grad():
         sae.b_enc.fill_(-100.0)
-    figures = controls(sae, hidden, measure(sae, hidden.train, hidden.test))
+    figures = controls(sae, hidden, evaluated(sae, hidden.train, hidden.test))
     assert figures and all(np.isnan(value) for value in figures.values())
 
 
@@ -233,7 +233,7 @@ def test_a_course_ends_where_training_ends_and_begins_alike() -> None:
     assert by_name["early"]["l0"][1] != by_name["late"]["l0"][1]
     sae = train_sae(hidden.train, replace(late, seed=2), progress=False)
     last = by_name["late"].iloc[-1]
-    expected = measure(sae, hidden.train, hidden.test).summary
+    expected = evaluated(sae, hidden.train, hidden.test).summary
     assert {name: last[name] for name in nbkit.studies.sae_tables.course.COURSE_FIGURES} == pytest.approx(
         {name: expected[name] for name in nbkit.studies.sae_tables.course.COURSE_FIGURES}, nan_ok=True
     )

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 
 from nbkit.studies.sae_tables.figures import course_of_the_loss, settings_tried
 from nbkit.studies.shared.paper import PAPER, STANDARD, WITH_LOSS
+from tests.examples.figure_data import data_of
 from tests.examples.tables import LATE, example_course, example_tables
 from tests.figures.test_figures import drawn
 
@@ -29,6 +30,7 @@ def test_every_setting_is_a_line_of_ratios() -> None:
     assert nearest == pytest.approx([1, 1, 0.5, 1, 1, 1, 1, 1])
     assert stated == pytest.approx([1, 1, 0.4, 1, 1, 1, 0.25, 1])
     assert nearest.tolist() in [line.tolist() for line in lines[:3]]
+    np.testing.assert_allclose(data_of(figure).iloc[:, 1:], lines, rtol=1e-5)
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ["3 settings tried", "the paper's standard row", "start, m and sum as the paper states", "nearest"]
     assert [label.get_text() for label in ax.get_xticklabels()][2:4] == ["L0", "acc. loss"]
@@ -52,5 +54,8 @@ def test_the_course_marks_the_start_and_the_paper_s_level() -> None:
             steps = np.asarray(line.get_xdata())
             assert steps[np.asarray(line.get_markevery(), dtype=int)].tolist() == [start]
         assert late.get_linestyle() != stated.get_linestyle(), "lines differ by more than their color"
+    data = data_of(figure)
+    assert data.columns.tolist() == ["λ₂", "step at which the loss starts", "step", "L0 / %", "mean dist"]
+    assert data.loc[data["λ₂"] == 0.008, "L0 / %"].tolist() == pytest.approx(list(l0.get_lines()[1].get_ydata()))
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ["the paper's row with the loss", "λ₂ = 0.008, start 380", "λ₂ = 0.005, start 200"]

@@ -20,7 +20,6 @@ from nbkit.mnist.hidden import Hidden
 from nbkit.mnist.mlp import MnistMLP
 from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.sae.config import SaeConfig
-from nbkit.sae.evaluation import measure
 from nbkit.sae.latents import control_distances
 from nbkit.sae.sweep_columns import SWEEP_MEASURES
 from nbkit.sae.training import train_saes
@@ -33,6 +32,7 @@ from nbkit.studies.trade_off.experiment import (
     same_class,
     sweep,
 )
+from tests.examples.evaluated import evaluated
 
 SMALL = Grid(l1=[1e-4, 4e-4], k=[2, 4], ne=[1e-2], ne_l1=[2e-4], ne_k=[2], activations=["relu", "topk"])
 
@@ -156,13 +156,13 @@ def small_sae(m: int = 12) -> SparseAutoencoder:
 
 def test_same_digit_counts_pairs() -> None:
     hidden = small_hidden()
-    found = measure(small_sae(), hidden.train, hidden.test, labels=hidden.test_labels)
-    pairs = same_class(found.examples, hidden.test_labels)
-    labels, sizes = hidden.test_labels.numpy(), found.examples.sizes
+    found = evaluated(small_sae(), hidden.train, hidden.test, labels=hidden.test_labels)
+    pairs = same_class(found.all_examples, hidden.test_labels)
+    labels, sizes = hidden.test_labels.numpy(), found.all_examples.sizes
     assert sizes.min() < 2 and sizes.max() > 5
     for latent in range(12):
-        start, end = found.examples.offsets[latent : latent + 2]
-        mine = labels[found.examples.inputs[start:end]]
+        start, end = found.all_examples.offsets[latent : latent + 2]
+        mine = labels[found.all_examples.inputs[start:end]]
         same = [a == b for a, b in combinations(mine.tolist(), 2)]
         assert pairs[latent] == pytest.approx(np.mean(same) if same else np.nan, nan_ok=True)
 
@@ -184,14 +184,14 @@ def test_the_control_is_the_distance_of_random_inputs() -> None:
 def test_medians_are_over_latents_with_two_examples_and_means_by_activity() -> None:
     hidden, sae = small_hidden(), small_sae()
     figures = figures_of(sae, hidden)
-    found = measure(sae, hidden.train, hidden.test, hidden.readout, hidden.test_labels, hidden.test_pixels)
+    found = evaluated(sae, hidden.train, hidden.test, hidden.readout, hidden.test_labels, hidden.test_pixels)
     alive = found.latents["size"] >= 2
     values, weights = found.latents["mean_distance"][alive], found.latents["n_examples"][alive]
     assert figures["mean_distance"] == pytest.approx(np.median(values))
     assert figures["mean_distance_weighted"] == pytest.approx((values * weights).sum() / weights.sum())
     control = control_distances(sae.w_enc, hidden.test)[alive]
     assert figures["relative_distance"] == pytest.approx(values.mean() / control.mean())
-    plain = measure(sae, hidden.train, hidden.test, hidden.readout, hidden.test_labels, hidden.test_pixels).summary
+    plain = evaluated(sae, hidden.train, hidden.test, hidden.readout, hidden.test_labels, hidden.test_pixels).summary
     assert {name: figures[name] for name in plain} == pytest.approx(plain)
     assert set(OF_LATENTS) <= set(figures)
 

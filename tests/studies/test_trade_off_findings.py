@@ -24,6 +24,7 @@ from nbkit.studies.trade_off.findings import (
 )
 from nbkit.studies.trade_off.matching import Matched
 from nbkit.studies.trade_off.tables import by_gradient, matched_table, sweep_ranges
+from tests.examples.figure_data import data_of
 from tests.examples.sweep import example_sweep
 from tests.figures.test_figures import drawn
 
@@ -153,6 +154,10 @@ def test_curves_have_a_panel_per_measure_and_activation() -> None:
     assert [text.get_text() for text in legend.get_texts()] == ["standard", "λ₂ = 0.003", "λ₂ = 0.01"]
     lines = [line for line in figure.axes[0].get_lines() if len(np.asarray(line.get_xdata())) == 4]
     assert lines and np.allclose(lines[0].get_xdata(), [1, 2, 4, 8])
+    data = data_of(figure)
+    first = data[(data["autoencoder"] == "ReLU") & (data["loss"] == "standard") & (data["measure"] == "purity")]
+    np.testing.assert_allclose(first["mean over seeds"], lines[0].get_ydata(), rtol=1e-5)
+    assert (first["95% interval from"] <= first["mean over seeds"]).all() and set(data["measure"]) == {"purity", "MSE"}
     marks = {line.get_marker() for ax in figure.axes for line in ax.get_lines()}
     assert len(marks) >= 3, "lines differ by more than their color"
 
@@ -168,6 +173,10 @@ def test_intervals_have_a_panel_per_measure() -> None:
     values = [line for line in figure.axes[0].get_lines() if line.get_marker() in ("o", "D")]
     assert [len(np.asarray(line.get_xdata())) for line in values] == [2, 2]
     assert np.allclose([line.get_xdata() for line in values], 0.15, atol=0.02)
+    data = data_of(figure)
+    drawn_values = np.concatenate([np.asarray(line.get_xdata()) for line in values])
+    np.testing.assert_allclose(data.loc[data["measure"] == "purity", "difference"], drawn_values, rtol=1e-5)
+    assert data.columns.tolist()[:3] == ["measure", "at equal", "autoencoder"] and len(data) == 3 * 2 * 2
 
 
 def test_figures_of_two_seeds_and_of_one_are_drawn() -> None:

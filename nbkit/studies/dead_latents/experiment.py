@@ -115,7 +115,7 @@ def dead_latents(
         A table: `variant`, `seed`, `step` and `dead`, in per cent of the latents as all figures but the MSE, and the
         lengths; `length_doomed` and `length_spared`, the median lengths of the encoder weights of the latents that are
         dead at the end of the standard run, and of the others. At the last step also `mse` and `l0`, as
-        `Measured.summary` has; `rare`, the latents active on less than 1% of the last inputs; `dead_at_start`, those
+        `SaeReport.summary` has; `rare`, the latents active on less than 1% of the last inputs; `dead_at_start`, those
         dead when the NE loss starts; of these `fired`, above 0 in some later batch, and `came_back`, alive at the end;
         `died_later`, of those alive then the dead ones; and of the resampled latents `resampled_alive`.
 

@@ -7,22 +7,23 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 
 from nbkit.studies.dead_latents.experiment import DeadLatents
 from nbkit.studies.dead_latents.variants import STANDARD
 from nbkit.studies.shared.estimate import Estimate
-from nbkit.studies.shared.words import listed
+from nbkit.studies.shared.table import BookTable
 
 Values = Float[np.ndarray, " n_seeds"]
 Verdict = Literal["all", "most", "part", "little", "none", "open"]
 CARRIED: dict[Verdict, str] = {
-    "all": "all or nearly all of it",
-    "most": "most of it",
-    "part": "a part of it",
-    "little": "less than half of it",
-    "none": "none or next to none of it",
-    "open": "undecided",
+    "all": "all or nearly all",
+    "most": "most",
+    "part": "a part",
+    "little": "less than half",
+    "none": "none or next to none",
+    "open": "an undecided part",
 }
 """What an explanation can carry of the saving, as the pages say it; see `carried`."""
 MUCH: tuple[Verdict, ...] = ("all", "most")
@@ -34,6 +35,8 @@ class Explanation:
     """What may save the latents, and the experiment that shows how much of the saving it carries."""
 
     name: str
+    experiment: str
+    """What its share is measured by, in words."""
     question: str
     """The variants that it needs."""
     share: Callable[[DeadLatents], Values]
@@ -47,6 +50,7 @@ class Explained:
     """An explanation with what was found."""
 
     name: str
+    experiment: str
     asked: bool
     """Whether its variants were trained, and there is a saving to explain."""
     share: Estimate
@@ -63,15 +67,10 @@ class Explained:
         """The verdict in words."""
         return CARRIED[self.verdict]
 
-
-@dataclass(frozen=True)
-class Carriers:
-    """The explanations of one verdict."""
-
-    carry: str
-    """The verdict in words."""
-    names: str
-    """Each with its share."""
+    @property
+    def is_main(self) -> bool:
+        """Whether it carries most of the saving or all."""
+        return self.asked and self.verdict in MUCH
 
 
 @dataclass(frozen=True)
@@ -107,20 +106,23 @@ def explained(found: DeadLatents) -> tuple[Explained, ...]:
     """The explanations with what was found, in the order of `EXPLANATIONS`."""
     there = found.questions if found.saves else {}
     return tuple(
-        Explained(e.name, e.question in there, Estimate.over_seeds(100 * e.share(found)), e.in_chain)
+        Explained(e.name, e.experiment, e.question in there, Estimate.over_seeds(100 * e.share(found)), e.in_chain)
         for e in EXPLANATIONS
     )
 
 
-def carriers(explanations: Sequence[Explained]) -> tuple[Carriers, ...]:
-    """The explanations that were asked for by verdict, what carries most first."""
-    asked = [e for e in explanations if e.asked]
-    by_verdict = {verdict: [e for e in asked if e.verdict == verdict] for verdict in CARRIED}
-    return tuple(
-        Carriers(CARRIED[verdict], listed(f"*{e.name}* {e.share:.0f%}" for e in mine))
-        for verdict, mine in by_verdict.items()
-        if mine
-    )
+def main_explanations(explanations: Sequence[Explained]) -> tuple[Explained, ...]:
+    """Those that carry most of the saving or all, the most first."""
+    return tuple(sorted((e for e in explanations if e.is_main), key=lambda e: -e.share.value))
+
+
+def explanations_table(explanations: Sequence[Explained]) -> BookTable:
+    """The explanations that were asked for: the experiment, and how much of the saving it carries, the most first."""
+    asked = sorted((e for e in explanations if e.asked), key=lambda e: -e.share.value)
+    rows = {
+        e.name: {"experiment": e.experiment, "of the saving / %": e.share, "so it carries": e.carries} for e in asked
+    }
+    return BookTable(pd.DataFrame.from_dict(rows, orient="index", dtype=object), {"of the saving / %": 0})
 
 
 def chain_holds(explanations: Sequence[Explained]) -> bool:
@@ -154,12 +156,53 @@ def _of_equal_l0(found: DeadLatents) -> Values:
 
 
 EXPLANATIONS = (
-    Explanation("Busy latents make room", "latents", lambda found: found.saved("ne_frequent"), LITTLE),
-    Explanation("The gradient that rare latents get", "latents", lambda found: found.saved("ne_rare"), MUCH),
-    Explanation("Less sparsity", "sparsity", _of_equal_l0, LITTLE),
-    Explanation("Longer encoder weights", "lengths", DeadLatents.by_length, MUCH),
-    Explanation("The pull toward like inputs", "gradient", lambda found: 1 - found.saved("shuffled"), LITTLE),
-    Explanation("Any push at right angles", "gradient", lambda found: found.saved("noise"), (*MUCH, "part")),
-    Explanation("Adam's denominator", "gradient", lambda found: found.saved("denominator")),
-    Explanation("Protection from weight decay", "decay", lambda found: found.saved("adamw"), MUCH),
+    Explanation(
+        "Busy latents make room",
+        "the loss on latents that at least 1% of the inputs activate",
+        "latents",
+        lambda found: found.saved("ne_frequent"),
+        LITTLE,
+    ),
+    Explanation(
+        "The gradient that rare latents get",
+        "the loss on the other latents alone",
+        "latents",
+        lambda found: found.saved("ne_rare"),
+        MUCH,
+    ),
+    Explanation("Less sparsity", "no loss, at the L0 of the run with it", "sparsity", _of_equal_l0, LITTLE),
+    Explanation(
+        "Longer encoder weights",
+        "lengths of the encoder weights exchanged between the runs",
+        "lengths",
+        DeadLatents.by_length,
+        MUCH,
+    ),
+    Explanation(
+        "The pull toward like inputs",
+        "the loss toward another latent's average; what that loses",
+        "gradient",
+        lambda found: 1 - found.saved("shuffled"),
+        LITTLE,
+    ),
+    Explanation(
+        "Any push at right angles",
+        "noise in place of the loss's gradient",
+        "gradient",
+        lambda found: found.saved("noise"),
+        (*MUCH, "part"),
+    ),
+    Explanation(
+        "Adam's denominator",
+        "the loss in Adam's denominator alone",
+        "gradient",
+        lambda found: found.saved("denominator"),
+    ),
+    Explanation(
+        "Protection from weight decay",
+        "no loss, and AdamW in place of L2 decay",
+        "decay",
+        lambda found: found.saved("adamw"),
+        MUCH,
+    ),
 )

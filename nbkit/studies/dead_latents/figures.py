@@ -1,5 +1,6 @@
 """Dead latents: what each change of the training leaves of them, and how they die."""
 
+import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -19,6 +20,20 @@ COUNTED = {
     )
 }
 
+BY_VARIANT = (
+    "question",
+    "run",
+    "λ₂ of the NE loss",
+    "dead latents (%), mean over seeds",
+    "95% interval from",
+    "95% interval to",
+)
+COURSE = {
+    "dead": "dead latents (%)",
+    "length_doomed": "median length of encoder weights, latents that die in the standard run",
+    "length_spared": "median length of encoder weights, the others",
+}
+
 
 @styled
 def dead_by_variant(found: DeadLatents) -> Figure:
@@ -32,13 +47,14 @@ def dead_by_variant(found: DeadLatents) -> Figure:
     ax = figure.subplots()
     for name, color in (("standard", INK), ("ne", CLUSTER_COLORS[0])):
         ax.axvline(found.mean(name), color=color, linewidth=0.9, linestyle="--")
-    place, ticks, labels = 0, [], []
+    place, ticks, labels, shown = 0, [], [], []
     for question in questions:
         ticks.append(place)
         labels.append(question.title)
         place += 1
         for name, variant in question.variants.items():
             mean, low, high = mean_interval(found.values(name))
+            shown.append((question.title, variant.title, variant.config.ne, mean, low, high))
             color = CLUSTER_COLORS[0] if variant.config.ne > 0 else INK
             ax.hlines(place, low, high, color=color, linewidth=2.2, alpha=0.5)
             ax.plot(mean, place, "o", color=color, markerfacecolor=color if variant.config.ne > 0 else "white")
@@ -61,6 +77,7 @@ def dead_by_variant(found: DeadLatents) -> Figure:
         for label, color, face in looks
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=2)
+    figure.data = {"": pd.DataFrame(shown, columns=list(BY_VARIANT))}
     return figure
 
 
@@ -73,11 +90,13 @@ def dead_over_training(found: DeadLatents) -> Figure:
     """
     figure = BookFigure(figsize=(WIDTH, 3.2))
     left, right = figure.subplots(1, 2)
+    shown: list[pd.DataFrame] = []
     for name, (title, marker, color) in COUNTED.items():
         mine = found.course[found.course["variant"] == name]
         if mine.empty:
             continue
-        means = mine.groupby("step")[["dead", "length_doomed", "length_spared"]].mean()
+        means = mine.groupby("step")[list(COURSE)].mean()
+        shown.append(means.rename(columns=COURSE).reset_index().assign(run=title))
         look = {"marker": marker, "color": color, "markersize": 3.5}
         left.plot(means.index, means["dead"], label=title, **look)
         right.plot(means.index, means["length_doomed"], **look)
@@ -94,4 +113,5 @@ def dead_over_training(found: DeadLatents) -> Figure:
     handles += [Line2D([], [], color=QUIET, linestyle=style) for style in ("-", ":")]
     labels += ["die in the standard run", "the others"]
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+    figure.data = {"": pd.concat(shown, ignore_index=True)[["run", "step", *COURSE.values()]]} if shown else {}
     return figure

@@ -6,18 +6,24 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from nbkit.sae.config import SaeConfig
 from nbkit.studies.dead_latents.experiment import DeadLatents
-from nbkit.studies.dead_latents.variants import QUESTIONS
+from nbkit.studies.dead_latents.variants import NE, QUESTIONS
 from nbkit.studies.shared.estimate import Estimate
 from nbkit.studies.shared.paper import STANDARD, WITH_LOSS, paper_row
+from nbkit.studies.shared.quantity import Quantity
+from nbkit.studies.shared.table import BookTable
 
 
 @dataclass(frozen=True)
 class Saving:
     """Dead latents in per cent, without the NE loss and with it."""
 
-    standard: Estimate
-    ne: Estimate
+    n_seeds: int
+    config: SaeConfig
+    """Of the autoencoder with the loss."""
+    standard: Quantity[Estimate]
+    ne: Quantity[Estimate]
     points: Estimate
     """The first minus the second."""
     factor: float
@@ -66,26 +72,29 @@ class BestRemedy:
     """Whether it leaves fewer dead at a better reconstruction."""
 
 
-def dead_table(found: DeadLatents) -> pd.DataFrame:
+def dead_table(found: DeadLatents) -> BookTable:
     """Every variant: dead latents and the share of the NE loss's saving, with 95% intervals over seeds; L0 and MSE."""
     rows = {}
     for question in found.questions.values():
         for name, variant in question.variants.items():
             rows[question.title, variant.title] = {
-                "dead / %": f"{found.share(name):.1f}",
-                "of the saving / %": "" if name in ("standard", "ne") else f"{found.saving(name):.0f}",
-                "L0 / %": f"{found.mean(name, 'l0'):.1f}",
-                "MSE": f"{found.mean(name, 'mse'):.2f}",
+                "dead / %": found.share(name),
+                "of the saving / %": "" if name in ("standard", "ne") else found.saving(name),
+                "L0 / %": found.mean(name, "l0"),
+                "MSE": found.mean(name, "mse"),
             }
-    return pd.DataFrame.from_dict(rows, orient="index")
+    digits = {"dead / %": 1, "of the saving / %": 0, "L0 / %": 1}
+    return BookTable(pd.DataFrame.from_dict(rows, orient="index", dtype=object), digits)
 
 
 def saving(found: DeadLatents) -> Saving:
     """The paper's two figures and this build's."""
     standard, ne = found.values("standard"), found.values("ne")
     return Saving(
-        standard=Estimate.over_seeds(standard),
-        ne=Estimate.over_seeds(ne),
+        n_seeds=len(standard),
+        config=NE,
+        standard=Quantity("dead without the loss, page on dead latents", found.share("standard")),
+        ne=Quantity("dead with the loss, page on dead latents", found.share("ne")),
         points=Estimate.over_seeds(standard - ne),
         factor=float(standard.mean() / ne.mean()),
         paper_standard=paper_row(STANDARD)["dead"],

@@ -8,7 +8,7 @@ import pandas as pd
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.method.intervals import summarize
-from nbkit.studies.shared.populations import has_examples
+from nbkit.studies.shared.populations import ENOUGH_EXAMPLES, has_examples
 
 COMPARED_METRICS = (
     "intra_cluster",
@@ -35,7 +35,7 @@ def joined_metrics(atlas: Atlas, kinds: Sequence[str], min_examples: int) -> dic
 
 
 def compare_spaces(
-    atlas: Atlas, kinds: Sequence[str] | None = None, min_examples: int = 10, seed: int = 0
+    atlas: Atlas, kinds: Sequence[str] | None = None, min_examples: int = ENOUGH_EXAMPLES, seed: int = 0
 ) -> pd.DataFrame:
     """Table 1 for every neuron with enough examples, with bootstrap intervals.
 
@@ -65,19 +65,22 @@ def value_of(table: pd.DataFrame, kind: str, metric: str, statistic: str = "mean
     return float(value)
 
 
-def paired_differences(atlas: Atlas, kind: str, other: str, min_examples: int = 10, seed: int = 0) -> pd.DataFrame:
+def paired_differences(
+    atlas: Atlas, kind: str, other: str, min_examples: int = ENOUGH_EXAMPLES, seed: int = 0
+) -> pd.DataFrame:
     """`kind` minus `other`, neuron by neuron: what is left when everything that differs between neurons cancels.
 
     Returns:
-        As `compare_spaces`, over the neurons for which both are defined; the statistic `share` is the share of them
-        whose difference is positive.
+        Columns as `compare_spaces` has, over the neurons for which both are defined; the statistics `above`, `equal`
+        and `below` are the shares of them whose difference is positive, exactly zero and negative.
     """
     tables = joined_metrics(atlas, (kind, other), min_examples)
     parts = []
     for metric in COMPARED_METRICS:
         difference = (tables[kind][metric] - tables[other][metric]).dropna()
-        share = summarize((difference > 0).astype(float), seed).iloc[:1].assign(statistic="share")
-        parts.append(pd.concat([summarize(difference, seed), share]).assign(metric=metric))
+        sides = {"above": difference > 0, "equal": difference == 0, "below": difference < 0}
+        shares = [summarize(of.astype(float), seed).iloc[:1].assign(statistic=side) for side, of in sides.items()]
+        parts.append(pd.concat([summarize(difference, seed), *shares]).assign(metric=metric))
     return pd.concat(parts, ignore_index=True)[["metric", *SUMMARY_COLUMNS]]
 
 

@@ -1,7 +1,9 @@
 """Table 1 as a figure: distances within and across clusters for each kind of embedding."""
 
+from collections.abc import Mapping
 from textwrap import fill
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -75,4 +77,21 @@ def table1_intervals(table: pd.DataFrame) -> Figure:
         Line2D([], [], marker="o", markerfacecolor="none", color=INK, linestyle="", label=f"paper ({paper.MODEL})")
     )
     figure.legend(handles=marks, loc="outside upper center", ncols=3)
+    figure.data = {"": _shown(table[table["metric"].isin(metrics)], printed)}
     return figure
+
+
+def _shown(table: pd.DataFrame, printed: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
+    places = zip(table["kind"], table["metric"], table["statistic"], strict=True)
+    of_paper = [printed.get(k, {}).get(m) if statistic == "mean" else None for k, m, statistic in places]
+    return pd.DataFrame(
+        {
+            "embedding": [EMBEDDING_NAMES.get(kind, kind) for kind in table["kind"]],
+            "measure": [metric_label(metric) for metric in table["metric"]],
+            "statistic": table["statistic"].to_numpy(),
+            "value": table["value"].to_numpy(),
+            "95% interval from": table["low"].to_numpy(),
+            "95% interval to": table["high"].to_numpy(),
+            f"paper ({paper.MODEL})": np.array(of_paper, dtype=np.float64),
+        }
+    )

@@ -5,28 +5,45 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.method.embeddings import EMBEDDING_NAMES
 from nbkit.method.metrics import METRIC_TITLES
 from nbkit.studies.embedding_spaces.comparison import COMPARED_METRICS, compare_spaces, paired_differences, value_of
-from nbkit.studies.shared.estimate import UNDEFINED, Difference
+from nbkit.studies.shared.estimate import Difference, Estimate
+from nbkit.studies.shared.populations import ENOUGH_EXAMPLES, has_examples
+from nbkit.studies.shared.quantity import Quantity
+from nbkit.studies.shared.table import BookTable, Range
 
 
 @dataclass(frozen=True)
 class Distances:
-    """Mean cosine distances in a space, averaged over the neurons; or how far they move from one space to another."""
+    """Mean cosine distances in a space, averaged over the neurons."""
 
-    within: float
+    within: Quantity[float]
     """Between examples in the same cluster."""
-    between: float
+    between: Quantity[float]
     """Between examples in different clusters."""
 
-    def since(self, before: Distances) -> Distances:
-        """How far they moved."""
-        return Distances(self.within - before.within, self.between - before.between)
+    @classmethod
+    def of(cls, table: pd.DataFrame, kind: str) -> Distances:
+        """Those of one space in the table of `compare_spaces`."""
+        metrics = ("intra_cluster", "inter_cluster")
+        return cls(*(Quantity(table1_name(kind, metric, "mean"), value_of(table, kind, metric)) for metric in metrics))
+
+
+@dataclass(frozen=True)
+class Moves:
+    """How far mean distances move from one space to another."""
+
+    within: float
+    between: float
+
+    @classmethod
+    def of(cls, before: Distances, after: Distances) -> Moves:
+        """From one space to the other."""
+        return cls(after.within.value - before.within.value, after.between.value - before.between.value)
 
 
 @dataclass(frozen=True)
@@ -36,28 +53,32 @@ class Separation:
     The differences are means over the neurons, neuron by neuron, at an equal number of clusters.
     """
 
+    n_neurons: int
+    """Neurons with enough examples; a metric that is not defined for one of them leaves it out."""
+    at_least: int
+    """Examples that are enough."""
     pre_mlp: Distances
     own: Distances
     control: Distances
-    silhouette_over_pre_mlp: Difference
+    silhouette_over_pre_mlp: Quantity[Difference]
     """Silhouette of the neuron embedding minus that of the pre-MLP vector."""
-    silhouette_over_control: Difference
-    agreement_over_pre_mlp: Difference
+    silhouette_over_control: Quantity[Difference]
+    agreement_over_pre_mlp: Quantity[Difference]
     """Agreement with key tokens, of the neuron embedding minus of the pre-MLP vector."""
-    agreement_over_control: Difference
+    agreement_over_control: Quantity[Difference]
 
     @property
-    def moved(self) -> Distances:
+    def moved(self) -> Moves:
         """From pre-MLP vectors to neuron embeddings."""
-        return self.own.since(self.pre_mlp)
+        return Moves.of(self.pre_mlp, self.own)
 
     @property
-    def control_moved(self) -> Distances:
+    def control_moved(self) -> Moves:
         """From pre-MLP vectors to the control."""
-        return self.control.since(self.pre_mlp)
+        return Moves.of(self.pre_mlp, self.control)
 
 
-def separation(atlas: Atlas, min_examples: int = 10, seed: int = 0) -> Separation:
+def separation(atlas: Atlas, min_examples: int = ENOUGH_EXAMPLES, seed: int = 0) -> Separation:
     """What Table 1 supports, over the neurons with at least `min_examples` examples; the seed is of the bootstrap.
 
     Raises:
@@ -65,50 +86,71 @@ def separation(atlas: Atlas, min_examples: int = 10, seed: int = 0) -> Separatio
     """
     own = atlas.manifest.embedding
     table = compare_spaces(atlas, min_examples=min_examples, seed=seed)
-    distances = {
-        kind: Distances(value_of(table, kind, "intra_cluster"), value_of(table, kind, "inter_cluster"))
-        for kind in ("pre_mlp", own, "shuffled")
-    }
+    distances = {kind: Distances.of(table, kind) for kind in ("pre_mlp", own, "shuffled")}
     over_pre_mlp, over_control = (
         paired_differences(atlas, own, other, min_examples, seed) for other in ("pre_mlp", "shuffled")
     )
+
+    def difference(table: pd.DataFrame, metric: str, other: str) -> Quantity[Difference]:
+        return Quantity(f"{metric}: neuron embedding minus {other}", Difference.of_means(table, metric))
+
     return Separation(
+        n_neurons=int(has_examples(atlas, min_examples).sum()),
+        at_least=min_examples,
         pre_mlp=distances["pre_mlp"],
         own=distances[own],
         control=distances["shuffled"],
-        silhouette_over_pre_mlp=Difference.of_means(over_pre_mlp, "silhouette_matched"),
-        silhouette_over_control=Difference.of_means(over_control, "silhouette_matched"),
-        agreement_over_pre_mlp=Difference.of_means(over_pre_mlp, "token_agreement_matched"),
-        agreement_over_control=Difference.of_means(over_control, "token_agreement_matched"),
+        silhouette_over_pre_mlp=difference(over_pre_mlp, "silhouette_matched", "pre_mlp"),
+        silhouette_over_control=difference(over_control, "silhouette_matched", "shuffled"),
+        agreement_over_pre_mlp=difference(over_pre_mlp, "token_agreement_matched", "pre_mlp"),
+        agreement_over_control=difference(over_control, "token_agreement_matched", "shuffled"),
     )
 
 
-def table1(table: pd.DataFrame, statistic: str) -> pd.DataFrame:
-    """`compare_spaces` for the eye: a row per metric, a column per kind, each cell a value ± half its interval."""
+def table1(table: pd.DataFrame, statistic: str) -> BookTable:
+    """A statistic of `compare_spaces` for the eye: a row per metric, a column per kind.
+
+    The last column has the neurons for which the metric is defined: from the space with the fewest to that with the
+    most, since a silhouette, say, needs two clusters.
+    """
     chosen = table[table["statistic"] == statistic]
-    cells = chosen.assign(cell=[with_interval(row.value, row.low, row.high) for row in chosen.itertuples()])
-    wide = cells.pivot(index="metric", columns="kind", values="cell")
-    wide = wide.loc[list(COMPARED_METRICS), list(dict.fromkeys(chosen["kind"]))]
-    return wide.rename(index=METRIC_TITLES, columns=EMBEDDING_NAMES).rename_axis(index=None, columns=statistic)
+    cells = {
+        EMBEDDING_NAMES[str(kind)]: {
+            row["metric"]: Quantity(
+                table1_name(str(kind), row["metric"], statistic), Estimate(row["value"], row["low"], row["high"])
+            )
+            for row in rows.to_dict("records")
+        }
+        for kind, rows in chosen.groupby("kind", sort=False)
+    }
+    wide = pd.DataFrame(cells).loc[list(COMPARED_METRICS)]
+    n = chosen.groupby("metric")["n"].agg(["min", "max"]).loc[list(COMPARED_METRICS)]
+    wide["neurons"] = [Range(low, high) for low, high in n.itertuples(index=False)]
+    return BookTable(wide.rename(index=METRIC_TITLES), {"neurons": 0}, as_half=True)
 
 
-def paired_table(atlas: Atlas, min_examples: int = 10, seed: int = 0) -> pd.DataFrame:
-    """Neuron embedding minus pre-MLP vector and minus control: mean difference, interval, share of positive ones."""
-    columns = {}
+def table1_name(kind: str, metric: str, statistic: str) -> str:
+    """What a number of `compare_spaces` is called wherever it stands."""
+    return f"{metric}, {kind}, {statistic}"
+
+
+def paired_table(atlas: Atlas, min_examples: int = ENOUGH_EXAMPLES, seed: int = 0) -> BookTable:
+    """Neuron embedding minus pre-MLP vector and minus control, neuron by neuron: a group of rows each.
+
+    Columns: the mean difference with its interval, the per cent of the neurons where it is above zero, exactly zero
+    (a tie) and below, and the neurons for which the metric is defined in both spaces.
+    """
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
     for other in ("pre_mlp", "shuffled"):
         table = paired_differences(atlas, atlas.manifest.embedding, other, min_examples, seed)
-        rows = table.pivot(index="metric", columns="statistic", values=["value", "low", "high"]).loc[
-            list(COMPARED_METRICS)
-        ]
-        columns[f"minus {EMBEDDING_NAMES[other]}"] = [
-            with_interval(row["value", "mean"], row["low", "mean"], row["high", "mean"]) for _, row in rows.iterrows()
-        ]
-        columns[f"share above {EMBEDDING_NAMES[other]}"] = [
-            UNDEFINED if np.isnan(value) else f"{value:.0%}" for value in rows["value", "share"]
-        ]
-    return pd.DataFrame(columns, index=[METRIC_TITLES[name] for name in COMPARED_METRICS])
-
-
-def with_interval(value: Any, low: Any, high: Any) -> str:
-    """A figure with half its interval, as a table prints it."""
-    return UNDEFINED if np.isnan(value) else f"{value:.3f} ± {(high - low) / 2:.3f}"
+        for metric in COMPARED_METRICS:
+            mine = table[table["metric"] == metric].set_index("statistic")
+            sides = {f"{side} / %": 100 * float(mine.loc[side, "value"]) for side in ("above", "equal", "below")}
+            difference = Difference(*(float(mine.loc["mean", end]) for end in ("value", "low", "high")))
+            rows[f"minus {EMBEDDING_NAMES[other]}", METRIC_TITLES[metric]] = {
+                "mean difference": Quantity(f"{metric}: neuron embedding minus {other}", difference),
+                **sides,
+                "neurons": int(mine.loc["mean", "n"]),
+            }
+    digits = dict.fromkeys(("above / %", "equal / %", "below / %"), 0)
+    return BookTable(pd.DataFrame.from_dict(rows, orient="index"), digits)

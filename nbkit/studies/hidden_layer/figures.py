@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nbkit.errors import NbkitError
-from nbkit.figures.latent import SIGNED
+from nbkit.figures.latent import SIGNED, picture_table
 from nbkit.figures.palette import CLUSTER_COLORS, INK
 from nbkit.figures.style import WIDTH, BookFigure, styled
 from nbkit.mnist.images import SIDE
@@ -16,6 +16,13 @@ from nbkit.studies.hidden_layer.spaces import IMAGE_KINDS, SPACE_TITLES, WEIGHT_
 
 PANEL_METRICS = ("mean_distance", "n_clusters", "agreement", "purity")
 MARKS = {"own": ("o", CLUSTER_COLORS[0]), "shuffled": ("s", CLUSTER_COLORS[1]), "none": ("^", CLUSTER_COLORS[2])}
+COLUMN_TITLES = {
+    "neuron": "neuron",
+    "images": "images",
+    "weights": "weights",
+    **{metric: SPACE_TITLES[metric] for metric in PANEL_METRICS},
+}
+"""Of the data."""
 TILE = SIDE + 2
 SPREAD = 0.16
 """The height over which the neurons of a row are spread."""
@@ -41,6 +48,7 @@ def hidden_maps(view: LatentView, columns: int = 16) -> Figure:
     ax.set_xticks([])
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
+    figure.data = {"": picture_table("neuron", dict(enumerate(view.activation_maps)))}
     return figure
 
 
@@ -80,4 +88,6 @@ def hidden_distributions(table: pd.DataFrame, seed: int = 0) -> Figure:
         ax.tick_params(axis="y", length=0)
         ax.grid(visible=True, axis="x")
     figure.legend(loc="outside upper center", ncols=len(WEIGHT_KINDS))
+    named = table.replace({"images": IMAGE_KINDS, "weights": WEIGHT_KINDS})
+    figure.data = {"": named[list(COLUMN_TITLES)].rename(columns=COLUMN_TITLES)}
     return figure

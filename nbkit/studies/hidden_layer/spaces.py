@@ -15,7 +15,8 @@ from nbkit.method.metrics import adjusted_rand_index, polysemanticity_from_dista
 from nbkit.mnist.hidden import Hidden
 from nbkit.mnist.images import CLASSES
 from nbkit.mnist.view import UNCLUSTERED, LatentView
-from nbkit.sae.report import HIDDEN_CUT
+from nbkit.sae.evaluation import HIDDEN_CUT
+from nbkit.studies.shared.table import BookTable
 
 IMAGE_KINDS = {
     "examples": "first 100 examples",
@@ -80,16 +81,14 @@ def compare_hidden_spaces(
     return pd.DataFrame(rows)[["neuron", "images", "weights", "max_distance", *SPACE_TITLES]]
 
 
-def hidden_spaces_table(table: pd.DataFrame) -> pd.DataFrame:
-    """`compare_hidden_spaces` for the eye: medians over the neurons, a row for each kind of images and weights."""
+def hidden_spaces_table(table: pd.DataFrame) -> BookTable:
+    """`compare_hidden_spaces` for the eye: medians over the neurons, a row each for the weights."""
     order = [(of, by) for of in IMAGE_KINDS for by in WEIGHT_KINDS]
     medians = table.groupby(["images", "weights"])[list(SPACE_TITLES)].median().loc[order]
-    cells = medians.map("{:.2f}".format).assign(n_clusters=medians["n_clusters"].map("{:.0f}".format))
+    cells = medians.astype(object)
     cells["purity"] = cells["purity"].where(np.array([by == "own" for _, by in order]), "")  # the same with any weights
-    cells.index = pd.Index(
-        [f"{IMAGE_KINDS[of]}, {WEIGHT_KINDS[by]}" if by == "own" else f"… {WEIGHT_KINDS[by]}" for of, by in order]
-    )
-    return cells.rename(columns=SPACE_TITLES)
+    cells.index = pd.MultiIndex.from_tuples([(IMAGE_KINDS[of], WEIGHT_KINDS[by]) for of, by in order])
+    return BookTable(cells.rename(columns=SPACE_TITLES), {SPACE_TITLES["n_clusters"]: 0})
 
 
 def strongest_images(hidden: Hidden, view: LatentView, threshold: float = HIDDEN_CUT) -> LatentView:

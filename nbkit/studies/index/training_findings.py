@@ -4,57 +4,42 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nbkit.sae.loss import Gradient
-from nbkit.studies.dead_latents.explanations import Carriers, carriers, explained
+from nbkit.studies.dead_latents.explanations import Explained, explained
 from nbkit.studies.dead_latents.findings import Saving, saving
 from nbkit.studies.index.experiments import Experiments
-from nbkit.studies.sae_tables.reproduction import misses
-from nbkit.studies.shared.paper import PAPER_COLUMNS, STANDARD, WITH_LOSS
-from nbkit.studies.trade_off.findings import Count, compared_gradients, counted_gradients
+from nbkit.studies.sae_tables.findings import StandardRow, standard_row
+from nbkit.studies.sae_tables.search_findings import WithLossRow, with_loss_row
+from nbkit.studies.trade_off.findings import Answer, answered, compared_gradients
 
 
 @dataclass(frozen=True)
 class TrainingFindings:
     """The key figures about sparse autoencoders."""
 
-    n_figures: int
-    """Of a row of Tables 2 and 3."""
-    standard_factor: float
-    """By which the standard row misses the paper's, on average."""
-    ne_factor: float
-    """By which the row with the loss misses it in the nearest setting."""
-    n_settings: int
-    at_l0: Count
-    """The loss at equal L0, over all activations."""
-    at_mse: Count
-    average_at_mse: Count
+    standard: StandardRow
+    """Tables 2 and 3 without the loss."""
+    with_loss: WithLossRow
+    """With the loss, in the nearest setting."""
+    at_l0: Answer
+    """The loss at equal L0."""
+    at_mse: Answer
+    average_at_mse: Answer
     """The gradient through the average alone."""
-    opposite: dict[str, Count]
-    """The opposite loss, over the activations that all gradients have, at equal L0 (`l0`) and at equal MSE (`mse`)."""
     saving: Saving
-    carriers: tuple[Carriers, ...]
+    decay: Explained
+    """How much of the saving protection from weight decay explains."""
 
 
 def training_findings(found: Experiments) -> TrainingFindings:
     """The key figures about sparse autoencoders, for the start page."""
-    tables = found.tables
     compared_by = compared_gradients(found.trade_off, found.gradients)
-
-    def count(gradient: Gradient, by: str) -> Count:
-        return Count.of(compared_by[gradient][by])
-
-    def factor(row: str) -> float:
-        return float(misses(tables.row(row), row)["factor"].iloc[0])
-
+    *_, decay = explained(found.dead)
     return TrainingFindings(
-        n_figures=len(PAPER_COLUMNS),
-        standard_factor=factor(STANDARD),
-        ne_factor=factor(WITH_LOSS),
-        n_settings=tables.tried["name"].nunique(),
-        at_l0=count("whole", "l0"),
-        at_mse=count("whole", "mse"),
-        average_at_mse=count("average", "mse"),
-        opposite=counted_gradients(compared_by)["opposite"],
+        standard=standard_row(found.tables),
+        with_loss=with_loss_row(found.tables),
+        at_l0=answered(compared_by, "l0"),
+        at_mse=answered(compared_by, "mse"),
+        average_at_mse=answered(compared_by, "mse", "average"),
         saving=saving(found.dead),
-        carriers=carriers(explained(found.dead)),
+        decay=decay,
     )

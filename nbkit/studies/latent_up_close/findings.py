@@ -12,7 +12,7 @@ from nbkit.mnist.choice import LEAST_RANKED, LatentChoice
 from nbkit.mnist.view import LatentView
 from nbkit.studies.latent_up_close.broad_latent import BROAD
 from nbkit.studies.shared.change import Change
-from nbkit.studies.shared.estimate import UNDEFINED
+from nbkit.studies.shared.table import BookTable, Printed
 
 Reads = Mapping[str, pd.DataFrame]
 """`inputs_of_latents` by the name of the view."""
@@ -34,7 +34,7 @@ LATENT_ROWS = {
 """Columns of a report and of `inputs_of_latents`: titles and decimals."""
 
 
-def chosen_latents(choices: Sequence[LatentChoice], read: Reads) -> pd.DataFrame:
+def chosen_latents(choices: Sequence[LatentChoice], read: Reads) -> BookTable:
     """The figures of some latents side by side.
 
     Args:
@@ -45,7 +45,7 @@ def chosen_latents(choices: Sequence[LatentChoice], read: Reads) -> pd.DataFrame
     return _side_by_side(rows)
 
 
-def median_latents(views: Sequence[LatentView], read: Reads) -> pd.DataFrame:
+def median_latents(views: Sequence[LatentView], read: Reads) -> BookTable:
     """The medians over the latents with enough examples, a column per autoencoder, and over those with one broad
     cluster where there are any.
 
@@ -146,11 +146,13 @@ def _broad(table: pd.DataFrame) -> pd.DataFrame:
     return table[(table["n_clusters"] == 1) & (table["n_examples"] >= BROAD)]
 
 
-def _side_by_side(columns: Mapping[str, pd.Series]) -> pd.DataFrame:
+def _side_by_side(columns: Mapping[str, pd.Series]) -> BookTable:
+    titles = [title for title, _ in LATENT_ROWS.values()]
     cells = {
-        name: [
-            UNDEFINED if np.isnan(row[key]) else f"{row[key]:,.{digits}f}" for key, (_, digits) in LATENT_ROWS.items()
-        ]
-        for name, row in columns.items()
+        name: [_number(row[key], digits) for key, (_, digits) in LATENT_ROWS.items()] for name, row in columns.items()
     }
-    return pd.DataFrame(cells, index=[title for title, _ in LATENT_ROWS.values()])
+    return BookTable(pd.DataFrame(cells, index=titles, dtype=object))
+
+
+def _number(value: float, digits: int) -> Printed | float:
+    return Printed(float(value), digits) if np.isfinite(value) else value

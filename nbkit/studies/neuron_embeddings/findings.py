@@ -9,15 +9,19 @@ from nbkit.atlas.neuron import Neuron
 from nbkit.method.embeddings import EMBEDDING_NAMES
 from nbkit.method.intervals import summarize
 from nbkit.models import activation_function
+from nbkit.studies.shared.estimate import Estimate
+from nbkit.studies.shared.table import BookTable
+
+ROUNDING = "difference, millionths"
 
 
-def identity(neuron: Neuron, n: int = 6) -> pd.DataFrame:
+def identity(neuron: Neuron, n: int = 6) -> BookTable:
     """For the first n examples the sums of the neuron's embeddings, and the activation that follows from them.
 
-    `captured` is the activation that the scan saw; `difference` is rounding.
+    `captured` is the activation that the scan saw; the difference between the two is rounding.
     """
     act_fn = activation_function(neuron.activation)
-    table = pd.DataFrame({"key token": [snippet.key_token for snippet in neuron.snippets[:n]]})
+    table = pd.DataFrame(index=[snippet.key_token for snippet in neuron.snippets[:n]])
     kinds = [kind for kind in ("input", "gate", "up") if kind in neuron.kinds]
     sums = {kind: neuron.embeddings(kind)[:n].sum(1, dtype=np.float64) for kind in kinds}
     biases = {"gate": neuron.weights.b_gate}
@@ -27,8 +31,8 @@ def identity(neuron: Neuron, n: int = 6) -> pd.DataFrame:
     inner = _apply(act_fn, sums["gate" if "gate" in sums else "input"])
     table["activation"] = inner * sums["up"] if "up" in sums else inner
     table["captured"] = neuron.peak[:n]
-    table["difference"] = table["activation"] - table["captured"]
-    return table
+    table[ROUNDING] = 1e6 * (table["activation"] - table["captured"])
+    return BookTable(table, dict.fromkeys(table, 4) | {ROUNDING: 1})
 
 
 def _apply(act_fn: object, values: np.ndarray) -> np.ndarray:
@@ -39,11 +43,13 @@ def _apply(act_fn: object, values: np.ndarray) -> np.ndarray:
     return result
 
 
-def faithfulness_table(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """Mean faithfulness of every kind of embedding over the sampled neurons, with its 95% bootstrap interval."""
-    rows = []
+def faithfulness_table(table: pd.DataFrame, seed: int = 0) -> BookTable:
+    """Mean faithfulness of every kind of embedding over the sampled neurons, with its 95% bootstrap interval, and the
+    neurons for which it is defined; the highest first."""
+    rows = {}
     for kind, group in table.groupby("kind", sort=False):
         mean = summarize(group["faithfulness"], seed).iloc[0]
-        name = EMBEDDING_NAMES[str(kind)]
-        rows.append({"embedding": name, "mean": mean["value"], "low": mean["low"], "high": mean["high"]})
-    return pd.DataFrame(rows).set_index("embedding").sort_values("mean", ascending=False)
+        estimate = Estimate(float(mean["value"]), float(mean["low"]), float(mean["high"]))
+        rows[EMBEDDING_NAMES[str(kind)]] = {"mean correlation": estimate, "neurons": int(mean["n"])}
+    order = sorted(rows, key=lambda name: -np.nan_to_num(rows[name]["mean correlation"].value, nan=-np.inf))
+    return BookTable(pd.DataFrame.from_dict({name: rows[name] for name in order}, orient="index"))

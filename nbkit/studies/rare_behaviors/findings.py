@@ -6,24 +6,25 @@ from dataclasses import dataclass
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.figures.whole_model import COMMON_SHARE
-from nbkit.studies.shared.populations import ENOUGH_EXAMPLES, has_examples
+from nbkit.studies.shared.populations import ENOUGH_EXAMPLES, has_examples, scanned, with_enough
+from nbkit.studies.shared.quantity import Quantity
 
 
 @dataclass(frozen=True)
 class Behaviors:
     """How the behaviors of the neurons with enough examples are distributed, at a cut of 0.5."""
 
-    n_neurons: int
+    n_neurons: Quantity[int]
     """Neurons scanned."""
     at_least: int
     """Examples that are enough."""
-    n_enough: int
+    n_enough: Quantity[int]
     """Neurons with so many examples, over which the rest is taken."""
-    median_clusters: float
+    median_clusters: Quantity[float]
     """Clusters of the median neuron."""
-    several: float
+    several: Quantity[float]
     """Share with more than one cluster."""
-    hidden: float
+    hidden: Quantity[float]
     """Share with more than one cluster, the largest holding at least nine tenths of the examples."""
     median_largest: float
     """Median share of the largest cluster."""
@@ -38,11 +39,16 @@ def behaviors(atlas: Atlas, min_examples: int = ENOUGH_EXAMPLES) -> Behaviors:
     table = atlas.neurons[has_examples(atlas, min_examples)]
     several = table["n_clusters"] > 1
     return Behaviors(
-        n_neurons=len(atlas.neurons),
+        n_neurons=scanned(atlas),
         at_least=min_examples,
-        n_enough=len(table),
-        median_clusters=float(table["n_clusters"].median()),
-        several=float(several.mean()),
-        hidden=float((several & (table["largest_share"] >= COMMON_SHARE)).mean()),
+        n_enough=with_enough(atlas, min_examples),
+        median_clusters=Quantity(
+            f"n_clusters, {atlas.manifest.embedding}, median", float(table["n_clusters"].median())
+        ),
+        several=Quantity("share with several clusters", float(several.mean())),
+        hidden=Quantity(
+            "share whose common behavior hides a rare one",
+            float((several & (table["largest_share"] >= COMMON_SHARE)).mean()),
+        ),
         median_largest=float(table["largest_share"].median()),
     )

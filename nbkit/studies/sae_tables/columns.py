@@ -9,6 +9,7 @@ import pandas as pd
 
 from nbkit.studies.shared.estimate import Spread
 from nbkit.studies.shared.paper import PAPER_COLUMNS, PAPER_DIGITS
+from nbkit.studies.shared.table import BookTable, Printed
 
 
 class TableColumn(NamedTuple):
@@ -46,11 +47,22 @@ def short_titles(columns: Sequence[str]) -> tuple[str, ...]:
     return tuple(map(short_title, columns))
 
 
-def as_printed(figures: Mapping[str, float], columns: Sequence[str] = PAPER_COLUMNS) -> dict[str, str]:
+def as_printed(figures: Mapping[str, float], columns: Sequence[str] = PAPER_COLUMNS) -> dict[str, Printed]:
     """Figures with the paper's decimals, by title."""
-    return {TABLE_COLUMNS[c].title: f"{figures[c]:,.{max(PAPER_DIGITS[c], 0)}f}" for c in columns}
+    return {TABLE_COLUMNS[c].title: Printed(figures[c], max(PAPER_DIGITS[c], 0)) for c in columns}
 
 
-def as_measured(rows: pd.DataFrame, columns: Sequence[str]) -> dict[str, str]:
-    """Figures as mean ± standard deviation over seeds, by title."""
-    return {TABLE_COLUMNS[c].title: f"{Spread.of(rows[c]):.{TABLE_COLUMNS[c].digits}f}" for c in columns}
+def as_measured(rows: pd.DataFrame, columns: Sequence[str]) -> dict[str, Spread]:
+    """Figures as mean and standard deviation over seeds, by title."""
+    return {TABLE_COLUMNS[c].title: Spread.of(rows[c]) for c in columns}
+
+
+def quantity_name(row: str, column: str) -> str:
+    """What a figure of Tables 2 and 3 is called wherever it stands."""
+    return f"{short_title(column)}, {row} row of Tables 2 and 3"
+
+
+def book_table(rows: Mapping[str, Mapping[str, object]]) -> BookTable:
+    """A table of rows by their titles, its columns with the decimals that they have here."""
+    digits = {column.title: column.digits for column in TABLE_COLUMNS.values()}
+    return BookTable(pd.DataFrame.from_dict(rows, orient="index", dtype=object), digits)

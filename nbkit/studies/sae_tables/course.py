@@ -9,7 +9,7 @@ import pandas as pd
 
 from nbkit.mnist.hidden import hidden_of
 from nbkit.sae.config import SaeConfig
-from nbkit.sae.evaluation import measure
+from nbkit.sae.evaluation import DEAD_BELOW, evaluate_sae
 from nbkit.sae.training_run import TrainingRun
 from nbkit.studies.shared.kept_tables import Configs, kept_tables
 
@@ -33,7 +33,7 @@ def loss_course(
 
     Returns:
         One row per config and measurement: `name`, `step`, and `COURSE_FIGURES` of the test images (see
-        `Measured.summary`).
+        `SaeReport.summary`).
 
     Raises:
         NbkitError: MNIST can't be fetched; the cache folder can't be written.
@@ -53,6 +53,7 @@ def _measured(configs: Configs) -> pd.DataFrame:
         run.advance()
         if run.step % MEASURED_EVERY == 0 or run.step == run.n_steps:
             [sae] = run.autoencoders()
-            measured = measure(sae, hidden.train[:1], hidden.test).summary  # the training images tell of the dead
+            some = hidden.train[:1]  # the training images tell of the dead alone, who are no figure here
+            measured = evaluate_sae(sae, some, hidden.test, threshold=None, dead_below=DEAD_BELOW).summary
             rows.append({"step": run.step, **{figure: measured[figure] for figure in COURSE_FIGURES}})
     return pd.DataFrame(rows)

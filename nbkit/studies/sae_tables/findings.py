@@ -14,6 +14,7 @@ from nbkit.studies.sae_tables.reproduction import BY_EXAMPLES, LEAST_EXAMPLES, R
 from nbkit.studies.shared.change import Change
 from nbkit.studies.shared.estimate import Spread
 from nbkit.studies.shared.paper import PAPER_COLUMNS, PAPER_ROUNDING, STANDARD, WITH_LOSS, paper_row
+from nbkit.studies.shared.quantity import Quantity
 
 
 def agreeing(mine: pd.DataFrame, paper: Mapping[str, float], columns: Sequence[str] = PAPER_COLUMNS) -> list[str]:
@@ -50,12 +51,19 @@ class StandardRow:
 
     n_seeds: int
     n_figures: int
+    factor: Quantity[float]
+    """The geometric mean of the factors by which its figures miss the paper's."""
     near: tuple[str, ...]
     """The titles of those that do."""
     far: tuple[Gap, ...]
     """Those that don't."""
     mlp_accuracy: Spread
     """Of the MLPs that the autoencoders read, in per cent."""
+
+
+def row_factor(found: Reproduction, row: str) -> Quantity[float]:
+    """The geometric mean of the factors by which a row's figures miss the paper's."""
+    return Quantity(f"factor, {row} row of Tables 2 and 3", float(misses(found.row(row), row)["factor"].iloc[0]))
 
 
 def standard_row(found: Reproduction) -> StandardRow:
@@ -65,6 +73,7 @@ def standard_row(found: Reproduction) -> StandardRow:
     return StandardRow(
         n_seeds=mine["seed"].nunique(),
         n_figures=len(PAPER_COLUMNS),
+        factor=row_factor(found, STANDARD),
         near=short_titles(near),
         far=tuple(
             Gap(short_title(c), float(mine[c].mean()) - paper[c], float(mine[c].std()))

@@ -15,9 +15,10 @@ from nbkit.method.controls import other_units
 from nbkit.mnist.hidden import Hidden, hidden_of
 from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.sae.config import SaeConfig
-from nbkit.sae.evaluation import Measured, measure, median
+from nbkit.sae.evaluation import DEAD_BELOW, evaluate_sae, median
 from nbkit.sae.latents import control_distances, example_distances
 from nbkit.sae.loss import Over
+from nbkit.sae.report import SaeReport
 from nbkit.sae.training import train_saes
 from nbkit.studies.shared.kept_tables import Configs, kept_tables
 from nbkit.studies.shared.paper import PAPER, PAPER_COLUMNS, STANDARD, WITH_LOSS
@@ -161,7 +162,7 @@ def rows_over_seeds(
     What is finished is kept in the cache folder, so an interrupted run goes on where it was.
 
     Returns:
-        One row per config and seed: `name`, `seed`, the figures of `Measured.summary`, and those of `controls`.
+        One row per config and seed: `name`, `seed`, the figures of `SaeReport.summary`, and those of `controls`.
     """
     groups: dict[SaeConfig, list[str]] = {}
     for name, config in configs.items():
@@ -174,7 +175,7 @@ def rows_over_seeds(
     return rows
 
 
-def controls(sae: SparseAutoencoder, hidden: Hidden, found: Measured, seed: int = 0) -> dict[str, float]:
+def controls(sae: SparseAutoencoder, hidden: Hidden, found: SaeReport, seed: int = 0) -> dict[str, float]:
     """What the distances of an autoencoder are worth.
 
     Returns:
@@ -183,13 +184,13 @@ def controls(sae: SparseAutoencoder, hidden: Hidden, found: Measured, seed: int 
         random test inputs with its own weights. And `max_distance_3`, `mean_distance_3`, `size_3` and so on: the
         medians over the latents with at least so many examples.
     """
-    size = found.latents["size"]
+    size = found.latents["size"].to_numpy()
     living = np.flatnonzero(size >= LEAST_EXAMPLES[0])
     figures = dict.fromkeys(("max_other", "mean_other"), float("nan"))
     if len(living) > 1:
         weights = sae.w_enc.detach().clone()
         weights[:, living] = weights[:, living[other_units(len(living), seed)]]
-        distances = example_distances(hidden.test, weights, found.examples)
+        distances = example_distances(hidden.test, weights, found.all_examples)
         figures = {name: median(column.numpy()) for name, column in zip(figures, distances, strict=True)}
     figures["mean_random"] = median(control_distances(sae.w_enc, hidden.test, seed)[living])
     for least in LEAST_EXAMPLES:
@@ -242,6 +243,7 @@ def _measured(configs: Configs) -> pd.DataFrame:
     hidden = hidden_of(number)
     rows = []
     for sae in train_saes(hidden.train, configs, progress=False):
-        found = measure(sae, hidden.train, hidden.test, hidden.readout, hidden.test_labels)
+        data = hidden.train, hidden.test, hidden.readout, hidden.test_labels
+        found = evaluate_sae(sae, *data, threshold=None, dead_below=DEAD_BELOW)
         rows.append({"seed": number, **found.summary, **controls(sae, hidden, found, number)})
     return pd.DataFrame(rows)

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import pandas as pd
 
 from nbkit.sae.config import SaeConfig
-from nbkit.studies.sae_tables.columns import short_title, short_titles
-from nbkit.studies.sae_tables.findings import agreeing
+from nbkit.studies.sae_tables.columns import quantity_name, short_title, short_titles
+from nbkit.studies.sae_tables.findings import agreeing, row_factor
 from nbkit.studies.sae_tables.reproduction import Reproduction, factors, joint_factors, misses
 from nbkit.studies.shared.change import Change
 from nbkit.studies.shared.estimate import Spread
 from nbkit.studies.shared.paper import PAPER_COLUMNS, STANDARD, WITH_LOSS, paper_row
+from nbkit.studies.shared.quantity import Quantity
 
 REACHED = 1.1
 """The factor by which a figure may miss the paper's and still count as reached."""
@@ -25,8 +26,11 @@ class WithLossRow:
     n_settings: int
     config: SaeConfig
     """The nearest setting."""
-    factor: float
+    n_seeds: int
+    factor: Quantity[float]
     """The geometric mean of the factors by which its figures miss the paper's."""
+    dead: Quantity[Spread]
+    """Dead latents, in per cent."""
     worst: str
     """The title of the figure that misses the paper's most."""
     worst_factor: float
@@ -47,7 +51,9 @@ def with_loss_row(found: Reproduction) -> WithLossRow:
     return WithLossRow(
         n_settings=found.tried["name"].nunique(),
         config=found.configs[found.nearest],
-        factor=float(nearest["factor"].iloc[0]),
+        n_seeds=mine["seed"].nunique(),
+        factor=row_factor(found, WITH_LOSS),
+        dead=Quantity(quantity_name(WITH_LOSS, "dead"), Spread.of(mine["dead"])),
         worst=short_title(worst),
         worst_factor=missed[worst],
         n_figures=len(PAPER_COLUMNS),

@@ -20,13 +20,18 @@ def signed(value: float, digits: int) -> str:
     return _minus(f"{value:+.{digits}f}") if round(value, digits) else f"{0:.{digits}f}"
 
 
+def plain(value: float, digits: int, grouped: str = "") -> str:
+    """A number with a real minus below zero, thousands grouped by a sign if one is given."""
+    return _minus(f"{round(value, digits) + 0.0:{grouped}.{digits}f}")  # no minus before a zero
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A number with the ends of its 95% interval; NaN where there is none.
 
     `format` takes a precision and, for a number in per cent, its sign: `.1f` gives `22.9 (21.6 to 24.1)`, `.1f%` gives
-    `22.9% (21.6 to 24.1)`; with a plus in front every number has its sign: `+22.9 (+21.6 to +24.1)`. Without ends the
-    number stands by itself, and a number that is not there is a dash.
+    `22.9% (21.6 to 24.1)`; with a plus in front every number has its sign: `+22.9 (+21.6 to +24.1)`. Without ends, or
+    where these read alike, the number stands by itself; a number that is not there is a dash.
     """
 
     value: float
@@ -56,9 +61,11 @@ class Estimate:
         digits, unit = _parsed(spec)
         if not self.known:
             return UNDEFINED
-        written = signed if spec.startswith("+") else _plain
+        written = signed if spec.startswith("+") else plain
+        if not np.isfinite(self.low):
+            return f"{written(self.value, digits)}{unit}"
         value, low, high = (written(number, digits) for number in (self.value, self.low, self.high))
-        return f"{value}{unit} ({low} to {high})" if np.isfinite(self.low) else f"{value}{unit}"
+        return f"{value}{unit} ({low} to {high})" if low != high else f"{value}{unit}"
 
 
 @dataclass(frozen=True)
@@ -106,18 +113,16 @@ class Spread:
         digits, unit = _parsed(spec)
         if not np.isfinite(self.mean):
             return UNDEFINED
-        mean = _plain(self.mean, digits, ",")
-        return f"{mean} ± {self.deviation:,.{digits}f}{unit}" if np.isfinite(self.deviation) else f"{mean}{unit}"
+        mean = plain(self.mean, digits, ",")
+        if not np.isfinite(self.deviation) or not round(self.deviation, digits):
+            return f"{mean}{unit}"
+        return f"{mean} ± {plain(self.deviation, digits, ',')}{unit}"
 
 
 def _parsed(spec: str) -> tuple[int, str]:
     """Decimals and unit of a format such as `.1f` or `.1f%`."""
     unit = "%" if spec.endswith("%") else ""
     return int(spec.removesuffix("%").lstrip("+.").removesuffix("f") or 2), unit
-
-
-def _plain(value: float, digits: int, grouped: str = "") -> str:
-    return _minus(f"{round(value, digits) + 0.0:{grouped}.{digits}f}")  # no minus before a zero
 
 
 def _minus(text: str) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
+from nbkit.studies.shared.quantity import Quantity
 
 ENOUGH_EXAMPLES = 20
-"""Examples that a neuron needs to count in statements about how behaviors are distributed."""
+"""Examples that a neuron needs to count in every statement over many neurons."""
 
 
 def has_examples(atlas: Atlas, at_least: int) -> np.ndarray:
@@ -17,10 +19,28 @@ def has_examples(atlas: Atlas, at_least: int) -> np.ndarray:
     Raises:
         NbkitError: if none has.
     """
-    table = atlas.neurons
-    undirected = (table["n_examples"] >= 2) & table["mean_distance"].isna()
-    enough: np.ndarray = ((table["n_examples"] >= at_least) & ~undirected).to_numpy()
+    enough = _has_examples(atlas, at_least)
     if not enough.any():
-        most = int(table["n_examples"].where(~undirected, 0).max())
+        most = int(atlas.neurons["n_examples"].where(~_undirected(atlas), 0).max())
         raise NbkitError(f"no neuron has {at_least} examples (the most is {most}): scan more text or ask for fewer")
     return enough
+
+
+def scanned(atlas: Atlas) -> Quantity[int]:
+    """How many neurons the atlas has."""
+    return Quantity("neurons scanned", len(atlas.neurons))
+
+
+def with_enough(atlas: Atlas, at_least: int = ENOUGH_EXAMPLES) -> Quantity[int]:
+    """How many of them have at least so many examples, and a direction."""
+    return Quantity("neurons with enough examples", int(_has_examples(atlas, at_least).sum()))
+
+
+def _has_examples(atlas: Atlas, at_least: int) -> np.ndarray:
+    enough: np.ndarray = ((atlas.neurons["n_examples"] >= at_least) & ~_undirected(atlas)).to_numpy()
+    return enough
+
+
+def _undirected(atlas: Atlas) -> pd.Series:
+    undirected: pd.Series = (atlas.neurons["n_examples"] >= 2) & atlas.neurons["mean_distance"].isna()
+    return undirected

@@ -17,8 +17,8 @@ from nbkit.mnist.hidden import Hidden, hidden_of
 from nbkit.sae.architecture import Activation
 from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.sae.config import SaeConfig
-from nbkit.sae.evaluation import Examples, Measured, measure
-from nbkit.sae.latents import control_distances
+from nbkit.sae.evaluation import DEAD_BELOW, evaluate_sae
+from nbkit.sae.latents import Examples, control_distances
 from nbkit.sae.loss import Gradient
 from nbkit.sae.separation import two_cluster_silhouettes
 from nbkit.sae.sweep_columns import ACTIVATIONS
@@ -147,24 +147,34 @@ def figures_of(sae: SparseAutoencoder, hidden: Hidden, seed: int = 0) -> dict[st
     """The figures of an autoencoder that the trade-off is about.
 
     Returns:
-        The figures of `measure`; the medians and weighted means of `OF_LATENTS`, where `same_digit` is the share of the
-        pairs of a latent's examples that show the same digit (which, unlike the purity, does not grow when there are
-        few examples), `control_distance` the mean distance of random test inputs in the latent's space, `silhouette`
-        that of its first ten examples' images in two clusters, and `embedding_silhouette` that of their embeddings (see
-        `two_cluster_silhouettes`); and `relative_distance`, the mean over latents of their mean distance by that of
-        their control distance: below 1 a latent's examples are more alike than any inputs are to it.
+        The figures of `SaeReport.summary` but for those of clusters; the medians and weighted means of `OF_LATENTS`,
+        where `same_digit` is the share of the pairs of a latent's examples that show the same digit (which, unlike the
+        purity, does not grow when there are few examples), `control_distance` the mean distance of random test inputs
+        in the latent's space, `silhouette` that of its first ten examples' images in two clusters, and
+        `embedding_silhouette` that of their embeddings (see `two_cluster_silhouettes`); and `relative_distance`, the
+        mean over latents of their mean distance by that of their control distance: below 1 a latent's examples are
+        more alike than any inputs are to it.
     """
-    found = measure(sae, hidden.train, hidden.test, hidden.readout, hidden.test_labels, hidden.test_pixels)
-    examples, w_enc = found.examples, sae.w_enc.detach()
+    found = evaluate_sae(
+        sae,
+        hidden.train,
+        hidden.test,
+        hidden.readout,
+        hidden.test_labels,
+        hidden.test_pixels,
+        threshold=None,
+        dead_below=DEAD_BELOW,
+    )
+    examples, w_enc = found.all_examples, sae.w_enc.detach()
     offsets, inputs = examples.offsets, examples.inputs
     latents = {
-        **found.latents,
+        **{str(name): column.to_numpy() for name, column in found.latents.items()},
         "same_digit": same_class(examples, hidden.test_labels),
         "control_distance": control_distances(sae.w_enc, hidden.test, seed),
         "silhouette": two_cluster_silhouettes(hidden.test_pixels, offsets, inputs),
         "embedding_silhouette": two_cluster_silhouettes(hidden.test, offsets, inputs, w_enc),
     }
-    return {**found.summary, **_summary(latents, found)}
+    return {**found.summary, **_summary(latents)}
 
 
 def same_class(examples: Examples, labels: Int[Tensor, " n_test"]) -> Float[np.ndarray, " m"]:
@@ -180,9 +190,9 @@ def same_class(examples: Examples, labels: Int[Tensor, " n_test"]) -> Float[np.n
     return pairs
 
 
-def _summary(latents: Mapping[str, np.ndarray], found: Measured) -> dict[str, float]:
-    pairs = found.latents["size"] >= 2
-    weights = found.latents["n_examples"]
+def _summary(latents: Mapping[str, np.ndarray]) -> dict[str, float]:
+    pairs = latents["size"] >= 2
+    weights = latents["n_examples"]
     summary = {}
     for name in OF_LATENTS:
         defined = pairs & np.isfinite(latents[name])

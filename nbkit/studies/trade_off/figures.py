@@ -18,6 +18,8 @@ from nbkit.studies.trade_off.matching import MATCHED_BY, Matched
 
 CURVES = ("mean_distance", "same_digit", "monosemanticity")
 DIFFERENCES = ("mean_distance", "relative_distance", "same_digit", "purity", "monosemanticity", "silhouette")
+LOW, HIGH = "95% interval from", "95% interval to"
+ESTIMATE = ("mean over seeds", LOW, HIGH)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 """For the standard autoencoders, then for each lambda 2."""
 MATCHED_LOOKS = {"l0": ("o", CLUSTER_COLORS[0], -0.14), "mse": ("D", CLUSTER_COLORS[1], 0.14)}
@@ -44,11 +46,14 @@ def trade_off_curves(table: pd.DataFrame, x: str = "l0", metrics: Sequence[str] 
     levels = sorted(table["ne"].unique())
     figure = BookFigure(figsize=(WIDTH, 0.7 + 1.75 * len(metrics)))
     axes = figure.subplots(len(metrics), len(activations), squeeze=False, sharex="col", sharey="row")
+    shown: list[pd.DataFrame] = []
     for row, metric in zip(axes, metrics, strict=True):
         for ax, activation in zip(row, activations, strict=True):
             for place, ne in enumerate(levels):
                 mine = table[(table["activation"] == activation) & (table["ne"] == ne)]
-                _line(ax, mine, x, metric, place)
+                points = _line(ax, mine, x, metric, place)
+                about = {"autoencoder": ACTIVATIONS[str(activation)], "loss": loss_name(ne)}
+                shown.append(points.assign(**about, measure=SWEEP_MEASURES[metric].title))
             ax.set_xscale("log")
             ax.grid(visible=True)
         row[0].set_ylabel(SWEEP_MEASURES[metric].title)
@@ -61,6 +66,8 @@ def trade_off_curves(table: pd.DataFrame, x: str = "l0", metrics: Sequence[str] 
         ax.xaxis.set_minor_formatter(lambda *_: "")
     handles = [Line2D([], [], **_look(place), label=loss_name(ne)) for place, ne in enumerate(levels)]  # type: ignore[arg-type]
     figure.legend(handles=handles, loc="outside upper center", ncols=len(levels))
+    lines = pd.concat(shown, ignore_index=True)
+    figure.data = {"": lines[["autoencoder", "loss", SWEEP_MEASURES[x].title, "measure", *ESTIMATE]]}
     return figure
 
 
@@ -81,12 +88,18 @@ def matched_intervals(differences: Mapping[str, Matched], metrics: Sequence[str]
     n_rows = -(-len(metrics) // 2)
     figure = BookFigure(figsize=(WIDTH, 0.5 + n_rows * (0.8 + 0.3 * len(activations))))
     axes = list(figure.subplots(n_rows, 2, sharey=True, squeeze=False).flat)
+    shown: list[dict[str, object]] = []
     for ax, metric in zip(axes, metrics, strict=False):
         ax.axvline(0, color=INK, linewidth=0.8)
         for by, matched in differences.items():
             marker, color, shift = MATCHED_LOOKS[by]
             places = np.arange(len(activations)) + shift
             estimates = [matched[activation][metric].difference for activation in activations]
+            about = {"measure": SWEEP_MEASURES[metric].title, "at equal": MATCHED_BY[by]}
+            shown += [
+                {**about, "autoencoder": ACTIVATIONS[activation], "difference": e.value, LOW: e.low, HIGH: e.high}
+                for activation, e in zip(activations, estimates, strict=True)
+            ]
             ax.hlines(places, [e.low for e in estimates], [e.high for e in estimates], color=color, lw=2.2, alpha=0.5)
             ax.plot([e.value for e in estimates], places, marker, color=color)
         ax.set_yticks(range(len(activations)), [ACTIVATIONS[activation] for activation in activations])
@@ -104,19 +117,22 @@ def matched_intervals(differences: Mapping[str, Matched], metrics: Sequence[str]
         for name, (marker, color, _) in looks.items()
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    figure.data = {"": pd.DataFrame(shown)}
     return figure
 
 
-def _line(ax: Axes, mine: pd.DataFrame, x: str, metric: str, place: int) -> None:
-    """The mean over seeds of each point of the grid, in order of x."""
+def _line(ax: Axes, mine: pd.DataFrame, x: str, metric: str, place: int) -> pd.DataFrame:
+    """Draw the mean over seeds of each point of the grid, in order of x; returns these points."""
     points = []
     for _, group in mine.groupby("sparsity"):
         value, low, high = mean_interval(group[metric].to_numpy())
         points.append((float(group[x].mean()), value, value - low, high - value))
+    columns = [SWEEP_MEASURES[x].title, *ESTIMATE]
     if not points:
-        return
+        return pd.DataFrame(columns=columns)
     xs, values, below, above = np.array(sorted(points)).T
     ax.errorbar(xs, values, yerr=np.nan_to_num([below, above]), elinewidth=1.6, **_look(place))  # type: ignore[arg-type]
+    return pd.DataFrame(zip(xs, values, values - below, values + above, strict=True), columns=columns)
 
 
 def _look(place: int) -> dict[str, object]:

@@ -11,17 +11,19 @@ import pandas as pd
 from nbkit.sae.loss import Gradient
 from nbkit.sae.sweep_columns import ACTIVATIONS, SWEEP_MEASURES, of_kind
 from nbkit.studies.shared.estimate import Difference
+from nbkit.studies.shared.quantity import Quantity
 from nbkit.studies.shared.words import listed
 from nbkit.studies.trade_off.matching import MATCHED_BY, Matched, MatchedDifference, matched_differences
 
-Verdict = Literal["none", "yes", "no", "mostly yes", "mostly no", "mixed"]
+Verdict = Literal["none", "yes", "no", "mostly yes", "mostly no", "mixed", "no evidence"]
 ANSWERS: dict[Verdict, str] = {
-    "none": "No measurable difference",
-    "yes": "Yes, wherever a difference can be measured",
-    "no": "No, less so wherever a difference can be measured",
-    "mostly yes": "Mostly yes",
-    "mostly no": "Mostly no",
-    "mixed": "It depends on the measure",
+    "none": "no measurable difference",
+    "yes": "more monosemantic on the measures that differ",
+    "no": "less monosemantic on the measures that differ",
+    "mostly yes": "more monosemantic on most measures that differ",
+    "mostly no": "less monosemantic on most measures that differ",
+    "mixed": "it depends on the measure",
+    "no evidence": "no evidence for the loss, since its opposite comes out better as well",
 }
 """Whether the loss makes latents more monosemantic, as the pages say it."""
 MOSTLY = 2
@@ -59,17 +61,34 @@ class Count:
         return "mostly no" if self.worse >= MOSTLY * self.better else "mixed"
 
     @property
-    def answer(self) -> str:
-        """The verdict in words."""
-        return ANSWERS[self.verdict]
-
-    @property
     def favored(self) -> bool:
         """Whether more comparisons are better than worse."""
         return self.better > self.worse
 
     def __str__(self) -> str:
         return f"better in {self.better} and worse in {self.worse} of {self.n} comparisons"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Whether a gradient of the loss makes latents more monosemantic, beside the control: the opposite loss."""
+
+    count: Quantity[Count]
+    """Over all activations."""
+    control: Quantity[Count]
+    """Over the activations that all gradients have."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The count's, unless the control speaks as well for what must be wrong."""
+        if self.count.value.favored and self.control.value.favored:
+            return "no evidence"
+        return self.count.value.verdict
+
+    @property
+    def words(self) -> str:
+        """The verdict in words."""
+        return ANSWERS[self.verdict]
 
 
 @dataclass(frozen=True)
@@ -165,6 +184,24 @@ def matched_answer(matched: Matched) -> MatchedAnswer:
     independent = [mine.measures[metric] for mine in activations for metric in of_kind("independent")]
     within = sum(m.curve_error > abs(m.difference.value) for m in independent)
     return MatchedAnswer(Count.of(matched), activations, within)
+
+
+def answered(
+    compared_by: Mapping[Gradient, dict[str, Matched]], by: Literal["l0", "mse"], gradient: Gradient = "whole"
+) -> Answer:
+    """Whether a gradient of the loss makes latents more monosemantic at an equal L0 or MSE.
+
+    Args:
+        compared_by: of `compared_gradients`.
+        by: what is equal.
+        gradient: of the loss.
+    """
+
+    def named(gradient: Gradient, count: Count) -> Quantity[Count]:
+        return Quantity(f"comparisons at equal {MATCHED_BY[by]}, {gradient} gradient", count)
+
+    control = counted_gradients(compared_by)["opposite"][by]
+    return Answer(named(gradient, Count.of(compared_by[gradient][by])), named("opposite", control))
 
 
 def counted_gradients(compared_by: Mapping[Gradient, dict[str, Matched]]) -> dict[Gradient, dict[str, Count]]:

@@ -10,8 +10,9 @@ import pandas as pd
 from nbkit.sae.loss import Gradient
 from nbkit.sae.sweep_columns import ACTIVATIONS, SWEEP_MEASURES, loss_name
 from nbkit.studies.shared.estimate import UNDEFINED
-from nbkit.studies.trade_off.findings import Count, of_shared_activations
-from nbkit.studies.trade_off.matching import MATCHED_BY, Matched, MatchedDifference
+from nbkit.studies.shared.table import BookTable, Printed, Range
+from nbkit.studies.trade_off.findings import Count, MatchedAnswer, of_shared_activations
+from nbkit.studies.trade_off.matching import MATCHED_BY, Matched
 
 GRADIENTS: dict[Gradient, str] = {
     "whole": "whole",
@@ -21,59 +22,75 @@ GRADIENTS: dict[Gradient, str] = {
 """What the weights feel of the loss, as it is written."""
 
 
-def sweep_ranges(table: pd.DataFrame) -> pd.DataFrame:
+def sweep_ranges(table: pd.DataFrame) -> BookTable:
     """How many autoencoders there are, and where they lie: from the lowest to the highest mean over seeds."""
+    shown = {"l0": 1, "mse": 2, "accuracy_loss": 1, "dead": 0, "size": 0}
     rows = {}
     groups: Any = table.groupby(["activation", "ne"], sort=False)  # to pandas' stubs its keys are anything
     for (activation, ne), group in groups:
         means = group.groupby("sparsity").mean(numeric_only=True)
-        rows[f"{ACTIVATIONS[str(activation)]}, {loss_name(float(str(ne)))}"] = {"autoencoders": len(group)} | {
-            SWEEP_MEASURES[metric].title: f"{means[metric].min():.{digits}f} to {means[metric].max():.{digits}f}"
-            for metric, digits in (("l0", 1), ("mse", 2), ("accuracy_loss", 1), ("dead", 0), ("size", 0))
+        rows[ACTIVATIONS[str(activation)], loss_name(float(str(ne)))] = {"autoencoders": len(group)} | {
+            SWEEP_MEASURES[metric].title: Range(float(means[metric].min()), float(means[metric].max()))
+            for metric in shown
         }
-    return pd.DataFrame.from_dict(rows, orient="index")
+    digits = {SWEEP_MEASURES[metric].title: digits for metric, digits in shown.items()}
+    return BookTable(pd.DataFrame.from_dict(rows, orient="index", dtype=object), digits)
 
 
-def matched_table(matched: Matched) -> pd.DataFrame:
-    """Autoencoders with the loss held against standard ones: a row per measure, a column per activation.
+def answers_table(answer: MatchedAnswer) -> BookTable:
+    """For each activation the independent measures by how they come out, and the points and seeds that say so."""
+    rows = {
+        mine.name: {
+            "better": mine.better,
+            "worse": mine.worse,
+            "no measurable difference": mine.undecided,
+            "largest difference / %": mine.largest_change if mine in answer.inside else None,
+            "points": f"{mine.own.n_points} of {mine.own.n_all}",
+            "seeds": mine.own.n_seeds,
+        }
+        for mine in answer.activations
+    }
+    return BookTable(pd.DataFrame.from_dict(rows, orient="index", dtype=object), {"largest difference / %": 0})
 
-    A cell holds the standard curve's value, the difference and its interval.
+
+def matched_table(matched: Matched) -> BookTable:
+    """Autoencoders with the loss held against standard ones: a row per measure, two columns per activation.
+
+    These hold the standard curve's value, and the difference with its interval.
     """
     better = {1: "higher", -1: "lower", 0: UNDEFINED}
     shown = [metric for metric in SWEEP_MEASURES if any(metric in measures for measures in matched.values())]
-    wide = pd.DataFrame({"better": [better[SWEEP_MEASURES[metric].better] for metric in shown]})
+    columns: dict[str, list[object]] = {"better": [better[SWEEP_MEASURES[metric].better] for metric in shown]}
     for name, measures in matched.items():
-        wide[ACTIVATIONS[name]] = [_with_standard(measures[metric]) for metric in shown]
-    return wide.set_index(pd.Index([SWEEP_MEASURES[metric].title for metric in shown]))
+        known = [measures[metric].difference.known for metric in shown]
+        columns[f"{ACTIVATIONS[name]}, standard"] = [
+            Printed(measures[metric].standard, SWEEP_MEASURES[metric].digits) if there else None
+            for metric, there in zip(shown, known, strict=True)
+        ]
+        columns[f"{ACTIVATIONS[name]}, difference"] = [measures[metric].difference for metric in shown]
+    titles = [SWEEP_MEASURES[metric].title for metric in shown]
+    digits = {SWEEP_MEASURES[metric].title: SWEEP_MEASURES[metric].digits for metric in shown}
+    return BookTable(pd.DataFrame(columns, index=titles, dtype=object), digits)
 
 
-def by_gradient(compared_by: Mapping[Gradient, dict[str, Matched]]) -> pd.DataFrame:
+def by_gradient(compared_by: Mapping[Gradient, dict[str, Matched]], by: str) -> BookTable:
     """How many independent measures are better and worse for each gradient and activation, and what that costs.
 
     Args:
         compared_by: of `compared_gradients`.
+        by: what is equal, `l0` or `mse`; the other one is a price.
     """
+    [price] = [name for name in MATCHED_BY if name != by]
     rows = {}
     for gradient, mine in of_shared_activations(compared_by).items():
-        for activation in mine["l0"]:
-            cells: dict[str, str] = {}
-            for by, other in (("l0", "mse"), ("mse", "l0")):
-                measures = mine[by][activation]
-                count = Count.of({activation: measures})
-                cells |= {
-                    f"at equal {MATCHED_BY[by]}: better, worse": f"{count.better}, {count.worse}",
-                    f"… mean distance ({MATCHED_BY[by]})": _difference(measures["mean_distance"]),
-                    f"… {SWEEP_MEASURES[other].title}": _difference(measures[other]),
-                }
-            rows[GRADIENTS[gradient], ACTIVATIONS[activation]] = cells
-    return pd.DataFrame.from_dict(rows, orient="index")
-
-
-def _with_standard(mine: MatchedDifference) -> str:
-    if not mine.difference.known:
-        return UNDEFINED
-    return f"{mine.standard:.{SWEEP_MEASURES[mine.metric].digits}f}; {_difference(mine)}"
-
-
-def _difference(mine: MatchedDifference) -> str:
-    return f"{mine.difference:+.{SWEEP_MEASURES[mine.metric].digits}f}"
+        for activation, measures in mine[by].items():
+            count = Count.of({activation: measures})
+            rows[GRADIENTS[gradient], ACTIVATIONS[activation]] = {
+                "better": count.better,
+                "worse": count.worse,
+                "undecided": count.undecided,
+                "mean distance": measures["mean_distance"].difference,
+                SWEEP_MEASURES[price].title: measures[price].difference,
+            }
+    digits = {SWEEP_MEASURES[name].title: SWEEP_MEASURES[name].digits for name in ("mean_distance", price)}
+    return BookTable(pd.DataFrame.from_dict(rows, orient="index", dtype=object), digits)

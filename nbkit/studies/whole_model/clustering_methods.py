@@ -11,11 +11,10 @@ from nbkit.atlas.atlas import Atlas
 from nbkit.method.clusters import feature_clusters
 from nbkit.method.embeddings import EMBEDDING_NAMES
 from nbkit.method.metrics import adjusted_rand_index, polysemanticity_from_distances
-from nbkit.studies.shared.populations import has_examples
+from nbkit.studies.shared.populations import ENOUGH_EXAMPLES, has_examples
+from nbkit.studies.shared.table import BookTable
 
 COMPARED_METHODS = ("average", "scc")
-ENOUGH_TO_DRAW = 10
-"""Examples that a neuron needs to be drawn."""
 
 
 def compare_methods(
@@ -28,9 +27,9 @@ def compare_methods(
         method its `<method>_clusters`, `<method>_silhouette` and `<method>_seconds`, distances included.
 
     Raises:
-        NbkitError: if no neuron has ten examples.
+        NbkitError: if no neuron has `ENOUGH_EXAMPLES` examples.
     """
-    table = atlas.neurons[has_examples(atlas, ENOUGH_TO_DRAW)]
+    table = atlas.neurons[has_examples(atlas, ENOUGH_EXAMPLES)]
     drawn = table.sample(min(n_neurons, len(table)), random_state=seed).sort_index()
     rows = []
     places = list(zip(drawn["layer"], drawn["index"], strict=True))
@@ -52,17 +51,23 @@ def compare_methods(
     return pd.DataFrame(rows)
 
 
-def summarize_methods(table: pd.DataFrame) -> pd.DataFrame:
-    """Means over the sampled neurons, a column per embedding space, and the ratio of the methods' total times."""
+def summarize_methods(table: pd.DataFrame) -> BookTable:
+    """Means over the sampled neurons, a column per embedding space, and the ratio of the methods' total times.
+
+    A silhouette is the mean over the neurons for which both methods have one, which needs two clusters.
+    """
     columns = {}
     for kind, group in table.groupby("kind", sort=False):
+        both = group.dropna(subset=[f"{method}_silhouette" for method in COMPARED_METHODS])
         columns[EMBEDDING_NAMES[str(kind)]] = {
+            "neurons": len(group),
             "agreement (adjusted Rand index)": group["agreement"].mean(),
             "share with the same partition": (group["agreement"] == 1).mean(),
             "clusters, agglomerative": group["average_clusters"].mean(),
             "clusters, SCC": group["scc_clusters"].mean(),
-            "silhouette, agglomerative": group["average_silhouette"].mean(),
-            "silhouette, SCC": group["scc_silhouette"].mean(),
+            "silhouette, agglomerative": both["average_silhouette"].mean(),
+            "silhouette, SCC": both["scc_silhouette"].mean(),
+            "neurons with a silhouette": len(both),
             "SCC time / agglomerative time": group["scc_seconds"].sum() / group["average_seconds"].sum(),
         }
-    return pd.DataFrame(columns)
+    return BookTable(pd.DataFrame(columns, dtype=object))

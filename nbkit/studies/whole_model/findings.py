@@ -8,16 +8,18 @@ import pandas as pd
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.features.showcase import extremes as extreme_neurons
-from nbkit.features.showcase import key_words
 from nbkit.method.metrics import METRIC_TITLES
-from nbkit.studies.shared.populations import ENOUGH_EXAMPLES
+from nbkit.studies.shared.behaviors import key_tokens
+from nbkit.studies.shared.populations import ENOUGH_EXAMPLES, scanned, with_enough
+from nbkit.studies.shared.quantity import Quantity
+from nbkit.studies.shared.table import BookTable
 
 
 @dataclass(frozen=True)
 class ExampleCounts:
     """How many dataset examples the neurons have."""
 
-    n_neurons: int
+    n_neurons: Quantity[int]
     n_layers: int
     none: float
     """Share of the neurons without an example."""
@@ -25,8 +27,10 @@ class ExampleCounts:
     """Share with a single one."""
     at_least: int
     """Examples that are enough to count in statements about how behaviors are distributed."""
+    n_enough: Quantity[int]
+    """Neurons with so many."""
     enough: float
-    """Share with so many."""
+    """Their share."""
     most: int
     """Examples that are kept."""
     all_kept: float
@@ -39,29 +43,31 @@ def example_counts(atlas: Atlas) -> ExampleCounts:
     """How many examples the neurons have, over all scanned layers."""
     n, most = atlas.neurons["n_examples"], atlas.manifest.max_examples
     return ExampleCounts(
-        n_neurons=len(n),
+        n_neurons=scanned(atlas),
         n_layers=len(atlas.layers),
         none=float((n == 0).mean()),
         one=float((n == 1).mean()),
         at_least=ENOUGH_EXAMPLES,
-        enough=float((n >= ENOUGH_EXAMPLES).mean()),
+        n_enough=with_enough(atlas),
+        enough=with_enough(atlas).value / len(n),
         most=most,
         all_kept=float((n == most).mean()),
         median=float(n.median()),
     )
 
 
-def extremes(atlas: Atlas) -> pd.DataFrame:
-    """The neurons at both ends, with their key tokens."""
+def extremes(atlas: Atlas) -> BookTable:
+    """The neurons at both ends, with their key tokens: a group of rows for each end."""
     table = extreme_neurons(atlas)
     neurons = [atlas.neuron(int(layer), int(i)) for layer, i in zip(table["layer"], table["index"], strict=True)]
-    return pd.DataFrame(
+    names = [f"L{neuron.layer} N{neuron.index}" for neuron in neurons]
+    cells = pd.DataFrame(
         {
-            "": table["extreme"].where(~table["extreme"].duplicated(), ""),
-            "neuron": [f"L{neuron.layer} N{neuron.index}" for neuron in neurons],
-            "examples": table["n_examples"],
-            METRIC_TITLES["n_clusters"]: table["n_clusters"].astype(int),
-            METRIC_TITLES["mean_distance"]: table["mean_distance"].round(3),
-            "most frequent key tokens": [key_words(neuron, 4) for neuron in neurons],
-        }
-    ).set_index("")
+            "examples": table["n_examples"].tolist(),
+            METRIC_TITLES["n_clusters"]: table["n_clusters"].astype(int).tolist(),
+            METRIC_TITLES["mean_distance"]: table["mean_distance"].tolist(),
+            "most frequent key tokens": [key_tokens(neuron.snippets) for neuron in neurons],
+        },
+        index=pd.MultiIndex.from_arrays([table["extreme"], names]),
+    )
+    return BookTable(cells)

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from nbkit.errors import NbkitError
 from nbkit.sae.autoencoder import SparseAutoencoder
-from nbkit.sae.evaluation import measure
+from tests.examples.evaluated import evaluated
 from tests.examples.foreign_saes import D_IN, D_OUT, Weights, check, inputs, random, reference, thresholds, weights
 
 load = SparseAutoencoder.load
@@ -53,7 +53,7 @@ def test_autoencoders(name: str, tmp_path: Path) -> None:
     for place in (folder, folder / "params.npz"):
         sae = load(place)
         check(sae, inputs(), expected(weights()))
-        measure(sae, inputs(), inputs())
+        evaluated(sae, inputs(), inputs())
 
 
 @pytest.mark.parametrize("d_out", [D_IN, D_OUT])
@@ -62,7 +62,7 @@ def test_transcoders(d_out: int, tmp_path: Path) -> None:
     sae = load(write_npz(folder, weights(d_out) | {"threshold": thresholds()}))
     check(sae, inputs(), expected(weights(d_out)))
     with pytest.raises(NbkitError, match="This is a transcoder"):
-        measure(sae, inputs(), inputs())
+        evaluated(sae, inputs(), inputs())
 
 
 def test_a_pickle_in_an_npz_does_not_run(tmp_path: Path) -> None:
