@@ -35,11 +35,11 @@ def write_neuron_links(folder: Path, pages: Path, atlas: Atlas | None) -> None:
             "d_mlp": atlas.manifest.d_mlp,
             "per_medoid_shard": PER_MEDOID_SHARD,
         }
-        links = scoped(module_text("atlas/neuron-links.js"), "linkNeurons")
+        links = scoped(module_text("atlas/neuron-links.js"), "{ linkNeurons }")
         here = 'new URL(".", document.currentScript.src).href'
         start = f'document.addEventListener("DOMContentLoaded", linkNeurons.bind(null, {json.dumps(facts)}, {here}));'
         script = f"{{\n{links}{start}\n}}\n"
-        card = scoped(module_text("atlas/neuron-card.js"), "neuronCard")
+        card = scoped(module_text("atlas/neuron-card.js"), "{ neuronCard }")
         (folder / CARD).write_text(f"{{\n{card}window.nbkitNeuronCard = neuronCard;\n}}\n", encoding="utf-8")
         style = style_text("shared/explorer.css", "atlas/neuron-card.css")
         (folder / CARD_STYLE).write_text(style, encoding="utf-8")

@@ -55,20 +55,14 @@ def test_similar_features_are_told_beside_chance_and_lead_to_their_neurons(
         for kind in sorted(neighbor_kinds(atlas), key=lambda kind: kind == usual):
             view.get_by_label("Similar features by").select_option(kind)
             near = neighbors_of(atlas, kind, progress=False)
-            found = [
-                (int(f), c, s)
-                for s in (0, 1)
-                for f, c in zip(near.feature[number, s], near.cosine[number, s])
-                if f >= 0
-            ]
+            both = [zip(near.feature[number, scope], near.cosine[number, scope], strict=True) for scope in (0, 1)]
+            found = [(int(f), cosine, scope) for scope in (0, 1) for f, cosine in both[scope] if f >= 0]
             names = [features.loc[f] for f, _, _ in found]
             texts = [f"L{n['layer']} N{n['index']} · cluster {n['place'] + 1}" for n in names]
             expect(similar.locator("li .nk-link:first-child")).to_have_text(texts)
             lines = similar.locator("li .nk-about").all_inner_texts()
             for line, (_, cosine, scope) in zip(lines, found, strict=True):
-                told = re.fullmatch(
-                    r"cosine (-?\d\.\d\d), (?:closer than ([\d.]+)%|no closer than half) of random pairs", line
-                )
+                told = re.fullmatch(CHANCE, line)
                 assert told and float(told[1]) == pytest.approx(cosine, abs=0.0076)
                 below = near.random[atlas.layers.index(int(row["layer"])), scope] < float(told[1])
                 margins = np.abs(near.random[atlas.layers.index(int(row["layer"])), scope] - cosine)

@@ -74,7 +74,7 @@ class AtlasState {
   }
 
   get threshold() {
-    return this.model.get("threshold");
+    return this.model.get("threshold") ?? CUT; // a page need not say
   }
 
   /** Open a neuron. `look`: "pane" to bring it into sight, "focus" to go there as well; `cluster` (from 1) lets one of
