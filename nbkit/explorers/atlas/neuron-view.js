@@ -1,14 +1,16 @@
 // One neuron of an atlas: its metrics, how strongly and on what it answers, what it writes, and its feature clusters.
 
+import { activationHistogram } from "./activation-histogram.js";
 import { featureNodes, SCOPES } from "./atlas-data.js";
 import { CUT } from "./atlas-links.js";
 import { fixed } from "../shared/axis.js";
 import { barList } from "../shared/bars.js";
 import { ClusterView } from "../shared/cluster-view.js";
 import { button, element } from "../shared/elements.js";
-import { exampleBand, levelBars, levelExamples } from "./levels.js";
+import { exampleBand, levelExamples } from "./levels.js";
 import { copyText, neuronAsJson, neuronAsText, saveFile } from "./neuron-export.js";
 import { count, number } from "../shared/snippets.js";
+import { wordChip } from "../shared/word.js";
 
 const NO_EXAMPLES = "No context of this corpus activates the neuron enough: it has no examples and no clusters.";
 const NOT_FINITE = "Activations of this neuron are not finite: it has no examples and no clusters.";
@@ -87,14 +89,14 @@ export class NeuronView {
     const { levels, effects } = this.data;
     const parts = [];
     if (levels.length) {
-      const below = "Contexts by their highest activation; lengths are logarithmic.";
-      parts.push(part("How strongly it answers", levelBars(levels), element("p", { class: "nk-about" }, [below])));
+      const from = this.data.max * this.explorer.overview.threshold;
+      parts.push(part("How strongly it answers", activationHistogram(levels, from)));
     }
     if (effects) {
       const all = [...effects.promoted, ...effects.suppressed].map(([, effect]) => Math.abs(effect));
       const bars = (rows, name) =>
         barList(
-          rows.map(([token, effect]) => [element("code", { class: "nk-word", dir: "auto" }, [token]), effect, fixed(effect, 2)]),
+          rows.map(([token, effect]) => [wordChip(token), effect, fixed(effect, 2)]),
           { name, largest: Math.max(...all) },
         );
       parts.push(part("Tokens it promotes", bars(effects.promoted, "Tokens it promotes")));
@@ -186,7 +188,7 @@ export class NeuronView {
     const rows = found.map(([feature, cosine]) =>
       element("li", {}, [
         this.explorer.featureLink(feature, features),
-        element("code", { class: "nk-word", dir: "auto" }, [features.word(feature)]),
+        wordChip(features.word(feature)),
         element("span", { class: "nk-value" }, [cosine.toFixed(2)]),
       ]),
     );
