@@ -19,10 +19,10 @@ def evaluate(module: str, script: str, data: object) -> Any:
 
 
 PLACES = [
-    {"layer": 7, "index": 123, "threshold": 0.5, "cluster": None, "shade": "activation", "kind": 0},
-    {"layer": 0, "index": 0, "threshold": 0.42, "cluster": None, "shade": "activation", "kind": 0},
-    {"layer": 29, "index": 1535, "threshold": 1, "cluster": 12, "shade": "importance", "kind": 1},
-    {"layer": 3, "index": 7, "threshold": 0.01, "cluster": 1, "shade": "activation", "kind": 0},
+    {"layer": 7, "index": 123, "threshold": 0.5, "cluster": None, "shade": "activation", "kind": None},
+    {"layer": 0, "index": 0, "threshold": 0.42, "cluster": None, "shade": "activation", "kind": None},
+    {"layer": 29, "index": 1535, "threshold": 1, "cluster": 12, "shade": "importance", "kind": "pre_mlp"},
+    {"layer": 3, "index": 7, "threshold": 0.01, "cluster": 1, "shade": "activation", "kind": None},
 ]
 
 
@@ -39,6 +39,7 @@ def test_an_address_names_its_place() -> None:
 
 def test_an_address_keeps_what_was_asked() -> None:
     asked = {"metric": "max_distance", "order": "smallest", "silhouette": "0.4..", "find": "R&D = 100% a+b <b>"}
+    asked |= {"with": "L3N5", "view": "card"}
     address = evaluate(
         "atlas/atlas-links.js", "return addressOf(data.place, data.asked);", {"place": PLACES[2], "asked": asked}
     )

@@ -3,6 +3,8 @@
 
 import { Features, neuronData, Overview, similarFeatures } from "./atlas-data.js";
 import { addressOf, askedIn, CUT, placeIn } from "./atlas-links.js";
+import { Beside } from "./beside.js";
+import { CardView, frameText } from "./card-view.js";
 import { Detail } from "./detail.js";
 import { button, consume, element } from "../shared/elements.js";
 import { Finder } from "./finder.js";
@@ -21,7 +23,7 @@ class AtlasState {
   constructor(model, store, overview, vocabulary, linked) {
     Object.assign(this, { model, store, overview, vocabulary });
     this.linked = !store.live; // in a book the address follows; JupyterLab's address is its own
-    this.place = { shade: linked?.shade ?? "activation", cluster: linked?.cluster ?? null, kind: linked?.kind ?? 0 };
+    this.place = { shade: linked?.shade ?? "activation", cluster: linked?.cluster ?? null, kind: linked?.kind ?? null };
     this.look = linked ? "page" : false; // who came by a link sees what it names
     this.trail = []; // the neurons that were open before
     this.written = location.hash;
@@ -34,6 +36,7 @@ class AtlasState {
     this.finder = new Finder(this);
     this.choice = new NeuronChoice(this);
     this.detail = new Detail(this);
+    this.beside = new Beside(this);
     this.master = element("section", { class: "nk-master", "aria-label": "Find neurons" }, [
       this.finder.form,
       this.finder.root,
@@ -45,6 +48,7 @@ class AtlasState {
       button({ class: "nk-button nk-skip" }, ["Skip to the open neuron"], () => this.enter()),
       element("div", { class: "nk-panes" }, [this.master, this.detail.root]),
     ]);
+    this.card = new CardView(this.root, overview);
     this.root.addEventListener("keydown", (event) => this.press(event));
     this.root.dataset.pane = linked ? "detail" : "list";
     if (linked) this.take(location.hash);
@@ -70,7 +74,7 @@ class AtlasState {
   }
 
   get threshold() {
-    return this.model.get("threshold");
+    return this.model.get("threshold") ?? CUT; // a page need not say
   }
 
   /** Open a neuron. `look`: "pane" to bring it into sight, "focus" to go there as well; `cluster` (from 1) lets one of
@@ -124,6 +128,7 @@ class AtlasState {
     this.place.shade = shade;
     this.write(false);
     this.view?.follow(this.place);
+    this.beside.follow();
     if (shade === "importance") this.weigh();
   }
 
@@ -131,6 +136,13 @@ class AtlasState {
     this.place.kind = kind;
     this.write(false);
     this.view?.follow(this.place);
+    this.beside.follow();
+  }
+
+  /** Keep a neuron beside the open one. */
+  besides(row) {
+    this.beside.ask(row);
+    this.detail.reveal(this.beside.root);
   }
 
   chose(number) {
@@ -170,9 +182,10 @@ class AtlasState {
       const shard = await this.store.get(`neurons-${this.overview.shardOf(row)}`);
       if (row !== this.row) return; // another one was opened meanwhile
       this.view = new NeuronView(this, row, neuronData(shard, row % this.overview.per_shard, this.vocabulary));
-      this.detail.neuron.replaceChildren(this.view.root);
+      this.detail.neuron.replaceChildren(this.view.root, this.beside.root);
       this.view.follow(this.place);
       this.view.draw();
+      this.beside.follow();
       if (!fresh && this.detail.apart) this.detail.reveal(this.view.chosenCard() ?? this.detail.neuron);
       this.lookAt();
       if (this.place.shade === "importance") this.weigh();
@@ -255,8 +268,14 @@ class AtlasState {
 
   address() {
     const [layer, index] = [this.model.get("layer"), this.model.get("neuron")];
-    const asked = { ...this.choice.asked, ...this.finder.asked };
+    const asked = { ...this.choice.asked, ...this.finder.asked, ...this.beside.asked, ...this.card.asked };
     return addressOf({ layer, index, threshold: this.threshold, ...this.place }, asked);
+  }
+
+  /** A frame with the open neuron, for another page. */
+  frameText() {
+    const place = { layer: this.model.get("layer"), index: this.model.get("neuron"), threshold: this.threshold, ...this.place };
+    return frameText(new URL(addressOf(place, { view: "card" }), location.href).href, this.overview.name(this.row));
   }
 
   /** Follow the address: the reader came by a link, or went back. */
@@ -278,6 +297,8 @@ class AtlasState {
     const asked = askedIn(address);
     this.choice.take(asked);
     this.finder.take(asked);
+    this.beside.take(asked);
+    this.card.take(asked);
   }
 
   linkText() {
@@ -292,12 +313,13 @@ class AtlasState {
     return new Features(await this.store.get("features"), this.vocabulary.tokens);
   }
 
-  /** The features that are similar to one of a neuron's, for each scope, and all features. */
+  /** The features that are similar to one of a neuron's, for each scope; all features; and the place of the kind. */
   async similar(row, place) {
     const name = `similar-${this.overview.shardOf(row)}`;
     const [shard, features] = await Promise.all([this.store.get(name), this.features()]);
     const first = features.starts[row - (row % this.overview.per_shard)];
-    return [similarFeatures(shard, this.place.kind, features.starts[row] + place - first), features];
+    const kind = this.overview.kindOf(this.place.kind);
+    return { found: similarFeatures(shard, kind, features.starts[row] + place - first), features, kind };
   }
 
   /** A link to a feature of another neuron. */
@@ -353,6 +375,7 @@ async function render({ model, el }) {
     state.glance.draw();
     state.choice.list.choose();
     state.view?.draw();
+    state.beside.draw();
   });
   const repaint = new MutationObserver(() => state.glance.draw(true));
   for (const part of [state.master, state.detail.root, state.choice.list.root]) resized.observe(part);
@@ -365,6 +388,7 @@ async function render({ model, el }) {
     repaint.disconnect();
     for (const name of ["layer", "neuron", "threshold"]) model.off(`change:${name}`, follow);
     window.removeEventListener("hashchange", readAddress);
+    state.beside.close();
     store.close();
   };
 }

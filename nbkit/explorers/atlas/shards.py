@@ -17,12 +17,14 @@ from nbkit.atlas.pieces import pieces
 from nbkit.atlas.snippets import display_token
 from nbkit.atlas.token_bytes import LONE
 from nbkit.errors import NbkitError
+from nbkit.explorers.atlas.likeness import likeness_of
 from nbkit.explorers.atlas.medoid_shard import medoid_arrays
 from nbkit.explorers.atlas.neuron_shard import Importance, Text, neuron_arrays, rounded
 from nbkit.explorers.shared.packing import Layout, pack
 from nbkit.features import showcase
+from nbkit.features.agreement import agreement_of
 from nbkit.features.importance import kept_importance
-from nbkit.features.neighbors import Neighbors, neighbors_of
+from nbkit.features.neighbors import Neighbors, neighbor_kinds, neighbors_of
 from nbkit.features.phrases import phrases_of
 from nbkit.features.table import features_of
 from nbkit.method.metrics import METRIC_TITLES
@@ -59,7 +61,6 @@ class AtlasShards:
 
     def __init__(self, atlas: Atlas) -> None:
         self.atlas = atlas
-        self.kinds = [atlas.manifest.embedding, "pre_mlp"]
         self.n_neurons = len(atlas.layers) * atlas.manifest.d_mlp
 
     def names(self) -> list[str]:
@@ -116,7 +117,7 @@ class AtlasShards:
             "threshold": manifest.threshold,
             "max_examples": manifest.max_examples,
             "embedding": manifest.embedding,
-            "kinds": self.kinds,
+            **likeness_of(self.atlas),
             "length": manifest.length,
             "n_features": len(self.features),
             "metrics": sorted(described, key=lambda metric: list(table.columns).index(str(metric["name"]))),
@@ -214,7 +215,7 @@ class AtlasShards:
     @cached_property
     def neighbors(self) -> list[Neighbors]:
         """Similar features, by the default embedding and by the vector that it is made of."""
-        return [neighbors_of(self.atlas, kind, progress=False) for kind in self.kinds]
+        return [neighbors_of(self.atlas, kind, progress=False) for kind in neighbor_kinds(self.atlas)]
 
     @cached_property
     def phrases(self) -> pd.DataFrame:
@@ -245,8 +246,7 @@ def make_parts(atlas: Atlas, progress: bool = True) -> None:
     """Make what the shards are made from, if it is not in the atlas's folder yet; with progress bars."""
     atlas.metrics("pre_mlp", progress)  # some of the featured neurons are chosen by it
     features_of(atlas, progress)
-    for kind in dict.fromkeys((atlas.manifest.embedding, "pre_mlp")):
-        neighbors_of(atlas, kind, progress)
+    agreement_of(atlas, progress)  # and the neighbors that it is about
     phrases_of(atlas, progress)
 
 
