@@ -39,7 +39,7 @@ export class Beside {
   /** The reader asks for another second neuron; null for none. */
   ask(row) {
     this.show(row);
-    this.explorer.write(false);
+    this.explorer.address.write(false);
   }
 
   async show(row) {

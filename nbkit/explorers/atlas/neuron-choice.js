@@ -50,7 +50,7 @@ export class NeuronChoice {
   ask(how = {}) {
     Object.assign(this, how);
     this.select();
-    this.explorer.writeSoon();
+    this.explorer.address.writeSoon();
   }
 
   /** The reader is moving a thumb: follow once a frame. */

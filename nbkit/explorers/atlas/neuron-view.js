@@ -40,8 +40,8 @@ export class NeuronView {
       element("div", { class: "nk-tools" }, [this.title, ...(actions ?? this.makeActions()), this.said]),
       ...this.makeReason(),
       this.makeTiles(),
-      this.makePlots(),
       ...(data.clustered ? this.makeClusters() : this.makeUnclustered()),
+      this.makePlots(),
     ]);
   }
 
@@ -53,10 +53,10 @@ export class NeuronView {
     const link = explorer.linked ? "Copy link" : "Copy as code";
     const file = `${explorer.overview.name(this.row).replace(" ", "")}.json`;
     return [
-      button({ class: "nk-button" }, [link], tell(() => explorer.linkText(), "Copied.")),
+      button({ class: "nk-button" }, [link], tell(() => explorer.address.link, "Copied.")),
       button({ class: "nk-button" }, ["Copy as text"], tell(() => neuronAsText(this), "Copied.")),
       button({ class: "nk-button" }, ["Download JSON"], () => saveFile(file, neuronAsJson(this))),
-      ...(explorer.linked ? [button({ class: "nk-button" }, ["Copy frame"], tell(() => explorer.frameText(), "Copied: paste it into a page."))] : []),
+      ...(explorer.linked ? [button({ class: "nk-button" }, ["Copy frame"], tell(() => explorer.address.frame, "Copied: paste it into a page."))] : []),
       button({ class: "nk-button" }, ["Keep beside"], () => explorer.besides(this.row)),
     ];
   }
@@ -202,6 +202,24 @@ export class NeuronView {
     this.remark();
     const node = this.clusters.clusters[cluster - 1] ?? null;
     if (node !== this.clusters.chosen) this.clusters.choose(node);
+  }
+
+  /** Ask a kernel that has the model for the importance of the examples that have none yet. */
+  async weigh() {
+    const { data, explorer, row } = this;
+    if (!data.clustered || !explorer.store.live || !explorer.model.get("live_importance")) return;
+    const examples = Array.from({ length: data.n }, (_, i) => i).filter((i) => !data.importance.has(i));
+    if (!examples.length) return;
+    this.said.textContent = "Computing token importance …";
+    try {
+      const { values } = await explorer.store.ask({ kind: "importance", row, examples });
+      examples.forEach((example, i) => data.importance.set(example, values[i]));
+      this.said.textContent = "";
+      this.clusters.shade();
+      this.remark();
+    } catch (error) {
+      this.said.textContent = `Token importance: ${error.message}.`;
+    }
   }
 
   /** The card of the cluster that stands out, if one does. */
