@@ -19,7 +19,7 @@ NAN = math.nan
 
 def column(*cells: object, **options: Any) -> BookTable:
     """A table of one column `x`."""
-    return BookTable(pd.DataFrame({"x": pd.Series(cells, dtype=object)}).rename(index=str), **options)
+    return BookTable("a-table", pd.DataFrame({"x": pd.Series(cells, dtype=object)}).rename(index=str), **options)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_decimal_points_stand_below_each_other_and_uncertainty_in_a_cell_of_its_
 
 def test_words_and_groups_of_rows() -> None:
     index = pd.MultiIndex.from_tuples([("first", "a"), ("first", "b"), ("second", "a")])
-    html = BookTable(pd.DataFrame({"x": ["p", "q", "r"]}, index=index))._repr_html_()
+    html = BookTable("a-table", pd.DataFrame({"x": ["p", "q", "r"]}, index=index))._repr_html_()
     assert seen(html) == [["", "x"], ["first"], ["a", "p"], ["b", "q"], ["second"], ["a", "r"]]
     assert (
         '<td class="words">p</td>' in html and '<tr class="group"><th scope="rowgroup" colspan="2">first</th>' in html
@@ -105,7 +105,7 @@ def test_words_and_groups_of_rows() -> None:
 def test_text_is_no_markup() -> None:
     hostile = "<script>"
     cells = {hostile: [hostile, Excerpt(hostile, hostile, hostile), Quantity(hostile, hostile)]}
-    html = BookTable(pd.DataFrame(cells, index=[hostile] * 3))._repr_html_()
+    html = BookTable("a-table", pd.DataFrame(cells, index=[hostile] * 3))._repr_html_()
     assert hostile not in html and html.count("&lt;script&gt;") == 10
     assert "<b>&lt;script&gt;</b>" in html
 
@@ -117,7 +117,7 @@ def test_a_quantity_carries_its_name_and_whole_value() -> None:
 
 def test_the_data_are_the_numbers_unrounded() -> None:
     cells = {"a": [Quantity("n", Estimate(0.5, 0.4, 0.6)), 1 / 3], "b": [Spread(1.0, 0.25), "words"]}
-    data = BookTable(pd.DataFrame(cells, index=["x", "y"])).data
+    data = BookTable("a-table", pd.DataFrame(cells, index=["x", "y"])).data
     assert list(data) == ["a", "a low", "a high", "b", "b deviation"]
     assert data["a"].tolist() == [0.5, 1 / 3] and data["b"].tolist() == [1.0, "words"]
     assert data.loc["x", "a low"] == 0.4 and np.isnan(data.loc["y", "a low"])

@@ -122,7 +122,9 @@ def explanations_table(explanations: Sequence[Explained]) -> BookTable:
     rows = {
         e.name: {"experiment": e.experiment, "of the saving / %": e.share, "so it carries": e.carries} for e in asked
     }
-    return BookTable(pd.DataFrame.from_dict(rows, orient="index", dtype=object), {"of the saving / %": 0})
+    return BookTable(
+        "explanations", pd.DataFrame.from_dict(rows, orient="index", dtype=object), {"of the saving / %": 0}
+    )
 
 
 def chain_holds(explanations: Sequence[Explained]) -> bool:

@@ -84,7 +84,7 @@ def dead_table(found: DeadLatents) -> BookTable:
                 "MSE": found.mean(name, "mse"),
             }
     digits = {"dead / %": 1, "of the saving / %": 0, "L0 / %": 1}
-    return BookTable(pd.DataFrame.from_dict(rows, orient="index", dtype=object), digits)
+    return BookTable("dead-latents", pd.DataFrame.from_dict(rows, orient="index", dtype=object), digits)
 
 
 def saving(found: DeadLatents) -> Saving:

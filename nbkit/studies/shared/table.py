@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nbkit.figures.data_link import data_link
 from nbkit.studies.shared.estimate import UNDEFINED, Difference, Estimate, Spread, plain, signed
 from nbkit.studies.shared.quantity import Quantity
 
@@ -57,6 +58,8 @@ class BookTable:
     stands muted beside it, and not at all where it is nothing.
     """
 
+    name: str
+    """Of the file of its data, without an ending."""
     cells: pd.DataFrame
     """What the cells hold: numbers, `Estimate`, `Difference` (with its sign), `Spread`, `Printed`, `Range`, one of
     these as a `Quantity`, words, or an `Excerpt`; None and NaN are a dash. With two levels of row titles the first
@@ -86,7 +89,15 @@ class BookTable:
         return pd.DataFrame(columns, index=self.cells.index)
 
     def _repr_html_(self) -> str:
-        return f'<div class="nbkit-table"><table>{self._head()}<tbody>{"".join(self._body())}</tbody></table></div>'
+        table = f"<table>{self._head()}<tbody>{''.join(self._body())}</tbody></table>"
+        return f'<div class="nbkit-table">{table}</div>{data_link({"": self._with_titles}, self.name, "table")}'
+
+    @property
+    def _with_titles(self) -> pd.DataFrame:
+        """The data with the titles of the rows as columns."""
+        data = self.data
+        titles = ["group", "row"] if data.index.nlevels > 1 else ["row"]
+        return data.rename_axis(index=titles).reset_index()
 
     def __repr__(self) -> str:
         return self.written.to_string()
