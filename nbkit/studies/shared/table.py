@@ -90,14 +90,9 @@ class BookTable:
 
     def _repr_html_(self) -> str:
         table = f"<table>{self._head()}<tbody>{''.join(self._body())}</tbody></table>"
-        return f'<div class="nbkit-table">{table}</div>{data_link({"": self._with_titles}, self.name, "table")}'
-
-    @property
-    def _with_titles(self) -> pd.DataFrame:
-        """The data with the titles of the rows as columns."""
-        data = self.data
-        titles = ["group", "row"] if data.index.nlevels > 1 else ["row"]
-        return data.rename_axis(index=titles).reset_index()
+        titles = ["group", "row"][-self.cells.index.nlevels :]
+        link = data_link({"": self.data.reset_index(names=titles)}, self.name, "table")
+        return f'<div class="nbkit-table">{table}</div>{link}'
 
     def __repr__(self) -> str:
         return self.written.to_string()
