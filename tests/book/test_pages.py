@@ -27,6 +27,7 @@ MOST_BYTES = {
     "AtlasExplorer": 150_000,  # what it shows comes from files
     "DendrogramExplorer": 150_000,
     "LatentExplorer": 3_000_000,
+    "LiveNeuron": 100_000,
     "ParetoExplorer": 120_000,
 }
 """Of a page with explorers: for itself, and for each of them."""
