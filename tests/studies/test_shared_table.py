@@ -61,8 +61,8 @@ def test_a_cell_reads(cell: object, text: str) -> None:
 
 
 def test_a_column_has_one_number_of_decimals_which_are_as_many_as_it_needs() -> None:
-    wide, narrow = Estimate(0.5, 0.3, 0.7), Estimate(0.25, 0.2497, 0.2503)
-    assert column(wide, narrow).written["x"].tolist() == ["0.5000 [0.3000, 0.7000]", "0.2500 [0.2497, 0.2503]"]
+    wide, narrow = Estimate(0.5, 0.3, 0.7), Estimate(0.25, 0.249, 0.251)
+    assert column(wide, narrow).written["x"].tolist() == ["0.500 [0.300, 0.700]", "0.250 [0.249, 0.251]"]
     assert column(wide, narrow, digits={"x": 1}).written["x"].tolist() == ["0.5 [0.3, 0.7]", "0.2 [0.2, 0.3]"]
 
 

@@ -14,7 +14,7 @@ from nbkit.figures.data_link import data_link
 from nbkit.studies.shared.estimate import UNDEFINED, Difference, Estimate, Spread, plain, signed
 from nbkit.studies.shared.quantity import Quantity
 
-LEAST_DIGITS, MOST_DIGITS = 2, 4
+LEAST_DIGITS, MOST_DIGITS = 2, 3
 """Decimals of a column that names none: two, or as many as show that an interval is not nothing."""
 
 
