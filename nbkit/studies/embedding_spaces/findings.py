@@ -137,7 +137,7 @@ def table1_name(kind: str, metric: str, statistic: str) -> str:
 def paired_table(atlas: Atlas, min_examples: int = ENOUGH_EXAMPLES, seed: int = 0) -> BookTable:
     """Neuron embedding minus pre-MLP vector and minus control, neuron by neuron: a group of rows each.
 
-    Columns: the mean difference with its interval, the per cent of the neurons where it is above zero, exactly zero
+    Columns: the mean difference with its interval, the percent of the neurons where it is above zero, exactly zero
     (a tie) and below, and the neurons for which the metric is defined in both spaces.
     """
     rows: dict[tuple[str, str], dict[str, Any]] = {}

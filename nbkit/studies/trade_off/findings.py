@@ -120,7 +120,7 @@ class MatchedActivation:
 
     @property
     def largest_change(self) -> float:
-        """The largest difference of an independent measure, in per cent of its standard value."""
+        """The largest difference of an independent measure, in percent of its standard value."""
         mine = [self.measures[metric] for metric in of_kind("independent")]
         return max(100 * abs(m.difference.value / m.standard) for m in mine if m.standard)
 
