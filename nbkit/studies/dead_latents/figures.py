@@ -76,7 +76,7 @@ def dead_by_variant(found: DeadLatents) -> Figure:
         Line2D([], [], marker="o", color=color, markerfacecolor=face, linewidth=2.2, label=label)
         for label, color, face in looks
     ]
-    figure.legend(handles=handles, loc="outside uppercenter", ncols=2)
+    figure.legend(handles=handles, loc="outside upper center", ncols=2)
     figure.data = {"": pd.DataFrame(shown, columns=list(BY_VARIANT))}
     return figure
 
@@ -112,6 +112,6 @@ def dead_over_training(found: DeadLatents) -> Figure:
     handles, labels = left.get_legend_handles_labels()
     handles += [Line2D([], [], color=QUIET, linestyle=style) for style in ("-", ":")]
     labels += ["die in the standard run", "the others"]
-    figure.legend(handles, labels, loc="outside uppercenter", ncols=len(labels))
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
     figure.data = {"": pd.concat(shown, ignore_index=True)[["run", "step", *COURSE.values()]]} if shown else {}
     return figure

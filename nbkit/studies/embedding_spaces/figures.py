@@ -77,7 +77,7 @@ def table1_intervals(table: pd.DataFrame) -> Figure:
     marks.append(
         Line2D([], [], marker="o", markerfacecolor="none", color=INK, linestyle="", label=f"paper ({paper.MODEL})")
     )
-    figure.legend(handles=marks, loc="outside uppercenter", ncols=3)
+    figure.legend(handles=marks, loc="outside upper center", ncols=3)
     figure.data = {"": _shown(table[table["metric"].isin(metrics)], printed)}
     return figure
 

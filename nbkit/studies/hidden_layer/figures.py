@@ -88,7 +88,7 @@ def hidden_distributions(table: pd.DataFrame, seed: int = 0) -> Figure:
         ax.set_xlabel(SPACE_TITLES[metric])
         ax.tick_params(axis="y", length=0)
         ax.grid(visible=True, axis="x")
-    figure.legend(loc="outside uppercenter", ncols=len(WEIGHT_KINDS))
+    figure.legend(loc="outside upper center", ncols=len(WEIGHT_KINDS))
     named = table.replace({"images": IMAGE_KINDS, "weights": WEIGHT_KINDS})
     figure.data = {"": named[list(COLUMN_TITLES)].rename(columns=COLUMN_TITLES)}
     return figure

@@ -57,7 +57,7 @@ def settings_tried(found: Reproduction) -> Figure:
     ax.set_ylabel("ratio to the paper's row with the loss")
     ax.set_xticks(range(len(PAPER_COLUMNS)), short_titles(PAPER_COLUMNS))
     ax.grid(visible=True, axis="y")
-    figure.legend(handles.values(), handles.keys(), loc="outside uppercenter", ncols=2)
+    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=2)
     ratios = pd.DataFrame([ratios for _, ratios, _ in lines], columns=list(short_titles(PAPER_COLUMNS)))
     ratios.insert(0, "figures as a ratio to the paper's row with the loss", [label for label, *_ in lines])
     figure.data = {"": ratios}
@@ -90,7 +90,7 @@ def course_of_the_loss(found: Reproduction, course: pd.DataFrame) -> Figure:
         ax.set_ylabel(TABLE_COLUMNS[column].title)
         ax.set_ylim(bottom=0)
         ax.grid(visible=True)
-    figure.legend(handles.values(), handles.keys(), loc="outside uppercenter", ncols=3)
+    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=3)
     titles = {column: TABLE_COLUMNS[column].title for column in COURSE_COLUMNS}
     shown = course.assign(
         **{"λ₂": [found.configs[str(name)].ne for name in course["name"]]},

@@ -66,7 +66,7 @@ def trade_off_curves(table: pd.DataFrame, x: str = "l0", metrics: Sequence[str] 
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         ax.xaxis.set_minor_formatter(lambda *_: "")
     handles = [Line2D([], [], **_look(place, INK), label=loss_name(ne)) for place, ne in enumerate(levels)]  # type: ignore[arg-type]
-    figure.legend(handles=handles, loc="outside uppercenter", ncols=len(levels))
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(levels))
     lines = pd.concat(shown, ignore_index=True)
     figure.data = {"": lines[["autoencoder", "loss", SWEEP_MEASURES[x].title, "measure", *ESTIMATE]]}
     return figure
@@ -117,7 +117,7 @@ def matched_intervals(differences: Mapping[str, Matched], metrics: Sequence[str]
         Line2D([], [], marker=marker, color=color, linewidth=2.2, label=f"at equal {name}")
         for name, (marker, color, _) in looks.items()
     ]
-    figure.legend(handles=handles, loc="outside uppercenter", ncols=len(handles))
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     figure.data = {"": pd.DataFrame(shown)}
     return figure
 
