@@ -29,7 +29,7 @@ export class TreeView {
   draw() {
     const width = this.root.clientWidth;
     if (!width || width === this.width) return;
-    const focused = this.root.contains(document.activeElement);
+    const focused = this.root.contains(this.root.getRootNode().activeElement ?? null);
     this.width = width;
     this.height = this.heights[width < 480 ? 0 : 1];
     this.right = width - MARGIN.right;
