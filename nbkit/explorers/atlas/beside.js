@@ -6,6 +6,7 @@ import { inCommon } from "./comparison.js";
 import { button, element } from "../shared/elements.js";
 import { NeuronView } from "./neuron-view.js";
 import { count } from "../shared/snippets.js";
+import { wordChip } from "../shared/word.js";
 
 const WORDS = 6;
 
@@ -38,7 +39,7 @@ export class Beside {
   /** The reader asks for another second neuron; null for none. */
   ask(row) {
     this.show(row);
-    this.explorer.write(false);
+    this.explorer.address.write(false);
   }
 
   async show(row) {
@@ -97,7 +98,7 @@ export class Beside {
     const same = `${names} have ${places ? count(places, "example") : "no example"} at the same place of the text`;
     if (!words.length) return [`${same}, and no key word in common.`];
     const shown = words.slice(0, WORDS).flatMap(([word, a, b]) => [
-      element("code", { class: "nk-word", dir: "auto" }, [word]),
+      wordChip(word),
       element("span", { class: "nk-times" }, [`×${a}, ×${b}`]),
     ]);
     return [`${same}, and ${count(words.length, "key word")} in common: `, ...shown, ...(words.length > WORDS ? ["…"] : [])];

@@ -3,6 +3,7 @@
 import { SCOPES } from "./atlas-data.js";
 import { button, element, folded } from "../shared/elements.js";
 import { agreementOf, besideChance, lessSimilar } from "./likeness.js";
+import { wordChip } from "../shared/word.js";
 
 const COLUMNS = [
   { scope: "same", measure: "words", title: "key words shared, same layer" },
@@ -51,7 +52,7 @@ function scopeList(explorer, { row, scope, kind }, title, found, features) {
     return element("li", {}, [
       element("div", {}, [
         explorer.featureLink(feature, features),
-        element("code", { class: "nk-word", dir: "auto" }, [features.word(feature)]),
+        wordChip(features.word(feature)),
         beside,
       ]),
       element("div", { class: "nk-about" }, [
