@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +22,29 @@ EXPLORERS: dict[str, type[anywidget.AnyWidget]] = {name: getattr(explorers, name
 """By the names of their classes, which their files have too."""
 INLINE = 10_000
 """Characters up to which a text of the state stands on the page itself."""
+MODULE_END = """\
+export const mount = (element, state) => mountExplorer(render, element, state);
+export default { render: async ({ model, el }) => (await mountExplorer(render, el, model)).remove };
+"""
 EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
 DEFAULT_EXPORT = re.compile(r"^export default \{ render \};$", re.MULTILINE)
 
 
 def write_explorers(folder: Path, names: Iterable[str] = EXPLORERS) -> None:
-    """Write what pages load into `folder`, which is made if missing: of each explorer a script and its style.
+    """Write what pages load into `folder`, which is made if missing: of each explorer two scripts and its style.
 
-    `NAME.js` is a script that fills the places of `mount_point` once the page is there (load it with `defer`);
+    `NAME.js` fills the places of `mount_point` once the page is there (load it with `defer`). `NAME.mjs` is an ES
+    module for any other page: it exports `mount(element, state)`, and by default `{render}`, as anywidget's modules do.
     `NAME.css` is the style.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    mount = _scope(module_text("shared/mount.js"), "{ mountAll, mountExplorer }")
     for name in names:
         explorer = EXPLORERS[name]
-        mount = _scope(module_text("shared/mount.js"), "mountAll")
-        script = f"{{\n{mount}{_scope(str(explorer._esm), 'render')}mountAll({json.dumps(name)}, render);\n}}\n"
+        parts = mount + _scope(str(explorer._esm), "{ render }")
+        script = f"{{\n{parts}mountAll({json.dumps(name)}, render);\n}}\n"
         (folder / f"{name}.js").write_text(script, encoding="utf-8")
+        (folder / f"{name}.mjs").write_text(parts + MODULE_END, encoding="utf-8")
         (folder / f"{name}.css").write_text(str(explorer._css), encoding="utf-8")
 
 
@@ -58,9 +64,10 @@ def mount_point(name: str, state: Mapping[str, Any], folder: Path, address: str)
         if key in known:
             is_large = isinstance(value, bytes | memoryview) or (isinstance(value, str) and len(value) > INLINE)
             (large if is_large else small)[key] = value
-    file = f' data-file="{escape(address + _write_values(name, large, folder))}"' if large else ""
+    if large:
+        small["file"] = address + _write_values(name, large, folder)
     return (
-        f'<div class="nbkit-mount" data-explorer="{name}"{file}>'
+        f'<div class="nbkit-mount" data-explorer="{name}">'
         f'<script type="application/json">{page_json(small)}</script>'
         "<noscript>This explorer needs JavaScript.</noscript></div>"
     )
@@ -88,7 +95,7 @@ def _write_values(name: str, values: Mapping[str, Any], folder: Path) -> str:
     return file
 
 
-def _scope(module: str, name: str) -> str:
-    """A module of which one name is seen from outside, for a script."""
+def _scope(module: str, names: str) -> str:
+    """A module of which some names are seen from outside, for a script."""
     inside = EXPORT.sub("", DEFAULT_EXPORT.sub("", module))
-    return f"const {name} = (() => {{\n{inside}return {name};\n}})();\n"
+    return f"const {names} = (() => {{\n{inside}return {names};\n}})();\n"

@@ -44,6 +44,11 @@ EXPLORER: list[Cell] = [
         "ParetoExplorer(example_sweep())",
         [],
     ),
+    (
+        "code",
+        "from nbkit.explorers import LiveNeuron\nLiveNeuron(example_neuron(60, words=HOSTILE), threshold)",
+        [],
+    ),
 ]
 ATLAS: list[Cell] = [
     ("markdown", "# A model's neurons\n\n## All of them", []),  # a wide cell needs a page with sections

@@ -45,7 +45,7 @@ export class ParetoPlot {
   draw(again) {
     const width = this.root.clientWidth;
     if (!width || (width === this.width && !again)) return;
-    const focused = this.root.contains(document.activeElement);
+    const focused = this.root.contains(this.root.getRootNode().activeElement ?? null);
     this.width = width;
     this.height = Math.round(Math.min(Math.max(width * 0.6, 300), 460));
     const { explorer } = this;

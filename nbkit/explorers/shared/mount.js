@@ -4,19 +4,22 @@ import { fromScript } from "./data-script.js";
 import { element } from "./elements.js";
 import { unpack } from "./packing.js";
 
-/** What anywidget's model is to an explorer in JupyterLab. */
+/** What anywidget's model is to an explorer in JupyterLab.
+ * @param {Object<string, any>} state values by name
+ * @param {{get: (name: string) => any}} [given] has those that `state` lacks */
 export class PageModel {
-  constructor(state) {
+  constructor(state, given) {
     this.state = { ...state };
+    this.given = given;
     this.followers = new Map(); // by event, functions
   }
 
   get(name) {
-    return this.state[name];
+    return name in this.state ? this.state[name] : this.given?.get(name);
   }
 
   set(name, value) {
-    if (this.state[name] === value) return;
+    if (this.get(name) === value) return;
     this.state[name] = value;
     for (const follow of [...(this.followers.get(`change:${name}`) ?? [])]) follow();
   }
@@ -37,16 +40,20 @@ export class PageModel {
 
 /** Show an explorer in an element.
  * @param {(given: {model: PageModel, el: Element}) => any} render of the explorer
- * @param {Object<string, any>} state the values of the explorer by name
- * @param {string} [file] the address of a script that brings more of them
- * @returns {Promise<PageModel>} what is shown, to be followed and set */
-export async function mountExplorer(render, el, state, file) {
+ * @param {Object<string, any> | {get: (name: string) => any}} given its values by name, or what has them. One of them may
+ *   be `file`, the address of a script that brings more.
+ * @returns {Promise<{model: PageModel, remove: () => void}>} what is shown, to be followed and set */
+export async function mountExplorer(render, el, given) {
   try {
-    const model = new PageModel({ ...state, ...(file && (await valuesFrom(file))) });
-    await render({ model, el });
-    return model;
+    const isModel = typeof given.get === "function";
+    const file = isModel ? given.get("file") : given.file;
+    const values = file ? await valuesFrom(file) : {};
+    const model = isModel ? new PageModel(values, given) : new PageModel({ ...given, ...values });
+    const remove = await render({ model, el });
+    return { model, remove: () => (remove?.(), el.replaceChildren()) };
   } catch (error) {
-    el.append(element("p", { class: "nbkit-explorer nk-error", role: "alert" }, [`The explorer cannot be shown: ${error.message}.`]));
+    const said = `The explorer cannot be shown: ${error.message}.`;
+    el.append(element("p", { class: "nbkit-explorer nk-error", role: "alert" }, [said]));
     throw error;
   }
 }
@@ -61,7 +68,6 @@ async function valuesFrom(file) {
 /** Fill all places of the page that wait for an explorer of this name. */
 export function mountAll(name, render) {
   for (const el of document.querySelectorAll(`[data-explorer="${name}"]`)) {
-    const { textContent: state } = el.querySelector("script");
-    mountExplorer(render, el, JSON.parse(state), el.dataset.file).catch(console.error);
+    mountExplorer(render, el, JSON.parse(el.querySelector("script").textContent)).catch(console.error);
   }
 }
