@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nbkit.corpora import load_contexts as load_contexts
     from nbkit.errors import NbkitError as NbkitError
     from nbkit.explorers.explore import explore as explore
+    from nbkit.explorers.site.site import write_site as write_site
     from nbkit.features.neuronpedia import NeuronpediaExport as NeuronpediaExport
     from nbkit.features.neuronpedia import export_neuronpedia as export_neuronpedia
     from nbkit.method.clusters import FeatureClusters as FeatureClusters
@@ -64,6 +65,7 @@ _HOMES = {
     "open_atlas": "atlas.atlas",
     "polysemanticity": "method.metrics",
     "train_sae": "sae.training",
+    "write_site": "explorers.site.site",
 }
 
 __all__ = sorted(_HOMES)

@@ -1,4 +1,4 @@
-"""The command line: `nbkit fetch`, `nbkit atlas`, `nbkit neuronpedia`, `nbkit check`, `nbkit book`."""
+"""The command line: `nbkit fetch`, `nbkit atlas`, `nbkit site`, `nbkit neuronpedia`, `nbkit check`, `nbkit book`."""
 
 from __future__ import annotations
 
@@ -117,6 +117,22 @@ def atlas(
     loaded = load_contexts(corpus, language_model, length, limit, field, unique)
     built = build_atlas(language_model, loaded, out, config, table)
     typer.echo(printable(f"{built.path}: {built.summary}"))
+
+
+@app.command()
+def site(
+    folders: Annotated[
+        list[Path], typer.Argument(help="One atlas or two, and a new folder for the site.", metavar="ATLAS [ATLAS] OUT")
+    ],
+    archive: Annotated[bool, typer.Option("--zip", help="Also write the folder as a ZIP file beside it.")] = False,
+) -> None:
+    """Write the explorer of an atlas, or of two side by side, as static files that open anywhere."""
+    from nbkit.atlas.atlas import open_atlas
+    from nbkit.explorers.site.site import write_site
+
+    *atlases, out = folders
+    page = write_site([open_atlas(folder) for folder in atlases], out, archive)
+    typer.echo(printable(f"Open {page}" + (f", or hand over {page.parent}.zip" if archive else "")))
 
 
 @app.command()

@@ -108,7 +108,7 @@ def kept(tiny_model: Callable[[str], LanguageModel], tmp_path_factory: pytest.Te
         "features": of_atlas("features.parquet", features_of),
         "phrases": of_atlas("phrases.parquet", phrases_of),
         "importance": of_atlas("importance.safetensors", kept_importance),
-        "neighbors": of_atlas("neighbors-input.safetensors", lambda atlas: vars(neighbors_of(atlas, "input"))),
+        "neighbors": of_atlas("similar-input.safetensors", lambda atlas: vars(neighbors_of(atlas, "input"))),
         "checkpoint": Kept(folder / "sae/checkpoint.safetensors", restored),
         "autoencoder": Kept(folder / "sae/sae.safetensors", of_sae),
         "description": Kept(folder / "sae/cfg.json", of_sae),

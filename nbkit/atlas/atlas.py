@@ -9,8 +9,9 @@ layer-07.safetensors   of a layer the dataset examples and the strongest context
 neurons.parquet        one row per neuron, with the metrics of the default embedding
 metrics-<kind>.parquet the metrics in another embedding space, made when first asked for
 
-For the explorer, made when first asked for: features.parquet, neighbors-<kind>.safetensors, importance.safetensors,
-phrases.parquet, and shards/ (the modules of these names, and `nbkit.explorers.atlas.shard_files`).
+For the explorer, made when first asked for: features.parquet, similar-<kind>.safetensors, agreement.parquet,
+importance.safetensors, phrases.parquet, and shards/ (the modules of these names, `nbkit.features.neighbors`, and
+`nbkit.explorers.atlas.shard_files`).
 """
 
 from __future__ import annotations

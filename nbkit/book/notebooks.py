@@ -111,25 +111,39 @@ def _error_in(path: Path) -> str | None:
 
 
 def _make_presentable(path: Path, parameters: Parameters) -> None:
-    """Take the paths of this machine out of an executed notebook, which the book publishes, and show its parameters.
+    """Take the paths of this machine out of an executed notebook, which the book publishes, and fold its code away.
 
-    The cell that papermill injected joins the notebook's own parameters cell, folded away on the page: one cell then
-    says with which values the page was made, and defaults that were not used don't stand alone. Of a folder or file on
-    this machine it names the last part.
+    The cell that papermill injected joins the notebook's own parameters cell: one cell then says with which values the
+    page was made, and defaults that were not used don't stand alone. Of a folder or file on this machine it names the
+    last part.
     """
     notebook = nbformat.read(path, as_version=4)
     notebook.metadata.pop("papermill", None)
     tagged = {tag: cell for cell in notebook.cells for tag in cell.metadata.get("tags", [])}
     injected, own = tagged.get("injected-parameters"), tagged.get("parameters")
-    if own is not None:
-        if injected is not None:
-            source = PythonTranslator.codify(_without_places(dict(parameters)), "set by the profile")
-            own.source += "\n\n" + source.rstrip()
-            notebook.cells.remove(injected)
-        own.metadata.tags = [*own.metadata.tags, "hide-input"]
-        prompts = {"code_prompt_show": "Parameters of this page", "code_prompt_hide": "Hide the parameters"}
-        own.metadata["mystnb"] = prompts
+    if own is not None and injected is not None:
+        source = PythonTranslator.codify(_without_places(dict(parameters)), "set by the profile")
+        own.source += "\n\n" + source.rstrip()
+        notebook.cells.remove(injected)
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        if cell.cell_type == "code" and "remove-input" not in tags:
+            cell.metadata.tags = [*tags, "hide-input"]
+            label = _label(cell.source, tags)
+            prompts = {"code_prompt_show": label, "code_prompt_hide": label}
+            cell.metadata["mystnb"] = {**cell.metadata.get("mystnb", {}), **prompts}
     nbformat.write(notebook, path)
+
+
+def _label(source: str, tags: list[str]) -> str:
+    """What a folded cell is called on its page."""
+    if "parameters" in tags:
+        return "Parameters"
+    try:
+        statements = ast.parse(source).body
+    except SyntaxError:  # a magic
+        return "Code"
+    return "Imports" if all(isinstance(each, ast.Import | ast.ImportFrom) for each in statements) else "Code"
 
 
 def _without_places(value: Any) -> Any:

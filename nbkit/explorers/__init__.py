@@ -3,6 +3,7 @@
 from nbkit.explorers.atlas.atlas import AtlasExplorer
 from nbkit.explorers.dendrogram.dendrogram import DendrogramExplorer
 from nbkit.explorers.latent.latent import LatentExplorer
+from nbkit.explorers.live_neuron.live_neuron import LiveNeuron
 from nbkit.explorers.pareto.pareto import ParetoExplorer
 
-__all__ = ["AtlasExplorer", "DendrogramExplorer", "LatentExplorer", "ParetoExplorer"]
+__all__ = ["AtlasExplorer", "DendrogramExplorer", "LatentExplorer", "LiveNeuron", "ParetoExplorer"]

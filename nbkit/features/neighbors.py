@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.features.nearest import nearest
+from nbkit.features.random_pairs import SHARES, random_cosines
 from nbkit.features.table import features_of
 from nbkit.method.checks import have_direction, shown
 
@@ -27,6 +28,14 @@ class Neighbors:
     """Feature numbers (rows of `features_of`), the nearest first; -1 where there are no more."""
     cosine: Float[np.ndarray, "F 2 K"]
     """Cosine similarities of the medoids' embeddings; 0 where there are no more."""
+    random: Float[np.ndarray, "L 2 shares"]
+    """What to compare them with, for each of the atlas's L layers and both scopes: the cosines that `SHARES` of random
+    pairs of features stay below (see `random_cosines`); NaN where there is no pair."""
+
+
+def neighbor_kinds(atlas: Atlas) -> tuple[str, str]:
+    """The spaces in which neighbors are found: the atlas's default embedding, and the vector that it is made of."""
+    return atlas.manifest.embedding, "pre_mlp"
 
 
 def neighbors_of(atlas: Atlas, kind: str, progress: bool = True) -> Neighbors:
@@ -46,7 +55,7 @@ def neighbors_of(atlas: Atlas, kind: str, progress: bool = True) -> Neighbors:
         NbkitError: if it is another kind, the file can't be written, or there are so many features that it takes a
             library that is not installed.
     """
-    kinds = (atlas.manifest.embedding, "pre_mlp")
+    kinds = neighbor_kinds(atlas)
     if not isinstance(kind, str) or kind not in kinds:
         raise NbkitError(
             f"similar features are found in two spaces of this atlas, not in {shown(kind)}: {', '.join(kinds)}"
@@ -62,10 +71,14 @@ def neighbors_of(atlas: Atlas, kind: str, progress: bool = True) -> Neighbors:
         feature = np.full((len(vectors), *found[0].shape[1:]), -1, dtype=np.int32)
         cosine = np.zeros(feature.shape, dtype=np.float32)
         feature[rows], cosine[rows] = np.where(found[0] < 0, -1, rows[found[0]]), found[1]
-        return {"feature": torch.from_numpy(feature), "cosine": torch.from_numpy(cosine)}
+        random = np.full((len(atlas.layers), 2, len(SHARES)), np.nan)
+        have = np.isin(atlas.layers, layer[rows])
+        random[have] = random_cosines(vectors[rows], layer[rows], neuron[rows], atlas.manifest.seed)
+        arrays = {"feature": feature, "cosine": cosine, "random": random}
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
-    tensors = atlas.kept.tensors(f"neighbors-{kind}.safetensors", find)
-    return Neighbors(tensors["feature"].numpy(), tensors["cosine"].numpy())
+    tensors = atlas.kept.tensors(f"similar-{kind}.safetensors", find)
+    return Neighbors(*(tensors[name].numpy() for name in ("feature", "cosine", "random")))
 
 
 def _central_embeddings(

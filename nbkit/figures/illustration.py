@@ -90,7 +90,7 @@ def _rows(clusters: FeatureClusters) -> Int[np.ndarray, " rows"]:
 
 def _strip(ax: Axes, values: Float[np.ndarray, "rows dims"], title: str) -> None:
     reach = max(float(np.abs(values).max()), np.finfo(np.float64).tiny)
-    ax.imshow(values, aspect="auto", cmap="PuOr", vmin=-reach, vmax=reach, interpolation="nearest")
+    ax.imshow(values, aspect="auto", cmap="PiYG", vmin=-reach, vmax=reach, interpolation="nearest")
     ax.set_title(title)
     ax.set_xticks([])
     ax.tick_params(length=0)

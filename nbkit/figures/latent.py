@@ -13,7 +13,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from nbkit.errors import NbkitError
-from nbkit.figures.palette import INK, QUIET, cluster_color
+from nbkit.figures.palette import INK, QUIET
 from nbkit.figures.style import WIDTH, BookFigure, count, set_heading, styled
 from nbkit.mnist.choice import LatentChoice
 from nbkit.mnist.images import SIDE
@@ -133,7 +133,6 @@ def cluster_images(
             rotation=0,
             ha="right",
             va="center",
-            color=cluster_color(cluster, size),
             weight="bold",
         )
     for ax, title in zip(axes[0], ("average", "× map", "first images"), strict=False):

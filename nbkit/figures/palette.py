@@ -1,4 +1,5 @@
-"""The colors of figures and explorers on a light page. Each has a contrast of at least 4.5:1 to white."""
+"""The colors of figures and explorers. Figures are drawn with those of a light page, which have a contrast of at least
+4.5:1 to white; `ON_DARK` says what each is on a dark page, with as much contrast to its ground."""
 
 CLUSTER_COLORS = (
     "#0a62a5",  # blue
@@ -20,6 +21,39 @@ INK = "#1d2733"
 QUIET = "#566270"
 HEAT = "#ffb54d"
 """Behind a token, as opaque as the neuron's activation on it is high."""
+RULE = "#dfe3e8"
+"""Grid lines."""
+AXIS = "#8a94a0"
+PAPER = "#ffffff"
+"""Behind everything, and text on a color."""
+ON_DARK = {
+    PAPER: "#121212",
+    INK: "#e6e8eb",
+    QUIET: "#a3abb5",
+    AXIS: "#6f7883",
+    RULE: "#2b3138",
+    HEAT: "#945400",
+    ALONE: "#9aa3ad",
+    **dict(
+        zip(
+            CLUSTER_COLORS,
+            (
+                "#6cb8f0",
+                "#f2935c",
+                "#4fc79a",
+                "#d3a0e4",
+                "#e3be4a",
+                "#5ccbe0",
+                "#f288b5",
+                "#a9aef5",
+                "#b5d05a",
+                "#dba59f",
+            ),
+            strict=True,
+        )
+    ),
+}
+"""Of each color above, the one that takes its place on a dark page."""
 
 
 def cluster_color(label: int, size: int) -> str:

@@ -60,6 +60,7 @@ def tree_with_text(
     figure.set_layout_engine("none")
     page = figure.add_axes((0, 0, 1, 1), xlim=(0, PAGE), ylim=(height, 0))
     page.set_axis_off()
+    figure.heading = title
     page.text(TREE_LEFT, 16, title, size=9.5, weight="bold", va="baseline")
 
     reach = max(1.04 * clusters.linkage[:, 2].max(initial=0.0), 1.2 * clusters.threshold)
@@ -78,7 +79,7 @@ def tree_with_text(
     )
     draw_tree(tree, clusters, leaf_y, colors)
 
-    page.text(TEXT_LEFT, TOP - 6, "darker background: higher activation; outlined: key token", size=SMALL, color=QUIET)
+    page.text(TEXT_LEFT, TOP - 6, "more color: higher activation; outlined: key token", size=SMALL, color=QUIET)
     highest = max(max(max(snippet.activations) for snippet in snippets), np.finfo(np.float64).tiny)
     for block in blocks:
         if block.label >= n_with_text:

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from nbkit.errors import NbkitError
-from nbkit.figures.palette import CLUSTER_COLORS, QUIET
+from nbkit.figures.palette import CLUSTER_COLORS, INK, QUIET
 from nbkit.figures.style import WIDTH, BookFigure, metric_label, set_heading, styled
 
 BLUE, ORANGE = CLUSTER_COLORS[:2]
@@ -35,7 +35,7 @@ def largest_share_distribution(neurons: pd.DataFrame, min_examples: int = 20) ->
     figure = BookFigure(figsize=(WIDTH, 3.2))
     ax = figure.subplots()
     ax.axvspan(COMMON_SHARE, 1.0, color=ORANGE, alpha=0.15, linewidth=0)
-    ax.ecdf(shares, color=BLUE, linewidth=1.6)
+    ax.ecdf(shares, color=INK, linewidth=1.6)
     hidden, single = np.mean((shares >= COMMON_SHARE) & (shares < 1.0)), np.mean(shares == 1.0)
     single_text, hidden_text = (
         f"{single:.1%} have one cluster only",
@@ -114,14 +114,14 @@ def metric_distributions(neurons: pd.DataFrame, min_examples: int = 20) -> Figur
             bins = np.arange(0.5, values.max() + 1.5)
         else:
             bins = np.linspace(min(0.0, values.min(initial=0.0)), max(1.0, values.max(initial=1.0)), 41)
-        heights, edges, _ = ax.hist(values, bins, weights=weights, color=BLUE, alpha=0.85)
+        heights, edges, _ = ax.hist(values, bins, weights=weights, color=BLUE, alpha=0.35)
         bar = {"metric": metric_label(column), "from": edges[:-1], "to": edges[1:], "share of neurons": heights}
         bars.append(pd.DataFrame(bar))
         if len(values):
             median = np.median(values)
-            ax.axvline(median, color=ORANGE, linewidth=1.4)
+            ax.axvline(median, color=BLUE, linewidth=1.4)
             ax.set_title(
-                f"median {median:.0f}" if column == "n_clusters" else f"median {median:.2f}", size=8.5, color=ORANGE
+                f"median {median:.0f}" if column == "n_clusters" else f"median {median:.2f}", size=8.5, color=BLUE
             )
         ax.set_xlabel(metric_label(column))
         ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))

@@ -125,7 +125,7 @@ def cuts(page: Page, atlas: Atlas, address: str) -> None:
     row = atlas.neurons.sort_values(["n_examples", "n_clusters"], ascending=False).iloc[0]
     page.goto(f"{address}#L{row['layer']:.0f}N{row['index']:.0f}")
     page.reload()
-    page.wait_for_selector(f"{ATLAS} [role=slider]")
+    page.wait_for_selector(f"{ATLAS} .nk-neuron [role=slider]")
     times = np.array(page.evaluate(CUT, N_CUTS))
     print(f"cut and redraw of {row['n_examples']:.0f} examples: median {np.median(times):.1f} ms, ", end="")
     print(f"maximum {times.max():.1f} ms (at most 16)")

@@ -139,6 +139,8 @@ def test_a_page_carries_its_parameters_in_one_folded_cell(mini_book: Path) -> No
         'model = "default model"\nthreshold = 0.5\n\n# set by the profile\nmodel = "the quick one"'
     )
     assert parameters.metadata.tags == ["parameters", "hide-input"]
+    assert parameters.metadata.mystnb.code_prompt_show == "Parameters"
+    assert result.metadata.tags == ["hide-input"] and result.metadata.mystnb.code_prompt_show == "Code"
     assert result.outputs[0].data["text/plain"] == "'the quick one'"
 
 

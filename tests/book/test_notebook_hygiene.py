@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
 from inspect import signature
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -130,9 +132,32 @@ def test_code_cells_only_call(path: Path) -> None:
 
 
 @every_notebook
-def test_words_show_and_the_string_that_makes_them_does_not(path: Path) -> None:
+def test_words_and_the_badge_show_and_what_makes_them_does_not(path: Path) -> None:
     for cell in code_cells(path):
-        assert ("Markdown(" in cell.source) == ("remove-input" in cell.metadata.get("tags", [])), cell.source
+        shown_alone = "Markdown(" in cell.source or "provenance(" in cell.source
+        assert shown_alone == ("remove-input" in cell.metadata.get("tags", [])), cell.source
+
+
+@every_notebook
+def test_a_page_begins_with_what_it_shows(path: Path) -> None:
+    """A title and a sentence or two; what it is computed with, which the built page folds away; the badge; a result."""
+    title, *cells = read(path).cells
+    heading, _, lead = title.source.partition("\n\n")
+    assert heading.startswith("# ") and "\n" not in heading and not re.search("^#", lead, re.MULTILINE)
+    assert 1 <= len(re.findall(r"[.?!](?=\s|$)", lead.split("<div", 1)[0])) <= 2, lead
+    badges = [place for place, cell in enumerate(cells) if "provenance(" in cell.source]
+    assert len(badges) == 1, "one badge a page"
+    assert {cell.cell_type for cell in cells[: badges[0] + 2]} == {"code"}
+    result = ast.parse(cells[badges[0] + 1].source).body[-1]
+    assert isinstance(result, ast.Expr), "the first cell behind the badge shows something"
+
+
+@every_notebook
+def test_headings_are_in_order(path: Path) -> None:
+    text = "\n\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+    levels = [len(marks) for marks in re.findall(r"^(#+) ", re.sub(r"(?s)```.*?```", "", text), re.MULTILINE)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(deeper <= level + 1 for level, deeper in pairwise(levels))
 
 
 @pytest.mark.parametrize("name", PROFILES)

@@ -16,13 +16,13 @@ import nbkit
 from nbkit.atlas.snippets import display_token
 from nbkit.book.build import build
 from nbkit.book.notebooks import parameter_names
+from nbkit.explorers.mount import EXPLORERS
 from tests.browser import page_checks as checks
 from tests.browser.published_text import places_in
 from tests.examples.mini_book import REPOSITORY
 from tests.examples.neuron import HOSTILE
 
 BOOKS = ("mini_book", "quick_book")  # fixtures that build a book and return the folder of its pages
-KINDS = ("AtlasExplorer", "DendrogramExplorer", "LatentExplorer", "ParetoExplorer")
 SCREENSHOTS = REPOSITORY / "_build/screenshots"
 """Of every kind of explorer, narrow and wide, light and dark: for a person to look at after the tests."""
 Scheme = Literal["light", "dark"]
@@ -90,20 +90,25 @@ def test_every_page_names_what_made_it(quick_book: Path) -> None:
     def versions(*names: str) -> list[str]:
         return [f"{name} {importlib.metadata.version(name)}" for name in names]
 
-    language = ["model smollm2-135m (", " on c", "corpus brown", "384 contexts of 128", "seed 0"]
-    language += ["the checkpoint is SmolLM2-135M-Instruct, de-quantized from 4-bit Q4_1"]
-    language += versions("torch", "transformers")
-    mnist = ["MNIST", "seed", "float32", *versions("torch", "numpy", "scipy")]
+    language = {
+        "model": "smollm2-135m",
+        "checkpoint": "SmolLM2-135M-Instruct, de-quantized from 4-bit Q4_1",
+        "corpus": "brown",
+        "contexts": "384 of 128 tokens; the tokenizer adds no special tokens",
+        "seed": "0",
+    }
     for path in (REPOSITORY / "book").glob("*.ipynb"):
         source = (quick_book / f"{path.stem}.html").read_text(encoding="utf-8")
-        made = re.search(r"<em>(Made by .*?)</em>", source, flags=re.DOTALL)
-        assert made, path.stem
-        said = " ".join(re.sub(r"<[^>]+>", "", made[1]).split())
-        about_language = "model" in parameter_names(path)
-        expected = ["profile quick", *(language if about_language else mnist)]
-        assert not [what for what in expected if what not in said], f"{path.stem}: {said}"
-        if about_language:
-            assert any(f"({dtype} on " in said for dtype in ("float32", "bfloat16")), said
+        [badge] = re.findall(r'<details class="nbkit-provenance">.*?</details>', source, flags=re.DOTALL)
+        rows = dict(re.findall(r"<dt>([^<]*)</dt><dd>([^<]*)</dd>", badge))
+        assert "Made by profile quick: " in badge and rows["profile"] == "quick"
+        libraries = ["torch", "transformers"] if "model" in parameter_names(path) else ["torch", "numpy", "scipy"]
+        assert set(versions(*libraries)) <= set(rows["versions"].split(", ")), path.stem
+        checksums = [value for name, value in rows.items() if name.startswith("sha256")]
+        assert checksums and all(re.fullmatch("[0-9a-f]{64}", value) for value in checksums)
+        if "model" in parameter_names(path):
+            assert language.items() <= rows.items(), path.stem
+            assert rows["precision"].split(" on ")[0] in ("float32", "bfloat16")
 
 
 def test_a_book_names_no_place_of_the_machine_that_built_it(html: Path) -> None:
@@ -124,7 +129,7 @@ def test_the_handle_changes_the_groups(browser: Browser, base: str, explorer_pag
 
 @pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (360, "dark"), (1280, "dark"), (2560, "light")])
 def test_explorers_fit_and_are_accessible(browser: Browser, html: Path, axe: Path, width: int, scheme: Scheme) -> None:
-    for name in sorted(filter(None, {checks.page_with(html, kind) for kind in KINDS})):
+    for name in sorted(filter(None, {checks.page_with(html, kind) for kind in EXPLORERS})):
         with checks.visit(browser, html.as_uri() + "/", name, width=width, scheme=scheme) as seen:
             checks.check_explorers_are_drawn(seen.page, len(checks.explorers_of(html, name)))
             schemes = seen.page.locator(checks.EXPLORER).evaluate_all(
@@ -191,12 +196,14 @@ def test_a_chosen_card_stands_out_in_the_tree(browser: Browser, mini_book: Path)
 
 def test_the_page_shows_the_parameters_that_made_it(browser: Browser, mini_book: Path) -> None:
     with checks.visit(browser, mini_book.as_uri() + "/", "index.html") as seen:
-        fold = seen.page.get_by_text("Parameters of this page")
+        fold = seen.page.get_by_text("Parameters", exact=True)
         code = seen.page.get_by_text('model = "the quick one"')
         expect(code).to_be_hidden()
         fold.click()
         expect(code).to_be_visible()
         expect(seen.page.get_by_text("'the quick one'", exact=True)).to_be_visible()
+        seen.page.get_by_text("Code", exact=True).click()
+        expect(seen.page.locator(".cell_input").last).to_be_visible()
 
 
 def test_public_names_lead_to_their_entry(quick_book: Path) -> None:

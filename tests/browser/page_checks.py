@@ -15,7 +15,7 @@ from typing import Any, Literal
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response, expect
 
 EXPLORER = ".nbkit-explorer"
-ATLAS, DENDROGRAM, LATENTS, PARETO = ".nk-atlas", ".nk-dendrogram", ".nk-latent", ".nk-pareto"
+ATLAS, DENDROGRAM, LATENTS, LIVE, PARETO = ".nk-atlas", ".nk-dendrogram", ".nk-latent", ".nk-live", ".nk-pareto"
 MOUNT_POINT = re.compile(r'data-explorer="(\w+)"')
 COUNT_SHIFTS = """
 window.shifted = 0;
@@ -153,12 +153,14 @@ def check_maths_is_typeset(page: Page) -> None:
 
 
 def check_fits_the_width(page: Page) -> None:
-    """Neither the page nor a part of an explorer has anything to scroll to the side."""
+    """Neither the page nor a part of an explorer has anything to scroll to the side, but lines that fade out at their
+    ends."""
     width, window = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
     assert width <= window, f"{width} px in a window of {window}"
     wide = page.evaluate(
         f"[...document.querySelectorAll('{EXPLORER}, {EXPLORER} *:not(svg, svg *)')]"
-        ".filter((e) => getComputedStyle(e).display !== 'inline' && !e.classList.contains('nk-hidden'))"
+        ".filter((e) => getComputedStyle(e).display !== 'inline' && !e.closest('.nk-hidden, .nk-line'))"
+        ".filter((e) => getComputedStyle(e).textOverflow !== 'ellipsis')"  # it shows that it is cut
         ".filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => `${e.className}: ${e.textContent}`)"
     )
     assert not wide, wide

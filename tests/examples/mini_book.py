@@ -44,6 +44,11 @@ EXPLORER: list[Cell] = [
         "ParetoExplorer(example_sweep())",
         [],
     ),
+    (
+        "code",
+        "from nbkit.explorers import LiveNeuron\nLiveNeuron(example_neuron(60, words=HOSTILE), threshold)",
+        [],
+    ),
 ]
 WIDGETS: list[Cell] = [
     ("markdown", "# Other widgets", []),

@@ -119,7 +119,7 @@ def test_the_neuron_and_the_cut_are_traits_that_follow_and_refuse(own_atlas: Atl
 
 
 def test_explore_makes_what_an_atlas_lacks(own_atlas: Atlas, tiny_model: Callable[[str], LanguageModel]) -> None:
-    kinds = [own_atlas.path / f"neighbors-{kind}.safetensors" for kind in ("gradient", "pre_mlp")]
+    kinds = [own_atlas.path / f"similar-{kind}.safetensors" for kind in ("gradient", "pre_mlp")]
     made = [own_atlas.path / FEATURES, own_atlas.path / PHRASES, *kinds]
     assert not [path for path in made if path.exists()]
     with pytest.raises(NbkitError, match="another model"):

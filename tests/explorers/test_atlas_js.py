@@ -19,10 +19,10 @@ def evaluate(module: str, script: str, data: object) -> Any:
 
 
 PLACES = [
-    {"layer": 7, "index": 123, "threshold": 0.5, "cluster": None, "shade": "activation", "kind": 0},
-    {"layer": 0, "index": 0, "threshold": 0.42, "cluster": None, "shade": "activation", "kind": 0},
-    {"layer": 29, "index": 1535, "threshold": 1, "cluster": 12, "shade": "importance", "kind": 1},
-    {"layer": 3, "index": 7, "threshold": 0.01, "cluster": 1, "shade": "activation", "kind": 0},
+    {"layer": 7, "index": 123, "threshold": 0.5, "cluster": None, "shade": "activation", "kind": None},
+    {"layer": 0, "index": 0, "threshold": 0.42, "cluster": None, "shade": "activation", "kind": None},
+    {"layer": 29, "index": 1535, "threshold": 1, "cluster": 12, "shade": "importance", "kind": "pre_mlp"},
+    {"layer": 3, "index": 7, "threshold": 0.01, "cluster": 1, "shade": "activation", "kind": None},
 ]
 
 
@@ -38,14 +38,15 @@ def test_an_address_names_its_place() -> None:
 
 
 def test_an_address_keeps_what_was_asked() -> None:
-    asked = {"metric": "max_distance", "order": "smallest", "layer": "0", "least": "20", "find": "R&D = 100% a+b <b>"}
+    asked = {"metric": "max_distance", "order": "smallest", "silhouette": "0.4..", "find": "R&D = 100% a+b <b>"}
+    asked |= {"with": "L3N5", "view": "card"}
     address = evaluate(
         "atlas/atlas-links.js", "return addressOf(data.place, data.asked);", {"place": PLACES[2], "asked": asked}
     )
     assert address.startswith("#L29N1535&t=1.00&c=12&color=importance&by=pre_mlp&metric=max_distance&order=smallest")
     assert " " not in address and "<" not in address
     assert evaluate("atlas/atlas-links.js", "return [askedIn(data), placeIn(data)];", address) == [asked, PLACES[2]]
-    odd = ["", "#", "#L7N123", "#L7N123&metric=&find", "#L7N123&other=1"]
+    odd = ["", "#", "#L7N123", "#L7N123&metric=&find", "#L7N123&t=0.4&c=2&color=x&by=y"]
     assert evaluate("atlas/atlas-links.js", "return data.map(askedIn);", odd) == [{}] * len(odd)
     assert evaluate("atlas/atlas-links.js", "return askedIn(data);", "#L7N123&find=100%") == {"find": "100%"}
 
@@ -146,3 +147,83 @@ def test_search_finds_what_a_look_at_every_phrase_finds() -> None:
             assert [tuple(each) for each in result["longer"]] == longer[:12]
             exact += bool(hits)
     assert exact > 500
+
+
+def test_a_range_is_text_in_an_address_and_back() -> None:
+    texts = ["0.3..", "..0.5", "2..3", "7", "..", "-0.2..0.12"]
+    found = evaluate(
+        "atlas/ranges.js", "return data.map((t) => [rangeIn(t).map(String), rangeText(rangeIn(t))]);", texts
+    )
+    ends = [
+        ["0.3", "Infinity"],
+        ["-Infinity", "0.5"],
+        ["2", "3"],
+        ["7", "7"],
+        ["-Infinity", "Infinity"],
+        ["-0.2", "0.12"],
+    ]
+    assert found == [[end, text] for end, text in zip(ends, texts, strict=True)]
+    odd = ["", "x", "3..2", "1...2", "1..2..3", "1e3..", "..x", " 1..2"]
+    assert evaluate("atlas/ranges.js", "return data.map(rangeIn);", odd) == [None] * len(odd)
+
+
+@pytest.mark.parametrize(
+    ("values", "whole"),
+    [
+        ([1, 2, 3, 7], True),
+        ([5], True),
+        ([1, 100, 4, 5, 60], True),
+        ([0.0, 0.31, 0.5], False),
+        ([-0.33, 0.2, 1.0], False),
+        ([0.45, 2.0, 128.28], False),
+        ([0.25, 0.25], False),
+        ([], False),
+    ],
+)
+def test_every_value_has_its_bar(values: list[float], whole: bool) -> None:
+    script = """
+        const scale = makeScale(data.values, data.whole);
+        const { edges, place } = scale;
+        return [edges, Array.from(binsOf(data.values, scale)), edges.map(place), data.values.map(place)];
+    """
+    edges, bins, places, at = evaluate("atlas/ranges.js", script, {"values": values, "whole": whole})
+    assert 2 <= len(edges) <= 42
+    assert edges == sorted(set(edges)) and places == sorted(places) and (places[0], places[-1]) == (0, 1)
+    assert all(0 <= place <= 1 for place in at)
+    for value, bin_ in zip(values, bins, strict=True):
+        assert edges[bin_] <= value < edges[bin_ + 1] or value == edges[bin_ + 1] == edges[-1]
+    if whole:
+        assert all(edge == int(edge) for edge in edges) and edges[-1] == max(values) + 1
+
+
+def test_filters_combine_and_each_counts_what_the_others_let_in() -> None:
+    rng = random.Random(1)
+    n = 400
+    columns = [[rng.choice([None, *range(8)]) if c else rng.randrange(8) for _ in range(n)] for c in range(3)]
+    ranges = [[2, 5], [None, 6], [None, None]]
+    script = """
+        const filters = data.columns.map((column, f) => {
+          const values = column.map((value) => value ?? NaN);
+          const scale = makeScale(values, true);
+          const [low, high] = data.ranges[f];
+          const range = [low ?? -Infinity, high ?? Infinity];
+          return { values, bins: binsOf(values, scale), n: scale.edges.length - 1, range };
+        });
+        const { passing, counts } = sift(filters, data.columns[0].length, (row) => row % 5 > 0);
+        return [Array.from(passing), counts.map((each) => Array.from(each))];
+    """
+    passing, counts = evaluate("atlas/ranges.js", script, {"columns": columns, "ranges": ranges})
+
+    def passes(row: int, f: int) -> bool:
+        low, high = ranges[f]
+        value = columns[f][row]
+        if low is None and high is None:
+            return True
+        return value is not None and (low is None or value >= low) and (high is None or value <= high)
+
+    rows = [row for row in range(n) if row % 5]
+    assert [row for row in range(n) if passing[row]] == [r for r in rows if all(passes(r, f) for f in range(3))]
+    for f, found in enumerate(counts):
+        others = [row for row in rows if all(passes(row, g) for g in range(3) if g != f)]
+        assert found == [sum(columns[f][row] == value for row in others) for value in range(8)]
+    assert sum(passing) > 20

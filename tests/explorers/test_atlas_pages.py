@@ -53,7 +53,7 @@ def opened(
     """The explorer of the page, with something in it; nothing may have gone wrong there in the end."""
     with checks.visit(browser, base, PAGE + end, width=width, scheme=scheme) as seen:
         view = seen.page.locator(checks.ATLAS)
-        expect(view.locator(".nk-neuron, .nk-error:not(:empty)").first).to_be_visible()
+        expect(view.locator(".nk-neuron, .nk-error:not(:empty)").first).to_be_attached()
         yield view
         if not faulty:
             checks.check_needs_no_network(seen)
@@ -83,9 +83,14 @@ def rows_by(atlas: Atlas, column: str, least: int = 10, ascending: bool = False)
     return list(zip(ranked["layer"], ranked["index"], strict=True))
 
 
+def cut(view: Locator) -> Locator:
+    """The handle that cuts the tree."""
+    return view.get_by_role("slider", name="Distance at which the tree is cut")
+
+
 def listed(view: Locator) -> list[tuple[int, int]]:
     """The neurons whose rows exist, from the first on."""
-    names = view.get_by_role("listbox", name="Neurons").get_by_role("option").locator("span:first-child")
+    names = view.get_by_role("listbox", name="Neurons").locator(".nk-row-name")
     return [(int(a), int(b)) for a, b in re.findall(r"L(\d+) N(\d+)", "\n".join(names.all_inner_texts()))]
 
 
@@ -137,19 +142,43 @@ def test_a_neuron_that_is_not_there_is_told(browser: Browser, base: str) -> None
         expect(view.locator(".nk-neuron")).to_be_visible()
 
 
-def test_neurons_are_sorted_and_filtered(browser: Browser, base: str, atlas: Atlas) -> None:
+def thumb(view: Locator, metric: str, end: str) -> Locator:
+    """One end of a filter's slider, unfolded if it is not in sight."""
+    return view.get_by_role("slider", name=f"{metric}, {end}", exact=True)
+
+
+def stroke(view: Locator, metric: str, start: float, end: float) -> None:
+    """Draw over a filter's histogram, from one share of its width to another."""
+    track = view.get_by_role("group", name=metric, exact=True).locator(".nk-range")
+    track.scroll_into_view_if_needed()
+    box = track.bounding_box()
+    assert box
+    view.page.mouse.move(box["x"] + start * box["width"], box["y"] + 10)
+    view.page.mouse.down()
+    view.page.mouse.move(box["x"] + end * box["width"], box["y"] + 10, steps=4)
+    view.page.mouse.up()
+
+
+def in_address(page: Page) -> dict[str, tuple[float, float]]:
+    """The ranges that the address names."""
+    found = re.findall(r"&(\w+)=([-\d.]*?)\.\.([-\d.]*)(?=&|$)", page.url)
+    return {name: (float(low or "-inf"), float(high or "inf")) for name, low, high in found}
+
+
+def test_neurons_are_sorted(browser: Browser, base: str, atlas: Atlas) -> None:
     with opened(browser, base) as view:
-        assert listed(view)[:5] == rows_by(atlas, "n_clusters")[:5]
-        view.get_by_label("Metric").select_option("max_activation")
-        assert listed(view)[:5] == rows_by(atlas, "max_activation")[:5]
+        thumb(view, "examples", "at least").press("Home")
+        expect(view.locator(".nk-choice .nk-status")).to_contain_text("120 neurons")
+        thumb(view, "examples", "at least").press("ArrowRight")
+        view.get_by_label("Sort by").select_option("max_activation")
+        first = view.get_by_role("listbox", name="Neurons")
+        first.evaluate("list => list.scrollTo(0, 0)")
+        low = in_address(view.page)["n_examples"][0]
+        assert listed(view)[:5] == rows_by(atlas, "max_activation", int(low))[:5]
         view.get_by_role("button", name="turn the order around").click()
-        assert listed(view)[:5] == rows_by(atlas, "max_activation", ascending=True)[:5]
-        view.get_by_role("combobox", name=re.compile("^Layer")).select_option("1")
-        assert {layer for layer, _ in listed(view)} == {1}
-        view.get_by_role("combobox", name=re.compile("^Layer")).select_option("")
-        view.get_by_label("With at least").fill("0")
-        view.get_by_label("With at least").blur()
-        expect(view.locator(".nk-status").first).to_contain_text("120 of 120 neurons by maximum activation")
+        first.evaluate("list => list.scrollTo(0, 0)")
+        expect(first.get_by_role("option").first).to_have_attribute("aria-posinset", "1")
+        assert listed(view)[:5] == rows_by(atlas, "max_activation", int(low), ascending=True)[:5]
 
 
 def test_the_list_and_the_buttons_walk_in_its_order(browser: Browser, base: str, atlas: Atlas) -> None:
@@ -181,7 +210,7 @@ def test_a_mark_of_the_plot_opens_its_neuron(browser: Browser, base: str, atlas:
         box = canvas.bounding_box()
         assert box
         for across in np.linspace(0.1, 0.9, 30):
-            canvas.hover(position={"x": box["width"] * across, "y": 200})
+            canvas.hover(position={"x": box["width"] * across, "y": 140})
             said = view.locator(".nk-glance .nk-about").inner_text()
             if found := re.match(r"L(\d+) N(\d+): feature clusters (\d+)", said):
                 break
@@ -189,7 +218,7 @@ def test_a_mark_of_the_plot_opens_its_neuron(browser: Browser, base: str, atlas:
         layer, index, clusters = map(int, found.groups())
         table = atlas.neurons.set_index(["layer", "index"])
         assert table.loc[(layer, index), "n_clusters"] == clusters
-        canvas.click(position={"x": box["width"] * across, "y": 200})
+        canvas.click(position={"x": box["width"] * across, "y": 140})
         expect_open(view, layer, index)
         expect(view.locator(".nk-neuron .nk-title")).to_be_focused()
 
@@ -201,7 +230,7 @@ def test_the_cut_moves_regroups_and_is_in_the_address(browser: Browser, base: st
         cards = view.locator(".nk-card")
         more = view.get_by_role("button", name="more cluster")
         for key, threshold in (("Home", 0.01), ("End", 1.0), ("PageDown", 0.9), ("ArrowDown", 0.89)):
-            view.get_by_role("slider").press(key)
+            cut(view).press(key)
             expected = neuron.clusters(threshold)
             noun = "cluster" if expected.n_clusters == 1 else "clusters"
             text = f"{expected.n_clusters} {noun} at distance {threshold:.2f}"
@@ -218,7 +247,7 @@ def test_a_link_opens_what_it_names(browser: Browser, base: str, atlas: Atlas) -
     end = f"#L{layer}N{index}&t=0.30&c=2&color=importance"
     with opened(browser, base, end) as view:
         expect_open(view, layer, index)
-        expect(view.get_by_role("slider")).to_have_attribute("aria-valuenow", "0.3")
+        expect(cut(view)).to_have_attribute("aria-valuenow", "0.3")
         expect(view.get_by_label("Color tokens by")).to_have_value("importance")
         expect(view.locator(".nk-card").nth(1).locator(".nk-head")).to_have_attribute("aria-pressed", "true")
         expect(view.locator(".nk-card").nth(1)).to_be_in_viewport()
@@ -234,34 +263,46 @@ def test_a_link_keeps_what_was_listed_and_searched(browser: Browser, base: str, 
     word = atlas.token_strings([int(largest["key_id"])])[0].strip().lower()
     layer, index = rows_by(atlas, "n_clusters")[0]
     with opened(browser, base, f"#L{layer}N{index}") as view:
-        view.get_by_label("Metric").select_option("n_examples")
+        view.get_by_label("Sort by").select_option("n_examples")
         view.get_by_role("button", name="Largest first").click()
-        view.get_by_role("combobox", name="Layer").select_option(str(layer))
-        view.get_by_label("With at least").fill("7")
-        view.get_by_label("With at least").press("Tab")
+        for _ in range(3):
+            thumb(view, "examples", "at least").press("ArrowLeft")
+        thumb(view, "layer", "at most").press("ArrowLeft")
+        expect(view.page).to_have_url(re.compile("layer="))
+        first = listed(view)[:5]
         find(view, word)
-        hits = view.locator(".nk-hits .nk-link")
-        expect(hits.first).to_be_visible()
-        end = f"#L{layer}N{index}&metric=n_examples&order=smallest&layer={layer}&least=7&find={quote(word)}"
-        expect_address(view.page, end)
-        first, found = listed(view)[:5], hits.all_inner_texts()
+        hits = view.get_by_role("listbox", name="Neurons").get_by_role("option")
+        expect(view.locator(".nk-choice .nk-status")).to_contain_text("feature")
+        expect(hits.first).to_contain_text("cluster")
+        end = "#" + view.page.url.partition("#")[2]
+        assert "&metric=n_examples&order=smallest&n_examples=" in end and end.endswith(f"&layer=..1&find={quote(word)}")
+        found = [text.split("\n")[0] for text in hits.all_inner_texts()]
     with opened(browser, base, end) as view:
         expect_open(view, layer, index)
-        expect(view.get_by_label("Metric")).to_have_value("n_examples")
-        expect(view.get_by_role("combobox", name="Layer")).to_have_value(str(layer))
-        expect(view.get_by_label("With at least")).to_have_value("7")
+        expect(view.get_by_label("Sort by")).to_be_hidden()  # what was found has an order of its own
+        expect(thumb(view, "layer", "at most")).to_have_attribute("aria-valuenow", "1")
         expect(view.get_by_role("searchbox")).to_have_value(word)
-        expect(view.locator(".nk-hits .nk-link")).to_have_text(found)
-        assert listed(view)[:5] == first
-        view.locator(".nk-hits .nk-link").first.click()
+        hits = view.get_by_role("listbox", name="Neurons").get_by_role("option")
+        expect(hits.first).to_contain_text("cluster")
+        assert [text.split("\n")[0] for text in hits.all_inner_texts()] == found
+        hits.first.click()
         view.get_by_role("button", name="Close results").click()
-        expect(view.page).to_have_url(re.compile("least=7$"))
+        expect(view.page).to_have_url(re.compile("layer=..1$"))
+        assert listed(view)[:5] == first
         view.page.go_back()
         expect_open(view, layer, index)
-        expect(view.locator(".nk-hits .nk-link")).to_have_text(found)
-        view.page.go_forward()
-        expect(view.locator(".nk-hits")).to_be_hidden()
-        expect(view.page).to_have_url(re.compile("least=7$"))
+        expect(hits.first).to_contain_text("cluster")
+
+
+def test_addresses_of_earlier_books_are_understood(browser: Browser, base: str, atlas: Atlas) -> None:
+    layer, index = rows_by(atlas, "n_clusters")[0]
+    with opened(browser, base, f"#L{layer}N{index}&t=0.42&metric=n_examples&order=smallest&layer=1&least=7") as view:
+        expect_open(view, layer, index)
+        expect(cut(view)).to_have_attribute("aria-valuenow", "0.42")
+        expect(thumb(view, "examples", "at least")).to_have_attribute("aria-valuenow", "7")
+        expect(thumb(view, "layer", "at least")).to_have_attribute("aria-valuenow", "1")
+        expected = [row for row in rows_by(atlas, "n_examples", 7, ascending=True) if row[0] == 1]
+        assert listed(view)[:5] == expected[:5]
 
 
 def test_importance_colors_the_tokens_of_which_it_is_known(browser: Browser, base: str) -> None:
@@ -310,14 +351,22 @@ def test_a_word_is_found_and_leads_to_its_features(browser: Browser, base: str, 
         find(view, word)
         results = view.get_by_role("region", name="What was found")
         expect(results.get_by_role("status")).to_contain_text(f"“{word.lower()}”: ")
-        first = results.locator(".nk-hits .nk-link").first
-        found = re.fullmatch(r"L(\d+) N(\d+) · cluster (\d+)", first.inner_text())
+        rows = view.get_by_role("listbox", name="Neurons").get_by_role("option")
+        expect(rows.first).to_contain_text("cluster")
+        expect(rows.first.locator(".nk-key")).to_have_count(1)
+        found = re.match(r"L(\d+) N(\d+) · cluster (\d+)\n(\d+) of (\d+)", rows.first.inner_text())
         assert found
-        first.click()
-        expect_open(view, int(found[1]), int(found[2]))
-        card = view.locator(".nk-card").nth(int(found[3]) - 1)
+        layer, index, number = (int(part) for part in found.groups()[:3])
+        rows.first.click()
+        expect_open(view, layer, index)
+        card = view.locator(".nk-card").nth(number - 1)
         expect(card).to_be_in_viewport()
+        expect(rows.first).to_be_in_viewport()
         assert word.lower() in card.inner_text().lower()
+        medoid = atlas.neuron(layer, index).snippets[
+            int(features.set_index(["layer", "index", "place"]).loc[(layer, index, number - 1), "medoid"])
+        ]
+        expect(rows.first.locator(".nk-key")).to_contain_text(medoid.key_token.strip() or medoid.key_token)
         results.get_by_role("button", name="Close results").click()
         expect(results).to_be_hidden()
         find(view, "no such phrase anywhere")
@@ -413,7 +462,7 @@ def test_it_fits_any_width(browser: Browser, base: str, width: int) -> None:
     with opened(browser, base, width=width) as view:
         view.locator(".nk-similar summary").first.click()
         find(view, "a")
-        expect(view.locator(".nk-hits")).to_be_visible()
+        expect(view.locator(".nk-row .nk-key").first).to_be_attached()
         checks.check_fits_the_width(view.page)
 
 
@@ -424,8 +473,9 @@ def test_it_is_accessible_with_everything_open(
     with checks.served(mini_book) as base, checks.visit(browser, base, PAGE, scheme=scheme) as seen:  # axe reads styles
         view = seen.page.locator(checks.ATLAS)
         find(view, "a")
-        expect(view.locator(".nk-hits .nk-link").first).to_be_visible()
-        for summary in view.locator("summary").all():
-            summary.click()
+        expect(view.locator(".nk-row .nk-key").first).to_be_visible()
+        closed = view.locator("details:not([open]) > summary:visible")
+        while closed.count():
+            closed.first.click()
         view.get_by_label("Color tokens by").select_option("importance")
         checks.check_accessible(view.page, axe)

@@ -14,11 +14,13 @@ import pytest
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.build import build_atlas
+from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.neuron import Neuron
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.neuron_shard import _trees
 from nbkit.explorers.atlas.shards import PER_SHARD, AtlasShards
 from nbkit.explorers.shared.bundle import EXPLORERS_FOLDER, module_text
+from nbkit.features.agreement import agreement_of, most_agreeing_kind
 from nbkit.features.neighbors import neighbors_of
 from nbkit.features.phrases import phrases_of
 from nbkit.features.table import features_of
@@ -59,8 +61,12 @@ class Reader:
 
 
 @pytest.mark.parametrize("architecture", ["gpt2", "llama"])
-def test_a_shard_of_neurons_is_decoded_to_their_data(architecture: str, tiny_atlas: Callable[[str], Atlas]) -> None:
-    atlas = tiny_atlas(architecture)
+def test_a_shard_of_neurons_is_decoded_to_their_data(
+    architecture: str, tiny_model: Callable[[str], LanguageModel], tmp_path: Path
+) -> None:
+    config = AtlasConfig(max_examples=3)  # so that some of the strongest contexts are no examples
+    atlas = build_atlas(tiny_model(architecture), random_contexts(40, 32), tmp_path / "atlas", config, None, False)
+    assert any((neuron.strongest.example < 0).any() for neuron in atlas.iterate(0))
     shards = AtlasShards(atlas)
     vocabulary = opened(*shards.shard("vocabulary"))[1]["tokens"]
     neurons = [neuron for layer in atlas.layers for neuron in atlas.iterate(layer)]
@@ -89,6 +95,7 @@ def test_a_shard_of_neurons_is_decoded_to_their_data(architecture: str, tiny_atl
             assert reader.take("medoids", len(tree.linkage)).tolist() == node_medoids(tree)
             assert reader.take("levels", 1) == len(neuron.levels)
             check_levels(reader, neuron, atlas, vocabulary, scale)
+            check_strongest(reader, neuron, atlas, vocabulary, scale)
             check_effects(reader, neuron, atlas, vocabulary)
         reader.check_end()
 
@@ -112,6 +119,28 @@ def check_levels(reader: Reader, neuron: Neuron, atlas: Atlas, vocabulary: list[
             assert np.allclose(activations, window, rtol=0, atol=0.51 * scale)
             where = {"context": context, "position": position, "key": position - first, "peak": band.peak[weak[0]]}
             assert rest == where | {"length": len(ids)}
+
+
+def check_strongest(reader: Reader, neuron: Neuron, atlas: Atlas, vocabulary: list[str], scale: float) -> None:
+    """The neuron's strongest contexts come next: which examples they are, and the text of those that are none."""
+    strongest = neuron.strongest
+    assert reader.take("strongest", 1) == len(strongest.example)
+    examples = reader.take("strongest_example", len(strongest.example)).astype(np.int64)
+    assert np.where(examples == 0xFFFF, -1, examples).tolist() == strongest.example.tolist()
+    rest = np.flatnonzero(strongest.example < 0)
+    for row, (tokens, activations, found) in zip(rest, reader.examples("strong_", len(rest), scale), strict=True):
+        position, context = int(strongest.position[row]), int(strongest.context[row])
+        first = max(0, position - 20)
+        ids = atlas.tokens[context, first : position + 11]
+        assert [vocabulary[token] for token in tokens] == atlas.token_strings(ids)
+        assert np.allclose(activations, strongest.window[row][20 - (position - first) :][: len(ids)], atol=0.51 * scale)
+        assert (found["context"], found["position"], found["key"]) == (context, position, position - first)
+        assert found["peak"] == strongest.peak[row]
+        [own] = neuron.weights.embed(strongest.pre_mlp[[row]], neuron.embedding, neuron.activation).astype(np.float64)
+        others = neuron.embeddings().astype(np.float64)
+        apart = 1 - others @ own / np.linalg.norm(others, axis=1) / np.linalg.norm(own)
+        assert reader.take("strong_distance", 1)[0] == pytest.approx(apart.min(), rel=1e-3, abs=1e-6)
+        assert apart[reader.take("strong_near", 1)[0]] == pytest.approx(apart.min(), abs=1e-6)
 
 
 def check_effects(reader: Reader, neuron: Neuron, atlas: Atlas, vocabulary: list[str]) -> None:
@@ -161,6 +190,15 @@ def test_features_and_the_similar_ones_are_found_by_their_numbers(tiny_atlas: Ca
     assert np.array_equal(rows, table["layer"] * atlas.manifest.d_mlp + table["index"])
     assert np.array_equal(known["size"], table["size"])
     assert [vocabulary[token] for token in known["token"]] == atlas.token_strings(table["key_id"])
+
+    about = opened(*shards.shard("overview"))[1]
+    agreement = agreement_of(atlas)
+    assert about["kinds"] == ["gradient", "pre_mlp"]
+    assert about["kinds"][about["usual"]] == most_agreeing_kind(agreement, about["kinds"])
+    assert len(about["agreement"]) == agreement["neighbors"].notna().sum() > 0
+    for i, kind in enumerate(about["kinds"]):
+        cosines = np.array(about["random"]["cosines"][i], dtype=float)
+        np.testing.assert_allclose(cosines, neighbors_of(atlas, kind).random, atol=1e-4)
 
     similar = [unpacked(*shards.shard(name)) for name in shards.names() if name.startswith("similar-")]
     for i, kind in enumerate(("gradient", "pre_mlp")):

@@ -127,7 +127,7 @@ def test_the_colors_are_those_of_the_figures() -> None:
     light = {name: pair[0] for name, pair in colors().items()}
     assert [light[f"hue-{i}"] for i in range(len(CLUSTER_COLORS))] == list(CLUSTER_COLORS)
     assert (light["alone"], light["ink"], light["quiet"], light["heat"]) == (ALONE, INK, QUIET, HEAT)
-    script = (EXPLORERS_FOLDER / "shared/cluster-view.js").read_text(encoding="utf-8")
+    script = (EXPLORERS_FOLDER / "shared/cluster-colors.js").read_text(encoding="utf-8")
     assert f"const HUES = {len(CLUSTER_COLORS)};" in script
 
 

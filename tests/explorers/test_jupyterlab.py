@@ -107,7 +107,7 @@ def test_the_explorers_work_in_jupyterlab(browser: Browser, lab: str) -> None:
     atlas.get_by_role("searchbox").fill("L2 N7")
     atlas.get_by_role("searchbox").press("Enter")
     expect(title).to_have_text("Layer 2, neuron 7")
-    atlas.get_by_role("slider").press("PageDown")
+    atlas.get_by_role("slider", name="Distance at which the tree is cut").press("PageDown")
     atlas.get_by_label("Color tokens by").select_option("importance")
     rows = atlas.locator(".nk-card .nk-snippet")
     expect(rows.first.locator(".nk-token[title^=importance]").first).to_be_attached()

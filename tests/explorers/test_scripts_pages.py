@@ -47,10 +47,10 @@ def ask(page: Page, text: str) -> None:
 def find(page: Page, text: str) -> Locator:
     """Search and open the first feature that is found; gives its card with all its examples."""
     ask(page, text)
-    link = page.locator(".nk-hits .nk-link").first
-    expect(link).to_be_visible()
-    layer, index, cluster = re.findall(r"\d+", link.inner_text())
-    link.click()
+    row = page.get_by_role("listbox", name="Neurons").get_by_role("option").filter(has_text="cluster").first
+    expect(row).to_be_visible()
+    layer, index, cluster = re.findall(r"\d+", row.locator(".nk-row-name").inner_text())
+    row.click()
     expect(page.locator(".nk-neuron .nk-title")).to_have_text(f"Layer {layer}, neuron {index}")
     card = page.locator(".nk-card").nth(int(cluster) - 1)
     expect(card.locator(".nk-head")).to_have_attribute("aria-pressed", "true")

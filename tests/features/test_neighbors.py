@@ -73,9 +73,9 @@ def test_neighbors_are_found_once(
     assert capsys.readouterr().err == ""
     np.testing.assert_array_equal(again.feature, first.feature)
     np.testing.assert_array_equal(again.cosine, first.cosine)
-    path = opened.path / "neighbors-pre_mlp.safetensors"
+    path = opened.path / "similar-pre_mlp.safetensors"
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(NbkitError, match=r"neighbors-pre_mlp.safetensors can't be read"):
+    with pytest.raises(NbkitError, match=r"similar-pre_mlp.safetensors can't be read"):
         neighbors_of(opened, "pre_mlp")
 
 

@@ -37,7 +37,7 @@ def test_a_table_comes_back_as_it_was_and_hostile_names_stay_text() -> None:
 def test_the_notebook_shows_the_link_below_the_figure() -> None:
     figure = figures.polysemanticity_by_layer(many_neurons())
     assert isinstance(figure, BookFigure)
-    html = figure._repr_html_()
+    html = figure._repr_mimebundle_()["text/html"]
     assert html.index("<img") < html.index('<p class="nbkit-data">')
     assert 'download="polysemanticity-by-layer.csv"' in html
 

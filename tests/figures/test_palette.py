@@ -7,7 +7,8 @@ import matplotlib.colors
 import pytest
 
 import nbkit.explorers
-from nbkit.figures.palette import ALONE, CLUSTER_COLORS, HEAT, INK, QUIET, cluster_color
+import nbkit.figures
+from nbkit.figures.palette import ALONE, CLUSTER_COLORS, HEAT, INK, ON_DARK, PAPER, QUIET, RULE, cluster_color
 
 
 def contrast(one: str, other: str) -> float:
@@ -23,9 +24,12 @@ def contrast(one: str, other: str) -> float:
 def test_text_and_lines_are_legible_on_white(color: str) -> None:
     assert contrast(color, "#ffffff") >= 4.5
 
+    assert contrast(ON_DARK[color], ON_DARK[PAPER]) >= 4.5
+
 
 def test_text_is_legible_on_the_brightest_highlight() -> None:
     assert contrast(INK, HEAT) >= 4.5
+    assert contrast(ON_DARK[INK], ON_DARK[HEAT]) >= 4.5
 
 
 def test_colors_differ_and_are_used_in_turn() -> None:
@@ -34,10 +38,17 @@ def test_colors_differ_and_are_used_in_turn() -> None:
     assert cluster_color(3, 1) == ALONE
 
 
-def test_explorers_have_the_same_colors_on_a_light_page() -> None:
+def test_explorers_have_the_same_colors_on_both_pages() -> None:
     sheet = Path(nbkit.explorers.__file__).parent.joinpath("shared/explorer.css").read_text(encoding="utf-8")
-    light = dict(re.findall(r"--([\w-]+): light-dark\((#\w+),", sheet))
-    hues = [light[f"hue-{i}"] for i in range(sum(name.startswith("hue-") for name in light))]
-    assert len(hues) >= 8
-    assert tuple(hues) == CLUSTER_COLORS[: len(hues)]
-    assert (light["alone"], light["heat"], light["ink"], light["quiet"]) == (ALONE, HEAT, INK, QUIET)
+    pairs = dict(re.findall(r"--([\w-]+): light-dark\((#\w+, #\w+)\)", sheet))
+    hues = [f"hue-{i}" for i in range(sum(name.startswith("hue-") for name in pairs))]
+    names = dict(zip(hues, CLUSTER_COLORS, strict=True)) | {"alone": ALONE, "heat": HEAT, "ink": INK, "quiet": QUIET}
+    assert {name: pairs[name] for name in names} == {
+        name: f"{light}, {ON_DARK[light]}" for name, light in names.items()
+    }
+
+
+def test_the_style_draws_in_colors_that_a_dark_page_has() -> None:
+    style = Path(nbkit.figures.__file__).with_name("book.mplstyle").read_text(encoding="utf-8")
+    drawn = {f"#{color}" for color in re.findall(r"color: ([0-9a-f]{6})", style)}
+    assert RULE in drawn and drawn <= ON_DARK.keys()

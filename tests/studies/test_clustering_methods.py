@@ -12,6 +12,7 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.method.clusters import cosine_distances, feature_clusters
+from nbkit.studies.shared.populations import ENOUGH_EXAMPLES
 from nbkit.studies.whole_model.clustering_methods import COMPARED_METHODS, compare_methods, summarize_methods
 from tests.examples.atlas import example_atlas
 
@@ -24,7 +25,7 @@ def test_agreement_and_silhouettes_are_scikit_learn_s(
 ) -> None:
     atlas = tiny_atlas(architecture)
     table = compare_methods(atlas, threshold=0.4, progress=False)
-    enough = atlas.neurons[atlas.neurons["n_examples"] >= 10]
+    enough = atlas.neurons[atlas.neurons["n_examples"] >= ENOUGH_EXAMPLES]
     pairs = list(zip(enough["layer"], enough["index"], strict=True))
     assert list(zip(table["layer"], table["index"], strict=True)) == [pair for pair in pairs for _ in range(2)]
     assert table["kind"].tolist() == [own, "pre_mlp"] * len(pairs)
@@ -56,8 +57,8 @@ def test_the_sample_is_drawn_with_the_seed(tiny_atlas: Callable[[str], Atlas]) -
 
 
 def test_too_little_text_is_refused() -> None:
-    with pytest.raises(NbkitError, match=r"no neuron has 10 examples \(the most is 9\)"):
-        compare_methods(example_atlas([{"n_examples": 9}]), progress=False)
+    with pytest.raises(NbkitError, match=r"no neuron has 20 examples \(the most is 19\)"):
+        compare_methods(example_atlas([{"n_examples": 19}]), progress=False)
 
 
 def test_the_summary_is_means_and_a_ratio_of_sums() -> None:
@@ -73,15 +74,17 @@ def test_the_summary_is_means_and_a_ratio_of_sums() -> None:
             "scc_seconds": [4.0, 1.0, 4.0, 2.0],
         }
     )
-    summary = summarize_methods(table)
+    summary = summarize_methods(table).cells
     assert list(summary) == ["neuron embedding (gradient)", "pre-MLP vector"]
     expected = {
+        "neurons": (2, 2),
         "agreement (adjusted Rand index)": (0.8, 0.6),
         "share with the same partition": (0.5, 0.0),
         "clusters, agglomerative": (3, 4),
         "clusters, SCC": (2.5, 7),
-        "silhouette, agglomerative": (0.4, 0.2),
-        "silhouette, SCC": (0.5, 0.15),
+        "silhouette, agglomerative": (0.5, 0.2),
+        "silhouette, SCC": (0.5, 0.2),
+        "neurons with a silhouette": (1, 1),
         "SCC time / agglomerative time": (2.0, 1.5),
     }
     assert summary.index.tolist() == list(expected)

@@ -11,10 +11,11 @@ from nbkit.studies.dead_latents.explanations import (
     EXPLANATIONS,
     Verdict,
     carried,
-    carriers,
     chain_holds,
     evidence,
     explained,
+    explanations_table,
+    main_explanations,
 )
 from nbkit.studies.dead_latents.figures import dead_by_variant, dead_over_training
 from nbkit.studies.dead_latents.findings import best_remedy, dead_table, fates, saving
@@ -71,26 +72,21 @@ def test_the_verdict_follows_the_numbers(name: str, dead: dict[str, float], verd
 
 def test_shares_are_in_per_cent_of_the_saving() -> None:
     shares = {e.name: f"{e.share:.0f%}" for e in explained(example_dead(noise=0))}
-    assert shares["The gradient that rare latents get"] == "90% (90 to 90)"
-    assert shares["The pull toward like inputs"] == "−5% (−5 to −5)"
+    assert shares["The gradient that rare latents get"] == "90%"
+    assert shares["The pull toward like inputs"] == "−5%"
 
 
-def test_the_answer_sorts_the_explanations() -> None:
-    said = [(mine.carry, mine.names) for mine in carriers(explained(example_dead(noise=0)))]
-    assert said == [
-        ("all or nearly all of it", "*The gradient that rare latents get* 90% (90 to 90)"),
-        (
-            "most of it",
-            "*Longer encoder weights* 65% (65 to 65), *Any push at right angles* 65% (65 to 65), "
-            "*Protection from weight decay* 70% (70 to 70)",
-        ),
-        ("less than half of it", "*Adam's denominator* 20% (20 to 20)"),
-        (
-            "none or next to none of it",
-            "*Busy latents make room* 5% (5 to 5), *Less sparsity* −5% (−5 to −5), "
-            "*The pull toward like inputs* −5% (−5 to −5)",
-        ),
+def test_the_table_sorts_the_explanations_by_what_they_carry() -> None:
+    found = explained(example_dead(noise=0))
+    table = explanations_table(found).written
+    assert table["of the saving / %"].tolist() == ["90", "70", "65", "65", "20", "5", "−5", "−5"]
+    assert table["so it carries"].tolist() == [
+        *["all or nearly all", "most", "most", "most", "less than half"],
+        *["none or next to none"] * 3,
     ]
+    row = table.loc["Protection from weight decay"]
+    assert row["experiment"] == "no loss, and AdamW in place of L2 decay"
+    assert [mine.name for mine in main_explanations(found)] == table.index[:4].tolist()
 
 
 def test_two_seeds_that_disagree_decide_nothing() -> None:
@@ -101,7 +97,7 @@ def test_no_standard_run_of_that_l0_is_no_verdict() -> None:
     found = example_dead(l0={"ne": 9.0})
     [sparsity] = [e for e in explained(found) if e.name == "Less sparsity"]
     assert sparsity.verdict == "open" and not evidence(found).at_ne_l0.known
-    assert f"{evidence(example_dead(noise=0)).at_ne_l0:.1f%}" == "31.0% (31.0 to 31.0)"
+    assert f"{evidence(example_dead(noise=0)).at_ne_l0:.1f%}" == "31.0%"
 
 
 def test_the_sign_matters_through_activations_only_if_the_level_parts_say_so() -> None:
@@ -113,8 +109,8 @@ def test_the_sign_matters_through_activations_only_if_the_level_parts_say_so() -
 def test_what_the_experiments_show_besides() -> None:
     found = evidence(example_dead(noise=0))
     assert found.busy == pytest.approx(6)
-    assert f"{found.shortness:.2f}" == "0.50 (0.50 to 0.50)"  # 0.2 by 0.4 at step 200
-    assert f"{found.saved_with_adamw:.1f}" == "1.0 (1.0 to 1.0)"
+    assert f"{found.shortness:.2f}" == "0.50"  # 0.2 by 0.4 at step 200
+    assert f"{found.saved_with_adamw:.1f}" == "1.0"
 
 
 def test_the_chain_holds_only_if_every_verdict_allows_it() -> None:
@@ -137,28 +133,30 @@ def test_the_chain_holds_only_if_every_verdict_allows_it() -> None:
 def test_where_the_loss_saves_none_there_is_nothing_to_explain() -> None:
     for end in (30.0, 40.0):
         found = example_dead({"ne": end})
-        assert not found.saves and carriers(explained(found)) == ()
+        assert not found.saves and main_explanations(explained(found)) == ()
+        assert explanations_table(explained(found)).written.empty
         assert not any(e.asked for e in explained(found))
     assert example_dead().saves
 
 
 def test_the_papers_figures_stand_beside() -> None:
     found = saving(example_dead(noise=0))
+    assert (found.n_seeds, found.config.ne, found.config.ne_start) == (4, 5e-3, 200)
     assert (found.paper_standard, found.paper_ne, f"{found.paper_factor:.1f}") == (23.8, 3.7, "6.4")
-    assert (f"{found.standard:.1f%}", f"{found.ne:.1f%}") == ("30.0% (30.0 to 30.0)", "10.0% (10.0 to 10.0)")
-    assert f"{found.points:.1f}" == "20.0 (20.0 to 20.0)" and found.factor == pytest.approx(3)
+    assert (f"{found.standard:.1f%}", f"{found.ne:.1f%}") == ("30.0%", "10.0%")
+    assert f"{found.points:.1f}" == "20.0" and found.factor == pytest.approx(3)
 
 
 def test_the_table_has_every_variant_with_its_interval() -> None:
     found = example_dead()
-    table = dead_table(found)
+    table = dead_table(found).written
     assert len(table) == len(VARIANTS)
     cells = table.to_dict("index")
     row = cells["in place of the NE loss's gradient", "noise of its length"]
     interval = ttest_1samp(found.values("noise"), 0).confidence_interval(0.95)
-    assert row["dead / %"] == f"{found.mean('noise'):.1f} ({interval.low:.1f} to {interval.high:.1f})"
+    assert row["dead / %"] == f"{found.mean('noise'):.1f} [{interval.low:.1f}, {interval.high:.1f}]"
     share = ttest_1samp(100 * found.saved("noise"), 0).confidence_interval(0.95)
-    assert row["of the saving / %"].endswith(f"({share.low:.0f} to {share.high:.0f})")
+    assert row["of the saving / %"].endswith(f"[{share.low:.0f}, {share.high:.0f}]")
     assert (row["L0 / %"], row["MSE"]) == ("4.0", "0.50")
     assert cells["published remedies", "resampling, 0.2 of the length"]["of the saving / %"].startswith("−5")
     assert list(table["of the saving / %"][:2]) == ["", ""]
@@ -166,14 +164,14 @@ def test_the_table_has_every_variant_with_its_interval() -> None:
 
 def test_zero_has_no_sign() -> None:
     found = example_dead({"auxiliary": 30.0}, noise=0)
-    assert dead_table(found)["of the saving / %"].iloc[-4] == "0 (0 to 0)"
+    assert dead_table(found).written["of the saving / %"].iloc[-4] == "0"
     found.table.loc[(found.table["variant"] == "auxiliary") & (found.table["step"] == 469), "dead"] += 0.01
-    assert dead_table(found)["of the saving / %"].iloc[-4] == "0 (0 to 0)"
+    assert dead_table(found).written["of the saving / %"].iloc[-4] == "0"
 
 
 def test_intervals_of_latents_end_at_none_and_all() -> None:
-    row = dead_table(example_dead({"ne": 0.2}, noise=1.0)).iloc[1]
-    assert "(0.0 to " in row["dead / %"]
+    row = dead_table(example_dead({"ne": 0.2}, noise=1.0)).written.iloc[1]
+    assert "[0.0, " in row["dead / %"]
 
 
 def test_the_saving_is_split_into_latents_that_come_back_and_that_stay() -> None:
@@ -208,7 +206,7 @@ def test_what_was_not_trained_is_not_known() -> None:
     assert not fates(found).decay_hands_over and not best_remedy(found).trained
     assert f"{found.share('noise'):.1f%}" == f"{found.saving('noise'):.0f%}" == UNDEFINED
     assert all(np.isnan(found.mean(name)) for name in ("noise", "adamw", "denser"))
-    assert len(dead_table(found)) == 6
+    assert len(dead_table(found).cells) == 6
     drawn(dead_by_variant(found))
     drawn(dead_over_training(found))
 

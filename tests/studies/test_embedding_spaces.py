@@ -56,7 +56,7 @@ def test_differences_equal_a_slow_loop(architecture: str, kind: str, own_atlas: 
     own, control = opened.metrics(kind, progress=False), opened.metrics("shuffled", progress=False)
     table: Any = paired_differences(opened, kind, "shuffled", min_examples=3).set_index(["metric", "statistic"])
     assert table.index.tolist() == [
-        (metric, name) for metric in COMPARED_METRICS for name in ("mean", "median", "share")
+        (metric, name) for metric in COMPARED_METRICS for name in ("mean", "median", "above", "equal", "below")
     ]
     for metric in COMPARED_METRICS:
         found = []
@@ -65,9 +65,11 @@ def test_differences_equal_a_slow_loop(architecture: str, kind: str, own_atlas: 
             if own["n_examples"][row] >= 3 and not np.isnan(difference):
                 found.append(difference)
         assert len(found) > 10
-        expected = {"mean": np.mean(found), "median": np.median(found), "share": np.mean([x > 0 for x in found])}
+        sides = {"above": [x > 0 for x in found], "equal": [x == 0 for x in found], "below": [x < 0 for x in found]}
+        expected = {"mean": np.mean(found), "median": np.median(found)}
+        expected |= {side: np.mean(of) for side, of in sides.items()}
         assert table.loc[metric, "value"].to_dict() == pytest.approx(expected, abs=1e-12), metric
-        assert table.loc[metric, "n"].tolist() == [len(found)] * 3
+        assert table.loc[metric, "n"].tolist() == [len(found)] * 5
         assert (table.loc[metric, "low"] <= table.loc[metric, "high"]).all()
 
 
@@ -77,11 +79,11 @@ def test_the_share_counts_strictly_positive_differences_and_has_an_interval() ->
         pre_mlp=[{"silhouette": 0.4}] * 40,
     )
     table = paired_differences(atlas, "input", "pre_mlp")
-    share = table[(table["metric"] == "silhouette") & (table["statistic"] == "share")].iloc[0]
+    share = table[(table["metric"] == "silhouette") & (table["statistic"] == "above")].iloc[0]
     assert share["value"] == 0.75
     assert 0.5 < share["low"] < 0.75 < share["high"] < 0.95
     equal = table[(table["metric"] == "n_clusters")].set_index("statistic")
-    assert equal["value"].to_dict() == {"mean": 0, "median": 0, "share": 0}
+    assert equal["value"].to_dict() == {"mean": 0, "median": 0, "above": 0, "equal": 1, "below": 0}
 
 
 def test_a_metric_that_no_neuron_has_in_both_spaces_is_nan() -> None:
@@ -89,6 +91,5 @@ def test_a_metric_that_no_neuron_has_in_both_spaces_is_nan() -> None:
         [{"silhouette": np.nan}, {"silhouette": 0.2}], pre_mlp=[{"silhouette": 0.1}, {"silhouette": np.nan}]
     )
     rows = paired_differences(atlas, "input", "pre_mlp").query("metric == 'silhouette'")
-    assert rows["statistic"].tolist() == ["mean", "median", "share"]
-    assert rows["n"].tolist() == [0, 0, 0]
+    assert rows["n"].tolist() == [0] * 5
     assert rows[["value", "low", "high"]].isna().all(axis=None)

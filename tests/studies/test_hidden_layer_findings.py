@@ -29,16 +29,12 @@ def spaces(steps: Steps, noise: float = 0.0, n: int = 32) -> pd.DataFrame:
 
 
 def test_the_table_of_spaces_has_medians_and_every_control() -> None:
-    table = hidden_spaces_table(spaces({("strongest", "own"): -0.2}).assign(n_clusters=86.5))
+    table = hidden_spaces_table(spaces({("strongest", "own"): -0.2}).assign(n_clusters=86.5)).written
     assert table.shape == (9, 5)
     assert list(table["mean distance"]) == ["0.50"] * 6 + ["0.30", "0.50", "0.50"]
     assert set(table["feature clusters"]) == {"86"}
     assert list(table["share of the commonest digit"]) == ["0.50", "", "", "0.50", "", "", "0.30", "", ""]
-    assert list(table.index[6:]) == [
-        "100 strongest images, own weights",
-        "… another neuron's weights (control)",
-        "… no weights",
-    ]
+    assert list(table.index[6:]) == [("100 strongest images", weights) for weights in WEIGHT_KINDS.values()]
 
 
 def test_differences_are_those_of_the_right_rows() -> None:

@@ -10,7 +10,6 @@ import pytest
 import nbkit.studies.index.experiments
 from nbkit.sae.config import SaeConfig
 from nbkit.sae.loss import Gradient
-from nbkit.studies.dead_latents.explanations import CARRIED
 from nbkit.studies.index.experiments import Experiments, run_experiments
 from nbkit.studies.index.training_findings import training_findings
 from nbkit.studies.sae_tables.reproduction import Reproduction
@@ -39,13 +38,13 @@ def test_the_start_page_reads_all_experiments() -> None:
     relu = sweep[sweep["activation"] == "relu"]
     others: dict[Gradient, pd.DataFrame] = {"average": relu, "opposite": sweep}
     found = training_findings(Experiments(example_tables(), example_course(), sweep, others, example_dead(noise=0)))
-    assert (found.n_figures, found.n_settings) == (len(PAPER_COLUMNS), 2)
-    assert (found.standard_factor, found.ne_factor) == pytest.approx((1.25, 2))
+    assert (found.with_loss.n_figures, found.with_loss.n_settings) == (len(PAPER_COLUMNS), 2)
+    assert (found.standard.factor.value, found.with_loss.factor.value) == pytest.approx((1.25, 2))
     # with a step up in all measures three of the four independent ones are better and one worse
-    assert found.at_l0 == found.at_mse == Count(6, 2, 8)
-    assert found.average_at_mse == found.opposite["l0"] == found.opposite["mse"] == Count(3, 1, 4)
-    assert f"{found.saving.standard:.1f%}" == "30.0% (30.0 to 30.0)"
-    assert [mine.carry for mine in found.carriers][:2] == [CARRIED["all"], CARRIED["most"]]
+    assert found.at_l0.count.value == found.at_mse.count.value == Count(6, 2, 8)
+    assert found.average_at_mse.count.value == found.at_l0.control.value == found.at_mse.control.value == Count(3, 1, 4)
+    assert f"{found.saving.standard.value:.1f%}" == "30.0%"
+    assert found.decay.name == "Protection from weight decay" and found.decay.is_main
 
 
 def test_the_parameters_reach_each_experiment(monkeypatch: pytest.MonkeyPatch) -> None:

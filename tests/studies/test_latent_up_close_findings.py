@@ -56,7 +56,7 @@ READ = {"standard SAE": STANDARD_READ, "SAE with NE loss": TRAINED_READ}
 
 
 def test_chosen_latents_stand_side_by_side() -> None:
-    table = chosen_latents([LatentChoice(TRAINED, 2, ""), LatentChoice(STANDARD, 0, "")], READ)
+    table = chosen_latents([LatentChoice(TRAINED, 2, ""), LatentChoice(STANDARD, 0, "")], READ).written
     assert list(table) == ["Latent 2 of the SAE with NE loss", "Latent 0 of the standard SAE"]
     first = table.iloc[:, 0]
     assert first["test images that activate it"] == "3,000"
@@ -68,12 +68,12 @@ def test_chosen_latents_stand_side_by_side() -> None:
 
 def test_what_is_undefined_is_said_to_be() -> None:
     view = replace(STANDARD, metrics=STANDARD.metrics.assign(mean_distance=np.nan))
-    table = chosen_latents([LatentChoice(view, 1, "")], READ)
+    table = chosen_latents([LatentChoice(view, 1, "")], READ).written
     assert table.loc["mean distance"].item() == UNDEFINED
 
 
 def test_medians_leave_out_latents_with_few_examples() -> None:
-    table = median_latents([STANDARD, TRAINED], READ)
+    table = median_latents([STANDARD, TRAINED], READ).written
     assert list(table) == [
         "standard SAE, 3 latents",
         "SAE with NE loss, 3 latents",

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
 
 import pytest
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
-from nbkit.studies.rare_behaviors.findings import Behaviors, behaviors
+from nbkit.studies.rare_behaviors.findings import behaviors
 from tests.examples.atlas import example_atlas
 
 
@@ -24,12 +23,12 @@ def spread() -> Atlas:
 
 
 def test_behaviors_count_the_neurons_with_enough_examples() -> None:
-    expected = Behaviors(
-        n_neurons=12, at_least=20, n_enough=10, median_clusters=2, several=0.6, hidden=0.2, median_largest=0.925
-    )
-    assert asdict(behaviors(spread())) == pytest.approx(asdict(expected))
+    found = behaviors(spread())
+    assert (found.n_neurons.value, found.at_least, found.n_enough.value) == (12, 20, 10)
+    assert (found.median_clusters.value, found.several.value) == pytest.approx((2, 0.6))
+    assert (found.hidden.value, found.median_largest) == pytest.approx((0.2, 0.925))
     found = behaviors(spread(), min_examples=26)
-    assert (found.at_least, found.n_enough, found.hidden) == (26, 4, 0)
+    assert (found.at_least, found.n_enough.value, found.hidden.value) == (26, 4, 0)
 
 
 def test_where_no_neuron_has_enough_examples_the_way_out_is_named() -> None:

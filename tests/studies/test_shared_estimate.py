@@ -39,6 +39,8 @@ def test_a_signed_number_has_a_real_minus_and_a_zero_has_no_sign(value: float, d
         (Estimate(22.94, 21.63, 24.08), "", "22.94 (21.63 to 24.08)"),
         (Estimate(22.94, 21.63, 24.08), ".0f%", "23% (22 to 24)"),
         (Estimate(-3.2, NAN, NAN), ".1f%", "−3.2%"),
+        (Estimate(5.0, 5.0, 5.0), ".1f%", "5.0%"),
+        (Estimate(5.0, 4.99, 5.01), ".1f", "5.0"),
         (Estimate(NAN, NAN, NAN), ".1f%", UNDEFINED),
     ],
 )
@@ -105,6 +107,8 @@ def test_the_difference_of_means_is_a_metric_s_row_of_means() -> None:
         ([-1.0, -3.0], ".1f", "−2.0 ± 1.4"),
         ([-0.001], ".2f", "0.00"),
         ([93.9], ".2f%", "93.90%"),
+        ([94.0, 94.0], ".2f%", "94.00%"),
+        ([94.0, 94.001], ".1f", "94.0"),
         ([NAN], ".2f%", UNDEFINED),
     ],
 )

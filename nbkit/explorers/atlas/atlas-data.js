@@ -5,6 +5,7 @@ import { cut, makeTree } from "../shared/tree.js";
 const NEIGHBORS = 4; // similar features of each scope
 export const SCOPES = ["in the same layer", "in other layers"];
 const NONE = 0xffffffff;
+const NO_EXAMPLE = 0xffff; // as in neuron_shard.py
 
 /** Where each part of a flat array starts, its end last: running sums of `sizes`. */
 export function offsets(sizes) {
@@ -42,6 +43,11 @@ export class Overview {
   row(layer, index) {
     const place = this.layers.indexOf(layer);
     return place < 0 || !(index >= 0 && index < this.d_mlp) ? undefined : place * this.d_mlp + index;
+  }
+
+  /** The place of a kind of likeness; of the usual one if none, or an unknown one, is named. */
+  kindOf(name) {
+    return this.kinds.includes(name) ? this.kinds.indexOf(name) : this.usual;
   }
 
   shardOf(row) {
@@ -104,9 +110,12 @@ export function neuronData(shard, place, { tokens: vocabulary, raw }) {
     importance: importanceOf(shard, place, starts),
     levels: levelsOf(shard, place, { vocabulary, raw }, starts),
     effects: effectsOf(shard, place, vocabulary),
+    ...strongestOf(shard, place, { vocabulary, raw }, starts),
   };
   data.largest = Math.max(data.max, Number.MIN_VALUE);
-  for (const level of data.levels) Object.assign(level.data, { largest: data.largest, shade: "activation" });
+  for (const some of [data.stronger, ...data.levels.map((level) => level.data)]) {
+    Object.assign(some, { largest: data.largest, shade: "activation" });
+  }
   return data;
 }
 
@@ -132,6 +141,8 @@ function startsOf(shard) {
     tokens: offsets(shard.length),
     merges: offsets(Array.from(shard.n, (n, place) => (undirected(shard, place) ? 0 : Math.max(n - 1, 0)))),
     bands: offsets(shard.levels),
+    strongest: offsets(shard.strongest),
+    ...strongerStarts(shard),
     shown: offsets(shard.shown),
     level_tokens: offsets(shard.level_length),
   };
@@ -177,6 +188,26 @@ function levelsOf(shard, place, words, starts) {
     });
   }
   return bands;
+}
+
+/** Where each neuron's texts start that are among the strongest and no dataset examples, and their tokens. */
+function strongerStarts(shard) {
+  const strongest = offsets(shard.strongest);
+  const none = (place) => shard.strongest_example.subarray(...strongest.subarray(place, place + 2)).filter((e) => e === NO_EXAMPLE);
+  return { stronger: offsets(Array.from(shard.strongest, (_, place) => none(place).length)), strong_tokens: offsets(shard.strong_length) };
+}
+
+/** The strongest contexts, the highest first: each is a dataset `example`, or the one at place `other` of `stronger`, with
+ * the dataset example that is `near` it, if any, and the `distance` of their embeddings. */
+function strongestOf(shard, place, words, starts) {
+  const [first, last] = starts.stronger.subarray(place, place + 2);
+  let other = 0;
+  const strongest = Array.from(shard.strongest_example.subarray(...starts.strongest.subarray(place, place + 2)), (example) => {
+    if (example !== NO_EXAMPLE) return { example };
+    const [near, distance] = [shard.strong_near[first + other], shard.strong_distance[first + other]];
+    return { other: other++, near: near === NO_EXAMPLE ? null : near, distance };
+  });
+  return { strongest, stronger: { ...words, ...examplesOf(shard, "strong_", starts, first, last - first, shard.scale[place]) } };
 }
 
 function effectsOf(shard, place, vocabulary) {

@@ -1,30 +1,31 @@
 // What the explorer shows as the end of an address, and back. Pure functions, no page needed.
 
-/** @typedef {{layer: number, index: number, threshold: number, cluster: number | null, shade: string, kind: number}} Place
+/** @typedef {{layer: number, index: number, threshold: number, cluster: number | null, shade: string, kind: string | null}} Place
  *  An open neuron, where its tree is cut, which cluster (from 1) stands out, what colors the tokens, and by which kind of
- *  embedding features are similar (0 the atlas's own, 1 the pre-MLP vector). */
+ *  embedding features are similar (null: the usual one). */
 
 export const CUT = 0.5; // of the survey, from which features come
 
-const ASKED = ["metric", "order", "layer", "least", "find"];
+const OF_PLACE = ["t", "c", "color", "by"];
 
-/** "#L7N123&t=0.42&c=3&color=importance&by=pre_mlp&metric=max_distance&find=in%20love"; what is as usual is left out.
+/** "#L7N123&t=0.42&c=3&color=importance&by=pre_mlp&silhouette=0.4..&find=in%20love"; what is as usual is left out.
  * @param {Place} place
- * @param {Object<string, string>} asked how neurons are listed (neuron-choice.js) and what was searched (finder.js) */
+ * @param {Object<string, string>} asked how neurons are listed (neuron-choice.js), what was searched (finder.js),
+ *    the neuron beside it (beside.js) and whether it stands alone (card-view.js) */
 export function addressOf({ layer, index, threshold, cluster, shade, kind }, asked = {}) {
   const parts = [`L${layer}N${index}`];
   if (threshold !== CUT) parts.push(`t=${threshold.toFixed(2)}`);
   if (cluster) parts.push(`c=${cluster}`);
   if (shade !== "activation") parts.push(`color=${shade}`);
-  if (kind) parts.push("by=pre_mlp");
-  for (const name of ASKED) if (name in asked) parts.push(`${name}=${encodeURIComponent(asked[name])}`);
+  if (kind) parts.push(`by=${kind}`);
+  for (const [name, text] of Object.entries(asked)) parts.push(`${name}=${encodeURIComponent(text)}`);
   return `#${parts.join("&")}`;
 }
 
 /** What an address asks for beside its place, as texts. */
 export function askedIn(address) {
-  const given = new URLSearchParams(address.replace(/^#/, ""));
-  return Object.fromEntries(ASKED.filter((name) => given.get(name)).map((name) => [name, given.get(name)]));
+  const given = [...new URLSearchParams(address.replace(/^#/, ""))];
+  return Object.fromEntries(given.filter(([name, text]) => text && !OF_PLACE.includes(name)));
 }
 
 /** The place that an address names; null if it names none.
@@ -41,7 +42,7 @@ export function placeIn(address) {
     threshold: threshold > 0 && threshold <= 1 ? threshold : CUT,
     cluster: Number.isInteger(cluster) && cluster > 0 ? cluster : null,
     shade: given.get("color") === "importance" ? "importance" : "activation",
-    kind: given.get("by") === "pre_mlp" ? 1 : 0,
+    kind: /^\w+$/.test(given.get("by") ?? "") ? given.get("by") : null,
   };
 }
 

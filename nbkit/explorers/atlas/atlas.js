@@ -3,10 +3,17 @@
 
 import { Features, neuronData, Overview, similarFeatures } from "./atlas-data.js";
 import { addressOf, askedIn, CUT, placeIn } from "./atlas-links.js";
-import { button, element } from "../shared/elements.js";
+import { Beside } from "./beside.js";
+import { CardView, frameText } from "./card-view.js";
+import { Detail } from "./detail.js";
+import { button, consume, element } from "../shared/elements.js";
 import { Finder } from "./finder.js";
+import { Glance } from "./glance.js";
+import { Medoids } from "./medoid-data.js";
 import { NeuronChoice } from "./neuron-choice.js";
 import { NeuronView } from "./neuron-view.js";
+import { Notes } from "./notes.js";
+import { NotesShelf } from "./notes-view.js";
 import { Store } from "./shards.js";
 
 const REST = 200; // ms without another cut until the address follows
@@ -16,41 +23,38 @@ class AtlasState {
   constructor(model, store, overview, vocabulary, linked) {
     Object.assign(this, { model, store, overview, vocabulary });
     this.linked = !store.live; // in a book the address follows; JupyterLab's address is its own
-    this.place = { shade: linked?.shade ?? "activation", cluster: linked?.cluster ?? null, kind: linked?.kind ?? 0 };
-    this.look = linked !== null; // who came by a link sees what it names
+    this.place = { shade: linked?.shade ?? "activation", cluster: linked?.cluster ?? null, kind: linked?.kind ?? null };
+    this.look = linked ? "page" : false; // who came by a link sees what it names
     this.trail = []; // the neurons that were open before
     this.written = location.hash;
     this.row = null;
 
+    this.medoids = new Medoids(store, overview, vocabulary);
+    this.notes = new Notes(overview, () => this.kept());
+    this.shelf = new NotesShelf(this);
+    this.glance = new Glance(this);
     this.finder = new Finder(this);
     this.choice = new NeuronChoice(this);
-    this.error = element("p", { class: "nk-error", role: "alert" });
-    this.neuron = element("div", { class: "nk-open" });
+    this.detail = new Detail(this);
+    this.beside = new Beside(this);
+    this.master = element("section", { class: "nk-master", "aria-label": "Find neurons" }, [
+      this.finder.form,
+      this.finder.root,
+      this.shelf.root,
+      this.choice.root,
+    ]);
     // JupyterLab's own keys, as Enter and the arrows, are not meant here
     this.root = element("div", { class: "nbkit-explorer nk-panel nk-atlas", "data-lm-suppress-shortcuts": true }, [
-      element("div", { class: "nk-tools" }, [this.finder.form, ...this.makeSteps()]),
-      this.finder.root,
-      this.choice.root,
-      this.error,
-      this.neuron,
+      button({ class: "nk-button nk-skip" }, ["Skip to the open neuron"], () => this.enter()),
+      element("div", { class: "nk-panes" }, [this.master, this.detail.root]),
     ]);
+    this.card = new CardView(this.root, overview);
+    this.root.addEventListener("keydown", (event) => this.press(event));
+    this.root.dataset.pane = linked ? "detail" : "list";
     if (linked) this.take(location.hash);
     this.follow();
     if (linked && this.row !== overview.row(linked.layer, linked.index)) this.refuse(linked);
     this.first = { layer: overview.layer(this.row), index: overview.index(this.row), threshold: this.threshold };
-  }
-
-  makeSteps() {
-    const step = (text, act) => button({ class: "nk-button" }, [text], act);
-    const listed = (by) => () => this.choice.rows.length && this.open(this.choice.neighbor(by));
-    this.back = step("Back", () => this.goBack());
-    this.back.disabled = true;
-    return [
-      step("Previous", listed(-1)),
-      step("Next", listed(1)),
-      step("Random", () => this.choice.rows.length && this.open(this.choice.any())),
-      this.back,
-    ];
   }
 
   /** What the atlas holds, in words. */
@@ -62,7 +66,7 @@ class AtlasState {
 
   /** Say that an address names no neuron of this atlas. */
   refuse({ layer, index }) {
-    this.error.textContent = this.missing(layer, index);
+    this.detail.error.textContent = this.missing(layer, index);
   }
 
   missing(layer, index) {
@@ -73,12 +77,18 @@ class AtlasState {
     return this.model.get("threshold") ?? CUT; // a page need not say
   }
 
-  /** Open a neuron; `look` brings it into sight, `cluster` (from 1) lets one of its clusters stand out. */
+  /** Open a neuron. `look`: "pane" to bring it into sight, "focus" to go there as well; `cluster` (from 1) lets one of
+   * its clusters stand out. */
   open(row, { look = false, cluster = null, threshold = this.threshold } = {}) {
     if (this.row !== null && row !== this.row) {
       this.trail.push({ row: this.row, threshold: this.threshold, cluster: this.place.cluster });
     }
     this.show(row, { threshold, cluster, look, entry: row !== this.row });
+  }
+
+  /** Open a neuron at one of its features: a cluster of the survey's cut. */
+  openFeature(row, place, look = "pane") {
+    this.open(row, { look, cluster: place + 1, threshold: CUT });
   }
 
   goBack() {
@@ -103,8 +113,7 @@ class AtlasState {
     this.place.cluster = null;
     this.assign({ threshold });
     this.view?.follow(this.place);
-    clearTimeout(this.pending); // a change of the address takes longer than the cut, and browsers limit their number
-    this.pending = setTimeout(() => this.write(false), REST);
+    this.writeSoon();
   }
 
   /** Change the model, all at once for those who follow it. */
@@ -119,6 +128,7 @@ class AtlasState {
     this.place.shade = shade;
     this.write(false);
     this.view?.follow(this.place);
+    this.beside.follow();
     if (shade === "importance") this.weigh();
   }
 
@@ -126,6 +136,13 @@ class AtlasState {
     this.place.kind = kind;
     this.write(false);
     this.view?.follow(this.place);
+    this.beside.follow();
+  }
+
+  /** Keep a neuron beside the open one. */
+  besides(row) {
+    this.beside.ask(row);
+    this.detail.reveal(this.beside.root);
   }
 
   chose(number) {
@@ -134,35 +151,49 @@ class AtlasState {
     this.write(false);
   }
 
+  /** Something else is kept of some neuron. */
+  kept() {
+    this.shelf.show();
+    this.detail.editor.show();
+    if (this.notes.only) this.choice.select();
+    else this.choice.list.refresh();
+  }
+
   /** Show what the model says is open. */
   async follow() {
     const named = this.overview.row(this.model.get("layer"), this.model.get("neuron"));
     const row = named ?? this.firstRow();
     if (named === undefined) this.assign({ layer: this.overview.layer(row), neuron: this.overview.index(row) });
-    this.back.disabled = !this.trail.length;
+    this.detail.back.disabled = !this.trail.length;
     if (row === this.row) {
+      this.choice.choose();
       this.view?.follow(this.place);
       this.lookAt();
       return;
     }
+    const fresh = this.row === null;
     this.row = row;
     this.choice.choose();
-    this.error.textContent = "";
+    this.glance.choose();
+    this.detail.editor.show();
+    this.detail.error.textContent = "";
     this.root.setAttribute("aria-busy", "true");
     try {
       const shard = await this.store.get(`neurons-${this.overview.shardOf(row)}`);
       if (row !== this.row) return; // another one was opened meanwhile
       this.view = new NeuronView(this, row, neuronData(shard, row % this.overview.per_shard, this.vocabulary));
-      this.neuron.replaceChildren(this.view.root);
+      this.detail.neuron.replaceChildren(this.view.root, this.beside.root);
       this.view.follow(this.place);
       this.view.draw();
+      this.beside.follow();
+      if (!fresh && this.detail.apart) this.detail.reveal(this.view.chosenCard() ?? this.detail.neuron);
       this.lookAt();
       if (this.place.shade === "importance") this.weigh();
     } catch (error) {
       if (row !== this.row) return;
       this.view = null;
-      this.neuron.replaceChildren();
-      this.error.textContent = error.message;
+      this.detail.neuron.replaceChildren();
+      this.detail.error.textContent = error.message;
       this.row = null; // so that it can be tried again
     } finally {
       this.root.removeAttribute("aria-busy");
@@ -176,12 +207,54 @@ class AtlasState {
 
   lookAt() {
     if (!this.look || !this.view) return;
+    const { look } = this;
     this.look = false;
-    this.view.title.focus({ preventScroll: true });
-    (this.view.chosenCard() ?? this.view.root).scrollIntoView({ block: "start" });
+    this.showPane("detail");
+    const alone = !this.master.clientWidth; // the list is out of sight, and what is focused in it
+    if (look !== "pane" || alone) this.view.title.focus({ preventScroll: true });
+    if (look === "page" && !alone) this.root.scrollIntoView({ block: "start" });
+    this.detail.reveal(this.view.chosenCard() ?? this.detail.neuron);
+  }
+
+  /** Begin with what there is room for. */
+  unfold() {
+    this.choice.filters.root.open = this.detail.map.open = this.detail.apart;
+  }
+
+  /** On a phone, show the list or the open neuron; beside each other they are both in sight. */
+  showPane(pane) {
+    if (this.root.dataset.pane === pane) return;
+    this.root.dataset.pane = pane;
+    if (pane === "list") this.choice.list.root.focus();
+  }
+
+  /** Go to the open neuron. */
+  enter() {
+    this.look = "focus";
+    this.lookAt();
+  }
+
+  /** The keys of the whole explorer; a field keeps its own. */
+  press(event) {
+    const typing = event.target.closest("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey;
+    const acts = {
+      "/": () => this.finder.field.focus(),
+      j: () => this.choice.step(1),
+      k: () => this.choice.step(-1),
+      f: () => this.detail.editor.star.click(),
+    };
+    if (typing || !(event.key in acts)) return;
+    if (event.key === "/") this.showPane("list");
+    acts[event.key]();
+    consume(event);
   }
 
   // the address
+
+  writeSoon() {
+    clearTimeout(this.pending); // a change of the address takes longer than the cut, and browsers limit their number
+    this.pending = setTimeout(() => this.write(false), REST);
+  }
 
   write(entry) {
     clearTimeout(this.pending);
@@ -195,8 +268,14 @@ class AtlasState {
 
   address() {
     const [layer, index] = [this.model.get("layer"), this.model.get("neuron")];
-    const asked = { ...this.choice.asked, ...this.finder.asked };
+    const asked = { ...this.choice.asked, ...this.finder.asked, ...this.beside.asked, ...this.card.asked };
     return addressOf({ layer, index, threshold: this.threshold, ...this.place }, asked);
+  }
+
+  /** A frame with the open neuron, for another page. */
+  frameText() {
+    const place = { layer: this.model.get("layer"), index: this.model.get("neuron"), threshold: this.threshold, ...this.place };
+    return frameText(new URL(addressOf(place, { view: "card" }), location.href).href, this.overview.name(this.row));
   }
 
   /** Follow the address: the reader came by a link, or went back. */
@@ -210,6 +289,7 @@ class AtlasState {
     this.written = location.hash;
     this.take(location.hash);
     this.show(row, { ...place });
+    this.showPane(location.hash === "" ? "list" : "detail");
   }
 
   /** List and search what an address asks for. */
@@ -217,6 +297,8 @@ class AtlasState {
     const asked = askedIn(address);
     this.choice.take(asked);
     this.finder.take(asked);
+    this.beside.take(asked);
+    this.card.take(asked);
   }
 
   linkText() {
@@ -231,19 +313,20 @@ class AtlasState {
     return new Features(await this.store.get("features"), this.vocabulary.tokens);
   }
 
-  /** The features that are similar to one of a neuron's, for each scope, and all features. */
+  /** The features that are similar to one of a neuron's, for each scope; all features; and the place of the kind. */
   async similar(row, place) {
     const name = `similar-${this.overview.shardOf(row)}`;
     const [shard, features] = await Promise.all([this.store.get(name), this.features()]);
     const first = features.starts[row - (row % this.overview.per_shard)];
-    return [similarFeatures(shard, this.place.kind, features.starts[row] + place - first), features];
+    const kind = this.overview.kindOf(this.place.kind);
+    return { found: similarFeatures(shard, kind, features.starts[row] + place - first), features, kind };
   }
 
   /** A link to a feature of another neuron. */
   featureLink(feature, features) {
     const [row, place] = [features.row(feature), features.place(feature)];
     const text = `${this.overview.name(row)} · cluster ${place + 1}`;
-    return button({ class: "nk-link" }, [text], () => this.open(row, { look: true, cluster: place + 1, threshold: CUT }));
+    return button({ class: "nk-link" }, [text], () => this.openFeature(row, place, "focus"));
   }
 
   /** Ask a kernel that has the model for the importance of the open neuron's examples that have none yet. */
@@ -285,14 +368,17 @@ async function render({ model, el }) {
     return () => store.close();
   }
   waiting.replaceWith(state.root);
+  state.unfold();
   const follow = () => state.assigning || state.follow();
   const readAddress = () => state.readAddress();
   const resized = new ResizeObserver(() => {
-    state.choice.draw();
+    state.glance.draw();
+    state.choice.list.choose();
     state.view?.draw();
+    state.beside.draw();
   });
-  const repaint = new MutationObserver(() => state.choice.glance.draw(true));
-  resized.observe(state.root);
+  const repaint = new MutationObserver(() => state.glance.draw(true));
+  for (const part of [state.master, state.detail.root, state.choice.list.root]) resized.observe(part);
   repaint.observe(document.documentElement, { attributeFilter: ["data-theme"] });
   repaint.observe(document.body, { attributeFilter: ["data-jp-theme-light"] });
   for (const name of ["layer", "neuron", "threshold"]) model.on(`change:${name}`, follow);
@@ -302,6 +388,7 @@ async function render({ model, el }) {
     repaint.disconnect();
     for (const name of ["layer", "neuron", "threshold"]) model.off(`change:${name}`, follow);
     window.removeEventListener("hashchange", readAddress);
+    state.beside.close();
     store.close();
   };
 }

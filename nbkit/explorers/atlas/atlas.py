@@ -30,7 +30,9 @@ class AtlasExplorer(anywidget.AnyWidget):
     """
 
     _esm = module_text("atlas/atlas.js")
-    _css = style_text("shared/explorer.css", "shared/panel.css", "shared/cluster-view.css", "atlas/atlas.css")
+    _css = style_text(
+        "shared/explorer.css", "shared/panel.css", "shared/cluster-view.css", "atlas/atlas.css", "atlas/neuron.css"
+    )
 
     live = traitlets.Bool(True).tag(sync=True, kernel=True)
     """Whether data come from here; a page without a kernel is not told of it, and has files."""

@@ -1,36 +1,34 @@
-// One field that finds a neuron by its number and features by a word or a phrase.
+// One field that finds a neuron by its number and features by a word or a phrase; these stand in the list
+// (neuron-list.js), what else could be meant below the field.
 
 import { button, consume, element } from "../shared/elements.js";
 import { neuronIn } from "./atlas-links.js";
 import { searchPhrase } from "./phrase-search.js";
 import { count } from "../shared/snippets.js";
 
-const FIRST_HITS = 20;
-
 export class Finder {
   /** @param explorer the state that it shows and changes (atlas.js) */
   constructor(explorer) {
     this.explorer = explorer;
     this.sought = ""; // the words whose features are shown
-    this.field = element("input", { type: "search", placeholder: "L7 N123, or a word", spellcheck: false, dir: "auto" });
+    const hint = "L7 N123, or a word";
+    this.field = element("input", { type: "search", placeholder: hint, spellcheck: false, dir: "auto", "aria-label": "Find a neuron or a word" });
     const find = () => this.find(this.field.value);
-    this.form = element("div", { class: "nk-find", role: "search" }, [
-      element("label", {}, ["Find ", this.field]),
-      button({ class: "nk-button" }, ["Find"], find),
-    ]);
+    this.form = element("div", { class: "nk-find", role: "search" }, [this.field, button({ class: "nk-button" }, ["Find"], find)]);
     this.field.addEventListener("keydown", (event) => {
       if (event.key !== "Enter") return;
       consume(event); // a form would do the same, but JupyterLab keeps it from being sent
       find();
     });
+    this.field.addEventListener("search", () => this.field.value || this.seek("")); // the browser's own cross
     this.status = element("p", { role: "status" });
-    this.results = element("div");
+    this.longer = element("ul", { class: "nk-longer", "aria-label": "Longer phrases" });
     this.close = button({ class: "nk-button", hidden: "" }, ["Close results"], () => {
       this.seek("");
       this.field.focus();
     });
-    const head = element("div", { class: "nk-tools" }, [this.status, this.close]);
-    this.root = element("section", { class: "nk-found", "aria-label": "What was found" }, [head, this.results]);
+    const head = element("div", { class: "nk-found-head" }, [this.status, this.close]);
+    this.root = element("section", { class: "nk-found", "aria-label": "What was found" }, [head, this.longer]);
   }
 
   /** What was searched, as the address has it. */
@@ -60,9 +58,11 @@ export class Finder {
 
   async search(text) {
     this.sought = text;
-    this.results.replaceChildren();
+    this.field.value = text;
+    this.longer.replaceChildren();
     this.close.hidden = true;
     this.status.textContent = text ? "Searching …" : "";
+    if (this.explorer.choice.found) this.explorer.choice.show(null);
     if (!text) return;
     try {
       const { store, overview } = this.explorer;
@@ -80,7 +80,7 @@ export class Finder {
       this.status.textContent = this.explorer.missing(layer, index);
     } else {
       this.status.textContent = "";
-      this.explorer.open(row, { look: true });
+      this.explorer.open(row, { look: "focus" });
     }
   }
 
@@ -89,39 +89,18 @@ export class Finder {
     const those = hits.length
       ? count(hits.length, "feature") + (parts.length ? ` by parts of it, ${parts.join(", ")}` : "")
       : "no feature has it at its key token";
-    const rest = `”: ${those}${longer.length ? "; longer phrases below" : ""}`;
-    this.status.replaceChildren("“", element("bdi", {}, [phrase]), rest);
-    this.list = element("ol", { class: "nk-hits" });
-    this.rest = element("div");
-    this.deal(hits, features, FIRST_HITS);
+    this.status.replaceChildren("“", element("bdi", {}, [phrase]), `”: ${those}${longer.length ? "; longer phrases:" : ""}`);
     const more = longer.map(([text, n]) =>
       element("li", {}, [
         button({ class: "nk-link" }, [element("bdi", {}, [text])], () => this.find(text)),
-        element("span", { class: "nk-times" }, [` ${count(n, "feature")}`]),
+        element("span", { class: "nk-times" }, [` ${n}`, element("span", { class: "nk-hidden" }, [n === 1 ? " feature" : " features"])]),
       ]),
     );
-    this.results.replaceChildren(this.list, this.rest, element("ul", { class: "nk-longer" }, more));
-  }
-
-  deal(hits, features, until) {
-    for (const { feature, count: times } of hits.slice(this.list.children.length, until)) {
-      const about = ` in ${times} of ${count(features.size[feature], "example")}, most often `;
-      this.list.append(
-        element("li", {}, [
-          this.explorer.featureLink(feature, features),
-          element("span", { class: "nk-times" }, [about]),
-          element("code", { class: "nk-word", dir: "auto" }, [features.word(feature)]),
-        ]),
-      );
-    }
-    this.rest.replaceChildren();
-    const hidden = hits.length - this.list.children.length;
-    if (hidden <= 0) return;
-    const more = button({ class: "nk-button" }, [`Show ${count(hidden, "more feature")}`], () => {
-      const from = this.list.children.length;
-      this.deal(hits, features, until + 100);
-      this.list.children[from].querySelector("button").focus();
+    this.longer.replaceChildren(...more);
+    const placed = hits.map(({ feature, count: times }) => {
+      const row = features.row(feature);
+      return { row, place: feature - features.starts[row], size: features.size[feature], count: times };
     });
-    this.rest.append(more);
+    this.explorer.choice.show({ phrase, hits: placed });
   }
 }

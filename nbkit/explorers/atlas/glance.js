@@ -3,11 +3,11 @@
 
 import { element } from "../shared/elements.js";
 import { makeAxis, short } from "../shared/axis.js";
-import { number } from "../shared/snippets.js";
+import { count, number } from "../shared/snippets.js";
 
 const INSET = { left: 46, right: 8, top: 10, bottom: 34 };
 const PICK_RADIUS = 12; // pixels from which a mark is picked
-const HEIGHT = 300;
+const HEIGHT = 220;
 
 /** Numbers in [0, 1) that spread evenly and are always the same. */
 function spread(row, step) {
@@ -15,9 +15,9 @@ function spread(row, step) {
 }
 
 export class Glance {
-  /** @param choice the state that it shows and changes (neuron-choice.js) */
-  constructor(choice) {
-    this.choice = choice;
+  /** @param explorer the state that it shows and changes (atlas.js) */
+  constructor(explorer) {
+    this.explorer = explorer;
     this.canvas = element("canvas", { role: "img" });
     this.pointed = element("p", { class: "nk-about" });
     this.root = element("div", { class: "nk-glance" }, [this.canvas, this.pointed]);
@@ -25,9 +25,13 @@ export class Glance {
     this.canvas.addEventListener("pointerleave", () => this.point(null));
     this.canvas.addEventListener("click", (event) => {
       const row = this.nearest(event);
-      if (row !== null) this.choice.open(row, { look: true });
+      if (row !== null) this.explorer.open(row, { look: "focus" });
     });
     this.point(null);
+  }
+
+  get choice() {
+    return this.explorer.choice;
   }
 
   /** Draw in the width that there is; `again` even if that has not changed. */
@@ -35,8 +39,10 @@ export class Glance {
     const width = this.root.clientWidth;
     if (!width || (width === this.width && !again)) return;
     this.width = width;
-    const { overview, metric, rows } = this.choice;
-    const label = `${metric.label} of ${rows.length.toLocaleString("en")} neurons, layer by layer`;
+    const { overview, metric } = this.choice;
+    const rows = this.choice.rows.filter((row) => !Number.isNaN(metric.values[row])); // a word is found in others too
+    this.rows = rows;
+    const label = `${metric.label} of ${count(rows.length, "neuron")}, layer by layer`;
     this.canvas.setAttribute("aria-label", `${label}; the list holds the same neurons`);
     this.place(overview, metric, rows);
     const ratio = window.devicePixelRatio || 1;
@@ -113,16 +119,17 @@ export class Glance {
       const distance = (this.x[i] - x) ** 2 + (this.y[i] - y) ** 2;
       if (distance < best) [best, found] = [distance, i];
     }
-    return found === null ? null : this.choice.rows[found];
+    return found === null ? null : this.rows[found];
   }
 
   point(row) {
     this.canvas.style.cursor = row === null ? "" : "pointer";
+    this.pointed.textContent = row === null ? "Point at a mark to read it, click to open it." : this.described(row);
+  }
+
+  described(row) {
     const { overview, metric } = this.choice;
-    this.pointed.textContent =
-      row === null
-        ? "Point at a mark to read it, click to open it."
-        : `${overview.name(row)}: ${metric.label} ${number(metric.values[row])}`;
+    return `${overview.name(row)}: ${metric.label} ${number(metric.values[row])}`;
   }
 
   /** Let the open neuron's mark stand out. */
@@ -130,7 +137,7 @@ export class Glance {
     if (!this.drawn) return;
     const { paper, choice } = this;
     paper.putImageData(this.drawn, 0, 0);
-    const i = choice.rows.indexOf(choice.row);
+    const i = this.rows.indexOf(choice.row);
     if (i < 0) return;
     paper.strokeStyle = this.color("--ink");
     paper.lineWidth = 2;

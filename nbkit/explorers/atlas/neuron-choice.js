@@ -1,55 +1,70 @@
-// Which neurons are listed and in which order: a metric, its direction and filters, for the plot and the list.
+// Which neurons are listed and in which order: those that pass the filters, by a metric or by what was searched.
 
 import { button, element } from "../shared/elements.js";
-import { Glance } from "./glance.js";
+import { Filters } from "./filters.js";
 import { NeuronList } from "./neuron-list.js";
 import { ranking } from "../shared/ranking.js";
+import { count } from "../shared/snippets.js";
 
-const ENOUGH = 10; // examples, so that chance does not lead the list
+const USUAL_ORDER = { metric: "n_clusters", order: "largest" };
+
+/** @typedef {{phrase: string, hits: {row: number, place: number, size: number, count: number}[]}} Found
+ *  Features that answer to a phrase, the best first: the row of the neuron, the cluster's place there and its size, and
+ *  how many of its examples have the phrase. */
 
 export class NeuronChoice {
   /** @param explorer knows the whole model and which neuron is open (atlas.js) */
   constructor(explorer) {
     this.explorer = explorer;
-    this.usual = { metric: "n_clusters", order: "largest", layer: "", least: String(Math.min(ENOUGH, explorer.overview.max_examples)) };
-    this.glance = new Glance(this);
+    this.orders = new Map(); // by metric and direction, all rows that have the metric
+    this.found = null;
+    this.filters = new Filters(explorer.overview, () => this.askSoon());
     this.list = new NeuronList(this);
     this.status = element("p", { class: "nk-status", role: "status" });
-    this.root = element("section", { "aria-label": "The model at a glance" }, [
-      this.makeFilters(),
-      element("div", { class: "nk-body" }, [this.glance.root, this.list.root]),
-      this.status,
+    this.order = this.makeOrder();
+    this.root = element("div", { class: "nk-choice" }, [
+      this.filters.root,
+      element("div", { class: "nk-listed" }, [this.order, this.status, this.list.root]),
     ]);
     this.take({});
   }
 
-  /** List as is asked for: the name of a `metric`, the `order` (largest or smallest first), the only `layer`, and the
-   * `least` number of examples; what is not, as usual. */
+  /** List as is asked for: the name of a `metric`, the `order` (largest or smallest first), and ranges by the name of
+   * their metric; what is not, as usual. */
   take(asked) {
-    const { overview, usual } = this;
-    const wanted = { ...usual, ...asked };
-    this.metric = overview.byName.get(wanted.metric) ?? overview.byName.get(usual.metric);
-    this.descending = wanted.order !== "smallest";
-    this.layer = overview.layers.find((layer) => String(layer) === wanted.layer) ?? null;
-    this.least = Math.max(0, Math.round(Number(wanted.least)) || 0);
+    const { byName } = this.overview;
+    this.metric = byName.get(asked.metric) ?? byName.get(USUAL_ORDER.metric);
+    this.descending = asked.order !== "smallest";
+    this.filters.take(this.filters.read(asked));
     this.select();
   }
 
   /** What differs from how neurons are usually listed. */
   get asked() {
-    const now = {
-      metric: this.metric.name,
-      order: this.descending ? "largest" : "smallest",
-      layer: String(this.layer ?? ""),
-      least: String(this.least),
-    };
-    return Object.fromEntries(Object.entries(now).filter(([name, value]) => value !== this.usual[name]));
+    const now = { metric: this.metric.name, order: this.descending ? "largest" : "smallest" };
+    const differs = Object.entries(now).filter(([name, value]) => value !== USUAL_ORDER[name]);
+    return { ...Object.fromEntries(differs), ...this.filters.asked };
   }
 
   /** The reader asks for something else. */
-  ask(asked) {
-    this.take({ ...this.asked, ...asked });
-    this.explorer.write(false);
+  ask(how = {}) {
+    Object.assign(this, how);
+    this.select();
+    this.explorer.writeSoon();
+  }
+
+  /** The reader is moving a thumb: follow once a frame. */
+  askSoon() {
+    this.frame ??= requestAnimationFrame(() => {
+      this.frame = undefined;
+      this.ask();
+    });
+  }
+
+  /** List the features that were found; null for all neurons. */
+  show(found) {
+    this.found = found;
+    this.select();
   }
 
   get overview() {
@@ -60,85 +75,89 @@ export class NeuronChoice {
     return this.explorer.row;
   }
 
-  open(row, how) {
-    this.explorer.open(row, how);
+  makeOrder() {
+    const { metrics, byName } = this.overview;
+    this.field = element(
+      "select",
+      {},
+      metrics.map(({ name, label }) => element("option", { value: name }, [label])),
+    );
+    this.field.addEventListener("change", () => this.ask({ metric: byName.get(this.field.value) }));
+    this.turn = button({ class: "nk-button" }, [], () => this.ask({ descending: !this.descending }));
+    return element("div", { class: "nk-tools" }, [element("label", {}, ["Sort by ", this.field]), this.turn]);
   }
 
-  makeFilters() {
-    const option = (value, text) => element("option", { value }, [text]);
-    const metrics = this.overview.metrics.map(({ name, label }) => option(name, label));
-    const layers = this.overview.layers.map((layer) => option(layer, layer));
-    this.fields = {
-      metric: element("select", {}, metrics),
-      layer: element("select", {}, [option("", "all"), ...layers]),
-      least: element("input", { type: "number", min: 0, max: this.overview.max_examples }),
-    };
-    for (const [name, field] of Object.entries(this.fields)) {
-      field.addEventListener("change", () => this.ask({ [name]: field.value }));
+  /** All rows that have the metric, in its order. */
+  ordered() {
+    const key = `${this.metric.name} ${this.descending}`;
+    if (!this.orders.has(key)) {
+      const { values } = this.metric;
+      this.orders.set(key, Uint32Array.from(ranking(values, this.descending)).filter((row) => !Number.isNaN(values[row])));
     }
-    this.turn = button({ class: "nk-button" }, [], () => this.ask({ order: this.descending ? "smallest" : "largest" }));
-    const { metric, layer, least } = this.fields;
-    return element("div", { class: "nk-tools" }, [
-      element("label", {}, ["Metric ", metric]),
-      this.turn,
-      element("label", {}, ["Layer ", layer]),
-      element("label", {}, ["With at least ", least, " examples"]),
-    ]);
+    return this.orders.get(key);
   }
 
-  /** List the neurons that pass the filters, in the order of the metric. */
+  /** List what passes the filters. */
   select() {
-    const { values } = this.metric;
-    const examples = this.overview.values("n_examples");
-    const layers = this.layer === null ? null : this.overview.layers.indexOf(this.layer);
-    const found = [];
-    for (let row = 0; row < this.overview.n; row++) {
-      if (examples[row] < this.least || Number.isNaN(values[row])) continue;
-      if (layers !== null && Math.floor(row / this.overview.d_mlp) !== layers) continue;
-      found.push(row);
-    }
-    const shown = Float32Array.from(found, (row) => values[row]);
-    this.rows = Uint32Array.from(ranking(shown, this.descending), (place) => found[place]);
-    this.fields.metric.value = this.metric.name;
-    this.fields.layer.value = this.layer ?? "";
-    this.fields.least.value = this.least;
+    const kept = this.explorer.notes.only;
+    const passing = this.filters.sift(kept ? (row) => this.explorer.notes.has(row) : () => true);
+    this.hits = this.found?.hits.filter(({ row }) => passing[row]) ?? null;
+    this.rows = this.hits ? Uint32Array.from(this.hits, ({ row }) => row) : this.ordered().filter((row) => passing[row]);
+    this.order.hidden = this.hits !== null;
+    this.field.value = this.metric.name;
     this.turn.textContent = this.descending ? "Largest first" : "Smallest first";
     this.turn.setAttribute("aria-label", `${this.turn.textContent}: turn the order around`);
-    this.glance.draw(true);
+    this.explorer.glance.draw(true);
     this.list.show();
     this.tell();
   }
 
-  /** Say how many neurons are listed and where the open one stands. */
+  /** The place in the list of what is open; -1 if it is not there. */
+  get place() {
+    const { cluster } = this.explorer.place;
+    const at = this.hits?.findIndex(({ row, place }) => row === this.row && place + 1 === cluster) ?? -1;
+    return at < 0 ? this.rows.indexOf(this.row) : at;
+  }
+
+  /** Say how many are listed and where the open one stands. */
   tell() {
+    this.status.textContent = this.hits ? this.tellHits() : this.tellNeurons();
+  }
+
+  tellHits() {
+    const all = this.found.hits.length;
+    const hidden = all - this.hits.length;
+    return `${count(this.hits.length, "feature")}${hidden ? `; the filters hide ${hidden} more` : ""}.`;
+  }
+
+  tellNeurons() {
     const [n, all] = [this.rows.length, this.overview.n].map((value) => value.toLocaleString("en"));
-    const place = this.rows.indexOf(this.row);
-    const at = place < 0 ? "" : `; ${this.overview.name(this.row)} is number ${(place + 1).toLocaleString("en")}`;
-    const order = `${this.metric.label}, ${this.descending ? "largest" : "smallest"} first`;
-    this.status.textContent = `${n} of ${all} neurons by ${order}${this.row === null ? "" : at || "; the open one is not among them"}.`;
+    const at = this.place < 0 ? "" : `; ${this.overview.name(this.row)} is number ${(this.place + 1).toLocaleString("en")}`;
+    return `${n} of ${all} neurons${this.row === null ? "" : at || "; the open one is not among them"}.`;
   }
 
-  /** The neuron so many places further down the list; from one end to the other. */
-  neighbor(by) {
+  /** Open what stands at a place in the list. */
+  openAt(place, { look = "pane" } = {}) {
+    if (place < 0 || place >= this.rows.length) return;
+    const hit = this.hits?.[place];
+    if (hit) this.explorer.openFeature(hit.row, hit.place, look);
+    else this.explorer.open(this.rows[place], { look });
+  }
+
+  /** Open what stands so many places further down the list; from one end to the other. */
+  step(by) {
     const { length } = this.rows;
-    const now = this.rows.indexOf(this.row);
-    return this.rows[now < 0 ? 0 : (now + by + length) % length];
+    if (length) this.openAt(this.place < 0 ? 0 : (this.place + by + length) % length);
   }
 
-  /** One of those that are listed. */
-  any() {
-    return this.rows[Math.floor(Math.random() * this.rows.length)];
+  /** Open one of those that are listed. */
+  openAny() {
+    this.openAt(Math.floor(Math.random() * this.rows.length));
   }
 
   /** Let the open neuron stand out. */
   choose() {
     this.list.choose();
-    this.glance.choose();
     this.tell();
-  }
-
-  draw() {
-    this.glance.draw();
-    this.list.choose();
   }
 }

@@ -54,6 +54,9 @@ export function neuronAsJson({ explorer, row, data, clusters }) {
     threshold: explorer.threshold,
     examples: described(data).map((example, i) => ({ cluster: labels[i] + 1, ...example, importance: importance(i) })),
     tree: { pairs: data.pairs, heights: data.heights },
+    strongest: data.strongest.map(({ example, other, near, distance }) =>
+      example === undefined ? { ...described(data.stronger)[other], nearest_example: near, distance } : { example },
+    ),
     levels: data.levels.map(({ low, high, count, data: some }) => ({ low, high, count, examples: described(some) })),
     logit_effects: data.effects,
   };

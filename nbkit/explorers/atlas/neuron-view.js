@@ -1,14 +1,16 @@
 // One neuron of an atlas: its metrics, how strongly and on what it answers, what it writes, and its feature clusters.
 
-import { featureNodes, SCOPES } from "./atlas-data.js";
+import { featureNodes } from "./atlas-data.js";
 import { CUT } from "./atlas-links.js";
 import { fixed } from "../shared/axis.js";
 import { barList } from "../shared/bars.js";
 import { ClusterView } from "../shared/cluster-view.js";
-import { button, element } from "../shared/elements.js";
+import { button, element, folded } from "../shared/elements.js";
 import { exampleBand, levelBars, levelExamples } from "./levels.js";
 import { copyText, neuronAsJson, neuronAsText, saveFile } from "./neuron-export.js";
 import { count, number } from "../shared/snippets.js";
+import { agreementPart, kindText, similarPart } from "./similar-view.js";
+import { StrongestView } from "./strongest-view.js";
 
 const NO_EXAMPLES = "No context of this corpus activates the neuron enough: it has no examples and no clusters.";
 const NOT_FINITE = "Activations of this neuron are not finite: it has no examples and no clusters.";
@@ -21,23 +23,19 @@ function part(title, ...content) {
   return element("div", {}, [element("p", { class: "nk-part" }, [title]), ...content]);
 }
 
-/** Something that unfolds. */
-function folded(title, content) {
-  return element("details", {}, [element("summary", {}, [title]), ...content]);
-}
-
 export class NeuronView {
   /** @param explorer the state that it shows and changes (atlas.js)
    * @param row the neuron
-   * @param data what atlas-data.js reads of it */
-  constructor(explorer, row, data) {
+   * @param data what atlas-data.js reads of it
+   * @param actions elements that stand behind its name, in the place of those of the open neuron */
+  constructor(explorer, row, data, actions) {
     Object.assign(this, { explorer, row, data });
     const { overview } = explorer;
     const name = `Layer ${overview.layer(row)}, neuron ${overview.index(row)}`;
     this.title = element("p", { class: "nk-title", tabindex: -1 }, [name]);
     this.said = element("p", { class: "nk-about", role: "status" });
     this.root = element("section", { class: "nk-neuron", "aria-label": name }, [
-      element("div", { class: "nk-tools" }, [this.title, ...this.makeActions(), this.said]),
+      element("div", { class: "nk-tools" }, [this.title, ...(actions ?? this.makeActions()), this.said]),
       ...this.makeReason(),
       this.makeTiles(),
       this.makePlots(),
@@ -56,6 +54,8 @@ export class NeuronView {
       button({ class: "nk-button" }, [link], tell(() => explorer.linkText(), "Copied.")),
       button({ class: "nk-button" }, ["Copy as text"], tell(() => neuronAsText(this), "Copied.")),
       button({ class: "nk-button" }, ["Download JSON"], () => saveFile(file, neuronAsJson(this))),
+      ...(explorer.linked ? [button({ class: "nk-button" }, ["Copy frame"], tell(() => explorer.frameText(), "Copied: paste it into a page."))] : []),
+      button({ class: "nk-button" }, ["Keep beside"], () => explorer.besides(this.row)),
     ];
   }
 
@@ -110,11 +110,14 @@ export class NeuronView {
     this.remarks = element("p", { class: "nk-about", role: "status" });
     this.shadeChoice = this.makeShadeChoice();
     this.kindChoice = this.makeKindChoice();
+    this.strongest = new StrongestView(data);
     const lower = levelExamples(data.levels, data.max);
     return [
       element("div", { class: "nk-tools" }, [this.shadeChoice, this.kindChoice]),
+      agreementPart(this.explorer.overview),
       this.remarks,
       element("div", { class: "nk-dendrogram" }, this.clusters.parts),
+      this.strongest.root,
       ...(lower.length ? [folded("Text at lower activation", lower)] : []),
     ];
   }
@@ -153,46 +156,16 @@ export class NeuronView {
   }
 
   makeKindChoice() {
-    const [own, received] = this.explorer.overview.kinds;
-    const choice = element("select", {}, [
-      element("option", { value: 0 }, [`neuron embedding (${own})`]),
-      element("option", { value: 1 }, [received === "pre_mlp" ? "pre-MLP vector" : received]),
-    ]);
-    choice.addEventListener("change", () => this.explorer.likenBy(Number(choice.value)));
+    const { kinds, usual } = this.explorer.overview;
+    const choice = element("select", {}, kinds.map((kind) => element("option", { value: kind }, [kindText(kind)])));
+    choice.addEventListener("change", () => this.explorer.likenBy(choice.value === kinds[usual] ? null : choice.value));
     return element("label", {}, ["Similar features by ", choice]);
   }
 
   /** What a card says of similar features: they belong to the clusters at the survey's cut. */
   makeSimilar(cluster) {
     const place = this.features.indexOf(cluster);
-    if (place < 0) return [];
-    const lists = element("div", { "aria-live": "polite" });
-    const details = folded("Similar features", [lists]);
-    details.className = "nk-similar";
-    details.addEventListener("toggle", async () => {
-      if (!details.open) return;
-      lists.textContent = "Loading …";
-      try {
-        const [found, features] = await this.explorer.similar(this.row, place);
-        lists.replaceChildren(...SCOPES.map((scope, i) => this.makeScope(scope, found[i], features)));
-      } catch (error) {
-        lists.textContent = error.message;
-      }
-    });
-    return [details];
-  }
-
-  makeScope(scope, found, features) {
-    const rows = found.map(([feature, cosine]) =>
-      element("li", {}, [
-        this.explorer.featureLink(feature, features),
-        element("code", { class: "nk-word", dir: "auto" }, [features.word(feature)]),
-        element("span", { class: "nk-value" }, [cosine.toFixed(2)]),
-      ]),
-    );
-    const list = rows.length ? element("ul", {}, rows) : element("p", {}, ["none"]);
-    const title = `${scope}, with cosine similarity`;
-    return element("div", {}, [element("p", { class: "nk-part" }, [title]), list]);
+    return place < 0 ? [] : [similarPart(this.explorer, this.row, place)];
   }
 
   /** Say what the reader may miss: importance that is not known, similar features of another cut. */
@@ -212,6 +185,7 @@ export class NeuronView {
   follow({ shade, cluster, kind }) {
     if (!this.data.clustered) return;
     this.clusters.regroup();
+    this.strongest.follow(this.clusters, this.explorer.threshold);
     this.shadeChoice.querySelector("select").value = shade;
     if (this.data.shade !== shade) {
       this.data.shade = shade;
@@ -219,7 +193,8 @@ export class NeuronView {
     }
     if (this.kind !== kind) {
       this.kind = kind;
-      this.kindChoice.querySelector("select").value = kind;
+      const { kinds } = this.explorer.overview;
+      this.kindChoice.querySelector("select").value = kinds[this.explorer.overview.kindOf(kind)];
       for (const open of this.root.querySelectorAll(".nk-similar[open]")) open.dispatchEvent(new Event("toggle"));
     }
     this.remark();

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from nbkit.atlas.neuron import Neuron
 from nbkit.atlas.neuron_table import ATLAS_CUT
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE, WINDOW
-from nbkit.method.clusters import node_medoids
+from nbkit.method.clusters import cosine_distances, node_medoids
 
 ACTIVATION_STEPS = 63
 """Steps between 0 and a neuron's strongest activation: half of what 8 bits have takes an eighth less room."""
@@ -20,6 +20,9 @@ IMPORTANCE_STEPS = 17
 AROUND = np.arange(-TOKENS_BEFORE, TOKENS_AFTER + 1)
 AROUND_PEAK = AROUND[(AROUND >= -10) & (AROUND <= 5)]
 """What is shown around the peak of a context that is no dataset example."""
+
+NO_EXAMPLE = 0xFFFF
+"""What stands for none of a neuron's dataset examples."""
 
 Importance = Mapping[tuple[int, int, int], Float[np.ndarray, " tokens"]]
 """Of (layer, index, example) values in [0, 1] for the window's tokens up to the key token."""
@@ -42,7 +45,9 @@ def neuron_arrays(
     Where neurons have examples and no direction, and so no tree, `undirected` has their places among `neurons`.
 
     All bands of activation are there with their counts. Of those that reach below the dataset examples, every second
-    one that holds any has an example from there: about one an octave.
+    one that holds any has an example from there: about one an octave. Of the strongest contexts (see `Strongest`),
+    `strongest` has the numbers and `strongest_example` the dataset examples that they are; the others have their text
+    under `strong_`, with the dataset example whose embedding is nearest to theirs and its cosine distance.
 
     Args:
         neurons: those of the shard.
@@ -53,7 +58,11 @@ def neuron_arrays(
     directed = [neuron.has_direction() for neuron in neurons]
     examples = [_Examples.of(n.context, n.position, n.peak, n.window, text, AROUND) for n in neurons]
     levels = [_levels(neuron, threshold, text) for neuron in neurons]
-    scales = [_scale(some.windows, low.windows) for some, (_, low) in zip(examples, levels, strict=True)]
+    strong = [_stronger(neuron, has_one, text) for neuron, has_one in zip(neurons, directed, strict=True)]
+    scales = [
+        _scale(some.windows, low.windows, high.windows)
+        for some, (_, low), high in zip(examples, levels, strong, strict=True)
+    ]
     arrays: dict[str, np.ndarray] = {
         "n": np.array([len(neuron) for neuron in neurons], dtype=np.uint16),
         "max": np.array([neuron.max_activation for neuron in neurons], dtype=np.float32),
@@ -63,6 +72,9 @@ def neuron_arrays(
         **_joined([bands for bands, _ in levels]),
         "levels": np.array([len(bands["low"]) for bands, _ in levels], dtype=np.uint8),
         **_flat("level_", [low for _, low in levels], scales),
+        "strongest": np.array([len(neuron.strongest.example) for neuron in neurons], dtype=np.uint8),
+        "strongest_example": np.concatenate([neuron.strongest.example for neuron in neurons]).astype(np.uint16),
+        **_flat("strong_", strong, scales),
         **_importance(neurons, importance),
     }
     if not all(directed):
@@ -109,6 +121,22 @@ class _Examples:
         }
         seen = window[:, around + TOKENS_BEFORE]
         return cls(columns, text.place[ids], seen[inside].astype(np.float32))
+
+
+def _stronger(neuron: Neuron, directed: bool, text: Text) -> _Examples:
+    """The strongest contexts that are none of the neuron's dataset examples."""
+    all_of_them = neuron.strongest
+    rest = all_of_them.example < 0
+    columns = (getattr(all_of_them, name)[rest] for name in ("context", "position", "peak", "window"))
+    examples = _Examples.of(*columns, text=text, around=AROUND)
+    near, distance = np.full(rest.sum(), NO_EXAMPLE), np.full(rest.sum(), np.nan)
+    if directed and len(neuron) and rest.any():
+        pre_mlp = np.concatenate([neuron.pre_mlp, all_of_them.pre_mlp[rest]])
+        embeddings = neuron.weights.embed(pre_mlp, neuron.embedding, neuron.activation)
+        apart = cosine_distances(embeddings)[len(neuron) :, : len(neuron)]
+        near, distance = apart.argmin(axis=1), apart.min(axis=1)
+    columns = examples.columns | {"near": near.astype(np.uint16), "distance": rounded(distance)}
+    return replace(examples, columns=columns)
 
 
 def _flat(prefix: str, examples: Sequence[_Examples], scales: Sequence[float]) -> dict[str, np.ndarray]:

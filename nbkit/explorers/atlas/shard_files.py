@@ -19,7 +19,7 @@ from nbkit.parallel import gather
 
 SHARDS_FOLDER = "shards"
 MADE_FROM = "made-from.json"
-SHARD_FORMAT = 5
+SHARD_FORMAT = 7
 """Goes up when what a shard holds changes, so that files of an older nbkit are made again."""
 TOGETHER = 128
 """Shards that a process makes in one go."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from functools import cached_property
@@ -11,21 +12,27 @@ import numpy as np
 import pandas as pd
 
 from nbkit.atlas.atlas import Atlas
+from nbkit.atlas.manifest import Manifest
 from nbkit.atlas.pieces import pieces
 from nbkit.atlas.snippets import display_token
 from nbkit.atlas.token_bytes import LONE
 from nbkit.errors import NbkitError
+from nbkit.explorers.atlas.likeness import likeness_of
+from nbkit.explorers.atlas.medoid_shard import medoid_arrays
 from nbkit.explorers.atlas.neuron_shard import Importance, Text, neuron_arrays, rounded
 from nbkit.explorers.shared.packing import Layout, pack
 from nbkit.features import showcase
+from nbkit.features.agreement import agreement_of
 from nbkit.features.importance import kept_importance
-from nbkit.features.neighbors import Neighbors, neighbors_of
+from nbkit.features.neighbors import Neighbors, neighbor_kinds, neighbors_of
 from nbkit.features.phrases import phrases_of
 from nbkit.features.table import features_of
 from nbkit.method.metrics import METRIC_TITLES
 
 PER_SHARD = 16
 """Neurons in a shard."""
+PER_MEDOID_SHARD = 64
+"""Neurons in a shard of medoids: a list of any order asks for one a row."""
 COSINE_STEP = 0.005
 """To which similarities are rounded."""
 PHRASE_BYTES = 300_000
@@ -54,13 +61,13 @@ class AtlasShards:
 
     def __init__(self, atlas: Atlas) -> None:
         self.atlas = atlas
-        self.kinds = [atlas.manifest.embedding, "pre_mlp"]
         self.n_neurons = len(atlas.layers) * atlas.manifest.d_mlp
 
     def names(self) -> list[str]:
         """The names of all shards."""
         n = -(-self.n_neurons // PER_SHARD)
-        numbered = {"neurons": n, "similar": n, "phrases": len(self._phrase_starts) - 1}
+        of_medoids = -(-self.n_neurons // PER_MEDOID_SHARD)
+        numbered = {"neurons": n, "similar": n, "medoids": of_medoids, "phrases": len(self._phrase_starts) - 1}
         names = (f"{kind}-{number:05d}" for kind, count in numbered.items() for number in range(count))
         return ["overview", "vocabulary", "features", *names]
 
@@ -79,6 +86,7 @@ class AtlasShards:
             "features": self._features,
             "neurons": self._neurons,
             "similar": self._similar,
+            "medoids": self._medoids,
             "phrases": self._phrases,
         }
         return pack(make[kind](int(number or 0)))
@@ -98,16 +106,18 @@ class AtlasShards:
             {"name": n, "label": METRIC_TITLES[n], "scale": s, "shift": t} for n, (s, t) in SENT_METRICS.items()
         ]
         about = {
+            "id": _identity(manifest),
             "model": manifest.model_title,
             "corpus": manifest.corpus,
             "n_contexts": manifest.n_contexts,
             "layers": list(manifest.layers),
             "d_mlp": manifest.d_mlp,
             "per_shard": PER_SHARD,
+            "per_medoid_shard": PER_MEDOID_SHARD,
             "threshold": manifest.threshold,
             "max_examples": manifest.max_examples,
             "embedding": manifest.embedding,
-            "kinds": self.kinds,
+            **likeness_of(self.atlas),
             "length": manifest.length,
             "n_features": len(self.features),
             "metrics": sorted(described, key=lambda metric: list(table.columns).index(str(metric["name"]))),
@@ -148,6 +158,13 @@ class AtlasShards:
         rows = range(number * PER_SHARD, min((number + 1) * PER_SHARD, self.n_neurons))
         neurons = [atlas.neuron(atlas.layers[row // d_mlp], row % d_mlp) for row in rows]
         return neuron_arrays(neurons, self.text, atlas.manifest.threshold, self.importance)
+
+    def _medoids(self, number: int) -> dict[str, np.ndarray]:
+        atlas, d_mlp = self.atlas, self.atlas.manifest.d_mlp
+        rows = range(number * PER_MEDOID_SHARD, min((number + 1) * PER_MEDOID_SHARD, self.n_neurons))
+        neurons = [atlas.neuron(atlas.layers[row // d_mlp], row % d_mlp) for row in rows]
+        starts = np.concatenate([[0], self._counts.cumsum()])
+        return medoid_arrays(neurons, self.features.iloc[starts[rows.start] : starts[rows.stop]], self.text)
 
     def _similar(self, number: int) -> dict[str, np.ndarray]:
         starts = np.concatenate([[0], self._counts.cumsum()])
@@ -198,7 +215,7 @@ class AtlasShards:
     @cached_property
     def neighbors(self) -> list[Neighbors]:
         """Similar features, by the default embedding and by the vector that it is made of."""
-        return [neighbors_of(self.atlas, kind, progress=False) for kind in self.kinds]
+        return [neighbors_of(self.atlas, kind, progress=False) for kind in neighbor_kinds(self.atlas)]
 
     @cached_property
     def phrases(self) -> pd.DataFrame:
@@ -229,9 +246,15 @@ def make_parts(atlas: Atlas, progress: bool = True) -> None:
     """Make what the shards are made from, if it is not in the atlas's folder yet; with progress bars."""
     atlas.metrics("pre_mlp", progress)  # some of the featured neurons are chosen by it
     features_of(atlas, progress)
-    for kind in dict.fromkeys((atlas.manifest.embedding, "pre_mlp")):
-        neighbors_of(atlas, kind, progress)
+    agreement_of(atlas, progress)  # and the neighbors that it is about
     phrases_of(atlas, progress)
+
+
+def _identity(manifest: Manifest) -> str:
+    """What makes neurons and their clusters what they are, as a short text: notes on one atlas fit no other."""
+    known = (manifest.model_sha256, manifest.contexts_sha256, manifest.layers, manifest.threshold)
+    known += (manifest.max_examples, manifest.weights, manifest.embedding)
+    return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
 
 
 def as_text(values: Any) -> np.ndarray:

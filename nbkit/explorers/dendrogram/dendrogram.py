@@ -37,19 +37,22 @@ class DendrogramExplorer(anywidget.AnyWidget):
         super().__init__(data=explorer_data(neuron, threshold), threshold=threshold)
 
 
-def explorer_data(neuron: HasExamples, threshold: float = 0.5) -> str:
+def explorer_data(neuron: HasExamples, threshold: float = 0.5, near: tuple[int, int] | None = None) -> str:
     """Return the JSON that `dendrogram.js` draws.
 
     Tokens are written once and referred to by number; activations keep three significant digits, heights all. The
     text is ASCII without `<`, so that no program that puts it into a page can be broken by a token.
 
+    Args:
+        neuron: whose examples are shown.
+        threshold: distance in (0, 1] at which the tree is cut.
+        near: how many tokens before and after the key token are sent, at most; None for all.
+
     Raises:
         NbkitError: the threshold is outside (0, 1] or the neuron has no examples.
     """
     clusters = neuron.clusters(threshold)
-    snippets = [
-        Snippet.of(s.tokens, s.activations, s.key, s.context, s.position, s.key_word) for s in neuron.snippets
-    ]  # whoever made them: nothing in them is hidden now
+    snippets = [_shown_part(snippet, near) for snippet in neuron.snippets]
     vocabulary: dict[tuple[str, int | None], int] = {}  # key tokens of different words are told apart
 
     def places(snippet: Snippet) -> list[int]:
@@ -70,3 +73,11 @@ def explorer_data(neuron: HasExamples, threshold: float = 0.5) -> str:
         "positions": [s.position for s in snippets],
     }
     return page_json(payload)
+
+
+def _shown_part(snippet: Snippet, near: tuple[int, int] | None) -> Snippet:
+    """The snippet near its key token; whoever made it, nothing in it is hidden."""
+    first, end = (0, None) if near is None else (max(0, snippet.key - near[0]), snippet.key + near[1] + 1)
+    tokens, activations = snippet.tokens[first:end], snippet.activations[first:end]
+    key = snippet.key - first
+    return Snippet.of(tokens, activations, key, snippet.context, snippet.position, snippet.key_word)

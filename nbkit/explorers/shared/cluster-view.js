@@ -1,12 +1,11 @@
 // The clusters of one neuron's examples: the tree that is cut, and a card for each cluster of the cut.
 
+import { clusterColors } from "./cluster-colors.js";
 import { element } from "./elements.js";
 import { cut, labels, makeTree } from "./tree.js";
 import { count, directionOf, examplePieces, holdsKey, legend, number, pieceValue, tokenElements } from "./snippets.js";
 import { TreeView } from "./tree-view.js";
 import { Cards } from "./cards.js";
-
-const HUES = 10; // --hue-0 … --hue-9 in the style sheet, used in turn
 
 const HINT = "Drag the dashed line, or focus it and use the arrow keys, to cut elsewhere.";
 
@@ -20,6 +19,7 @@ export class ClusterView {
     this.data = data;
     this.host = host;
     this.tree = makeTree(data.pairs, data.heights);
+    this.colorOf = clusterColors(this.tree, cut(this.tree, host.threshold));
     this.chosen = null; // the cluster, by node, that stands out in the tree
     this.marked = 0; // the example that is shown below the tree
     this.piece = 0; // the piece of it that is read out
@@ -73,9 +73,9 @@ export class ClusterView {
     this.showMarked();
   }
 
-  /** The color of the cluster at a place in the order of size; the same gray for all examples that are alone. */
+  /** The color of the cluster at a place in the order of size; gray above the cut. */
   color(place) {
-    return place < 0 || this.tree.size[this.clusters[place]] === 1 ? "var(--alone)" : `var(--hue-${place % HUES})`;
+    return place < 0 ? "var(--alone)" : this.colorOf(this.clusters[place]);
   }
 
   /** Point at an example: it stands out in the tree and the cards, and is shown below the tree. */

@@ -20,6 +20,11 @@ export function button(attributes, children, act) {
   return made;
 }
 
+/** Something that unfolds. */
+export function folded(title, content) {
+  return element("details", {}, [element("summary", {}, [title]), ...content]);
+}
+
 /** `value`, but not outside `low` … `high`. */
 export function clamp(value, low, high) {
   return Math.min(high, Math.max(low, value));

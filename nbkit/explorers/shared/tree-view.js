@@ -10,9 +10,11 @@ const LOWEST = 0.01;
 const HIGHEST = 1;
 
 export class TreeView {
-  /** @param explorer the state that it shows and changes (cluster-view.js) */
-  constructor(explorer) {
+  /** @param explorer the state that it shows and changes (cluster-view.js)
+   * @param heights in pixels, where there is little width and where there is more */
+  constructor(explorer, heights = [230, 280]) {
     this.explorer = explorer;
+    this.heights = heights;
     const { tree } = explorer;
     const root = 2 * tree.n - 2;
     this.order = leaves(tree, root);
@@ -29,7 +31,7 @@ export class TreeView {
     if (!width || width === this.width) return;
     const focused = this.root.contains(this.root.getRootNode().activeElement ?? null);
     this.width = width;
-    this.height = width < 480 ? 230 : 280;
+    this.height = this.heights[width < 480 ? 0 : 1];
     this.right = width - MARGIN.right;
     this.floor = this.height - MARGIN.bottom;
     this.step = (this.right - MARGIN.left) / this.order.length;
@@ -150,7 +152,7 @@ export class TreeView {
   paint() {
     if (!this.handle) return;
     const { explorer } = this;
-    const { label, clusters, chosen, threshold } = explorer;
+    const { label, clusters, chosen } = explorer;
     for (const path of this.links.children) {
       const place = label[path.dataset.node];
       path.style.setProperty("--color", explorer.color(place));
@@ -158,15 +160,22 @@ export class TreeView {
       path.classList.toggle("nk-faint", chosen !== null && clusters[place] !== chosen);
     }
     this.band.replaceChildren(...clusters.flatMap((cluster, place) => this.makeNumber(cluster, place)));
-    this.handle.setAttribute("transform", `translate(0 ${this.y(threshold)})`);
-    this.handle.setAttribute("aria-valuenow", threshold);
-    this.handle.setAttribute("aria-valuetext", threshold.toFixed(2));
-    this.handle.lastChild.textContent = threshold.toFixed(2);
+    this.placeHandle();
     for (const leaf of this.leaves.children) {
       const example = Number(leaf.dataset.example);
       leaf.setAttribute("aria-label", `Cluster ${label[example] + 1}, key token ${this.keys[example]}`);
     }
     this.mark(explorer.marked, true);
+  }
+
+  /** Put the handle where the tree is cut. */
+  placeHandle() {
+    if (!this.handle) return;
+    const { threshold } = this.explorer;
+    this.handle.setAttribute("transform", `translate(0 ${this.y(threshold)})`);
+    this.handle.setAttribute("aria-valuenow", Number(threshold.toFixed(2)));
+    this.handle.setAttribute("aria-valuetext", threshold.toFixed(2));
+    this.handle.lastChild.textContent = threshold.toFixed(2);
   }
 
   /** A bar below a cluster's leaves, and its number where there is room for it. */

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from nbkit.figures.palette import CLUSTER_COLORS, INK, QUIET
+from nbkit.figures.palette import ALONE, CLUSTER_COLORS, INK, QUIET
 from nbkit.figures.style import WIDTH, BookFigure, styled
 from nbkit.method.intervals import mean_interval
 from nbkit.studies.dead_latents.experiment import DeadLatents
@@ -15,8 +15,8 @@ COUNTED = {
     for (name, variant), marker, color in zip(
         ((name, variant) for name, variant in VARIANTS.items() if variant.counted),
         ("o", "s", "^"),
-        (INK, *CLUSTER_COLORS),
-        strict=False,
+        (INK, CLUSTER_COLORS[0], ALONE),
+        strict=True,
     )
 }
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from nbkit.errors import NbkitError
-from nbkit.figures.palette import CLUSTER_COLORS, INK
+from nbkit.figures.palette import ALONE, INK
 from nbkit.figures.style import WIDTH, BookFigure, metric_label, styled
 from nbkit.method.embeddings import EMBEDDING_NAMES
 from nbkit.studies.shared import paper
@@ -25,7 +25,8 @@ DRAWN = (
 """Metrics of `compare_spaces`, a panel each."""
 PANEL_WIDTH = 36
 """Characters in a line under a panel."""
-STATISTICS = {"mean": ("o", CLUSTER_COLORS[0], -0.15), "median": ("D", CLUSTER_COLORS[1], 0.15)}  # marker, color, place
+STATISTICS = {"mean": ("o", INK, -0.15), "median": ("D", ALONE, 0.15)}
+"""Marker, color, place. No colors of clusters, which the page's other figures show."""
 NEEDED = ("kind", "metric", "statistic", "value", "low", "high")
 
 

@@ -8,14 +8,15 @@ from matplotlib.figure import Figure
 
 from nbkit.errors import NbkitError
 from nbkit.figures.latent import SIGNED, picture_table
-from nbkit.figures.palette import CLUSTER_COLORS, INK
+from nbkit.figures.palette import ALONE, CLUSTER_COLORS, INK
 from nbkit.figures.style import WIDTH, BookFigure, styled
 from nbkit.mnist.images import SIDE
 from nbkit.mnist.view import LatentView
 from nbkit.studies.hidden_layer.spaces import IMAGE_KINDS, SPACE_TITLES, WEIGHT_KINDS
 
 PANEL_METRICS = ("mean_distance", "n_clusters", "agreement", "purity")
-MARKS = {"own": ("o", CLUSTER_COLORS[0]), "shuffled": ("s", CLUSTER_COLORS[1]), "none": ("^", CLUSTER_COLORS[2])}
+MARKS = {"own": ("o", CLUSTER_COLORS[2]), "shuffled": ("s", CLUSTER_COLORS[3]), "none": ("^", ALONE)}
+"""Not blue and orange, which lower and raise an activation in the page's maps."""
 COLUMN_TITLES = {
     "neuron": "neuron",
     "images": "images",

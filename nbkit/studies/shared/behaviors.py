@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from nbkit.atlas.neuron import Neuron
+from nbkit.atlas.examples import HasExamples
 from nbkit.atlas.snippets import Snippet
 from nbkit.studies.shared.table import BookTable, Excerpt
 
@@ -18,7 +18,9 @@ MOST_TOKENS = 4
 """Key tokens that are named of a cluster."""
 
 
-def behaviors_told(neuron: Neuron, threshold: float = 0.5, titles: Sequence[str] = (), most: int = 10) -> BookTable:
+def behaviors_told(
+    neuron: HasExamples, threshold: float = 0.5, titles: Sequence[str] = (), most: int = 10
+) -> BookTable:
     """The largest clusters of a neuron in words of the corpus, a row each, by the numbers that figures give them.
 
     Args:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nbkit.figures.data_link import data_link
 from nbkit.studies.shared.estimate import UNDEFINED, Difference, Estimate, Spread, plain, signed
 from nbkit.studies.shared.quantity import Quantity
 
@@ -86,7 +87,12 @@ class BookTable:
         return pd.DataFrame(columns, index=self.cells.index)
 
     def _repr_html_(self) -> str:
-        return f'<div class="nbkit-table"><table>{self._head()}<tbody>{"".join(self._body())}</tbody></table></div>'
+        link = data_link(
+            {"": self.data.reset_index(names=["group", "row"][-self.cells.index.nlevels :])}, "table", "table"
+        )
+        return (
+            f'<div class="nbkit-table"><table>{self._head()}<tbody>{"".join(self._body())}</tbody></table></div>{link}'
+        )
 
     def __repr__(self) -> str:
         return self.written.to_string()

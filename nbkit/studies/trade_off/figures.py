@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
 from nbkit.errors import NbkitError
-from nbkit.figures.palette import CLUSTER_COLORS, INK
+from nbkit.figures.palette import ALONE, CLUSTER_COLORS, INK, PAPER
 from nbkit.figures.style import WIDTH, BookFigure, styled
 from nbkit.method.intervals import mean_interval
 from nbkit.sae.sweep_columns import ACTIVATIONS, SWEEP_MEASURES, loss_name
@@ -22,7 +22,8 @@ LOW, HIGH = "95% interval from", "95% interval to"
 ESTIMATE = ("mean over seeds", LOW, HIGH)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 """For the standard autoencoders, then for each lambda 2."""
-MATCHED_LOOKS = {"l0": ("o", CLUSTER_COLORS[0], -0.14), "mse": ("D", CLUSTER_COLORS[1], 0.14)}
+LINES = ("--", ":", "-.")
+MATCHED_LOOKS = {"l0": ("o", INK, -0.14), "mse": ("D", ALONE, 0.14)}
 """Mark, color, and shift between the lines."""
 
 
@@ -48,10 +49,10 @@ def trade_off_curves(table: pd.DataFrame, x: str = "l0", metrics: Sequence[str] 
     axes = figure.subplots(len(metrics), len(activations), squeeze=False, sharex="col", sharey="row")
     shown: list[pd.DataFrame] = []
     for row, metric in zip(axes, metrics, strict=True):
-        for ax, activation in zip(row, activations, strict=True):
+        for ax, activation, color in zip(row, activations, CLUSTER_COLORS, strict=False):
             for place, ne in enumerate(levels):
                 mine = table[(table["activation"] == activation) & (table["ne"] == ne)]
-                points = _line(ax, mine, x, metric, place)
+                points = _line(ax, mine, x, metric, _look(place, color))
                 about = {"autoencoder": ACTIVATIONS[str(activation)], "loss": loss_name(ne)}
                 shown.append(points.assign(**about, measure=SWEEP_MEASURES[metric].title))
             ax.set_xscale("log")
@@ -64,7 +65,7 @@ def trade_off_curves(table: pd.DataFrame, x: str = "l0", metrics: Sequence[str] 
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         ax.xaxis.set_minor_formatter(lambda *_: "")
-    handles = [Line2D([], [], **_look(place), label=loss_name(ne)) for place, ne in enumerate(levels)]  # type: ignore[arg-type]
+    handles = [Line2D([], [], **_look(place, INK), label=loss_name(ne)) for place, ne in enumerate(levels)]  # type: ignore[arg-type]
     figure.legend(handles=handles, loc="outside upper center", ncols=len(levels))
     lines = pd.concat(shown, ignore_index=True)
     figure.data = {"": lines[["autoencoder", "loss", SWEEP_MEASURES[x].title, "measure", *ESTIMATE]]}
@@ -121,7 +122,7 @@ def matched_intervals(differences: Mapping[str, Matched], metrics: Sequence[str]
     return figure
 
 
-def _line(ax: Axes, mine: pd.DataFrame, x: str, metric: str, place: int) -> pd.DataFrame:
+def _line(ax: Axes, mine: pd.DataFrame, x: str, metric: str, look: Mapping[str, object]) -> pd.DataFrame:
     """Draw the mean over seeds of each point of the grid, in order of x; returns these points."""
     points = []
     for _, group in mine.groupby("sparsity"):
@@ -131,13 +132,14 @@ def _line(ax: Axes, mine: pd.DataFrame, x: str, metric: str, place: int) -> pd.D
     if not points:
         return pd.DataFrame(columns=columns)
     xs, values, below, above = np.array(sorted(points)).T
-    ax.errorbar(xs, values, yerr=np.nan_to_num([below, above]), elinewidth=1.6, **_look(place))  # type: ignore[arg-type]
+    ax.errorbar(xs, values, yerr=np.nan_to_num([below, above]), elinewidth=1.6, **look)  # type: ignore[arg-type]
     return pd.DataFrame(zip(xs, values, values - below, values + above, strict=True), columns=columns)
 
 
-def _look(place: int) -> dict[str, object]:
-    """The standard autoencoders are hollow, those with the loss differ by mark and color."""
-    look: dict[str, object] = {"marker": MARKERS[place % len(MARKERS)], "color": INK}
+def _look(place: int, color: str) -> dict[str, object]:
+    """The standard autoencoders are hollow, those with the loss differ by mark and line; a color is an activation's, as
+    in the explorer."""
+    look: dict[str, object] = {"marker": MARKERS[place % len(MARKERS)], "color": color}
     if place == 0:
-        return {**look, "markerfacecolor": "white"}
-    return {**look, "color": CLUSTER_COLORS[(place - 1) % len(CLUSTER_COLORS)], "linestyle": "--"}
+        return {**look, "markerfacecolor": PAPER}
+    return {**look, "linestyle": LINES[(place - 1) % len(LINES)]}

@@ -1,0 +1,88 @@
+// All filters together: a row passes if it passes each of them, and each shows the rows that pass the others.
+
+import { button, element } from "../shared/elements.js";
+import { count } from "../shared/snippets.js";
+import { RangeFilter } from "./range-filter.js";
+import { ANY, rangeIn, rangeText, sift } from "./ranges.js";
+
+const ENOUGH = 10; // examples, so that chance does not lead the list
+const FIRST_FILTERS = ["n_clusters", "second_share", "silhouette", "token_agreement", "concentration", "n_examples", "layer"];
+
+/** Ranges to begin with, by what a reader may be after. */
+const PRESETS = [
+  ["Two clear behaviors", { n_clusters: [2, 3], second_share: [0.3, Infinity], silhouette: [0.4, Infinity] }],
+  ["Beyond tokens", { n_clusters: [2, Infinity], silhouette: [0.3, Infinity], token_agreement: [-Infinity, 0.3] }],
+  ["One behavior", { n_clusters: [1, 1], n_examples: [20, Infinity] }],
+];
+
+export class Filters {
+  /** @param overview the whole model (atlas-data.js)
+   * @param changed is told when the reader has chosen other ranges */
+  constructor(overview, changed) {
+    this.overview = overview;
+    this.changed = changed;
+    const layers = Float32Array.from({ length: overview.n }, (_, row) => overview.layer(row));
+    const all = [...overview.metrics, { name: "layer", label: "layer", values: layers }];
+    const rank = ({ name }) => (FIRST_FILTERS.includes(name) ? FIRST_FILTERS.indexOf(name) : FIRST_FILTERS.length);
+    const ordered = [...all].sort((a, b) => rank(a) - rank(b));
+    this.filters = ordered.map((metric) => new RangeFilter(metric, this.usual(metric.name), () => this.chosen()));
+    this.byName = new Map(this.filters.map((filter) => [filter.name, filter]));
+    const first = this.filters.filter(({ name }) => FIRST_FILTERS.includes(name));
+    const more = this.filters.filter(({ name }) => !FIRST_FILTERS.includes(name));
+    this.summary = element("summary", {}, ["Filters"]);
+    this.more = element("details", {}, [element("summary", {}, ["More filters"]), grid(more)]);
+    this.root = element("details", { class: "nk-filters" }, [this.summary, this.makePresets(), grid(first), this.more]);
+  }
+
+  usual(name) {
+    return name === "n_examples" ? [Math.min(ENOUGH, this.overview.max_examples), Infinity] : ANY;
+  }
+
+  makePresets() {
+    const known = PRESETS.filter(([, ranges]) => Object.keys(ranges).every((name) => this.byName.has(name)));
+    const buttons = known.map(([text, ranges]) => button({ class: "nk-chip" }, [text], () => this.take(ranges, true)));
+    this.reset = button({ class: "nk-chip nk-reset" }, ["Clear filters"], () => this.take({}, true));
+    return element("div", { class: "nk-presets", role: "group", "aria-label": "Ready-made filters" }, [...buttons, this.reset]);
+  }
+
+  /** Take ranges by name; every other filter is as usual. */
+  take(ranges, tell = false) {
+    for (const filter of this.filters) {
+      filter.range = ranges[filter.name] ?? filter.usual;
+      filter.show();
+    }
+    if (tell) this.chosen();
+  }
+
+  chosen() {
+    this.changed();
+  }
+
+  /** The ranges that an address names. */
+  read(asked) {
+    const old = asked.least === undefined ? {} : { n_examples: rangeIn(`${asked.least}..`) }; // of addresses before filters
+    const named = this.filters.map(({ name }) => [name, rangeIn(asked[name] ?? "")]);
+    return { ...old, ...Object.fromEntries(named.filter(([, range]) => range)) };
+  }
+
+  /** What differs from the usual, as an address has it. */
+  get asked() {
+    const differs = ({ range, usual }) => range[0] !== usual[0] || range[1] !== usual[1];
+    return Object.fromEntries(this.filters.filter(differs).map(({ name, range }) => [name, rangeText(range)]));
+  }
+
+  /** Of each row whether it passes; the histograms follow.
+   * @param passes whether a row is let in at all */
+  sift(passes) {
+    const { passing, counts } = sift(this.filters, this.overview.n, passes);
+    this.filters.forEach((filter, i) => filter.count(counts[i]));
+    const active = this.filters.filter((filter) => !filter.any).length;
+    this.summary.textContent = active ? `Filters: ${count(active, "range")}` : "Filters";
+    this.reset.hidden = !Object.keys(this.asked).length;
+    return passing;
+  }
+}
+
+function grid(filters) {
+  return element("div", { class: "nk-filter-grid" }, filters.map(({ root }) => root));
+}

@@ -1,0 +1,39 @@
+// What a list shows of a neuron: the medoids of its features, from the light shards of medoid_shard.py.
+
+import { offsets } from "./atlas-data.js";
+
+const MEDOID_STEPS = 15; // of medoid_shard.py
+
+/** The features of the neuron at a place in the shard, the largest first: their `sizes`, and their medoids as examples of
+ * snippets.js, in the same order.
+ * @param {{tokens: string[], raw: Object<number, string>}} words the vocabulary (atlas-data.js) */
+export function medoidsOf(shard, place, { tokens: vocabulary, raw }) {
+  shard.starts ??= { features: offsets(shard.counts), tokens: offsets(shard.length) };
+  const [first, last] = shard.starts.features.subarray(place, place + 2);
+  const numbers = Array.from({ length: last - first }, (_, i) => first + i);
+  const part = (array) => numbers.map((i) => array.subarray(...shard.starts.tokens.subarray(i, i + 2)));
+  return {
+    sizes: Array.from(shard.size.subarray(first, last)),
+    vocabulary,
+    raw,
+    tokens: part(shard.tokens),
+    activations: part(shard.steps),
+    keys: Array.from(shard.key.subarray(first, last)),
+    largest: MEDOID_STEPS,
+  };
+}
+
+/** The medoids of any neuron, loaded when they are asked for. */
+export class Medoids {
+  constructor(store, overview, vocabulary) {
+    Object.assign(this, { store, overview, vocabulary });
+    this.known = new Map(); // by row
+  }
+
+  async load(row) {
+    const each = this.overview.per_medoid_shard;
+    const shard = await this.store.get(`medoids-${String(Math.floor(row / each)).padStart(5, "0")}`);
+    if (!this.known.has(row)) this.known.set(row, medoidsOf(shard, row % each, this.vocabulary));
+    return this.known.get(row);
+  }
+}

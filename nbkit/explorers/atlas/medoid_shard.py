@@ -1,0 +1,52 @@
+"""The medoids of many neurons' features as flat arrays, as medoid-data.js reads them: what a list shows of a neuron."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from nbkit.atlas.neuron import Neuron
+from nbkit.atlas.snippets import TOKENS_BEFORE
+from nbkit.explorers.atlas.neuron_shard import Text
+
+AROUND = np.arange(-10, 9)
+"""Tokens around a medoid's key token: more than a line of a list has room for."""
+STEPS = 15
+"""Between 0 and the activation at the key token."""
+
+
+def medoid_arrays(neurons: Sequence[Neuron], features: pd.DataFrame, text: Text) -> dict[str, np.ndarray]:
+    """Return the arrays of a shard.
+
+    Args:
+        neurons: those of the shard.
+        features: their features, in the order of `features_of`.
+        text: where the examples are taken from.
+
+    Returns:
+        `counts`: features of each neuron. Of each feature its `size` and, of its medoid's text, the `length` in tokens
+        and the place of the `key` token. Of each token of these texts, one after another, `tokens`, its place in the
+        vocabulary, and `steps`, its activation as a share of the key token's, in fifteenths.
+    """
+    of_neuron = {(neuron.layer, neuron.index): neuron for neuron in neurons}
+    counts = dict.fromkeys(of_neuron, 0)
+    keys, texts, steps = [], [np.empty(0, text.place.dtype)], [np.empty(0)]
+    for layer, index, medoid in zip(features["layer"], features["index"], features["medoid"], strict=True):
+        neuron = of_neuron[layer, index]
+        counts[layer, index] += 1
+        at = neuron.position[medoid] + AROUND
+        inside = (at >= 0) & (at < text.tokens.shape[1])
+        keys.append(int(np.flatnonzero(AROUND[inside] == 0)[0]))
+        texts.append(text.place[text.tokens[neuron.context[medoid], at[inside]]])
+        share = neuron.window[medoid, AROUND[inside] + TOKENS_BEFORE] / neuron.peak[medoid]
+        steps.append(np.rint(share.astype(np.float64).clip(0, 1) * STEPS))
+    return {
+        "counts": np.array(list(counts.values()), dtype=np.uint16),
+        "size": features["size"].to_numpy(np.uint16),
+        "length": np.array([len(tokens) for tokens in texts[1:]], dtype=np.uint8),
+        "key": np.array(keys, dtype=np.uint8),
+        "tokens": np.concatenate(texts),
+        "steps": np.concatenate(steps).astype(np.uint8),
+    }

@@ -1,0 +1,93 @@
+// Similar features of other neurons: those of one feature, and how far such neighbors behave alike in each space.
+
+import { SCOPES } from "./atlas-data.js";
+import { button, element, folded } from "../shared/elements.js";
+import { agreementOf, besideChance, lessSimilar } from "./likeness.js";
+
+const COLUMNS = [
+  { scope: "same", measure: "words", title: "key words shared, same layer" },
+  { scope: "other", measure: "words", title: "key words shared, other layers" },
+  { scope: "same", measure: "response", title: "response, same layer" },
+];
+const MEANING =
+  "Of a feature and a similar one, their most central examples left out: how far the key words of the others overlap, and how " +
+  "strongly the similar one's neuron answers to the others of the feature, as a share of its maximum. Below, a random feature " +
+  "of the same layer and about the same size in its place, and the 95% interval of the difference.";
+
+/** A kind of likeness in words. */
+export function kindText(kind) {
+  return kind === "pre_mlp" ? "pre-MLP vector" : `neuron embedding (${kind})`;
+}
+
+/** What unfolds to the similar features of one feature.
+ * @param explorer the state (atlas.js)
+ * @param row the neuron
+ * @param place of the feature among its neuron's */
+export function similarPart(explorer, row, place) {
+  const lists = element("div", { "aria-live": "polite" });
+  const details = folded("Similar features", [lists]);
+  details.className = "nk-similar";
+  details.addEventListener("toggle", async () => {
+    if (!details.open) return;
+    lists.textContent = "Loading …";
+    try {
+      const { found, features, kind } = await explorer.similar(row, place);
+      lists.replaceChildren(...SCOPES.map((title, scope) => scopeList(explorer, { row, scope, kind }, title, found[scope], features)));
+    } catch (error) {
+      lists.textContent = error.message;
+    }
+  });
+  return details;
+}
+
+function scopeList(explorer, { row, scope, kind }, title, found, features) {
+  const { overview } = explorer;
+  const layer = overview.layers.indexOf(overview.layer(row));
+  const rows = found.map(([feature, cosine]) => {
+    const other = features.row(feature);
+    const beside = button({ class: "nk-link", "aria-label": `Show ${overview.name(other)} beside this neuron` }, ["beside"], () =>
+      explorer.besides(other),
+    );
+    return element("li", {}, [
+      element("div", {}, [
+        explorer.featureLink(feature, features),
+        element("code", { class: "nk-word", dir: "auto" }, [features.word(feature)]),
+        beside,
+      ]),
+      element("div", { class: "nk-about" }, [
+        `cosine ${besideChance(cosine, lessSimilar(overview.random, { kind, layer, scope, cosine }))}`,
+      ]),
+    ]);
+  });
+  const list = rows.length ? element("ul", {}, rows) : element("p", {}, ["none"]);
+  return element("div", {}, [element("p", { class: "nk-part" }, [title]), list]);
+}
+
+/** What unfolds to the agreement of neighbors in each space, the usual one first. */
+export function agreementPart({ kinds, usual, agreement }) {
+  const order = [kinds[usual], ...kinds.filter((_, kind) => kind !== usual)];
+  const rows = order.map((kind) =>
+    element("tr", {}, [
+      element("th", { scope: "row" }, [kindText(kind)]),
+      ...agreementOf(agreement, kind, COLUMNS).map(agreementCell),
+    ]),
+  );
+  const heads = ["neighbors by", ...COLUMNS.map(({ title }) => title)].map((title) => element("th", { scope: "col" }, [title]));
+  const table = element("table", {}, [element("thead", {}, [element("tr", {}, heads)]), element("tbody", {}, rows)]);
+  const details = folded("Do similar features behave alike?", [
+    element("p", { class: "nk-about" }, [MEANING]),
+    element("div", { class: "nk-scroll", tabindex: 0, role: "region", "aria-label": "How far neighbors agree" }, [table]),
+  ]);
+  details.className = "nk-agreement";
+  return details;
+}
+
+function agreementCell(row) {
+  if (!row) return element("td", {}, ["not known"]);
+  const percent = (share) => `${Math.round(100 * share)}%`;
+  const points = (share) => `${share < 0 ? "−" : "+"}${Math.abs(Math.round(100 * share))}`;
+  return element("td", {}, [
+    element("b", {}, [percent(row.neighbors)]),
+    element("div", { class: "nk-about" }, [`random ${percent(row.random)}; ${points(row.low)} to ${points(row.high)}`]),
+  ]);
+}

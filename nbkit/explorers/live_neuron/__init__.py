@@ -1,0 +1,1 @@
+"""One neuron that falls apart into its behaviors while one looks."""

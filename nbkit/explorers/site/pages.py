@@ -1,0 +1,140 @@
+"""The pages of a site, as HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from importlib.metadata import version
+
+from nbkit.atlas.manifest import Manifest
+
+HEAD = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta name="generator" content="nbkit {version}">
+<title>{title}</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="site.css">
+"""
+EXPLORER = """\
+<link rel="stylesheet" href="AtlasExplorer.css">
+<script src="site.js"></script>
+<script src="AtlasExplorer.js" defer></script>
+</head>
+<body>
+<header>
+<h1>{title}</h1>
+<p>{n_neurons:,} neurons of {n_layers}, each with its dataset examples in feature clusters.
+<a href="neurons.csv" download>All metrics (CSV)</a>{other}</p>
+<button type="button" class="theme">Theme</button>
+</header>
+<main>
+{place}
+</main>
+<footer>
+<details>
+<summary>What made this</summary>
+<dl>
+{about}
+</dl>
+</details>
+<p>A neuron's <em>dataset examples</em> are the contexts that activate it to at least {threshold:.0%} of its maximum.
+Its <em>neuron embeddings</em>, what it reads times its input weights, cluster them by what the neuron answers to
+(<a href="https://arxiv.org/abs/2411.08166">Foote 2024</a>). Made with nbkit {version}.</p>
+</footer>
+</body>
+</html>
+"""
+OTHER = ' · <a class="other" href="{address}"{same}>{words}</a>'
+PAIR = """\
+<script src="site.js"></script>
+</head>
+<body class="pair">
+<header>
+<h1>Two atlases side by side</h1>
+<nav aria-label="Atlases">
+{tabs}
+</nav>
+<button type="button" class="theme">Theme</button>
+</header>
+<main>
+{frames}
+</main>
+</body>
+</html>
+"""
+
+
+@dataclass(frozen=True)
+class Other:
+    """The other atlas of a site of two."""
+
+    title: str
+    address: str
+    """Of its page, from this one's."""
+    alike: bool
+    """Whether it holds the same layers and neurons."""
+
+
+def atlas_page(manifest: Manifest, title: str, place: str, other: Other | None) -> str:
+    """The page of an atlas.
+
+    Args:
+        manifest: of the atlas.
+        title: of the page.
+        place: where the explorer comes.
+        other: the atlas beside it.
+    """
+    layers = len(manifest.layers)
+    of = f"{layers} of {manifest.n_layers} layers" if layers < manifest.n_layers else f"{layers} layers"
+    link = ""
+    if other is not None:
+        words = f"this neuron in {other.title}" if other.alike else other.title
+        same = " data-same" if other.alike else ""
+        link = OTHER.format(address=escape(other.address), same=same, words=escape(words))
+    about = "\n".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in _about(manifest).items())
+    return HEAD.format(title=escape(title), version=version("nbkit")) + EXPLORER.format(
+        title=escape(title),
+        n_neurons=layers * manifest.d_mlp,
+        n_layers=of,
+        other=link,
+        place=place,
+        about=about,
+        threshold=manifest.threshold,
+        version=version("nbkit"),
+    )
+
+
+def pair_page(atlases: Sequence[tuple[str, str]]) -> str:
+    """The page that shows two atlases side by side.
+
+    Args:
+        atlases: their titles and folders.
+    """
+    tabs, frames = [], []
+    for number, (title, folder) in enumerate(atlases):
+        chosen = "true" if number == 0 else "false"
+        tabs.append(f'<button type="button" aria-pressed="{chosen}">{escape(title)}</button>')
+        frames.append(f'<iframe src="{escape(folder)}/index.html" title="{escape(title)}"></iframe>')
+    head = HEAD.format(title=escape(" and ".join(title for title, _ in atlases)), version=version("nbkit"))
+    return head + PAIR.format(tabs="\n".join(tabs), frames="\n".join(frames))
+
+
+def _about(m: Manifest) -> dict[str, str]:
+    """What made an atlas, by name."""
+    return {
+        "model": m.model_name,
+        **({"checkpoint": m.checkpoint} if m.checkpoint else {}),
+        "sha256 of its weights": m.model_sha256,
+        "numbers": f"{m.dtype} on {m.device}",
+        "corpus": f"{m.corpus}, {m.n_contexts:,} contexts of {m.length} tokens",
+        "sha256 of the contexts": m.contexts_sha256,
+        "examples": f"the first {m.max_examples} that reach {m.threshold:.0%} of a neuron's maximum",
+        "embedding": f"{m.embedding}, input weights {m.weights}",
+        "seed": str(m.seed),
+        "versions": ", ".join(f"{name} {number}" for name, number in m.versions.items()),
+    }

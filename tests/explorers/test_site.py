@@ -1,0 +1,142 @@
+"""An atlas's explorer as a site of its own: over http, as a file, below a path, two side by side, and bad input."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+import pytest
+from playwright.sync_api import Browser, expect
+
+import nbkit
+from nbkit.atlas.atlas import Atlas
+from nbkit.errors import NbkitError
+from nbkit.explorers.site import site
+from nbkit.explorers.site.site import MARKER, write_site
+from tests.browser import page_checks as checks
+
+
+@pytest.fixture(scope="module")
+def sites(tiny_atlas: Callable[[str], Atlas], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder below which a site of one atlas stands, and one of two."""
+    folder = tmp_path_factory.mktemp("sites") / "my pages"
+    write_site(tiny_atlas("gpt2"), folder / "one", archive=True, progress=False)
+    write_site([tiny_atlas("gpt2"), tiny_atlas("llama")], folder / "two", progress=False)
+    return folder
+
+
+def check(seen: checks.Visit, axe: Path) -> None:
+    checks.check_needs_no_network(seen)
+    checks.check_fits_the_width(seen.page)
+    seen.page.add_script_tag(path=axe)
+    found = seen.page.evaluate("axe.run().then((all) => all.violations.map((v) => `${v.id}: ${v.nodes[0].html}`))")
+    assert not found, found
+
+
+@pytest.mark.parametrize("by", ["http", "file"])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_a_site_opens_anywhere(
+    by: Literal["http", "file"], width: int, scheme: Literal["light", "dark"], sites: Path, browser: Browser, axe: Path
+) -> None:
+    with (
+        checks.reached(sites, by) as address,
+        checks.visit(browser, address, "one/index.html#L1N3", width=width, scheme=scheme) as seen,
+    ):
+        page = seen.page
+        checks.check_explorers_are_drawn(page, 1)
+        expect(page.get_by_text("L1 N3").first).to_be_visible()
+        assert page.locator("html").get_attribute("data-theme") == scheme
+        check(seen, axe)
+        page.get_by_role("button", name="Theme").click()
+        assert page.locator("html").get_attribute("data-theme") != scheme
+
+
+@pytest.mark.parametrize("by", ["http", "file"])
+def test_two_atlases_stand_side_by_side_with_links_between(
+    by: Literal["http", "file"], sites: Path, browser: Browser, axe: Path
+) -> None:
+    with checks.reached(sites, by) as address, checks.visit(browser, address, "two/index.html", width=1440) as seen:
+        page = seen.page
+        first, second = (page.frame_locator("iframe").nth(i) for i in (0, 1))
+        for one in (first, second):
+            expect(one.locator(".nk-atlas svg").first).to_be_visible()
+        checks.check_needs_no_network(seen)
+        page.frames[1].evaluate("location.hash = '#L1N2'")
+        first.locator("a.other").click()
+        expect(second.get_by_text("L1 N2").first).to_be_visible()
+        page.set_viewport_size({"width": 390, "height": 800})
+        expect(page.locator("iframe.shown")).to_have_count(1)
+        page.locator("nav button").first.click()
+        expect(page.locator("iframe").first).to_be_visible()
+        expect(page.locator("iframe").nth(1)).to_be_hidden()
+        page.add_script_tag(path=axe)
+        assert not page.evaluate("axe.run({iframes: false}).then((all) => all.violations.map((v) => v.id))")
+
+
+def test_each_of_two_is_a_page_that_links_to_the_other(sites: Path, browser: Browser) -> None:
+    folders = sorted(path.name for path in (sites / "two").iterdir() if path.is_dir())
+    assert len(folders) == 2
+    with checks.visit(browser, sites.as_uri() + "/", f"two/{folders[0]}/index.html#L0N5") as seen:
+        seen.page.locator("a.other").click()
+        seen.page.wait_for_url(f"**/two/{folders[1]}/index.html#L0N5*")
+        expect(seen.page.get_by_text("L0 N5").first).to_be_visible()
+
+
+def test_the_archive_and_the_table_hold_all(sites: Path, tiny_atlas: Callable[[str], Atlas]) -> None:
+    names = {name.removeprefix("one/") for name in zipfile.ZipFile(sites / "one.zip").namelist()}
+    files = {path.relative_to(sites / "one").as_posix() for path in (sites / "one").rglob("*") if path.is_file()}
+    assert names == files and {"index.html", "neurons.csv", MARKER} <= files
+    table = pd.read_csv(sites / "one" / "neurons.csv")
+    expected = tiny_atlas("gpt2").neurons
+    pd.testing.assert_frame_equal(table, expected, check_dtype=False, rtol=1e-5)
+
+
+def test_a_site_tells_no_place_of_this_machine(sites: Path) -> None:
+    for path in (sites / "two").rglob("*"):
+        if path.suffix in (".html", ".json", ".css") or path.name == "site.js":
+            assert str(sites.parent.parent) not in path.read_text(encoding="utf-8"), path
+
+
+def test_only_a_site_is_replaced(
+    tiny_atlas: Callable[[str], Atlas], own_atlas: Callable[[str], Atlas], tmp_path: Path
+) -> None:
+    atlas = tiny_atlas("gpt2")
+    out = tmp_path / "site"
+    write_site([atlas, atlas], out, progress=False)
+    write_site(atlas, out, progress=False)
+    assert not any(path.is_dir() and path.name != "_static" for path in out.iterdir())
+    mine = own_atlas("llama")
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "other.zip").write_text("mine")
+    for place in (mine.path, tmp_path, tmp_path / "file"):
+        with pytest.raises(NbkitError, match="name a new folder"):
+            write_site(mine, place, progress=False)
+    with pytest.raises(NbkitError, match=r"other\.zip is there already"):
+        write_site(mine, tmp_path / "other", archive=True, progress=False)
+    assert nbkit.open_atlas(mine.path).manifest == mine.manifest
+    assert not (tmp_path / "other").exists() and (tmp_path / "other.zip").read_text() == "mine"
+    for wrong in ([], [atlas] * 3):
+        with pytest.raises(NbkitError, match="one atlas or of two"):
+            write_site(wrong, tmp_path / "new", progress=False)
+
+
+def test_a_full_disk_leaves_the_earlier_site(
+    tiny_atlas: Callable[[str], Atlas], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    atlas, out = tiny_atlas("gpt2"), tmp_path / "site"
+    write_site(atlas, out, progress=False)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(site, "write_explorers", full)
+    with pytest.raises(NbkitError, match="No space left on device"):
+        write_site(atlas, out, progress=False)
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
+    shutil.rmtree(out)
