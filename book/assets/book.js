@@ -12,3 +12,13 @@ document.addEventListener(
   },
   true,
 );
+
+// Paper is white.
+const theme = document.documentElement.dataset;
+addEventListener("beforeprint", () => {
+  theme.themeOnScreen = theme.theme;
+  theme.theme = "light";
+});
+addEventListener("afterprint", () => {
+  theme.theme = theme.themeOnScreen;
+});
