@@ -29,3 +29,13 @@ document.addEventListener("DOMContentLoaded", () => {
   home?.setAttribute("aria-label", "Home");
   for (const list of document.querySelectorAll("dt.sig dl, dt.sig dl > dd")) list.setAttribute("role", "none");
 });
+
+// Paper is white.
+const theme = document.documentElement.dataset;
+addEventListener("beforeprint", () => {
+  theme.themeOnScreen = theme.theme;
+  theme.theme = "light";
+});
+addEventListener("afterprint", () => {
+  theme.theme = theme.themeOnScreen;
+});
