@@ -88,7 +88,7 @@ def test_two_neurons_stand_side_by_side(browser: Browser, base: str, width: int,
         view = seen.page.locator(checks.ATLAS)
         second = view.locator(".nk-second")
         expect(second.locator(".nk-title")).to_have_text("Layer 2, neuron 5")
-        expect(second.locator(".nk-common")).to_contain_text("L0 N7 and L2 N5 have ")
+        expect(view.locator(".nk-common")).to_contain_text("L0 N7 and L2 N5 have ")
         boxes = [part.bounding_box() for part in (view.locator(".nk-open > .nk-neuron"), second)]
         assert boxes[0] and boxes[1]
         assert (boxes[0]["y"] == pytest.approx(boxes[1]["y"], abs=4)) == (width == 1440)
