@@ -3,6 +3,7 @@
 import { element } from "../shared/elements.js";
 import { PageModel } from "../shared/mount.js";
 import { count, directionOf, keyText, tokenElements } from "../shared/snippets.js";
+import { wordChip } from "../shared/word.js";
 import { medoidsOf } from "./medoid-data.js";
 import { Store } from "./shards.js";
 
@@ -35,7 +36,7 @@ export async function neuronCard({ site, layers, d_mlp: width, per_medoid_shard:
 function clusterRow(data, cluster, size) {
   const head = element("div", { class: "nk-card-head" }, [
     element("span", { class: "nk-badge" }, [String(cluster + 1)]),
-    element("code", { class: "nk-word", dir: "auto" }, [keyText(data, cluster)]),
+    wordChip(keyText(data, cluster)),
     element("span", { class: "nk-about" }, [count(size, "example")]),
   ]);
   head.style.setProperty("--color", size > 1 ? `var(--hue-${cluster})` : "var(--alone)");

@@ -59,13 +59,25 @@ export class NeuronView {
     const { explorer } = this;
     const link = explorer.linked ? "Copy link" : "Copy as code";
     const file = `${explorer.overview.name(this.row).replace(" ", "")}.json`;
-    return [
-      button({ class: "nk-button" }, [link], tell(() => explorer.address.link, "Copied.")),
-      button({ class: "nk-button" }, ["Copy as text"], tell(() => neuronAsText(this), "Copied.")),
-      button({ class: "nk-button" }, ["Download JSON"], () => saveFile(file, neuronAsJson(this))),
-      ...(explorer.linked ? [button({ class: "nk-button" }, ["Copy frame"], tell(() => explorer.address.frame, "Copied: paste it into a page."))] : []),
-      button({ class: "nk-button" }, ["Keep beside"], () => explorer.besides(this.row)),
-    ];
+    const copyFrame = tell(() => explorer.address.frame, "Copied: paste it into a page.");
+    const share = folded("Share", [
+      element("div", {}, [
+        button({ class: "nk-link" }, [link], tell(() => explorer.address.link, "Copied.")),
+        button({ class: "nk-link" }, ["Copy as text"], tell(() => neuronAsText(this), "Copied.")),
+        ...(explorer.linked ? [button({ class: "nk-link" }, ["Copy frame"], copyFrame)] : []),
+        button({ class: "nk-link" }, ["Download JSON"], () => saveFile(file, neuronAsJson(this))),
+      ]),
+    ]);
+    share.className = "nk-share";
+    const close = () => share.removeAttribute("open");
+    share.addEventListener("click", ({ target }) => target.closest("button") && close());
+    share.addEventListener("focusout", ({ relatedTarget }) => relatedTarget && !share.contains(relatedTarget) && close());
+    share.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !share.open) return;
+      close();
+      share.querySelector("summary").focus();
+    });
+    return [share, button({ class: "nk-button" }, ["Keep beside"], () => explorer.besides(this.row))];
   }
 
   /** Why the pages show this neuron, if they do, and whether its key tokens stand without a sentence before them. */
