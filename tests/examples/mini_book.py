@@ -52,6 +52,17 @@ EXPLORER: list[Cell] = [
         [],
     ),
 ]
+WIDGETS: list[Cell] = [
+    ("markdown", "# Other widgets", []),
+    (
+        "code",
+        "import ipywidgets\n"
+        "knob, shown = ipywidgets.IntSlider(3, description='knob'), ipywidgets.Label()\n"
+        "ipywidgets.jslink((knob, 'value'), (shown, 'value'))\n"
+        "ipywidgets.VBox([knob, shown])",
+        [],
+    ),
+]
 ATLAS: list[Cell] = [
     ("markdown", "# A model's neurons\n\n## All of them", []),  # a wide cell needs a page with sections
     ("code", 'model = "a folder"\ncorpus = "a file"\nlength = 0', ["parameters"]),
@@ -64,7 +75,7 @@ ATLAS: list[Cell] = [
     ),
 ]
 BIBLIOGRAPHY = "@article{small, title={A small thing}, author={Writer, Some}, year={2024}, journal={Journal}}\n"
-TOC = "format: jb-book\nroot: index\nchapters:\n  - file: explorer\n  - file: references\n"
+TOC = "format: jb-book\nroot: index\nchapters:\n  - file: explorer\n  - file: widgets\n  - file: references\n"
 
 
 def write_notebook(path: Path, cells: Sequence[Cell]) -> None:
@@ -90,6 +101,7 @@ def write_book(root: Path) -> Path:
     (book / "profiles" / "quick.yaml").write_text("notebooks:\n  index: {model: the quick one}\n", encoding="utf-8")
     write_notebook(book / "index.ipynb", INDEX)
     write_notebook(book / "explorer.ipynb", EXPLORER)
+    write_notebook(book / "widgets.ipynb", WIDGETS)
     return root
 
 
