@@ -17,6 +17,8 @@ from nbkit.atlas.snippets import display_token
 from nbkit.book.build import build
 from nbkit.book.notebooks import parameter_names
 from nbkit.explorers.mount import EXPLORERS
+from nbkit.studies.shared.paper import STANDARD, WITH_LOSS
+from tests.book.quantities import disagreements, on_several_pages, quantities_of
 from tests.browser import page_checks as checks
 from tests.browser.published_text import places_in
 from tests.examples.mini_book import REPOSITORY
@@ -109,6 +111,26 @@ def test_every_page_names_what_made_it(quick_book: Path) -> None:
         if "model" in parameter_names(path):
             assert language.items() <= rows.items(), path.stem
             assert rows["precision"].split(" on ")[0] in ("float32", "bfloat16")
+
+
+def test_a_quantity_has_one_value_on_all_pages(quick_book: Path) -> None:
+    found = quantities_of((quick_book.parent / "book").glob("*.ipynb"))
+    assert disagreements(found) == {}
+    expected = {"neurons scanned", "neurons with enough examples", "share with several clusters"}
+    expected |= {"share whose common behavior hides a rare one", "n_clusters, gradient, median"}
+    expected |= {
+        f"{metric}, {kind}, mean"
+        for metric in ("intra_cluster", "inter_cluster")
+        for kind in ("pre_mlp", "gradient", "shuffled")
+    }
+    expected |= {f"silhouette_matched: neuron embedding minus {other}" for other in ("pre_mlp", "shuffled")}
+    expected |= {f"{figure}, {row} row of Tables 2 and 3" for figure in ("L0", "dead") for row in (STANDARD, WITH_LOSS)}
+    expected |= {f"factor, {row} row of Tables 2 and 3" for row in (STANDARD, WITH_LOSS)}
+    expected |= {
+        f"comparisons at equal {by}, {gradient} gradient" for by in ("L0", "MSE") for gradient in ("whole", "opposite")
+    }
+    expected |= {f"dead {loss} the loss, page on dead latents" for loss in ("with", "without")}
+    assert expected <= on_several_pages(found)
 
 
 def test_a_book_names_no_place_of_the_machine_that_built_it(html: Path) -> None:

@@ -20,7 +20,9 @@ INDEX: list[Cell] = [
     (
         "markdown",
         "# A small book\n\nInline $\\boldsymbol{h} \\odot w$, see {cite}`small`, and\n\n"
-        "$$a = \\color{red}{\\sum_i e_i} \\tag{1}$$\n\nFindable word: quixotic.",
+        "$$a = \\color{red}{\\sum_i e_i} \\tag{1}$$\n\nFindable word: quixotic.\n\n"
+        "**L1 N3** and layer 2, neuron 5 are in this atlas; L9 N3 and L1 N4000 are not; `L1 N3` is code.\n\n"
+        "| neuron | of |\n|---|---|\n| L0 N7 | a table |",
         [],
     ),
     ("code", 'model = "default model"\nthreshold = 0.5', ["parameters"]),
