@@ -50,6 +50,14 @@ export class Overview {
     return this.kinds.includes(name) ? this.kinds.indexOf(name) : this.usual;
   }
 
+  /** A sentence on a neuron that the atlas does not hold. */
+  missing(layer, index) {
+    const { layers, d_mlp: width } = this;
+    const all = layers.length > 1 && layers.at(-1) - layers[0] === layers.length - 1;
+    const which = all ? `${layers[0]} to ${layers.at(-1)}` : layers.join(", ");
+    return `There is no L${layer} N${index} in this atlas: it holds layers ${which}, neurons 0 to ${width - 1}.`;
+  }
+
   shardOf(row) {
     return String(Math.floor(row / this.per_shard)).padStart(5, "0");
   }

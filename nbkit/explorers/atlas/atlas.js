@@ -2,12 +2,14 @@
 // Served together with its imports as one module (bundle.py); atlas.py says what the data are.
 
 import { Features, neuronData, Overview, similarFeatures } from "./atlas-data.js";
-import { addressOf, askedIn, CUT, placeIn } from "./atlas-links.js";
+import { Address } from "./address.js";
+import { CUT, placeIn } from "./atlas-links.js";
 import { Beside } from "./beside.js";
-import { CardView, frameText } from "./card-view.js";
+import { CardView } from "./card-view.js";
 import { Detail } from "./detail.js";
-import { button, consume, element } from "../shared/elements.js";
+import { button, element } from "../shared/elements.js";
 import { Finder } from "./finder.js";
+import { followKey } from "./keys.js";
 import { Glance } from "./glance.js";
 import { Medoids } from "./medoid-data.js";
 import { NeuronChoice } from "./neuron-choice.js";
@@ -15,8 +17,6 @@ import { NeuronView } from "./neuron-view.js";
 import { Notes } from "./notes.js";
 import { NotesShelf } from "./notes-view.js";
 import { Store } from "./shards.js";
-
-const REST = 200; // ms without another cut until the address follows
 
 /** Which neuron is open and how it is shown; tells its parts when that changes. */
 class AtlasState {
@@ -26,7 +26,6 @@ class AtlasState {
     this.place = { shade: linked?.shade ?? "activation", cluster: linked?.cluster ?? null, kind: linked?.kind ?? null };
     this.look = linked ? "page" : false; // who came by a link sees what it names
     this.trail = []; // the neurons that were open before
-    this.written = location.hash;
     this.row = null;
 
     this.medoids = new Medoids(store, overview, vocabulary);
@@ -49,28 +48,18 @@ class AtlasState {
       element("div", { class: "nk-panes" }, [this.master, this.detail.root]),
     ]);
     this.card = new CardView(this.root, overview);
-    this.root.addEventListener("keydown", (event) => this.press(event));
+    this.root.addEventListener("keydown", (event) => followKey(this, event));
     this.root.dataset.pane = linked ? "detail" : "list";
-    if (linked) this.take(location.hash);
+    this.address = new Address(this, [this.choice, this.finder, this.beside, this.card]);
+    if (linked) this.address.take();
     this.follow();
     if (linked && this.row !== overview.row(linked.layer, linked.index)) this.refuse(linked);
     this.first = { layer: overview.layer(this.row), index: overview.index(this.row), threshold: this.threshold };
   }
 
-  /** What the atlas holds, in words. */
-  get extent() {
-    const { layers, d_mlp: width } = this.overview;
-    const which = layers.length > 1 && layers.at(-1) - layers[0] === layers.length - 1;
-    return `it holds layers ${which ? `${layers[0]} to ${layers.at(-1)}` : layers.join(", ")}, neurons 0 to ${width - 1}`;
-  }
-
   /** Say that an address names no neuron of this atlas. */
   refuse({ layer, index }) {
-    this.detail.error.textContent = this.missing(layer, index);
-  }
-
-  missing(layer, index) {
-    return `There is no L${layer} N${index} in this atlas: ${this.extent}.`;
+    this.detail.error.textContent = this.overview.missing(layer, index);
   }
 
   get threshold() {
@@ -93,7 +82,7 @@ class AtlasState {
 
   goBack() {
     if (!this.trail.length) return;
-    if (this.linked) history.back(); // the address changes, and `readAddress` follows it
+    if (this.linked) history.back(); // the address changes, and `Address` follows it
     else {
       const { row, ...place } = this.trail.pop();
       this.show(row, place);
@@ -105,7 +94,7 @@ class AtlasState {
     this.place = { cluster, shade, kind };
     this.look = look;
     this.assign({ layer: this.overview.layer(row), neuron: this.overview.index(row), threshold });
-    this.write(entry);
+    this.address.write(entry);
     this.follow();
   }
 
@@ -113,7 +102,7 @@ class AtlasState {
     this.place.cluster = null;
     this.assign({ threshold });
     this.view?.follow(this.place);
-    this.writeSoon();
+    this.address.writeSoon();
   }
 
   /** Change the model, all at once for those who follow it. */
@@ -126,15 +115,15 @@ class AtlasState {
 
   shadeBy(shade) {
     this.place.shade = shade;
-    this.write(false);
+    this.address.write(false);
     this.view?.follow(this.place);
     this.beside.follow();
-    if (shade === "importance") this.weigh();
+    if (shade === "importance") this.view?.weigh();
   }
 
   likenBy(kind) {
     this.place.kind = kind;
-    this.write(false);
+    this.address.write(false);
     this.view?.follow(this.place);
     this.beside.follow();
   }
@@ -148,7 +137,7 @@ class AtlasState {
   chose(number) {
     if ((this.place.cluster ?? 0) === number) return;
     this.place.cluster = number || null;
-    this.write(false);
+    this.address.write(false);
   }
 
   /** Something else is kept of some neuron. */
@@ -182,13 +171,13 @@ class AtlasState {
       const shard = await this.store.get(`neurons-${this.overview.shardOf(row)}`);
       if (row !== this.row) return; // another one was opened meanwhile
       this.view = new NeuronView(this, row, neuronData(shard, row % this.overview.per_shard, this.vocabulary));
-      this.detail.neuron.replaceChildren(this.view.root, this.beside.root);
+      this.detail.neuron.replaceChildren(this.beside.common, this.view.root, this.beside.root);
       this.view.follow(this.place);
       this.view.draw();
       this.beside.follow();
       if (!fresh && this.detail.apart) this.detail.reveal(this.view.chosenCard() ?? this.detail.neuron);
       this.lookAt();
-      if (this.place.shade === "importance") this.weigh();
+      if (this.place.shade === "importance") this.view.weigh();
     } catch (error) {
       if (row !== this.row) return;
       this.view = null;
@@ -234,79 +223,6 @@ class AtlasState {
     this.lookAt();
   }
 
-  /** The keys of the whole explorer; a field keeps its own. */
-  press(event) {
-    const typing = event.target.closest("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey;
-    const acts = {
-      "/": () => this.finder.field.focus(),
-      j: () => this.choice.step(1),
-      k: () => this.choice.step(-1),
-      f: () => this.detail.editor.star.click(),
-    };
-    if (typing || !(event.key in acts)) return;
-    if (event.key === "/") this.showPane("list");
-    acts[event.key]();
-    consume(event);
-  }
-
-  // the address
-
-  writeSoon() {
-    clearTimeout(this.pending); // a change of the address takes longer than the cut, and browsers limit their number
-    this.pending = setTimeout(() => this.write(false), REST);
-  }
-
-  write(entry) {
-    clearTimeout(this.pending);
-    if (!this.linked) return;
-    const address = this.address();
-    if (address === location.hash) return;
-    this.written = address;
-    if (entry && this.row !== null) location.hash = address;
-    else history.replaceState(history.state, "", address);
-  }
-
-  address() {
-    const [layer, index] = [this.model.get("layer"), this.model.get("neuron")];
-    const asked = { ...this.choice.asked, ...this.finder.asked, ...this.beside.asked, ...this.card.asked };
-    return addressOf({ layer, index, threshold: this.threshold, ...this.place }, asked);
-  }
-
-  /** A frame with the open neuron, for another page. */
-  frameText() {
-    const place = { layer: this.model.get("layer"), index: this.model.get("neuron"), threshold: this.threshold, ...this.place };
-    return frameText(new URL(addressOf(place, { view: "card" }), location.href).href, this.overview.name(this.row));
-  }
-
-  /** Follow the address: the reader came by a link, or went back. */
-  readAddress() {
-    if (location.hash === this.written) return;
-    const place = location.hash === "" ? this.first : placeIn(location.hash);
-    const row = place && this.overview.row(place.layer, place.index);
-    if (place && row === undefined) this.refuse(place);
-    if (row === undefined || row === null) return;
-    if (this.trail.at(-1)?.row === row) this.trail.pop();
-    this.written = location.hash;
-    this.take(location.hash);
-    this.show(row, { ...place });
-    this.showPane(location.hash === "" ? "list" : "detail");
-  }
-
-  /** List and search what an address asks for. */
-  take(address) {
-    const asked = askedIn(address);
-    this.choice.take(asked);
-    this.finder.take(asked);
-    this.beside.take(asked);
-    this.card.take(asked);
-  }
-
-  linkText() {
-    if (this.linked) return new URL(this.address(), location.href).href;
-    const [layer, neuron] = [this.model.get("layer"), this.model.get("neuron")];
-    return `nbkit.explore(atlas, layer=${layer}, neuron=${neuron}, threshold=${this.threshold})`;
-  }
-
   // what the parts ask for
 
   async features() {
@@ -327,24 +243,6 @@ class AtlasState {
     const [row, place] = [features.row(feature), features.place(feature)];
     const text = `${this.overview.name(row)} · cluster ${place + 1}`;
     return button({ class: "nk-link" }, [text], () => this.openFeature(row, place, "focus"));
-  }
-
-  /** Ask a kernel that has the model for the importance of the open neuron's examples that have none yet. */
-  async weigh() {
-    const { view, row } = this;
-    if (!view?.data.clustered || !this.store.live || !this.model.get("live_importance")) return;
-    const examples = Array.from({ length: view.data.n }, (_, i) => i).filter((i) => !view.data.importance.has(i));
-    if (!examples.length) return;
-    view.said.textContent = "Computing token importance …";
-    try {
-      const { values } = await this.store.ask({ kind: "importance", row, examples });
-      examples.forEach((example, i) => view.data.importance.set(example, values[i]));
-      view.said.textContent = "";
-      view.clusters.shade();
-      view.remark();
-    } catch (error) {
-      view.said.textContent = `Token importance: ${error.message}.`;
-    }
   }
 }
 
@@ -368,9 +266,11 @@ async function render({ model, el }) {
     return () => store.close();
   }
   waiting.replaceWith(state.root);
+  state.card.settle();
+  if (state.card.alone) state.look = false; // it is in sight
   state.unfold();
   const follow = () => state.assigning || state.follow();
-  const readAddress = () => state.readAddress();
+  const readAddress = () => state.address.read(state.first);
   const resized = new ResizeObserver(() => {
     state.glance.draw();
     state.choice.list.choose();

@@ -6,6 +6,7 @@ import { inCommon } from "./comparison.js";
 import { button, element } from "../shared/elements.js";
 import { NeuronView } from "./neuron-view.js";
 import { count } from "../shared/snippets.js";
+import { wordChip } from "../shared/word.js";
 
 const WORDS = 6;
 
@@ -14,9 +15,8 @@ export class Beside {
   constructor(explorer) {
     this.explorer = explorer;
     this.row = null; // the second neuron
-    this.common = element("p", { class: "nk-common", role: "status" });
-    this.place = element("div");
-    this.root = element("div", { class: "nk-second", hidden: "" }, [this.place]);
+    this.common = element("p", { class: "nk-common", role: "status", hidden: "" });
+    this.root = element("div", { class: "nk-second", hidden: "" });
     explorer.model.on("change:threshold", this.follow);
   }
 
@@ -38,7 +38,7 @@ export class Beside {
   /** The reader asks for another second neuron; null for none. */
   ask(row) {
     this.show(row);
-    this.explorer.write(false);
+    this.explorer.address.write(false);
   }
 
   async show(row) {
@@ -46,7 +46,8 @@ export class Beside {
     this.row = row;
     this.view = null;
     this.root.hidden = row === null;
-    this.place.replaceChildren(...(row === null ? [] : ["Loading …"]));
+    this.common.hidden = true;
+    this.root.replaceChildren(...(row === null ? [] : ["Loading …"]));
     if (row === null) return;
     const { store, overview, vocabulary } = this.explorer;
     try {
@@ -56,11 +57,11 @@ export class Beside {
         button({ class: "nk-button" }, ["Swap"], () => this.swap()),
         button({ class: "nk-button" }, ["Close"], () => this.ask(null)),
       ]);
-      this.place.replaceChildren(this.common, this.view.root);
+      this.root.replaceChildren(this.view.root);
       this.follow();
       this.view.draw();
     } catch (error) {
-      if (row === this.row) this.place.replaceChildren(element("p", { class: "nk-error", role: "alert" }, [error.message]));
+      if (row === this.row) this.root.replaceChildren(element("p", { class: "nk-error", role: "alert" }, [error.message]));
     }
   }
 
@@ -87,6 +88,7 @@ export class Beside {
     const first = this.explorer.view;
     if (!first || first.compared === this.view) return;
     first.compared = this.view;
+    this.common.hidden = false;
     this.common.replaceChildren(...this.describe(first));
   };
 
@@ -97,7 +99,7 @@ export class Beside {
     const same = `${names} have ${places ? count(places, "example") : "no example"} at the same place of the text`;
     if (!words.length) return [`${same}, and no key word in common.`];
     const shown = words.slice(0, WORDS).flatMap(([word, a, b]) => [
-      element("code", { class: "nk-word", dir: "auto" }, [word]),
+      wordChip(word),
       element("span", { class: "nk-times" }, [`×${a}, ×${b}`]),
     ]);
     return [`${same}, and ${count(words.length, "key word")} in common: `, ...shown, ...(words.length > WORDS ? ["…"] : [])];

@@ -72,9 +72,11 @@ export class Filters {
   }
 
   /** Of each row whether it passes; the histograms follow.
-   * @param passes whether a row is let in at all */
-  sift(passes) {
-    const { passing, counts } = sift(this.filters, this.overview.n, passes);
+   * @param passes whether a row is let in at all
+   * @param all whether what is as usual hides nothing: who seeks a word has not asked for many examples */
+  sift(passes, all) {
+    const filters = this.filters.map((filter) => ({ ...filter, range: all && filter.range === filter.usual ? ANY : filter.range }));
+    const { passing, counts } = sift(filters, this.overview.n, passes);
     this.filters.forEach((filter, i) => filter.count(counts[i]));
     const active = this.filters.filter((filter) => !filter.any).length;
     this.summary.textContent = active ? `Filters: ${count(active, "range")}` : "Filters";

@@ -53,7 +53,7 @@ export class Finder {
   /** The reader seeks other words, or none. */
   seek(text) {
     this.search(text);
-    this.explorer.write(false);
+    this.explorer.address.write(false);
   }
 
   async search(text) {
@@ -77,7 +77,7 @@ export class Finder {
   openNamed({ layer, index }) {
     const row = this.explorer.overview.row(layer, index);
     if (row === undefined) {
-      this.status.textContent = this.explorer.missing(layer, index);
+      this.status.textContent = this.explorer.overview.missing(layer, index);
     } else {
       this.status.textContent = "";
       this.explorer.open(row, { look: "focus" });

@@ -1,21 +1,8 @@
-// How strongly a neuron answers over the whole corpus: contexts by their highest activation, and text from the bands
-// below the dataset examples. Who reads examples near the maximum only can take a part of a neuron for the whole.
+// Text from the bands of activation below the dataset examples. Who reads examples near the maximum only can take a part
+// of a neuron for the whole.
 
 import { element } from "../shared/elements.js";
-import { barList } from "../shared/bars.js";
 import { count, directionOf, number, tokenElements } from "../shared/snippets.js";
-
-/** Bars: how many contexts have their highest activation in each band. Their lengths are logarithmic. */
-export function levelBars(levels) {
-  const size = (n) => Math.log10(n + 1);
-  const rows = levels.map(({ low, high, count: n }) => [
-    `${number(low)} to ${number(high)}`,
-    size(n),
-    n.toLocaleString("en"),
-  ]);
-  const largest = Math.max(...levels.map(({ count: n }) => size(n)));
-  return barList(rows, { name: "Contexts by their highest activation", largest });
-}
 
 /** The examples of the bands that have any, as a list of text. */
 export function levelExamples(levels, max) {

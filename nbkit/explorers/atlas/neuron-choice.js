@@ -50,7 +50,7 @@ export class NeuronChoice {
   ask(how = {}) {
     Object.assign(this, how);
     this.select();
-    this.explorer.writeSoon();
+    this.explorer.address.writeSoon();
   }
 
   /** The reader is moving a thumb: follow once a frame. */
@@ -100,7 +100,7 @@ export class NeuronChoice {
   /** List what passes the filters. */
   select() {
     const kept = this.explorer.notes.only;
-    const passing = this.filters.sift(kept ? (row) => this.explorer.notes.has(row) : () => true);
+    const passing = this.filters.sift(kept ? (row) => this.explorer.notes.has(row) : () => true, this.found !== null);
     this.hits = this.found?.hits.filter(({ row }) => passing[row]) ?? null;
     this.rows = this.hits ? Uint32Array.from(this.hits, ({ row }) => row) : this.ordered().filter((row) => passing[row]);
     this.order.hidden = this.hits !== null;

@@ -1,16 +1,18 @@
 // One neuron of an atlas: its metrics, how strongly and on what it answers, what it writes, and its feature clusters.
 
+import { activationHistogram } from "./activation-histogram.js";
 import { featureNodes } from "./atlas-data.js";
 import { CUT } from "./atlas-links.js";
 import { fixed } from "../shared/axis.js";
 import { barList } from "../shared/bars.js";
 import { ClusterView } from "../shared/cluster-view.js";
 import { button, element, folded } from "../shared/elements.js";
-import { exampleBand, levelBars, levelExamples } from "./levels.js";
+import { exampleBand, levelExamples } from "./levels.js";
 import { copyText, neuronAsJson, neuronAsText, saveFile } from "./neuron-export.js";
 import { count, number } from "../shared/snippets.js";
 import { agreementPart, kindText, similarPart } from "./similar-view.js";
 import { StrongestView } from "./strongest-view.js";
+import { wordChip } from "../shared/word.js";
 
 const NO_EXAMPLES = "No context of this corpus activates the neuron enough: it has no examples and no clusters.";
 const NOT_FINITE = "Activations of this neuron are not finite: it has no examples and no clusters.";
@@ -38,8 +40,8 @@ export class NeuronView {
       element("div", { class: "nk-tools" }, [this.title, ...(actions ?? this.makeActions()), this.said]),
       ...this.makeReason(),
       this.makeTiles(),
-      this.makePlots(),
       ...(data.clustered ? this.makeClusters() : this.makeUnclustered()),
+      this.makePlots(),
     ]);
   }
 
@@ -51,10 +53,10 @@ export class NeuronView {
     const link = explorer.linked ? "Copy link" : "Copy as code";
     const file = `${explorer.overview.name(this.row).replace(" ", "")}.json`;
     return [
-      button({ class: "nk-button" }, [link], tell(() => explorer.linkText(), "Copied.")),
+      button({ class: "nk-button" }, [link], tell(() => explorer.address.link, "Copied.")),
       button({ class: "nk-button" }, ["Copy as text"], tell(() => neuronAsText(this), "Copied.")),
       button({ class: "nk-button" }, ["Download JSON"], () => saveFile(file, neuronAsJson(this))),
-      ...(explorer.linked ? [button({ class: "nk-button" }, ["Copy frame"], tell(() => explorer.frameText(), "Copied: paste it into a page."))] : []),
+      ...(explorer.linked ? [button({ class: "nk-button" }, ["Copy frame"], tell(() => explorer.address.frame, "Copied: paste it into a page."))] : []),
       button({ class: "nk-button" }, ["Keep beside"], () => explorer.besides(this.row)),
     ];
   }
@@ -87,14 +89,14 @@ export class NeuronView {
     const { levels, effects } = this.data;
     const parts = [];
     if (levels.length) {
-      const below = "Contexts by their highest activation; lengths are logarithmic.";
-      parts.push(part("How strongly it answers", levelBars(levels), element("p", { class: "nk-about" }, [below])));
+      const from = this.data.max * this.explorer.overview.threshold;
+      parts.push(part("How strongly it answers", activationHistogram(levels, from)));
     }
     if (effects) {
       const all = [...effects.promoted, ...effects.suppressed].map(([, effect]) => Math.abs(effect));
       const bars = (rows, name) =>
         barList(
-          rows.map(([token, effect]) => [element("code", { class: "nk-word", dir: "auto" }, [token]), effect, fixed(effect, 2)]),
+          rows.map(([token, effect]) => [wordChip(token), effect, fixed(effect, 2)]),
           { name, largest: Math.max(...all) },
         );
       parts.push(part("Tokens it promotes", bars(effects.promoted, "Tokens it promotes")));
@@ -200,6 +202,24 @@ export class NeuronView {
     this.remark();
     const node = this.clusters.clusters[cluster - 1] ?? null;
     if (node !== this.clusters.chosen) this.clusters.choose(node);
+  }
+
+  /** Ask a kernel that has the model for the importance of the examples that have none yet. */
+  async weigh() {
+    const { data, explorer, row } = this;
+    if (!data.clustered || !explorer.store.live || !explorer.model.get("live_importance")) return;
+    const examples = Array.from({ length: data.n }, (_, i) => i).filter((i) => !data.importance.has(i));
+    if (!examples.length) return;
+    this.said.textContent = "Computing token importance …";
+    try {
+      const { values } = await explorer.store.ask({ kind: "importance", row, examples });
+      examples.forEach((example, i) => data.importance.set(example, values[i]));
+      this.said.textContent = "";
+      this.clusters.shade();
+      this.remark();
+    } catch (error) {
+      this.said.textContent = `Token importance: ${error.message}.`;
+    }
   }
 
   /** The card of the cluster that stands out, if one does. */

@@ -7,6 +7,7 @@ import { keyLine } from "../shared/kwic.js";
 import { count, frequentKeys } from "../shared/snippets.js";
 import { TreeView } from "../shared/tree-view.js";
 import { cut, labels, leaves, makeTree } from "../shared/tree.js";
+import { wordChip } from "../shared/word.js";
 
 const START = 1; // the distance from which the cut falls
 const [HOLD, FALL] = [700, 5200]; // ms at the start, and of the way down
@@ -153,7 +154,7 @@ class LiveView {
   makeColumn(cluster) {
     const members = this.members(cluster);
     const keys = frequentKeys(this.data, members, 3).map(([token]) =>
-      element("code", { class: "nk-word", dir: "auto" }, [token]),
+      wordChip(token),
     );
     const head = button({ class: "nk-head", "aria-pressed": this.chosen === cluster }, [
       element("span", { class: "nk-hidden" }, ["Cluster "]),

@@ -3,6 +3,7 @@
 import { button, clamp, consume, element, rove } from "./elements.js";
 import { count, directionOf, frequentKeys, tokenElements } from "./snippets.js";
 import { leaves } from "./tree.js";
+import { wordChip } from "./word.js";
 
 const FIRST_CARDS = 8;
 const FIRST_EXAMPLES = 3;
@@ -72,7 +73,7 @@ export class Cards {
 
   makeKeys(members) {
     const words = frequentKeys(this.explorer.data, members, KEY_TOKENS).flatMap(([token, times]) => [
-      element("code", { class: "nk-word", dir: "auto" }, [token]),
+      wordChip(token),
       element("span", { class: "nk-times" }, [`×${times}`]),
     ]);
     return element("p", { class: "nk-keys" }, [element("span", { class: "nk-hidden" }, ["Key tokens: "]), ...words]);

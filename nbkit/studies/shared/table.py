@@ -14,7 +14,7 @@ from nbkit.figures.data_link import data_link
 from nbkit.studies.shared.estimate import UNDEFINED, Difference, Estimate, Spread, plain, signed
 from nbkit.studies.shared.quantity import Quantity
 
-LEAST_DIGITS, MOST_DIGITS = 2, 4
+LEAST_DIGITS, MOST_DIGITS = 2, 3
 """Decimals of a column that names none: two, or as many as show that an interval is not nothing."""
 
 
@@ -58,6 +58,8 @@ class BookTable:
     stands muted beside it, and not at all where it is nothing.
     """
 
+    name: str
+    """Of the file of its data, without an ending."""
     cells: pd.DataFrame
     """What the cells hold: numbers, `Estimate`, `Difference` (with its sign), `Spread`, `Printed`, `Range`, one of
     these as a `Quantity`, words, or an `Excerpt`; None and NaN are a dash. With two levels of row titles the first
@@ -87,12 +89,10 @@ class BookTable:
         return pd.DataFrame(columns, index=self.cells.index)
 
     def _repr_html_(self) -> str:
-        link = data_link(
-            {"": self.data.reset_index(names=["group", "row"][-self.cells.index.nlevels :])}, "table", "table"
-        )
-        return (
-            f'<div class="nbkit-table"><table>{self._head()}<tbody>{"".join(self._body())}</tbody></table></div>{link}'
-        )
+        table = f"<table>{self._head()}<tbody>{''.join(self._body())}</tbody></table>"
+        titles = ["group", "row"][-self.cells.index.nlevels :]
+        link = data_link({"": self.data.reset_index(names=titles)}, self.name, "table")
+        return f'<div class="nbkit-table">{table}</div>{link}'
 
     def __repr__(self) -> str:
         return self.written.to_string()

@@ -1,0 +1,51 @@
+// How strongly a neuron answers: its contexts by their highest activation, both axes logarithmic. The style sheet draws
+// it in any width.
+
+import { element } from "../shared/elements.js";
+import { count, number } from "../shared/snippets.js";
+
+const TICKS = 4; // of contexts, at most
+
+/** The powers of ten up to `most`, few of them. */
+export function decades(most) {
+  const top = Math.max(1, Math.ceil(Math.log10(most)));
+  const step = Math.ceil(top / TICKS);
+  return Array.from({ length: Math.floor(top / step) + 1 }, (_, i) => 10 ** (i * step));
+}
+
+/** Bars of the bands of activation (atlas-data.js), the weakest first, each as high as the logarithm of its contexts.
+ * @param from the activation from which a context is a dataset example */
+export function activationHistogram(levels, from) {
+  const bands = [...levels].sort((a, b) => a.low - b.low);
+  const ticks = decades(Math.max(...bands.map((band) => band.count)));
+  const height = (n) => (n ? (Math.log10(n) + 0.15) / (Math.log10(ticks.at(-1)) + 0.15) : 0); // one context is seen, too
+  const bars = bands.map(({ low, high, count: n }) => {
+    const text = `${number(low)} to ${number(high)}: ${n.toLocaleString("en")} ${n === 1 ? "context" : "contexts"}`;
+    const bar = element("li", { title: text, class: high > from ? "nk-strong" : "" }, [element("span", { class: "nk-hidden" }, [text])]);
+    bar.style.setProperty("--share", height(n).toFixed(4));
+    return bar;
+  });
+  const lines = ticks.map((tick) => {
+    const line = element("span", {}, [tick >= 1000 ? `${tick / 1000}k` : String(tick)]);
+    line.style.setProperty("--share", height(tick).toFixed(4));
+    return line;
+  });
+  const every = Math.ceil(bands.length / 5);
+  const edges = [...bands.map(({ low }) => low), bands.at(-1).high];
+  const labels = edges.map((edge, i) => {
+    const label = element("span", {}, [i % every ? "" : number(edge)]);
+    label.style.setProperty("--at", (i / bands.length).toFixed(4));
+    return label;
+  });
+  const total = bands.reduce((sum, band) => sum + band.count, 0);
+  return element("figure", { class: "nk-histogram" }, [
+    element("div", { class: "nk-histogram-plot" }, [
+      element("div", { class: "nk-histogram-lines", "aria-hidden": "true" }, lines),
+      element("ul", { "aria-label": "Contexts by their highest activation" }, bars),
+    ]),
+    element("div", { class: "nk-histogram-edges", "aria-hidden": "true" }, labels),
+    element("figcaption", { class: "nk-about" }, [
+      `Highest activation of ${count(total, "context")}; both axes are logarithmic. Dark: from ${number(from)} on, where dataset examples are.`,
+    ]),
+  ]);
+}
