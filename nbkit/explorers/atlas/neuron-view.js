@@ -10,6 +10,7 @@ import { button, element, folded } from "../shared/elements.js";
 import { exampleBand, levelExamples } from "./levels.js";
 import { copyText, neuronAsJson, neuronAsText, saveFile } from "./neuron-export.js";
 import { count, number } from "../shared/snippets.js";
+import { OwnText } from "./own-text.js";
 import { agreementPart, agreementSentence, kindText, similarPart } from "./similar-view.js";
 import { StrongestView } from "./strongest-view.js";
 import { wordChip } from "../shared/word.js";
@@ -40,9 +41,15 @@ export class NeuronView {
       element("div", { class: "nk-tools" }, [this.title, ...(actions ?? this.makeActions()), this.said]),
       ...this.makeReason(),
       this.makeTiles(),
+      ...(actions || !this.hasModel ? [] : [(this.ownText = new OwnText(this)).root]),
       ...(data.clustered ? this.makeClusters() : this.makeUnclustered()),
       this.makePlots(),
     ]);
+  }
+
+  /** Whether a kernel answers that has the model. */
+  get hasModel() {
+    return this.explorer.store.live && this.explorer.model.get("live_importance");
   }
 
   makeActions() {
@@ -201,6 +208,7 @@ export class NeuronView {
     if (!this.data.clustered) return;
     this.clusters.regroup();
     this.strongest.follow(this.clusters, this.explorer.threshold);
+    this.ownText?.judge();
     this.shadeChoice.querySelector("select").value = shade;
     if (this.data.shade !== shade) {
       this.data.shade = shade;
@@ -221,7 +229,7 @@ export class NeuronView {
   /** Ask a kernel that has the model for the importance of the examples that have none yet. */
   async weigh() {
     const { data, explorer, row } = this;
-    if (!data.clustered || !explorer.store.live || !explorer.model.get("live_importance")) return;
+    if (!data.clustered || !this.hasModel) return;
     const examples = Array.from({ length: data.n }, (_, i) => i).filter((i) => !data.importance.has(i));
     if (!examples.length) return;
     this.said.textContent = "Computing token importance …";
