@@ -12,3 +12,30 @@ document.addEventListener(
   },
   true,
 );
+
+// What is wider than a narrow page scrolls by itself; the keyboard scrolls only what it can reach.
+const reached = new ResizeObserver((seen) => {
+  for (const { target } of seen) {
+    if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+    else target.removeAttribute("tabindex");
+  }
+});
+
+document.addEventListener("DOMContentLoaded", () => {
+  for (const wide of document.querySelectorAll(".nbkit-table, .nbkit-figure")) reached.observe(wide);
+  // parts of the theme and of Sphinx that say nothing, or something wrong, to a screen reader
+  const home = document.querySelector(".bd-sidebar-primary .navbar-brand")?.parentElement;
+  home?.setAttribute("role", "navigation");
+  home?.setAttribute("aria-label", "Home");
+  for (const list of document.querySelectorAll("dt.sig dl, dt.sig dl > dd")) list.setAttribute("role", "none");
+});
+
+// Paper is white.
+const theme = document.documentElement.dataset;
+addEventListener("beforeprint", () => {
+  theme.themeOnScreen = theme.theme;
+  theme.theme = "light";
+});
+addEventListener("afterprint", () => {
+  theme.theme = theme.themeOnScreen;
+});

@@ -14,6 +14,7 @@ from nbkit import assets
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.cached import atlas_for
 from nbkit.book import frontend
+from nbkit.book.neuron_links import write_neuron_links
 from nbkit.book.notebooks import default_parameters, execute, parameter_names
 from nbkit.book.pages import make_pages
 from nbkit.book.profile import Profile, check_profile, read_profile
@@ -67,6 +68,7 @@ def build(
     frontend.collect(staged / "assets" / "offline")
     atlas = prepare(chosen)
     execute(parameters, staged)
+    write_neuron_links(staged / "assets", staged, atlas)
     html = make_pages(staged, root / "_config.yml", root / "_toc.yml", out)
     if atlas:
         put_shards(atlas, html / site_folder(atlas))

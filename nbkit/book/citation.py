@@ -72,7 +72,7 @@ def _add_citation(
     citation = Citation(
         page=page,
         title=app.env.titles[page].astext(),
-        author=app.config.author,
+        author=app.config.author[:1].upper() + app.config.author[1:],
         book=app.config.html_title,
         version=nbkit.__version__,
         profile=default_parameters(source).get("profile") if source.suffix == ".ipynb" else None,

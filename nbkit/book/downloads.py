@@ -26,7 +26,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
 
 def _offer_wheel(app: Sphinx, _page: str, _template: str, context: dict[str, Any], _doctree: object) -> None:
     for group in context.get("header_buttons", []):
-        if group.get("label") == "download-buttons" and context.get("ipynb_source"):
+        if group.get("label") == "download-buttons" and context.get("page_source_suffix") == ".ipynb":
             wheel = {
                 "type": "link",
                 "url": f"{context['pathto'](WHEELS, 1)}/{wheel_name()}",

@@ -38,10 +38,10 @@ def write_explorers(folder: Path, names: Iterable[str] = EXPLORERS) -> None:
     `NAME.css` is the style.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    mount = _scope(module_text("shared/mount.js"), "{ mountAll, mountExplorer }")
+    mount = scoped(module_text("shared/mount.js"), "{ mountAll, mountExplorer }")
     for name in names:
         explorer = EXPLORERS[name]
-        parts = mount + _scope(str(explorer._esm), "{ render }")
+        parts = mount + scoped(str(explorer._esm), "{ render }")
         script = f"{{\n{parts}mountAll({json.dumps(name)}, render);\n}}\n"
         (folder / f"{name}.js").write_text(script, encoding="utf-8")
         (folder / f"{name}.mjs").write_text(parts + MODULE_END, encoding="utf-8")
@@ -95,7 +95,7 @@ def _write_values(name: str, values: Mapping[str, Any], folder: Path) -> str:
     return file
 
 
-def _scope(module: str, names: str) -> str:
-    """A module of which some names are seen from outside, for a script."""
+def scoped(module: str, names: str) -> str:
+    """The text of a script that defines some names of an ES module, `{ a, b }`; nothing else is seen from outside."""
     inside = EXPORT.sub("", DEFAULT_EXPORT.sub("", module))
     return f"const {names} = (() => {{\n{inside}return {names};\n}})();\n"

@@ -28,6 +28,8 @@ EXACT_UP_TO = 1_000_000
 """Rows up to which all pairs are compared; with more, an index finds those in other layers approximately."""
 
 ROWS_AT_ONCE = 2048
+REVIEW_AFTER = 3.0
+"""Seconds between two looks at how many threads are worth it."""
 PAIRS_AT_ONCE = 512  # rows of so many pairs stay in a core's cache
 
 
@@ -60,8 +62,10 @@ def nearest(
     search = _Search(_normalized(vectors), layer, neuron)
     approximate = len(vectors) > EXACT_UP_TO
     pairs = [pair for pair in search.pairs() if not approximate or search.layer_of(pair[0]) == search.layer_of(pair[1])]
-    for first, second in tqdm(pairs, desc=desc, unit="block", disable=not progress):
-        search.compare(first, second)
+    with _FreeThreads(search.unit) as threads:
+        for first, second in tqdm(pairs, desc=desc, unit="block", disable=not progress):
+            threads.review()
+            search.compare(first, second)
     if approximate:
         search.look_up_other_layers()
     found = search.number >= 0
@@ -176,18 +180,49 @@ def _largest_error(unit: Float[Tensor, "n d"], dtype: torch.dtype) -> float:
     return moved * (2 + moved) + 2.0**-8 + sum_error
 
 
+class _FreeThreads:
+    """Lets PyTorch use all its threads, but one alone while other work keeps the cores busy.
+
+    Threads that share a product wait for the last of them. On a core that others use, that one is often not running,
+    and the product takes many times as long as with a single thread.
+    """
+
+    def __init__(self, unit: Float[Tensor, "n d"]) -> None:
+        self.sample, self.most = unit[:ROWS_AT_ONCE], torch.get_num_threads()
+        self.again = -torch.inf
+        self.alone = self.most == 1 or unit.is_cuda
+
+    def __enter__(self) -> _FreeThreads:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        torch.set_num_threads(self.most)
+
+    def review(self) -> None:
+        """Looks every few seconds which is faster now."""
+        if self.alone or time.perf_counter() < self.again:
+            return
+        seconds = {}
+        for n in (self.most, 1):
+            torch.set_num_threads(n)
+            seconds[n] = _seconds_of_product(self.sample)
+        torch.set_num_threads(self.most if seconds[self.most] < seconds[1] else 1)
+        self.again = time.perf_counter() + REVIEW_AFTER
+
+
 def _bfloat16_is_faster(unit: Float[Tensor, "n d"]) -> bool:
     """Whether this processor multiplies in bfloat16 by itself; many do it by a detour that takes longer."""
-    seconds = {}
-    for dtype in (torch.float32, torch.bfloat16):
-        sample = unit[:ROWS_AT_ONCE].to(dtype)
-        tries = []
-        for _ in range(3):
-            begin = time.perf_counter()
-            _ = sample @ sample[:256].T
-            tries.append(time.perf_counter() - begin)
-        seconds[dtype] = min(tries)
-    return seconds[torch.bfloat16] < 0.7 * seconds[torch.float32]
+    sample = unit[:ROWS_AT_ONCE]
+    return _seconds_of_product(sample.to(torch.bfloat16)) < 0.7 * _seconds_of_product(sample)
+
+
+def _seconds_of_product(sample: Float[Tensor, "rows d"]) -> float:
+    tries = []
+    for _ in range(3):
+        begin = time.perf_counter()
+        _ = sample @ sample[:256].T
+        tries.append(time.perf_counter() - begin)
+    return min(tries)
 
 
 def _at_least(

@@ -30,11 +30,11 @@ class SaeReport:
 
     - `mse`, the mean squared error of an element, and `explained_variance`, 1 less the share of the variance that the
       errors make;
-    - `accuracy` with the reconstruction in place of the activations, and its drop `accuracy_loss`, in per cent;
+    - `accuracy` with the reconstruction in place of the activations, and its drop `accuracy_loss`, in percent;
     - `l1`, the activations of all latents summed over 128 inputs (the mean of such batches);
-    - `l0`, the latents that an input activates, in per cent of all;
+    - `l0`, the latents that an input activates, in percent of all;
     - `dead`, the latents that no training input activates by `dead_below`, and `dead_strict`, those that none
-      activates at all, whatever the scale, in per cent;
+      activates at all, whatever the scale, in percent;
     - `size`, the median number of examples over the latents that have one;
     - medians over the latents that have two examples: `max_distance` and `mean_distance`, over all pairs of a latent's
       examples; `participation` of its weights times the inputs' standard deviations; `purity`, the share of its

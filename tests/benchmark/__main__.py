@@ -7,6 +7,7 @@ turn.
 from nbkit.models import load_model
 from tests.benchmark import atlas as benchmark_atlas
 from tests.benchmark import explorer as benchmark_explorer
+from tests.benchmark import pages as benchmark_pages
 from tests.benchmark import sae as benchmark_sae
 from tests.benchmark import scan as benchmark_scan
 
@@ -16,6 +17,7 @@ def main() -> None:
     benchmark_scan.main(model)
     benchmark_atlas.main(model)
     benchmark_explorer.main()
+    benchmark_pages.main()
     benchmark_sae.main(model)
 
 

@@ -26,7 +26,8 @@ from tests.examples.mini_book import Cell, write_book, write_notebook
 def root(tmp_path: Path) -> Path:
     """The small book with its first notebook only."""
     root = write_book(tmp_path)
-    (root / "book" / "explorer.ipynb").unlink()
+    for name in ("explorer", "widgets"):
+        (root / "book" / f"{name}.ipynb").unlink()
     (root / "_toc.yml").write_text("format: jb-book\nroot: index\nchapters:\n  - file: references\n", encoding="utf-8")
     return root
 

@@ -10,7 +10,7 @@ from nbkit.book.citation import Citation, citation_html
 CITATION = Citation(
     page="whole-model",
     title="The whole model",
-    author="the nbkit authors",
+    author="The nbkit authors",
     book="Neuron embeddings",
     version="0.1.0",
     profile="default",
@@ -20,13 +20,13 @@ CITATION = Citation(
 
 def test_a_page_is_cited_with_version_profile_and_date() -> None:
     assert CITATION.text(" https://example.org/#L1N2") == (
-        "the nbkit authors. “The whole model.” Neuron embeddings (nbkit 0.1.0, profile default, built 2026-09-21), "
+        "The nbkit authors. “The whole model.” Neuron embeddings (nbkit 0.1.0, profile default, built 2026-09-21), "
         "2026. https://example.org/#L1N2"
     )
     assert CITATION.bibtex("  url = {https://example.org/},\n") == (
         "@misc{nbkit-whole-model,\n"
         "  title = {{The whole model}},\n"
-        "  author = {{the nbkit authors}},\n"
+        "  author = {{The nbkit authors}},\n"
         "  year = {2026},\n"
         "  note = {Page of Neuron embeddings; nbkit 0.1.0, profile default, built 2026-09-21},\n"
         "  url = {https://example.org/},\n"

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+import pandas as pd
 import pytest
 from playwright.sync_api import Browser, expect
 
@@ -16,21 +17,15 @@ import nbkit
 from nbkit.atlas.snippets import display_token
 from nbkit.book.build import build
 from nbkit.book.notebooks import parameter_names
+from nbkit.explorers.mount import EXPLORERS
+from nbkit.studies.shared.paper import STANDARD, WITH_LOSS
+from tests.book.quantities import disagreements, on_several_pages, quantities_of
 from tests.browser import page_checks as checks
 from tests.browser.published_text import places_in
 from tests.examples.mini_book import REPOSITORY
 from tests.examples.neuron import HOSTILE
 
 BOOKS = ("mini_book", "quick_book")  # fixtures that build a book and return the folder of its pages
-PAGE_BYTES = 150_000
-MOST_BYTES = {
-    "AtlasExplorer": 150_000,  # what it shows comes from files
-    "DendrogramExplorer": 150_000,
-    "LatentExplorer": 3_000_000,
-    "LiveNeuron": 100_000,
-    "ParetoExplorer": 120_000,
-}
-"""Of a page with explorers: for itself, and for each of them."""
 SCREENSHOTS = REPOSITORY / "_build/screenshots"
 """Of every kind of explorer, narrow and wide, light and dark: for a person to look at after the tests."""
 Scheme = Literal["light", "dark"]
@@ -75,12 +70,41 @@ def test_pages_need_no_network_typeset_their_maths_and_describe_their_pictures(
             checks.check_maths_is_typeset(seen.page)
             checks.check_pictures_are_described(seen.page)
             checks.check_needs_no_network(seen)
+            if not checks.has_widget_manager(html, name):
+                checks.check_is_light(seen, len(checks.explorers_of(html, name)))
+
+
+def test_other_widgets_have_their_manager(browser: Browser, mini_book: Path) -> None:
+    pages = [name for name in checks.page_names(mini_book) if checks.has_widget_manager(mini_book, name)]
+    assert pages == ["widgets.html"]
+    with checks.visit(browser, mini_book.as_uri() + "/", *pages) as seen:
+        seen.page.get_by_role("slider").press("ArrowRight")
+        expect(seen.page.locator(".widget-label").last).to_have_text("4")
+        checks.check_needs_no_network(seen)
 
 
 def test_the_book_has_figures(quick_book: Path) -> None:
     sources = [(quick_book / name).read_text(encoding="utf-8") for name in checks.page_names(quick_book)]
     pictures = sum(len(re.findall(r'<img [^>]*src="_images/', source)) for source in sources)
     assert pictures >= 8, f"only {pictures} figures in the whole book"
+
+
+def test_every_figure_and_table_has_its_data_and_every_page_its_citation(quick_book: Path) -> None:
+    n_links = 0
+    for name in checks.page_names(quick_book):
+        source = (quick_book / name).read_text(encoding="utf-8")
+        shown = len(re.findall(r'<div class="nbkit-(?:figure|table)">', source))
+        assert source.count('<p class="nbkit-data">') == shown, name
+        links = re.findall(r'<a download="([^"]+)" href="([^"]+)">[^<]+ \(CSV\)</a>', source)
+        assert len(dict(links)) == len(links), "no two files of one name"
+        for _, address in links:
+            assert not pd.read_csv(quick_book / address).dropna(how="all").empty, address
+        n_links += len(links)
+        assert "base64" not in source, "what an output carries lies beside the page"
+        assert source.count('<details class="nbkit-cite">') == 1
+        if (REPOSITORY / "book" / name).with_suffix(".ipynb").is_file():
+            assert "profile quick, built 20" in source
+    assert n_links > 40
 
 
 def test_every_page_names_what_made_it(quick_book: Path) -> None:
@@ -108,6 +132,26 @@ def test_every_page_names_what_made_it(quick_book: Path) -> None:
             assert rows["precision"].split(" on ")[0] in ("float32", "bfloat16")
 
 
+def test_a_quantity_has_one_value_on_all_pages(quick_book: Path) -> None:
+    found = quantities_of((quick_book.parent / "book").glob("*.ipynb"))
+    assert disagreements(found) == {}
+    expected = {"neurons scanned", "neurons with enough examples", "share with several clusters"}
+    expected |= {"share whose common behavior hides a rare one", "n_clusters, gradient, median"}
+    expected |= {
+        f"{metric}, {kind}, mean"
+        for metric in ("intra_cluster", "inter_cluster")
+        for kind in ("pre_mlp", "gradient", "shuffled")
+    }
+    expected |= {f"silhouette_matched: neuron embedding minus {other}" for other in ("pre_mlp", "shuffled")}
+    expected |= {f"{figure}, {row} row of Tables 2 and 3" for figure in ("L0", "dead") for row in (STANDARD, WITH_LOSS)}
+    expected |= {f"factor, {row} row of Tables 2 and 3" for row in (STANDARD, WITH_LOSS)}
+    expected |= {
+        f"comparisons at equal {by}, {gradient} gradient" for by in ("L0", "MSE") for gradient in ("whole", "opposite")
+    }
+    expected |= {f"dead {loss} the loss, page on dead latents" for loss in ("with", "without")}
+    assert expected <= on_several_pages(found)
+
+
 def test_a_book_names_no_place_of_the_machine_that_built_it(html: Path) -> None:
     assert places_in(html, html.parents[1]) == set()
 
@@ -126,7 +170,7 @@ def test_the_handle_changes_the_groups(browser: Browser, base: str, explorer_pag
 
 @pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (360, "dark"), (1280, "dark"), (2560, "light")])
 def test_explorers_fit_and_are_accessible(browser: Browser, html: Path, axe: Path, width: int, scheme: Scheme) -> None:
-    for name in sorted(filter(None, {checks.page_with(html, kind) for kind in MOST_BYTES})):
+    for name in sorted(filter(None, {checks.page_with(html, kind) for kind in EXPLORERS})):
         with checks.visit(browser, html.as_uri() + "/", name, width=width, scheme=scheme) as seen:
             checks.check_explorers_are_drawn(seen.page, len(checks.explorers_of(html, name)))
             schemes = seen.page.locator(checks.EXPLORER).evaluate_all(
@@ -137,12 +181,6 @@ def test_explorers_fit_and_are_accessible(browser: Browser, html: Path, axe: Pat
             checks.check_accessible(seen.page, axe)
             picture = SCREENSHOTS / f"{html.parents[1].name}-{name.removesuffix('.html')}-{width}-{scheme}.png"
             seen.page.screenshot(path=picture, full_page=True, style="* { content-visibility: visible !important }")
-
-
-def test_a_page_weighs_no_more_than_its_explorers_may(html: Path) -> None:
-    for name in checks.page_names(html):
-        if kinds := checks.explorers_of(html, name):
-            assert (html / name).stat().st_size < PAGE_BYTES + sum(MOST_BYTES[kind] for kind in kinds), name
 
 
 def test_hostile_text_shows_as_text(browser: Browser, mini_book: Path) -> None:

@@ -17,6 +17,13 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request,
 EXPLORER = ".nbkit-explorer"
 ATLAS, DENDROGRAM, LATENTS, LIVE, PARETO = ".nk-atlas", ".nk-dendrogram", ".nk-latent", ".nk-live", ".nk-pareto"
 MOUNT_POINT = re.compile(r'data-explorer="(\w+)"')
+COUNT_SHIFTS = """
+window.shifted = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
+START_BYTES, EXPLORER_BYTES, MOST_SHIFT = 1_000_000, 2_500_000, 0.05
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
@@ -53,6 +60,8 @@ class Visit:
     """Requests that did not go to the book."""
     errors: list[str] = field(default_factory=list)
     """Console errors, uncaught exceptions, failed requests."""
+    received: int = 0
+    """Bytes that came over http, as a server sends them that compresses nothing."""
 
 
 @contextmanager
@@ -74,6 +83,7 @@ def visit(
             seen.outside.append(request.url)
 
     def on_response(response: Response) -> None:
+        seen.received += int(response.headers.get("content-length", 0))
         if response.status >= 400:
             seen.errors.append(f"{response.status}: {response.url}")
 
@@ -81,6 +91,7 @@ def visit(
         if message.type == "error":
             seen.errors.append(message.text)
 
+    page.add_init_script(COUNT_SHIFTS)
     page.on("request", on_request)
     page.on("response", on_response)
     page.on("console", on_console)
@@ -99,6 +110,11 @@ def page_names(html: Path) -> list[str]:
 def explorers_of(html: Path, name: str) -> list[str]:
     """The classes of the explorers that the source of a page holds."""
     return MOUNT_POINT.findall((html / name).read_text(encoding="utf-8"))
+
+
+def has_widget_manager(html: Path, name: str) -> bool:
+    """Whether a page loads what shows ipywidgets."""
+    return "embed-amd.js" in (html / name).read_text(encoding="utf-8")
 
 
 def page_with(html: Path, kind: str) -> str | None:
@@ -120,11 +136,20 @@ def check_needs_no_network(seen: Visit) -> None:
     assert not seen.errors, seen.errors
 
 
+def check_is_light(seen: Visit, explorers: int) -> None:
+    """A page is no more than it may be with all that it loads, and nothing on it moved while it came."""
+    most = EXPLORER_BYTES if explorers else START_BYTES
+    assert seen.received <= most, f"{seen.received:,} bytes"
+    shifted = seen.page.evaluate("window.shifted")
+    assert shifted < MOST_SHIFT, f"layout shift {shifted:.3f}"
+
+
 def check_maths_is_typeset(page: Page) -> None:
-    """Every formula became MathJax output without an error in it."""
+    """Every formula is a picture with MathML for who hears the page; no script makes them."""
     formulas = page.locator(".math").count()
-    expect(page.locator(".math mjx-container")).to_have_count(formulas)
-    assert page.locator("mjx-merror").count() == 0, page.locator("mjx-merror").all_inner_texts()
+    expect(page.locator(".math mjx-container svg")).to_have_count(formulas)
+    assert page.locator("mjx-assistive-mml math").count() == formulas
+    assert page.evaluate("window.MathJax?.version") is None
 
 
 def check_fits_the_width(page: Page) -> None:

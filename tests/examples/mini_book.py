@@ -20,7 +20,9 @@ INDEX: list[Cell] = [
     (
         "markdown",
         "# A small book\n\nInline $\\boldsymbol{h} \\odot w$, see {cite}`small`, and\n\n"
-        "$$a = \\color{red}{\\sum_i e_i} \\tag{1}$$\n\nFindable word: quixotic.",
+        "$$a = \\color{red}{\\sum_i e_i} \\tag{1}$$\n\nFindable word: quixotic.\n\n"
+        "**L1 N3** and layer 2, neuron 5 are in this atlas; L9 N3 and L1 N4000 are not; `L1 N3` is code.\n\n"
+        "| neuron | of |\n|---|---|\n| L0 N7 | a table |",
         [],
     ),
     ("code", 'model = "default model"\nthreshold = 0.5', ["parameters"]),
@@ -50,6 +52,17 @@ EXPLORER: list[Cell] = [
         [],
     ),
 ]
+WIDGETS: list[Cell] = [
+    ("markdown", "# Other widgets", []),
+    (
+        "code",
+        "import ipywidgets\n"
+        "knob, shown = ipywidgets.IntSlider(3, description='knob'), ipywidgets.Label()\n"
+        "ipywidgets.jslink((knob, 'value'), (shown, 'value'))\n"
+        "ipywidgets.VBox([knob, shown])",
+        [],
+    ),
+]
 ATLAS: list[Cell] = [
     ("markdown", "# A model's neurons\n\n## All of them", []),  # a wide cell needs a page with sections
     ("code", 'model = "a folder"\ncorpus = "a file"\nlength = 0', ["parameters"]),
@@ -62,7 +75,7 @@ ATLAS: list[Cell] = [
     ),
 ]
 BIBLIOGRAPHY = "@article{small, title={A small thing}, author={Writer, Some}, year={2024}, journal={Journal}}\n"
-TOC = "format: jb-book\nroot: index\nchapters:\n  - file: explorer\n  - file: references\n"
+TOC = "format: jb-book\nroot: index\nchapters:\n  - file: explorer\n  - file: widgets\n  - file: references\n"
 
 
 def write_notebook(path: Path, cells: Sequence[Cell]) -> None:
@@ -88,6 +101,7 @@ def write_book(root: Path) -> Path:
     (book / "profiles" / "quick.yaml").write_text("notebooks:\n  index: {model: the quick one}\n", encoding="utf-8")
     write_notebook(book / "index.ipynb", INDEX)
     write_notebook(book / "explorer.ipynb", EXPLORER)
+    write_notebook(book / "widgets.ipynb", WIDGETS)
     return root
 
 

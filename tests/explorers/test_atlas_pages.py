@@ -18,7 +18,6 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.atlas.neuron_table import ATLAS_CUT
 from nbkit.explorers.atlas.neuron_shard import ACTIVATION_STEPS, rounded
-from nbkit.features.neighbors import neighbors_of
 from nbkit.features.table import features_of
 from tests.browser import page_checks as checks
 
@@ -320,30 +319,6 @@ def test_importance_colors_the_tokens_of_which_it_is_known(browser: Browser, bas
         expect(view.get_by_text("Token importance: It is known here for")).to_be_visible()
 
 
-def test_similar_features_lead_to_their_neurons(browser: Browser, base: str, atlas: Atlas) -> None:
-    features = features_of(atlas, progress=False)
-    number = int(features["size"].to_numpy().argmax())
-    row = features.loc[number]
-    with opened(browser, base, f"#L{row['layer']}N{row['index']}") as view:
-        similar = view.locator(".nk-card").nth(int(row["place"])).locator(".nk-similar")
-        similar.locator("summary").click()
-        for kind, choice in ((atlas.manifest.embedding, "0"), ("pre_mlp", "1")):
-            view.get_by_label("Similar features by").select_option(choice)
-            found = neighbors_of(atlas, kind, progress=False).feature[number]
-            names = [features.loc[int(f)] for scope in found for f in scope if f >= 0]
-            texts = [f"L{n['layer']} N{n['index']} · cluster {n['place'] + 1}" for n in names]
-            expect(similar.get_by_role("button")).to_have_text(texts)
-        expect(view.page).to_have_url(re.compile(r"&by=pre_mlp$"))
-        similar.get_by_role("button").last.click()
-        last = names[-1]
-        expect_open(view, int(last["layer"]), int(last["index"]))
-        card = view.locator(".nk-card").nth(int(last["place"]))
-        expect(card.locator(".nk-head")).to_have_attribute("aria-pressed", "true")
-        expect(card).to_be_in_viewport()
-        view.get_by_role("button", name="Back").click()
-        expect_open(view, int(row["layer"]), int(row["index"]))
-
-
 def test_a_word_is_found_and_leads_to_its_features(browser: Browser, base: str, atlas: Atlas) -> None:
     features = features_of(atlas, progress=False)
     largest = features.loc[int(features["size"].to_numpy().argmax())]
@@ -380,14 +355,18 @@ def test_text_link_and_file_can_be_taken_away(browser: Browser, base: str, atlas
     with opened(browser, base, f"#L{layer}N{index}") as view:
         page = view.page
         page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+        share = view.locator(".nk-share summary")
+        share.click()
         view.get_by_role("button", name="Copy link").click()
         expect(view.locator(".nk-neuron .nk-tools").get_by_role("status")).to_have_text("Copied.")
         assert page.evaluate("window.copied") == page.url
+        share.click()
         view.get_by_role("button", name="Copy as text").click()
         text = page.evaluate("window.copied")
         assert f"L{layer} N{index}: {len(neuron)} examples" in text
         assert text.count("\n  ") == len(neuron)
         with page.expect_download() as download:
+            share.click()
             view.get_by_role("button", name="Download JSON").click()
         assert download.value.suggested_filename == f"L{layer}N{index}.json"
         content = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))

@@ -161,3 +161,28 @@ def test_progress_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert "near: 100%" in capsys.readouterr().err
     nearest(*random_rows(50, 4, 2, seed=0))
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("contended", [True, False])
+def test_products_are_made_by_one_thread_while_other_work_keeps_the_cores_busy(
+    contended: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[int] = []
+    compare = nbkit.features.nearest._Search.compare
+
+    def watched(*args: Any) -> None:
+        searched.append(torch.get_num_threads())
+        compare(*args)
+
+    monkeypatch.setattr(nbkit.features.nearest._Search, "compare", watched)
+    monkeypatch.setattr(
+        nbkit.features.nearest, "_seconds_of_product", lambda _: 1 + (torch.get_num_threads() > 1) * (contended - 0.5)
+    )
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        nearest(*random_rows(60, 8, 2, seed=0))
+        assert searched and set(searched) == {1 if contended else 3}
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)

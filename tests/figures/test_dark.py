@@ -1,4 +1,4 @@
-"""Figures on dark pages: in other colors, laid out alike, and in the light ones again afterwards."""
+"""Figures on dark pages: in other colors, laid out alike, and in the light ones again afterward."""
 
 from __future__ import annotations
 

@@ -185,7 +185,7 @@ def test_libraries_and_precisions_may_be_mixed_in_embeddings() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_gradients_in_half_precision_are_computed_in_float32(dtype: torch.dtype) -> None:
-    """A sum over 4,096 numbers in half precision would be off by per cents, and so would be the slope."""
+    """A sum over 4,096 numbers in half precision would be off by percents, and so would be the slope."""
     generator = torch.Generator().manual_seed(0)
     h, w = torch.randn(5, 4096, generator=generator).to(dtype), (torch.randn(4096, generator=generator) / 64).to(dtype)
     found = gradient_embeddings(h, w, 0.1, torch.nn.functional.gelu)

@@ -19,7 +19,7 @@ NAN = math.nan
 
 def column(*cells: object, **options: Any) -> BookTable:
     """A table of one column `x`."""
-    return BookTable(pd.DataFrame({"x": pd.Series(cells, dtype=object)}).rename(index=str), **options)
+    return BookTable("a-table", pd.DataFrame({"x": pd.Series(cells, dtype=object)}).rename(index=str), **options)
 
 
 @pytest.mark.parametrize(
@@ -61,9 +61,9 @@ def test_a_cell_reads(cell: object, text: str) -> None:
 
 
 def test_a_column_has_one_number_of_decimals_which_are_as_many_as_it_needs() -> None:
-    wide, narrow = Estimate(0.5, 0.3, 0.7), Estimate(0.25, 0.2497, 0.2503)
-    assert column(wide, narrow).written["x"].tolist() == ["0.5000 [0.3000, 0.7000]", "0.2500 [0.2497, 0.2503]"]
-    assert column(wide, narrow, digits={"x": 1}).written["x"].tolist() == ["0.5 [0.3, 0.7]", "0.2"]
+    wide, narrow = Estimate(0.5, 0.3, 0.7), Estimate(0.25, 0.249, 0.251)
+    assert column(wide, narrow).written["x"].tolist() == ["0.500 [0.300, 0.700]", "0.250 [0.249, 0.251]"]
+    assert column(wide, narrow, digits={"x": 1}).written["x"].tolist() == ["0.5 [0.3, 0.7]", "0.2 [0.2, 0.3]"]
 
 
 def test_a_row_may_have_decimals_of_its_own() -> None:
@@ -75,8 +75,8 @@ def test_half_an_interval_takes_less_room() -> None:
 
 
 def seen(html: str) -> list[list[str]]:
-    """The cells of each row as they are laid out, with what pads a number in `·`."""
-    html = re.sub(r'<span class="pad"[^>]*>([.0]+)</span>', lambda pad: "·" * len(pad[1]), html)
+    """The cells of each row as they are laid out, with `·` for the room that a number leaves."""
+    html = re.sub(r' data-lacks="([.0]+)">(.*?)</td>', lambda cell: f">{cell[2]}{'·' * len(cell[1])}</td>", html)
     rows = re.findall(r"<tr.*?</tr>", html)
     return [[re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<t[dh].*?</t[dh]>", row)] for row in rows]
 
@@ -95,7 +95,7 @@ def test_decimal_points_stand_below_each_other_and_uncertainty_in_a_cell_of_its_
 
 def test_words_and_groups_of_rows() -> None:
     index = pd.MultiIndex.from_tuples([("first", "a"), ("first", "b"), ("second", "a")])
-    html = BookTable(pd.DataFrame({"x": ["p", "q", "r"]}, index=index))._repr_html_()
+    html = BookTable("a-table", pd.DataFrame({"x": ["p", "q", "r"]}, index=index))._repr_html_()
     assert seen(html) == [["", "x"], ["first"], ["a", "p"], ["b", "q"], ["second"], ["a", "r"]]
     assert (
         '<td class="words">p</td>' in html and '<tr class="group"><th scope="rowgroup" colspan="2">first</th>' in html
@@ -105,8 +105,8 @@ def test_words_and_groups_of_rows() -> None:
 def test_text_is_no_markup() -> None:
     hostile = "<script>"
     cells = {hostile: [hostile, Excerpt(hostile, hostile, hostile), Quantity(hostile, hostile)]}
-    html = BookTable(pd.DataFrame(cells, index=[hostile] * 3))._repr_html_()
-    assert hostile not in html and html.count("&lt;script&gt;") == 10
+    html = BookTable("a-table", pd.DataFrame(cells, index=[hostile] * 3))._repr_html_()
+    assert hostile not in html and html.count("&lt;script&gt;") == 11
     assert "<b>&lt;script&gt;</b>" in html
 
 
@@ -117,7 +117,7 @@ def test_a_quantity_carries_its_name_and_whole_value() -> None:
 
 def test_the_data_are_the_numbers_unrounded() -> None:
     cells = {"a": [Quantity("n", Estimate(0.5, 0.4, 0.6)), 1 / 3], "b": [Spread(1.0, 0.25), "words"]}
-    data = BookTable(pd.DataFrame(cells, index=["x", "y"])).data
+    data = BookTable("a-table", pd.DataFrame(cells, index=["x", "y"])).data
     assert list(data) == ["a", "a low", "a high", "b", "b deviation"]
     assert data["a"].tolist() == [0.5, 1 / 3] and data["b"].tolist() == [1.0, "words"]
     assert data.loc["x", "a low"] == 0.4 and np.isnan(data.loc["y", "a low"])

@@ -59,18 +59,21 @@ def test_the_verdict_follows_the_numbers(steps: dict[str, float], better: int, w
     ("better", "worse", "verdict"),
     [
         (0, 0, "none"),
-        (1, 0, "yes"),
-        (0, 1, "no"),
-        (2, 1, "mostly yes"),
-        (1, 2, "mostly no"),
+        (1, 0, "none"),
+        (0, 1, "none"),
+        (2, 0, "yes"),
+        (2, 1, "yes"),
+        (1, 2, "no"),
+        (4, 2, "mostly yes"),
+        (2, 4, "mostly no"),
         (3, 2, "mixed"),
         (2, 3, "mixed"),
-        (1, 5, "mostly no"),
+        (1, 5, "no"),
     ],
 )
 def test_the_rule_of_the_verdict(better: int, worse: int, verdict: Verdict) -> None:
     count = Count(better, worse, 12)
-    assert count.verdict == verdict and count.favored == (better > worse)
+    assert count.verdict == verdict and count.favored == (better > worse and better > 1)
     assert count.undecided == 12 - better - worse
     assert str(count) == f"better in {better} and worse in {worse} of 12 comparisons"
 

@@ -171,7 +171,7 @@ class AtlasState {
       const shard = await this.store.get(`neurons-${this.overview.shardOf(row)}`);
       if (row !== this.row) return; // another one was opened meanwhile
       this.view = new NeuronView(this, row, neuronData(shard, row % this.overview.per_shard, this.vocabulary));
-      this.detail.neuron.replaceChildren(this.view.root, this.beside.root);
+      this.detail.neuron.replaceChildren(this.beside.common, this.view.root, this.beside.root);
       this.view.follow(this.place);
       this.view.draw();
       this.beside.follow();
@@ -266,6 +266,8 @@ async function render({ model, el }) {
     return () => store.close();
   }
   waiting.replaceWith(state.root);
+  state.card.settle();
+  if (state.card.alone) state.look = false; // it is in sight
   state.unfold();
   const follow = () => state.assigning || state.follow();
   const readAddress = () => state.address.read(state.first);

@@ -15,9 +15,8 @@ export class Beside {
   constructor(explorer) {
     this.explorer = explorer;
     this.row = null; // the second neuron
-    this.common = element("p", { class: "nk-common", role: "status" });
-    this.place = element("div");
-    this.root = element("div", { class: "nk-second", hidden: "" }, [this.place]);
+    this.common = element("p", { class: "nk-common", role: "status", hidden: "" });
+    this.root = element("div", { class: "nk-second", hidden: "" });
     explorer.model.on("change:threshold", this.follow);
   }
 
@@ -47,7 +46,8 @@ export class Beside {
     this.row = row;
     this.view = null;
     this.root.hidden = row === null;
-    this.place.replaceChildren(...(row === null ? [] : ["Loading …"]));
+    this.common.hidden = true;
+    this.root.replaceChildren(...(row === null ? [] : ["Loading …"]));
     if (row === null) return;
     const { store, overview, vocabulary } = this.explorer;
     try {
@@ -57,11 +57,10 @@ export class Beside {
         button({ class: "nk-button" }, ["Swap"], () => this.swap()),
         button({ class: "nk-button" }, ["Close"], () => this.ask(null)),
       ]);
-      this.place.replaceChildren(this.common, this.view.root);
+      this.root.replaceChildren(this.view.root);
       this.follow();
-      this.view.draw();
     } catch (error) {
-      if (row === this.row) this.place.replaceChildren(element("p", { class: "nk-error", role: "alert" }, [error.message]));
+      if (row === this.row) this.root.replaceChildren(element("p", { class: "nk-error", role: "alert" }, [error.message]));
     }
   }
 
@@ -85,9 +84,11 @@ export class Beside {
   follow = () => {
     if (!this.view) return;
     this.view.follow({ ...this.explorer.place, cluster: null });
+    this.view.draw(); // it may not have been on the page before
     const first = this.explorer.view;
     if (!first || first.compared === this.view) return;
     first.compared = this.view;
+    this.common.hidden = false;
     this.common.replaceChildren(...this.describe(first));
   };
 

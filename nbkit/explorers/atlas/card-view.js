@@ -7,6 +7,7 @@ export class CardView {
    * @param overview says what the atlas is of (atlas-data.js) */
   constructor(root, { model, corpus }) {
     this.root = root;
+    this.alone = false;
     this.mark = document.createComment("where the explorer stands");
     const link = element("a", { href: "", target: "_blank" }, ["Open in the explorer"]);
     const follow = () => (link.href = location.href.replace("&view=card", ""));
@@ -14,17 +15,22 @@ export class CardView {
     root.append(element("p", { class: "nk-about nk-source" }, [`${model}, ${corpus} · `, link]));
   }
 
-  /** Whether the unit stands alone, as the address asks. */
+  /** Let the unit stand alone if the address asks for it, and no longer if it does not. */
   take({ view }) {
-    const alone = view === "card";
-    if (alone === this.alone) return;
-    this.alone = alone;
-    this.root.classList.toggle("nk-alone", alone);
+    this.alone = view === "card";
+    this.settle();
+  }
+
+  /** Stand where the address asks; to be called again when the explorer has come onto its page. */
+  settle() {
+    const { alone, root, mark } = this;
+    if (!root.isConnected || alone === mark.isConnected) return;
+    root.classList.toggle("nk-alone", alone);
     document.body.classList.toggle("nk-one-unit", alone);
     if (alone) {
-      this.root.replaceWith(this.mark);
-      document.body.append(this.root);
-    } else if (this.mark.isConnected) this.mark.replaceWith(this.root);
+      root.replaceWith(mark);
+      document.body.append(root);
+    } else mark.replaceWith(root);
   }
 
   get asked() {

@@ -46,14 +46,14 @@ function scopeList(explorer, { row, scope, kind }, title, found, features) {
   const layer = overview.layers.indexOf(overview.layer(row));
   const rows = found.map(([feature, cosine]) => {
     const other = features.row(feature);
-    const beside = button({ class: "nk-link", "aria-label": `Show ${overview.name(other)} beside this neuron` }, ["beside"], () =>
+    const compare = button({ class: "nk-link", "aria-label": `Compare with ${overview.name(other)}, side by side` }, ["compare"], () =>
       explorer.besides(other),
     );
     return element("li", {}, [
       element("div", {}, [
         explorer.featureLink(feature, features),
         wordChip(features.word(feature)),
-        beside,
+        compare,
       ]),
       element("div", { class: "nk-about" }, [
         `cosine ${besideChance(cosine, lessSimilar(overview.random, { kind, layer, scope, cosine }))}`,
@@ -89,6 +89,6 @@ function agreementCell(row) {
   const points = (share) => `${share < 0 ? "−" : "+"}${Math.abs(Math.round(100 * share))}`;
   return element("td", {}, [
     element("b", {}, [percent(row.neighbors)]),
-    element("div", { class: "nk-about" }, [`random ${percent(row.random)}; ${points(row.low)} to ${points(row.high)}`]),
+    element("div", { class: "nk-about" }, [`random ${percent(row.random)}; ${points(row.low)} to ${points(row.high)} points`]),
   ]);
 }

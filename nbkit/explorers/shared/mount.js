@@ -4,6 +4,8 @@ import { fromScript } from "./data-script.js";
 import { element } from "./elements.js";
 import { unpack } from "./packing.js";
 
+const PAPER = 640; // px, what a printed page has beside its margins
+
 /** What anywidget's model is to an explorer in JupyterLab.
  * @param {Object<string, any>} state values by name
  * @param {{get: (name: string) => any}} [given] has those that `state` lacks */
@@ -50,12 +52,20 @@ export async function mountExplorer(render, el, given) {
     const values = file ? await valuesFrom(file) : {};
     const model = isModel ? new PageModel(values, given) : new PageModel({ ...given, ...values });
     const remove = await render({ model, el });
-    return { model, remove: () => (remove?.(), el.replaceChildren()) };
+    const fit = () => fitPaper(el);
+    addEventListener("beforeprint", fit);
+    return { model, remove: () => (removeEventListener("beforeprint", fit), remove?.(), el.replaceChildren()) };
   } catch (error) {
     const said = `The explorer cannot be shown: ${error.message}.`;
     el.append(element("p", { class: "nbkit-explorer nk-error", role: "alert" }, [said]));
     throw error;
   }
+}
+
+/** Make an explorer so small that its plots, which are not drawn anew for paper, are not cut there. */
+function fitPaper(el) {
+  const widths = Array.from(el.querySelectorAll("svg, canvas"), (plot) => plot.clientWidth);
+  el.style.setProperty("--nk-on-paper", PAPER / Math.max(PAPER, ...widths));
 }
 
 /** Long texts and bytes by name. */

@@ -62,11 +62,11 @@ class DeadLatents:
         return float(self.values(variant, column).mean())
 
     def share(self, variant: str, column: str = "dead") -> Estimate:
-        """A share of the latents, in per cent."""
+        """A share of the latents, in percent."""
         return Estimate.over_seeds(self.values(variant, column)).within(0, 100)
 
     def saving(self, variant: str) -> Estimate:
-        """The share of what the NE loss saves that a variant saves, too; in per cent."""
+        """The share of what the NE loss saves that a variant saves, too; in percent."""
         return Estimate.over_seeds(100 * self.saved(variant))
 
     @property
@@ -112,7 +112,7 @@ def dead_latents(
         n_jobs: processes, of one thread each; -1 for one a core.
 
     Returns:
-        A table: `variant`, `seed`, `step` and `dead`, in per cent of the latents as all figures but the MSE, and the
+        A table: `variant`, `seed`, `step` and `dead`, in percent of the latents as all figures but the MSE, and the
         lengths; `length_doomed` and `length_spared`, the median lengths of the encoder weights of the latents that are
         dead at the end of the standard run, and of the others. At the last step also `mse` and `l0`, as
         `SaeReport.summary` has; `rare`, the latents active on less than 1% of the last inputs; `dead_at_start`, those

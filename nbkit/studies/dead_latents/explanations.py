@@ -54,7 +54,7 @@ class Explained:
     asked: bool
     """Whether its variants were trained, and there is a saving to explain."""
     share: Estimate
-    """Of the saving, in per cent."""
+    """Of the saving, in percent."""
     in_chain: tuple[Verdict, ...]
 
     @property
@@ -78,9 +78,9 @@ class Evidence:
     """What the experiments show besides the variants' own figures."""
 
     busy: float
-    """Latents that at least 1% of the inputs activate in the standard run, in per cent."""
+    """Latents that at least 1% of the inputs activate in the standard run, in percent."""
     at_ne_l0: Estimate
-    """Dead in a standard run of the L0 of the NE run, in per cent; not known where none is near."""
+    """Dead in a standard run of the L0 of the NE run, in percent; not known where none is near."""
     shortness: Estimate
     """At `ne_start`, the length of the encoder weights of the latents that die, by that of the others."""
     saved_with_adamw: Estimate
@@ -90,7 +90,7 @@ class Evidence:
 
 
 def carried(share: Estimate) -> Verdict:
-    """How much of the saving an explanation carries, by the 95% interval of its share in per cent.
+    """How much of the saving an explanation carries, by the 95% interval of its share in percent.
 
     `all` if it lies above 75, `most` above 50, `none` below 10, `little` below 50; else `part` if it lies above 0, and
     `open` if it reaches 0.
@@ -122,7 +122,9 @@ def explanations_table(explanations: Sequence[Explained]) -> BookTable:
     rows = {
         e.name: {"experiment": e.experiment, "of the saving / %": e.share, "so it carries": e.carries} for e in asked
     }
-    return BookTable(pd.DataFrame.from_dict(rows, orient="index", dtype=object), {"of the saving / %": 0})
+    return BookTable(
+        "explanations", pd.DataFrame.from_dict(rows, orient="index", dtype=object), {"of the saving / %": 0}
+    )
 
 
 def chain_holds(explanations: Sequence[Explained]) -> bool:

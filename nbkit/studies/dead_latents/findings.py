@@ -17,7 +17,7 @@ from nbkit.studies.shared.table import BookTable
 
 @dataclass(frozen=True)
 class Saving:
-    """Dead latents in per cent, without the NE loss and with it."""
+    """Dead latents in percent, without the NE loss and with it."""
 
     n_seeds: int
     config: SaeConfig
@@ -39,7 +39,7 @@ class Saving:
 
 @dataclass(frozen=True)
 class Fates:
-    """When latents die and how many come back: per cent of the latents, but for the two in points."""
+    """When latents die and how many come back: percent of the latents, but for the two in points."""
 
     dead_at_start: Estimate
     """Dead when the NE loss begins."""
@@ -84,7 +84,7 @@ def dead_table(found: DeadLatents) -> BookTable:
                 "MSE": found.mean(name, "mse"),
             }
     digits = {"dead / %": 1, "of the saving / %": 0, "L0 / %": 1}
-    return BookTable(pd.DataFrame.from_dict(rows, orient="index", dtype=object), digits)
+    return BookTable("dead-latents", pd.DataFrame.from_dict(rows, orient="index", dtype=object), digits)
 
 
 def saving(found: DeadLatents) -> Saving:

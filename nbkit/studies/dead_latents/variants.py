@@ -39,7 +39,7 @@ AUXILIARY = 1 / 32
 
 QUESTIONS = {
     "reference": Question(
-        "the rows of Tables 2 and 3",
+        "without the loss and with it",
         {"standard": Variant("standard", counted=True), "ne": Variant("NE loss", NE, counted=True)},
     ),
     "latents": Question(

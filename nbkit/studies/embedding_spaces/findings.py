@@ -126,7 +126,7 @@ def table1(table: pd.DataFrame, statistic: str) -> BookTable:
     wide = pd.DataFrame(cells).loc[list(COMPARED_METRICS)]
     n = chosen.groupby("metric")["n"].agg(["min", "max"]).loc[list(COMPARED_METRICS)]
     wide["neurons"] = [Range(low, high) for low, high in n.itertuples(index=False)]
-    return BookTable(wide.rename(index=METRIC_TITLES), {"neurons": 0}, as_half=True)
+    return BookTable(f"table-1-{statistic}", wide.rename(index=METRIC_TITLES), {"neurons": 0}, as_half=True)
 
 
 def table1_name(kind: str, metric: str, statistic: str) -> str:
@@ -137,7 +137,7 @@ def table1_name(kind: str, metric: str, statistic: str) -> str:
 def paired_table(atlas: Atlas, min_examples: int = ENOUGH_EXAMPLES, seed: int = 0) -> BookTable:
     """Neuron embedding minus pre-MLP vector and minus control, neuron by neuron: a group of rows each.
 
-    Columns: the mean difference with its interval, the per cent of the neurons where it is above zero, exactly zero
+    Columns: the mean difference with its interval, the percent of the neurons where it is above zero, exactly zero
     (a tie) and below, and the neurons for which the metric is defined in both spaces.
     """
     rows: dict[tuple[str, str], dict[str, Any]] = {}
@@ -153,4 +153,4 @@ def paired_table(atlas: Atlas, min_examples: int = ENOUGH_EXAMPLES, seed: int = 
                 "neurons": int(mine.loc["mean", "n"]),
             }
     digits = dict.fromkeys(("above / %", "equal / %", "below / %"), 0)
-    return BookTable(pd.DataFrame.from_dict(rows, orient="index"), digits)
+    return BookTable("paired-differences", pd.DataFrame.from_dict(rows, orient="index"), digits)

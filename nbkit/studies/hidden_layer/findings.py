@@ -17,7 +17,7 @@ from nbkit.studies.shared.paper import MLP_ACCURACY
 
 @dataclass(frozen=True)
 class MlpTraining:
-    """How the MLP was trained, and its accuracy on the test images in per cent."""
+    """How the MLP was trained, and its accuracy on the test images in percent."""
 
     recipe: Mapping[str, float]
     """Of Adadelta: `learning_rate`, `falls_by` after each epoch, `weight_decay`, `dropout`, `batch_size`, `epochs`."""

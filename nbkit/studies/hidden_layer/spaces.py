@@ -88,7 +88,7 @@ def hidden_spaces_table(table: pd.DataFrame) -> BookTable:
     cells = medians.astype(object)
     cells["purity"] = cells["purity"].where(np.array([by == "own" for _, by in order]), "")  # the same with any weights
     cells.index = pd.MultiIndex.from_tuples([(IMAGE_KINDS[of], WEIGHT_KINDS[by]) for of, by in order])
-    return BookTable(cells.rename(columns=SPACE_TITLES), {SPACE_TITLES["n_clusters"]: 0})
+    return BookTable("hidden-spaces", cells.rename(columns=SPACE_TITLES), {SPACE_TITLES["n_clusters"]: 0})
 
 
 def strongest_images(hidden: Hidden, view: LatentView, threshold: float = HIDDEN_CUT) -> LatentView:

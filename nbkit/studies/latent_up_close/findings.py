@@ -42,7 +42,7 @@ def chosen_latents(choices: Sequence[LatentChoice], read: Reads) -> BookTable:
         read: what their latents read.
     """
     rows = {c.name: pd.concat([c.metrics, read[c.view.name].iloc[c.latent]]) for c in choices}
-    return _side_by_side(rows)
+    return _side_by_side("chosen-latents", rows)
 
 
 def median_latents(views: Sequence[LatentView], read: Reads) -> BookTable:
@@ -60,7 +60,7 @@ def median_latents(views: Sequence[LatentView], read: Reads) -> BookTable:
         columns[f"{view.name}, {len(ranked)} latents"] = ranked.median()
         if len(broad):
             columns[f"{view.name}, {len(broad)} with one broad cluster"] = broad.median()
-    return _side_by_side(columns)
+    return _side_by_side("median-latents", columns)
 
 
 @dataclass(frozen=True)
@@ -146,12 +146,12 @@ def _broad(table: pd.DataFrame) -> pd.DataFrame:
     return table[(table["n_clusters"] == 1) & (table["n_examples"] >= BROAD)]
 
 
-def _side_by_side(columns: Mapping[str, pd.Series]) -> BookTable:
+def _side_by_side(name: str, columns: Mapping[str, pd.Series]) -> BookTable:
     titles = [title for title, _ in LATENT_ROWS.values()]
     cells = {
         name: [_number(row[key], digits) for key, (_, digits) in LATENT_ROWS.items()] for name, row in columns.items()
     }
-    return BookTable(pd.DataFrame(cells, index=titles, dtype=object))
+    return BookTable(name, pd.DataFrame(cells, index=titles, dtype=object))
 
 
 def _number(value: float, digits: int) -> Printed | float:

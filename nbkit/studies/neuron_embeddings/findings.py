@@ -32,7 +32,7 @@ def identity(neuron: Neuron, n: int = 6) -> BookTable:
     table["activation"] = inner * sums["up"] if "up" in sums else inner
     table["captured"] = neuron.peak[:n]
     table[ROUNDING] = 1e6 * (table["activation"] - table["captured"])
-    return BookTable(table, dict.fromkeys(table, 4) | {ROUNDING: 1})
+    return BookTable("identity", table, dict.fromkeys(table, 4) | {ROUNDING: 1})
 
 
 def _apply(act_fn: object, values: np.ndarray) -> np.ndarray:
@@ -52,4 +52,4 @@ def faithfulness_table(table: pd.DataFrame, seed: int = 0) -> BookTable:
         estimate = Estimate(float(mean["value"]), float(mean["low"]), float(mean["high"]))
         rows[EMBEDDING_NAMES[str(kind)]] = {"mean correlation": estimate, "neurons": int(mean["n"])}
     order = sorted(rows, key=lambda name: -np.nan_to_num(rows[name]["mean correlation"].value, nan=-np.inf))
-    return BookTable(pd.DataFrame.from_dict({name: rows[name] for name in order}, orient="index"))
+    return BookTable("faithfulness", pd.DataFrame.from_dict({name: rows[name] for name in order}, orient="index"))

@@ -35,7 +35,7 @@ def setups(atlas: Atlas) -> BookTable:
         "Examples kept": (f"the first {paper.MAX_EXAMPLES}", f"the first {m.max_examples}"),
         "Distance of the cut": (f"{paper.PAPER_CUT:g}", f"{ATLAS_CUT:g}"),
     }
-    return BookTable(pd.DataFrame.from_dict(rows, orient="index", columns=["paper", "this build"]))
+    return BookTable("setups", pd.DataFrame.from_dict(rows, orient="index", columns=["paper", "this build"]))
 
 
 def paper_and_build(atlas: Atlas, min_examples: int = ENOUGH_EXAMPLES, seed: int = 0) -> BookTable:
@@ -69,11 +69,11 @@ def paper_and_build(atlas: Atlas, min_examples: int = ENOUGH_EXAMPLES, seed: int
     rows["Figure 2, one neuron", METRIC_TITLES["n_clusters"]] = row(
         paper.CLUSTERS_OF_ONE, atlas.manifest.embedding, "n_clusters"
     )
-    return BookTable(pd.DataFrame.from_dict(rows, orient="index", dtype=object))
+    return BookTable("paper-and-build", pd.DataFrame.from_dict(rows, orient="index", dtype=object))
 
 
 def fingerprints(atlas: Atlas) -> BookTable:
     """Checksums of what went into the atlas, whole."""
     m = atlas.manifest
     rows = {"model weights": m.model_sha256, "contexts": m.contexts_sha256}
-    return BookTable(pd.DataFrame.from_dict(rows, orient="index", columns=["sha256"]))
+    return BookTable("fingerprints", pd.DataFrame.from_dict(rows, orient="index", columns=["sha256"]))

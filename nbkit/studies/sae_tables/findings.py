@@ -58,7 +58,7 @@ class StandardRow:
     far: tuple[Gap, ...]
     """Those that don't."""
     mlp_accuracy: Spread
-    """Of the MLPs that the autoencoders read, in per cent."""
+    """Of the MLPs that the autoencoders read, in percent."""
 
 
 def row_factor(found: Reproduction, row: str) -> Quantity[float]:

@@ -30,7 +30,7 @@ class WithLossRow:
     factor: Quantity[float]
     """The geometric mean of the factors by which its figures miss the paper's."""
     dead: Quantity[Spread]
-    """Dead latents, in per cent."""
+    """Dead latents, in percent."""
     worst: str
     """The title of the figure that misses the paper's most."""
     worst_factor: float
@@ -149,7 +149,7 @@ class CourseAfterStart:
     ne: float
     start: int
     l0: Change
-    """In per cent, at the start and at the end."""
+    """In percent, at the start and at the end."""
     highest_l0: float
     highest_step: int
     """The step of the highest L0."""

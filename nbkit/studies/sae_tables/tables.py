@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from nbkit.mnist.mlp import MLP_RECIPE
@@ -43,32 +44,36 @@ def hyperparameters(found: Reproduction) -> BookTable:
     table: dict[str, dict[str, object]] = {"optimizer": {"MLP": "Adadelta", STANDARD: "Adam", WITH_LOSS: "Adam"}}
     table |= {
         title: {
-            "MLP": exact(MLP_RECIPE.get(name, "")),
-            STANDARD: "" if name in OF_THE_LOSS else exact(getattr(standard, name)),
-            WITH_LOSS: exact(getattr(with_loss, name)),
+            "MLP": _written(MLP_RECIPE.get(name, "")),
+            STANDARD: "" if name in OF_THE_LOSS else _written(getattr(standard, name)),
+            WITH_LOSS: _written(getattr(with_loss, name)),
         }
         for name, title in CONFIG_TITLES.items()
     }
-    table["learning rate times, after each epoch"] = {"MLP": exact(MLP_RECIPE["falls_by"]), STANDARD: "", WITH_LOSS: ""}
-    table["dropout"] = {"MLP": exact(MLP_RECIPE["dropout"]), STANDARD: "", WITH_LOSS: ""}
-    return book_table(table)
+    table["learning rate times, after each epoch"] = {
+        "MLP": _written(MLP_RECIPE["falls_by"]),
+        STANDARD: "",
+        WITH_LOSS: "",
+    }
+    table["dropout"] = {"MLP": _written(MLP_RECIPE["dropout"]), STANDARD: "", WITH_LOSS: ""}
+    return book_table("hyperparameters", table)
 
 
 def table_2(found: Reproduction) -> BookTable:
     """Table 2: the paper's rows, and this build's as mean ± standard deviation over seeds."""
-    return _beside_the_paper(found, TABLE_2)
+    return _beside_the_paper("table-2", found, TABLE_2)
 
 
 def table_3(found: Reproduction) -> BookTable:
     """Table 3: the paper's rows, and this build's as mean ± standard deviation over seeds, with dead latents by a
     second rule."""
-    return _beside_the_paper(found, (*TABLE_3, "dead_strict"))
+    return _beside_the_paper("table-3", found, (*TABLE_3, "dead_strict"))
 
 
 def distance_controls(found: Reproduction) -> BookTable:
     """The distances of Table 3 beside those with other weights and of other images."""
     rows = {row: as_measured(found.row(row), CONTROLLED) for row in (STANDARD, WITH_LOSS)}
-    return book_table(rows)
+    return book_table("distance-controls", rows)
 
 
 def least_examples(found: Reproduction) -> BookTable:
@@ -76,12 +81,12 @@ def least_examples(found: Reproduction) -> BookTable:
     table: dict[str, Mapping[str, object]] = {"paper": as_printed(paper_row(STANDARD), BY_EXAMPLES)}
     for least in LEAST_EXAMPLES:
         table[f"at least {least} examples"] = as_measured(found.standard_medians(least), BY_EXAMPLES)
-    return book_table(table)
+    return book_table("least-examples", table)
 
 
 def nearest_settings(found: Reproduction) -> BookTable:
     """The settings that come nearest to the paper's NE row, over all seeds, the paper's row first."""
-    return _settings(found, misses(found.rows[found.rows["name"] != STANDARD]))
+    return _settings("nearest-settings", found, misses(found.rows[found.rows["name"] != STANDARD]))
 
 
 def by_start(found: Reproduction) -> BookTable:
@@ -90,28 +95,33 @@ def by_start(found: Reproduction) -> BookTable:
     nearest: dict[int, str] = {}
     for name in map(str, means.index):
         nearest.setdefault(found.configs[name].ne_start, name)
-    return _settings(found, means.loc[[nearest[start] for start in sorted(nearest)]])
+    return _settings("by-start", found, means.loc[[nearest[start] for start in sorted(nearest)]])
 
 
-def _beside_the_paper(found: Reproduction, columns: Sequence[str]) -> BookTable:
+def _beside_the_paper(name: str, found: Reproduction, columns: Sequence[str]) -> BookTable:
     table: dict[str, dict[str, object]] = {}
     for row in (STANDARD, WITH_LOSS):
         table[f"{row}, paper"] = dict.fromkeys((TABLE_COLUMNS[c].title for c in columns), "")
         table[f"{row}, paper"] |= as_printed(paper_row(row), [c for c in columns if c in PAPER_COLUMNS])
         mine = zip(columns, as_measured(found.row(row), columns).items(), strict=True)
         table[f"{row}, this build"] = {title: Quantity(quantity_name(row, c), spread) for c, (title, spread) in mine}
-    return book_table(table)
+    return book_table(name, table)
 
 
-def _settings(found: Reproduction, means: pd.DataFrame) -> BookTable:
+def _settings(name: str, found: Reproduction, means: pd.DataFrame) -> BookTable:
     """Settings with their figures, below the paper's."""
     rows = {"paper": _setting("?", SaeConfig()) | as_printed(paper_row(WITH_LOSS)) | {"factor": ""}}
     for number, figures in enumerate(means.reset_index().to_dict("records"), start=1):
         config = found.configs[figures["name"]]
         mine = as_printed({c: float(figures[c]) for c in PAPER_COLUMNS})
         rows[f"{number}"] = _setting(exact(config.ne), config) | mine | {"factor": float(figures["factor"])}
-    return book_table(rows)
+    return book_table(name, rows)
 
 
 def _setting(ne: object, config: SaeConfig) -> dict[str, object]:
     return {"λ₂": ne, "start": config.ne_start, "m": exact(config.momentum), "sum over": config.ne_over}
+
+
+def _written(value: object) -> str:
+    """A setting as a word, since no two in a column are of one kind."""
+    return np.format_float_positional(value, trim="-") if isinstance(value, float) else f"{value}"

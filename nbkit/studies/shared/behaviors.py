@@ -41,7 +41,7 @@ def behaviors_told(
             "most frequent key tokens": key_tokens(members),
             "central example": _excerpt(neuron.snippets[int(clusters.medoids[label])]),
         }
-    return BookTable(pd.DataFrame.from_dict(rows, orient="index"))
+    return BookTable("behaviors", pd.DataFrame.from_dict(rows, orient="index"))
 
 
 def key_tokens(snippets: Sequence[Snippet], most: int = MOST_TOKENS) -> str:

@@ -29,7 +29,7 @@ def plain(value: float, digits: int, grouped: str = "") -> str:
 class Estimate:
     """A number with the ends of its 95% interval; NaN where there is none.
 
-    `format` takes a precision and, for a number in per cent, its sign: `.1f` gives `22.9 (21.6 to 24.1)`, `.1f%` gives
+    `format` takes a precision and, for a number in percent, its sign: `.1f` gives `22.9 (21.6 to 24.1)`, `.1f%` gives
     `22.9% (21.6 to 24.1)`; with a plus in front every number has its sign: `+22.9 (+21.6 to +24.1)`. Without ends, or
     where these read alike, the number stands by itself; a number that is not there is a dash.
     """

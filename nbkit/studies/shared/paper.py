@@ -22,7 +22,7 @@ COMMON_TO_RARE = 50
 """Examples of the common behavior for one of the rare one in Figure 3, almost."""
 
 MLP_ACCURACY = 94.0
-"""Of the MLP on the test images, in per cent."""
+"""Of the MLP on the test images, in percent."""
 
 FIGURE_5 = {"mean_distance": 0.01, "max_distance": 0.04}
 """The latent of Figure 5, which has a single feature cluster."""

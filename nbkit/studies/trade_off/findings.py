@@ -17,7 +17,7 @@ from nbkit.studies.trade_off.matching import MATCHED_BY, Matched, MatchedDiffere
 
 Verdict = Literal["none", "yes", "no", "mostly yes", "mostly no", "mixed", "no evidence"]
 ANSWERS: dict[Verdict, str] = {
-    "none": "no measurable difference",
+    "none": "no more difference than chance would show",
     "yes": "more monosemantic on the measures that differ",
     "no": "less monosemantic on the measures that differ",
     "mostly yes": "more monosemantic on most measures that differ",
@@ -26,6 +26,9 @@ ANSWERS: dict[Verdict, str] = {
     "no evidence": "no evidence for the loss, since its opposite comes out better as well",
 }
 """Whether the loss makes latents more monosemantic, as the pages say it."""
+FEWEST = 2
+"""Comparisons of one direction that count: of a dozen without a difference, one seems better by chance in one case of
+four, and two in one of thirty."""
 MOSTLY = 2
 """How many times more comparisons speak for than against, or against than for, in a "mostly"."""
 
@@ -52,18 +55,19 @@ class Count:
     @property
     def verdict(self) -> Verdict:
         """Whether the loss makes latents more monosemantic."""
-        if not self.better and not self.worse:
+        better, worse = (count if count >= FEWEST else 0 for count in (self.better, self.worse))
+        if not better and not worse:
             return "none"
-        if not self.better or not self.worse:
-            return "yes" if self.better else "no"
-        if self.better >= MOSTLY * self.worse:
+        if not better or not worse:
+            return "yes" if better else "no"
+        if better >= MOSTLY * worse:
             return "mostly yes"
-        return "mostly no" if self.worse >= MOSTLY * self.better else "mixed"
+        return "mostly no" if worse >= MOSTLY * better else "mixed"
 
     @property
     def favored(self) -> bool:
-        """Whether more comparisons are better than worse."""
-        return self.better > self.worse
+        """Whether more comparisons are better than worse, and more than chance would show."""
+        return self.better > self.worse and self.better >= FEWEST
 
     def __str__(self) -> str:
         return f"better in {self.better} and worse in {self.worse} of {self.n} comparisons"
@@ -120,7 +124,7 @@ class MatchedActivation:
 
     @property
     def largest_change(self) -> float:
-        """The largest difference of an independent measure, in per cent of its standard value."""
+        """The largest difference of an independent measure, in percent of its standard value."""
         mine = [self.measures[metric] for metric in of_kind("independent")]
         return max(100 * abs(m.difference.value / m.standard) for m in mine if m.standard)
 

@@ -34,7 +34,7 @@ def sweep_ranges(table: pd.DataFrame) -> BookTable:
             for metric in shown
         }
     digits = {SWEEP_MEASURES[metric].title: digits for metric, digits in shown.items()}
-    return BookTable(pd.DataFrame.from_dict(rows, orient="index", dtype=object), digits)
+    return BookTable("sweep-ranges", pd.DataFrame.from_dict(rows, orient="index", dtype=object), digits)
 
 
 def answers_table(answer: MatchedAnswer) -> BookTable:
@@ -50,7 +50,9 @@ def answers_table(answer: MatchedAnswer) -> BookTable:
         }
         for mine in answer.activations
     }
-    return BookTable(pd.DataFrame.from_dict(rows, orient="index", dtype=object), {"largest difference / %": 0})
+    return BookTable(
+        "answers", pd.DataFrame.from_dict(rows, orient="index", dtype=object), {"largest difference / %": 0}
+    )
 
 
 def matched_table(matched: Matched) -> BookTable:
@@ -70,7 +72,7 @@ def matched_table(matched: Matched) -> BookTable:
         columns[f"{ACTIVATIONS[name]}, difference"] = [measures[metric].difference for metric in shown]
     titles = [SWEEP_MEASURES[metric].title for metric in shown]
     digits = {SWEEP_MEASURES[metric].title: SWEEP_MEASURES[metric].digits for metric in shown}
-    return BookTable(pd.DataFrame(columns, index=titles, dtype=object), digits)
+    return BookTable("matched", pd.DataFrame(columns, index=titles, dtype=object), digits)
 
 
 def by_gradient(compared_by: Mapping[Gradient, dict[str, Matched]], by: str) -> BookTable:
@@ -93,4 +95,4 @@ def by_gradient(compared_by: Mapping[Gradient, dict[str, Matched]], by: str) -> 
                 SWEEP_MEASURES[price].title: measures[price].difference,
             }
     digits = {SWEEP_MEASURES[name].title: SWEEP_MEASURES[name].digits for name in ("mean_distance", price)}
-    return BookTable(pd.DataFrame.from_dict(rows, orient="index", dtype=object), digits)
+    return BookTable("by-gradient", pd.DataFrame.from_dict(rows, orient="index", dtype=object), digits)

@@ -70,4 +70,4 @@ def summarize_methods(table: pd.DataFrame) -> BookTable:
             "neurons with a silhouette": len(both),
             "SCC time / agglomerative time": group["scc_seconds"].sum() / group["average_seconds"].sum(),
         }
-    return BookTable(pd.DataFrame(columns, dtype=object))
+    return BookTable("clustering-methods", pd.DataFrame(columns, dtype=object))

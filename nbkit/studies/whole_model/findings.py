@@ -70,4 +70,4 @@ def extremes(atlas: Atlas) -> BookTable:
         },
         index=pd.MultiIndex.from_arrays([table["extreme"], names]),
     )
-    return BookTable(cells)
+    return BookTable("extremes", cells)

@@ -1,0 +1,45 @@
+// A neuron at a glance, for any page of a book: its largest clusters, each with its central example.
+
+import { element } from "../shared/elements.js";
+import { PageModel } from "../shared/mount.js";
+import { count, directionOf, keyText, tokenElements } from "../shared/snippets.js";
+import { wordChip } from "../shared/word.js";
+import { medoidsOf } from "./medoid-data.js";
+import { Store } from "./shards.js";
+
+const CLUSTERS = 4;
+const stores = new Map(); // by site
+
+/** What a card shows of a neuron.
+ * @param {{site: string, layers: number[], d_mlp: number, per_medoid_shard: number}} atlas where its files lie, and how
+ *    they are numbered
+ * @param {{layer: number, index: number}} neuron
+ * @returns {Promise<Element[]>} */
+export async function neuronCard({ site, layers, d_mlp: width, per_medoid_shard: each }, { layer, index }) {
+  if (!stores.has(site)) stores.set(site, new Store(new PageModel({ site })));
+  const store = stores.get(site);
+  const row = layers.indexOf(layer) * width + index;
+  const name = `medoids-${String(Math.floor(row / each)).padStart(5, "0")}`;
+  const [shard, { json: words }] = await Promise.all([store.get(name), store.get("vocabulary")]);
+  const data = medoidsOf(shard, row % each, words);
+  const n = data.sizes.reduce((sum, size) => sum + size, 0);
+  const about = n ? `${count(n, "example")} in ${count(data.sizes.length, "cluster")}` : "no clusters on this corpus";
+  const shown = data.sizes.slice(0, CLUSTERS).map((size, cluster) => clusterRow(data, cluster, size));
+  const hidden = data.sizes.length - shown.length;
+  return [
+    element("p", { class: "nk-title" }, [`Layer ${layer}, neuron ${index}`, element("span", { class: "nk-about" }, [` ${about}`])]),
+    element("ol", {}, shown),
+    ...(hidden > 0 ? [element("p", { class: "nk-about" }, [`and ${count(hidden, "smaller cluster")}`])] : []),
+  ];
+}
+
+function clusterRow(data, cluster, size) {
+  const head = element("div", { class: "nk-card-head" }, [
+    element("span", { class: "nk-badge" }, [String(cluster + 1)]),
+    wordChip(keyText(data, cluster)),
+    element("span", { class: "nk-about" }, [count(size, "example")]),
+  ]);
+  head.style.setProperty("--color", size > 1 ? `var(--hue-${cluster})` : "var(--alone)");
+  const text = element("p", { class: "nk-snippet", dir: directionOf(data, cluster) }, tokenElements(data, cluster));
+  return element("li", {}, [head, text]);
+}

@@ -1,0 +1,138 @@
+// On every page of a book: each neuron that a text names leads to the explorer, and pointing at it or focusing it shows a
+// card (neuron-card.js), which is loaded with its data when it is first wanted.
+
+const NAME = /\bL(\d{1,3})[ \u00a0]N(\d{1,6})\b|\b[Ll]ayer (\d{1,3}), neuron (\d{1,6})\b/g;
+const NOT_IN = "a, code, pre, script, style, svg, button, textarea, h1, h2, h3, h4, h5, h6, .nbkit-explorer";
+const [PATIENCE, GRACE] = [150, 250]; // ms until a card opens, and until it closes
+const GAP = 6; // pixels between a name and its card
+
+/** The neurons that a text names, with the places of their names in it.
+ * @returns {{layer: number, index: number, start: number, end: number}[]} */
+export function namesIn(text) {
+  return Array.from(text.matchAll(NAME), (found) => ({
+    layer: Number(found[1] ?? found[3]),
+    index: Number(found[2] ?? found[4]),
+    start: found.index,
+    end: found.index + found[0].length,
+  }));
+}
+
+/** Link the neurons that a page names, and those that explorers name when they are mounted.
+ * @param atlas `page` with its explorer, `layers`, `d_mlp`, and what neuron-card.js needs
+ * @param {string} folder the address of the folder that holds the card's script and style */
+export function linkNeurons(atlas, folder) {
+  const cards = new CardHolder(atlas, folder);
+  const article = document.querySelector("article") ?? document.body;
+  const link = (root, but) => linkTexts(root, but, atlas, cards);
+  link(article, NOT_IN);
+  const mounted = new MutationObserver((changes) => {
+    for (const node of changes.flatMap(({ addedNodes }) => [...addedNodes])) {
+      if (!(node instanceof Element) || node.closest(".nk-atlas")) continue;
+      for (const title of node.querySelectorAll(".nk-title")) link(title, "a");
+    }
+  });
+  for (const place of article.querySelectorAll(".nbkit-mount")) mounted.observe(place, { childList: true });
+}
+
+function linkTexts(root, but, atlas, cards) {
+  const texts = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+  const found = [];
+  while (texts.nextNode()) {
+    const names = namesIn(texts.currentNode.data).filter(({ layer, index }) => atlas.layers.includes(layer) && index < atlas.d_mlp);
+    if (names.length && !texts.currentNode.parentElement.closest(but)) found.push([texts.currentNode, names]);
+  }
+  for (const [text, names] of found) {
+    for (const { start, end, ...neuron } of names.reverse()) {
+      const name = text.splitText(start);
+      name.splitText(end - start);
+      const made = document.createElement("a");
+      made.className = "nbkit-neuron";
+      made.href = `${document.documentElement.dataset.content_root ?? ""}${atlas.page}#L${neuron.layer}N${neuron.index}`;
+      name.replaceWith(made);
+      made.append(name);
+      cards.serve(made, neuron);
+    }
+  }
+}
+
+/** Opens and closes the card. There is one at most. */
+class CardHolder {
+  constructor(atlas, folder) {
+    Object.assign(this, { atlas, folder });
+    this.root = document.createElement("div");
+    this.root.id = "nbkit-neuron-card";
+    this.root.className = "nbkit-explorer nk-neuron-card";
+    this.root.setAttribute("role", "tooltip");
+    this.root.addEventListener("pointerenter", () => clearTimeout(this.timer));
+    this.root.addEventListener("pointerleave", () => this.closeSoon());
+    document.addEventListener("keydown", ({ key }) => key === "Escape" && this.close());
+  }
+
+  serve(link, neuron) {
+    const soon = () => this.after(PATIENCE, () => this.open(link, neuron));
+    link.addEventListener("pointerenter", ({ pointerType }) => pointerType === "mouse" && soon());
+    link.addEventListener("focus", soon);
+    link.addEventListener("pointerleave", () => this.closeSoon());
+    link.addEventListener("blur", () => this.closeSoon());
+  }
+
+  after(wait, act) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(act, wait);
+  }
+
+  closeSoon() {
+    this.after(GRACE, () => this.close());
+  }
+
+  close() {
+    clearTimeout(this.timer);
+    this.link?.removeAttribute("aria-describedby");
+    this.link = null;
+    this.root.remove();
+  }
+
+  async open(link, neuron) {
+    if (this.link === link) return;
+    this.close();
+    this.link = link;
+    try {
+      const neuronCard = await (this.loaded ??= this.load());
+      const parts = await neuronCard(this.atlas, neuron);
+      if (this.link !== link) return; // the pointer has gone on
+      this.root.replaceChildren(...parts);
+    } catch (error) {
+      if (this.link !== link) return;
+      this.root.textContent = error.message;
+    }
+    document.body.append(this.root);
+    link.setAttribute("aria-describedby", this.root.id);
+    this.put(link);
+  }
+
+  /** Below the name, or above it if there is no room; always in the window. */
+  put(link) {
+    const [at] = link.getClientRects();
+    const { width, height } = this.root.getBoundingClientRect();
+    const left = Math.max(GAP, Math.min(at.left, document.documentElement.clientWidth - width - GAP));
+    const below = at.bottom + GAP + height <= window.innerHeight || at.top < height;
+    const top = below ? at.bottom + GAP : at.top - GAP - height;
+    Object.assign(this.root.style, { left: `${left + window.scrollX}px`, top: `${top + window.scrollY}px` });
+  }
+
+  async load() {
+    const style = Object.assign(document.createElement("link"), { rel: "stylesheet", href: `${this.folder}neuron-card.css` });
+    const script = Object.assign(document.createElement("script"), { src: `${this.folder}neuron-card.js` });
+    await Promise.all(
+      [style, script].map(
+        (part) =>
+          new Promise((resolve, reject) => {
+            part.onload = resolve;
+            part.onerror = () => reject(new Error("A part of the book is missing."));
+            document.head.append(part);
+          }),
+      ),
+    );
+    return window.nbkitNeuronCard;
+  }
+}
