@@ -159,7 +159,7 @@ def check_fits_the_width(page: Page) -> None:
     assert width <= window, f"{width} px in a window of {window}"
     wide = page.evaluate(
         f"[...document.querySelectorAll('{EXPLORER}, {EXPLORER} *:not(svg, svg *)')]"
-        ".filter((e) => getComputedStyle(e).display !== 'inline' && !e.closest('.nk-hidden, .nk-line'))"
+        ".filter((e) => getComputedStyle(e).display !== 'inline' && !e.closest('.nk-hidden, .nk-skip, .nk-line'))"
         ".filter((e) => getComputedStyle(e).textOverflow !== 'ellipsis')"  # it shows that it is cut
         ".filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => `${e.className}: ${e.textContent}`)"
     )
