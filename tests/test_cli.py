@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 
 import nbkit
 from nbkit.assets import ASSETS
+from nbkit.atlas.atlas import Atlas
 from nbkit.cli import main, parse_layers, read_maxima
 from nbkit.errors import NbkitError
 from tests.examples.tiny_models import D_MLP, N_LAYERS
@@ -329,3 +330,17 @@ def test_maxima_are_read_as_they_are(tmp_path: Path) -> None:
     table = np.arange(6, dtype=np.float64).reshape(2, 3)
     np.save(tmp_path / "maxima.npy", table)
     np.testing.assert_array_equal(read_maxima(tmp_path / "maxima.npy"), table)
+
+
+def test_an_atlas_is_handed_over(run: Run, tiny_atlas: Callable[[str], Atlas], tmp_path: Path) -> None:
+    atlas = tiny_atlas("gpt2").path
+    done = run("site", atlas, tmp_path / "site", "--zip")
+    assert done.status == 0 and done.out.splitlines()[-1] == (
+        f"Open {tmp_path}/site/index.html, or hand over {tmp_path}/site.zip"
+    )
+    assert (tmp_path / "site" / "index.html").is_file() and (tmp_path / "site.zip").is_file()
+    done = run("neuronpedia", atlas, tmp_path / "np", "--source-set", "mine", "--layers", "1")
+    assert done.status == 0 and "40 neurons of " in done.out and (tmp_path / "np" / "1-mine").is_dir()
+    for command in (["site", atlas], ["neuronpedia", atlas, tmp_path], ["site", tmp_path, tmp_path / "new"]):
+        assert "nbkit: " in sentence(run(*command))
+    assert not (tmp_path / "new").exists()

@@ -39,6 +39,10 @@ OTHERS = [
     *(["fetch", name] for name in ["", LONG, ESCAPES, NOT_UTF8, "brown", "../brown"]),
     *(["check", name] for name in NAMES if name != "/"),  # which takes as long as the machine is large
     *(["book", "--profile", name] for name in ["", ".", "../x", LONG, DEEP, ESCAPES, NOT_UTF8]),
+    *(["site", name, "site"] for name in ["", ".", "{folder}", LONG, ESCAPES, NOT_UTF8]),
+    *(["site"], ["site", "{folder}"], ["site", "a", "b", "c", "d"], ["site", "--zip"], ["neuronpedia", "{file}"]),
+    *(["neuronpedia", name, "out"] for name in ["", "{folder}", "{file}", DEEP, NOT_UTF8]),
+    *(["neuronpedia", "{folder}", "out", "--layers", "9-1"], ["neuronpedia", "--help"], ["site", "--help"]),
     *([ESCAPES], ["--" + ESCAPES], ["atlas", ESCAPES], ["atlas", "--out"], ["atlas", "--out=x", "--out=y", "--nope"]),
     *(["--help"], ["atlas", "--help"], ["check", "--help"], ["--version"], []),
 ]

@@ -51,6 +51,7 @@ class Given(NamedTuple):
 
 
 CALLS: dict[str, Callable[[Given, Any], object]] = {
+    "write_site: atlases": lambda at, wrong: nbkit.write_site(wrong, at.folder / "site"),
     "export_neuronpedia: out": lambda at, wrong: nbkit.export_neuronpedia(
         at.atlas, wrong if isinstance(wrong, str | Path) else at.folder / "np", layers=[0]
     ),

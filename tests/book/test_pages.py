@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+import pandas as pd
 import pytest
 from playwright.sync_api import Browser, expect
 
@@ -86,6 +87,24 @@ def test_the_book_has_figures(quick_book: Path) -> None:
     sources = [(quick_book / name).read_text(encoding="utf-8") for name in checks.page_names(quick_book)]
     pictures = sum(len(re.findall(r'<img [^>]*src="_images/', source)) for source in sources)
     assert pictures >= 8, f"only {pictures} figures in the whole book"
+
+
+def test_every_figure_and_table_has_its_data_and_every_page_its_citation(quick_book: Path) -> None:
+    n_links = 0
+    for name in checks.page_names(quick_book):
+        source = (quick_book / name).read_text(encoding="utf-8")
+        shown = len(re.findall(r'<div class="nbkit-(?:figure|table)">', source))
+        assert source.count('<p class="nbkit-data">') == shown, name
+        links = re.findall(r'<a download="([^"]+)" href="([^"]+)">[^<]+ \(CSV\)</a>', source)
+        assert len(dict(links)) == len(links), "no two files of one name"
+        for _, address in links:
+            assert not pd.read_csv(quick_book / address).dropna(how="all").empty, address
+        n_links += len(links)
+        assert "base64" not in source, "what an output carries lies beside the page"
+        assert source.count('<details class="nbkit-cite">') == 1
+        if (REPOSITORY / "book" / name).with_suffix(".ipynb").is_file():
+            assert "profile quick, built 20" in source
+    assert n_links > 40
 
 
 def test_every_page_names_what_made_it(quick_book: Path) -> None:

@@ -93,7 +93,7 @@ def atlas_page(manifest: Manifest, title: str, place: str, other: Other | None) 
     of = f"{layers} of {manifest.n_layers} layers" if layers < manifest.n_layers else f"{layers} layers"
     link = ""
     if other is not None:
-        words = f"this neuron in {other.title}" if other.alike else other.title
+        words = f"the same neuron in {other.title}" if other.alike else other.title
         same = " data-same" if other.alike else ""
         link = OTHER.format(address=escape(other.address), same=same, words=escape(words))
     about = "\n".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in _about(manifest).items())

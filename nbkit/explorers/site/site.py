@@ -57,9 +57,11 @@ def write_site(atlases: Atlas | Sequence[Atlas], out: str | Path, archive: bool 
     Raises:
         NbkitError: there are more than two, `out` holds something else or can't be written, or the disk is full.
     """
-    shown = [atlases] if isinstance(atlases, Atlas) else list(atlases)
+    shown = [atlases] if isinstance(atlases, Atlas) else atlases
+    if not isinstance(shown, list | tuple) or not all(isinstance(atlas, Atlas) for atlas in shown):
+        raise NbkitError("a site is of an atlas: give what nbkit.open_atlas returns, or a list of two")
     if not 1 <= len(shown) <= MOST_ATLASES:
-        raise NbkitError(f"a site is of one atlas or of two, not of {len(shown)}")
+        raise NbkitError(f"a site shows one atlas or two, and comes into a folder of its own: got {len(shown)} atlases")
     parts = [_Part(atlas, folder) for atlas, folder in zip(shown, _folders(shown), strict=True)]
     target = user_path(out).resolve()
     for part in parts:
