@@ -23,6 +23,7 @@ from nbkit.explorers.atlas.shards import AtlasShards
 from nbkit.explorers.shared.bundle import EXPLORERS_FOLDER
 from nbkit.explorers.shared.data_script import as_characters
 from nbkit.features.importance import IMPORTANCE, keep_importance, token_importance
+from nbkit.features.own_text import read_own_text
 from nbkit.features.phrases import PHRASES
 from nbkit.features.table import FEATURES
 from nbkit.models import LanguageModel
@@ -100,6 +101,25 @@ def test_token_importance_is_computed_when_the_model_is_at_hand(
         assert np.allclose(values, expected, atol=0.001)
     answer, _ = asked.ask({"kind": "importance", "row": row, "examples": [100_000]})
     assert "has no example 100000" in answer["error"]
+
+
+def test_a_text_of_the_readers_own_is_read_when_the_model_is_at_hand(
+    tiny_atlas: Callable[[str], Atlas], tiny_model: Callable[[str], LanguageModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    atlas, model = tiny_atlas("llama"), tiny_model("llama")
+    asked = Asked(AtlasExplorer(atlas, model), monkeypatch)
+    question = {"kind": "text", "name": "43 a river", "row": 43, "text": "a river"}
+    answer, _ = asked.ask(question)
+    exact = read_own_text(model, atlas, 1, 3, "a river")
+    assert json.loads(json.dumps(answer)) == answer and answer["tokens"].isascii()
+    assert json.loads(answer["tokens"]) == list(exact.tokens)
+    assert np.allclose(answer["activations"], exact.activations, atol=1e-4)
+    assert np.allclose(answer["distances"], exact.distances, atol=1e-5)
+    assert (answer["peak"], answer["share"]) == (exact.peak, exact.of_maximum)
+    answer, _ = asked.ask({**question, "text": "x" * 99})
+    assert "at most 32" in answer["error"]
+    answer, _ = Asked(AtlasExplorer(atlas), monkeypatch).ask(question)
+    assert "give `model` to nbkit.explore" in answer["error"]
 
 
 def test_the_neuron_and_the_cut_are_traits_that_follow_and_refuse(own_atlas: Atlas) -> None:

@@ -6,6 +6,7 @@ import json
 import random
 from typing import Any
 
+import numpy as np
 import pytest
 
 from nbkit.explorers.shared.bundle import module_text
@@ -227,3 +228,20 @@ def test_filters_combine_and_each_counts_what_the_others_let_in() -> None:
         others = [row for row in rows if all(passes(row, g) for g in range(3) if g != f)]
         assert found == [sum(columns[f][row] == value for row in others) for value in range(8)]
     assert sum(passing) > 20
+
+
+def test_clusters_stand_in_the_order_of_their_mean_distance() -> None:
+    rng = np.random.default_rng(0)
+    cases = []
+    for _ in range(50):
+        label = rng.integers(0, 5, 20)
+        cases.append({"distances": rng.integers(0, 9, 20).tolist(), "label": label.tolist()})
+    script = module_text("atlas/own-text.js") + (
+        f"const cases = {json.dumps(cases)};"
+        "console.log(JSON.stringify(cases.map(({ distances, label }) => clustersByDistance(distances, label))));"
+    )
+    for case, found in zip(cases, json.loads(run_module(script)), strict=True):
+        distances, label = np.array(case["distances"]), np.array(case["label"])
+        means = {int(place): float(distances[label == place].mean()) for place in np.unique(label)}
+        assert {each["place"]: pytest.approx(each["distance"]) for each in found} == means
+        assert [each["place"] for each in found] == sorted(means, key=lambda place: (round(means[place], 9), place))

@@ -354,14 +354,18 @@ def test_text_link_and_file_can_be_taken_away(browser: Browser, base: str, atlas
     with opened(browser, base, f"#L{layer}N{index}") as view:
         page = view.page
         page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+        share = view.locator(".nk-share summary")
+        share.click()
         view.get_by_role("button", name="Copy link").click()
         expect(view.locator(".nk-neuron .nk-tools").get_by_role("status")).to_have_text("Copied.")
         assert page.evaluate("window.copied") == page.url
+        share.click()
         view.get_by_role("button", name="Copy as text").click()
         text = page.evaluate("window.copied")
         assert f"L{layer} N{index}: {len(neuron)} examples" in text
         assert text.count("\n  ") == len(neuron)
         with page.expect_download() as download:
+            share.click()
             view.get_by_role("button", name="Download JSON").click()
         assert download.value.suggested_filename == f"L{layer}N{index}.json"
         content = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))

@@ -118,6 +118,18 @@ def test_the_explorers_work_in_jupyterlab(browser: Browser, lab: str) -> None:
     atlas.locator(".nk-similar summary").first.click()
     expect(atlas.locator(".nk-similar .nk-link").first).to_be_visible()
 
+    own = atlas.get_by_role("region", name="Your own text")
+    own.get_by_role("textbox").fill("a river bank")
+    expect(own.locator(".nk-read")).to_have_count(len("a river bank") + 1)  # the kernel has read it, <s> before it
+    expect(own.get_by_role("status")).to_contain_text("Strongest on")
+    nearest = own.locator(".nk-link").first
+    expect(own.get_by_role("status")).to_contain_text(f"Nearest is {nearest.inner_text()}, at mean distance")
+    atlas.get_by_role("slider").press("End")
+    n_clusters = atlas.locator(".nk-dendrogram .nk-status").inner_text().split(" at ")[0]
+    expect(own).to_contain_text(f"Mean distance to the nearest of {n_clusters}")  # of the present cut
+    atlas.get_by_role("slider").press("Home")
+    expect(own.get_by_role("status")).to_contain_text("it would stand alone")
+
     with page.expect_download() as download:
         page.get_by_role("link", name="tree (CSV)").click()
     assert download.value.suggested_filename == "cluster-dendrogram-tree.csv"

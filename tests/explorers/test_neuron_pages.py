@@ -113,6 +113,7 @@ def test_two_neurons_stand_side_by_side(browser: Browser, base: str, width: int,
 def test_a_unit_stands_alone_in_a_frame(browser: Browser, base: str, axe: Path) -> None:
     with checks.visit(browser, base, "atlas.html#L1N3") as seen:
         seen.page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+        seen.page.locator(".nk-share summary").click()
         seen.page.get_by_role("button", name="Copy frame").click()
         frame = seen.page.wait_for_function("window.copied").json_value()
         assert re.fullmatch(r'<iframe src="[^"]*#L1N3&amp;view=card" title="L1 N3"[^>]*></iframe>', frame)

@@ -75,8 +75,8 @@ def test_half_an_interval_takes_less_room() -> None:
 
 
 def seen(html: str) -> list[list[str]]:
-    """The cells of each row as they are laid out, with what pads a number in `·`."""
-    html = re.sub(r'<span class="pad"[^>]*>([.0]+)</span>', lambda pad: "·" * len(pad[1]), html)
+    """The cells of each row as they are laid out, with `·` for the room that a number leaves."""
+    html = re.sub(r' data-lacks="([.0]+)">(.*?)</td>', lambda cell: f">{cell[2]}{'·' * len(cell[1])}</td>", html)
     rows = re.findall(r"<tr.*?</tr>", html)
     return [[re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<t[dh].*?</t[dh]>", row)] for row in rows]
 

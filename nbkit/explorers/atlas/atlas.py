@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import anywidget
+import numpy as np
 import traitlets
 
 from nbkit.atlas.atlas import Atlas
@@ -13,6 +15,7 @@ from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.shard_files import site_folder
 from nbkit.explorers.atlas.shards import AtlasShards
 from nbkit.explorers.shared.bundle import module_text, style_text
+from nbkit.explorers.shared.page_json import page_json
 from nbkit.explorers.shared.threshold import Threshold
 
 if TYPE_CHECKING:
@@ -44,7 +47,7 @@ class AtlasExplorer(anywidget.AnyWidget):
     threshold = Threshold(0.5).tag(sync=True)
     """The distance at which the tree is cut."""
     live_importance = traitlets.Bool(False).tag(sync=True, kernel=True)
-    """Whether token importance can be computed for any example: the model is at hand."""
+    """Whether the model is at hand: token importance of any example can be computed, and a reader's own text read."""
 
     def __init__(
         self,
@@ -58,7 +61,8 @@ class AtlasExplorer(anywidget.AnyWidget):
 
         Args:
             atlas: what is shown.
-            model: the atlas's, for the token importance of examples of which it is not kept.
+            model: the atlas's, for the token importance of examples of which it is not kept, and for a text of the
+                reader's own.
             layer, neuron: the neuron to begin with; None for the first that the pages show.
             threshold: distance in (0, 1] at which trees are cut.
 
@@ -91,10 +95,11 @@ class AtlasExplorer(anywidget.AnyWidget):
 
     def _answer(self, _: Any, content: Any, __: Any) -> None:
         """Answer a message of the browser; what goes wrong is told there as a sentence."""
-        if not isinstance(content, dict) or content.get("kind") not in ("shard", "importance"):
+        if not isinstance(content, dict) or content.get("kind") not in ("shard", "importance", "text"):
             return
+        ask = {"shard": self._shard, "importance": self._importance, "text": self._text}[content["kind"]]
         try:
-            answer, buffers = self._shard(content) if content["kind"] == "shard" else self._importance(content)
+            answer, buffers = ask(content)
         except NbkitError as error:
             answer, buffers = {"error": str(error).removesuffix(".")}, []
         except Exception as error:  # whatever it is, a browser that waits must hear of it
@@ -108,12 +113,34 @@ class AtlasExplorer(anywidget.AnyWidget):
     def _importance(self, question: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
         from nbkit.features.importance import token_importance
 
+        model, layer, index = self._asked(question)
+        examples = [int(example) for example in question["examples"]]
+        values = token_importance(model, self._atlas, layer, index, examples)
+        return {"values": [_rounded(of_example) for of_example in values]}, []
+
+    def _text(self, question: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+        from nbkit.features.own_text import read_own_text
+
+        model, layer, index = self._asked(question)
+        read = read_own_text(model, self._atlas, layer, index, str(question["text"]))
+        return {
+            "tokens": page_json(read.tokens),  # escaped: a part of a character is nothing that a message may hold
+            "activations": _rounded(read.activations, 4),
+            "peak": read.peak,
+            "share": None if np.isnan(read.of_maximum) else read.of_maximum,
+            "distances": None if read.distances is None else _rounded(read.distances, 5),
+        }, []
+
+    def _asked(self, question: dict[str, Any]) -> tuple[LanguageModel, int, int]:
+        """The model, and the layer and number of the neuron that a question of the browser is about."""
         if self._model is None:
             raise NbkitError("no model is at hand: give `model` to nbkit.explore")
         place, index = divmod(int(question["row"]), self._atlas.manifest.d_mlp)
-        examples = [int(example) for example in question["examples"]]
-        values = token_importance(self._model, self._atlas, self._atlas.layers[place], index, examples)
-        return {"values": [[round(float(value), 3) for value in of_example] for of_example in values]}, []
+        return self._model, self._atlas.layers[place], index
+
+
+def _rounded(values: Iterable[float], digits: int = 3) -> list[float]:
+    return [round(float(value), digits) for value in values]
 
 
 def check_model(model: LanguageModel, atlas: Atlas) -> None:

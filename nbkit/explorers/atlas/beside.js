@@ -59,7 +59,6 @@ export class Beside {
       ]);
       this.root.replaceChildren(this.view.root);
       this.follow();
-      this.view.draw();
     } catch (error) {
       if (row === this.row) this.root.replaceChildren(element("p", { class: "nk-error", role: "alert" }, [error.message]));
     }
@@ -85,6 +84,7 @@ export class Beside {
   follow = () => {
     if (!this.view) return;
     this.view.follow({ ...this.explorer.place, cluster: null });
+    this.view.draw(); // it may not have been on the page before
     const first = this.explorer.view;
     if (!first || first.compared === this.view) return;
     first.compared = this.view;

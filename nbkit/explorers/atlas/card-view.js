@@ -7,6 +7,7 @@ export class CardView {
    * @param overview says what the atlas is of (atlas-data.js) */
   constructor(root, { model, corpus }) {
     this.root = root;
+    this.alone = false;
     this.mark = document.createComment("where the explorer stands");
     const link = element("a", { href: "", target: "_blank" }, ["Open in the explorer"]);
     const follow = () => (link.href = location.href.replace("&view=card", ""));

@@ -10,6 +10,7 @@ import { button, element, folded } from "../shared/elements.js";
 import { exampleBand, levelExamples } from "./levels.js";
 import { copyText, neuronAsJson, neuronAsText, saveFile } from "./neuron-export.js";
 import { count, number } from "../shared/snippets.js";
+import { OwnText } from "./own-text.js";
 import { agreementPart, kindText, similarPart } from "./similar-view.js";
 import { StrongestView } from "./strongest-view.js";
 import { wordChip } from "../shared/word.js";
@@ -40,9 +41,15 @@ export class NeuronView {
       element("div", { class: "nk-tools" }, [this.title, ...(actions ?? this.makeActions()), this.said]),
       ...this.makeReason(),
       this.makeTiles(),
+      ...(actions || !this.hasModel ? [] : [(this.ownText = new OwnText(this)).root]),
       ...(data.clustered ? this.makeClusters() : this.makeUnclustered()),
       this.makePlots(),
     ]);
+  }
+
+  /** Whether a kernel answers that has the model. */
+  get hasModel() {
+    return this.explorer.store.live && this.explorer.model.get("live_importance");
   }
 
   makeActions() {
@@ -52,13 +59,25 @@ export class NeuronView {
     const { explorer } = this;
     const link = explorer.linked ? "Copy link" : "Copy as code";
     const file = `${explorer.overview.name(this.row).replace(" ", "")}.json`;
-    return [
-      button({ class: "nk-button" }, [link], tell(() => explorer.address.link, "Copied.")),
-      button({ class: "nk-button" }, ["Copy as text"], tell(() => neuronAsText(this), "Copied.")),
-      button({ class: "nk-button" }, ["Download JSON"], () => saveFile(file, neuronAsJson(this))),
-      ...(explorer.linked ? [button({ class: "nk-button" }, ["Copy frame"], tell(() => explorer.address.frame, "Copied: paste it into a page."))] : []),
-      button({ class: "nk-button" }, ["Keep beside"], () => explorer.besides(this.row)),
-    ];
+    const copyFrame = tell(() => explorer.address.frame, "Copied: paste it into a page.");
+    const share = folded("Share", [
+      element("div", {}, [
+        button({ class: "nk-link" }, [link], tell(() => explorer.address.link, "Copied.")),
+        button({ class: "nk-link" }, ["Copy as text"], tell(() => neuronAsText(this), "Copied.")),
+        ...(explorer.linked ? [button({ class: "nk-link" }, ["Copy frame"], copyFrame)] : []),
+        button({ class: "nk-link" }, ["Download JSON"], () => saveFile(file, neuronAsJson(this))),
+      ]),
+    ]);
+    share.className = "nk-share";
+    const close = () => share.removeAttribute("open");
+    share.addEventListener("click", ({ target }) => target.closest("button") && close());
+    share.addEventListener("focusout", ({ relatedTarget }) => relatedTarget && !share.contains(relatedTarget) && close());
+    share.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !share.open) return;
+      close();
+      share.querySelector("summary").focus();
+    });
+    return [share, button({ class: "nk-button" }, ["Keep beside"], () => explorer.besides(this.row))];
   }
 
   /** Why the pages show this neuron, if they do, and whether its key tokens stand without a sentence before them. */
@@ -188,6 +207,7 @@ export class NeuronView {
     if (!this.data.clustered) return;
     this.clusters.regroup();
     this.strongest.follow(this.clusters, this.explorer.threshold);
+    this.ownText?.judge();
     this.shadeChoice.querySelector("select").value = shade;
     if (this.data.shade !== shade) {
       this.data.shade = shade;
@@ -207,7 +227,7 @@ export class NeuronView {
   /** Ask a kernel that has the model for the importance of the examples that have none yet. */
   async weigh() {
     const { data, explorer, row } = this;
-    if (!data.clustered || !explorer.store.live || !explorer.model.get("live_importance")) return;
+    if (!data.clustered || !this.hasModel) return;
     const examples = Array.from({ length: data.n }, (_, i) => i).filter((i) => !data.importance.has(i));
     if (!examples.length) return;
     this.said.textContent = "Computing token importance …";

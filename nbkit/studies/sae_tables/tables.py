@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from nbkit.mnist.mlp import MLP_RECIPE
@@ -43,14 +44,18 @@ def hyperparameters(found: Reproduction) -> BookTable:
     table: dict[str, dict[str, object]] = {"optimizer": {"MLP": "Adadelta", STANDARD: "Adam", WITH_LOSS: "Adam"}}
     table |= {
         title: {
-            "MLP": exact(MLP_RECIPE.get(name, "")),
-            STANDARD: "" if name in OF_THE_LOSS else exact(getattr(standard, name)),
-            WITH_LOSS: exact(getattr(with_loss, name)),
+            "MLP": _written(MLP_RECIPE.get(name, "")),
+            STANDARD: "" if name in OF_THE_LOSS else _written(getattr(standard, name)),
+            WITH_LOSS: _written(getattr(with_loss, name)),
         }
         for name, title in CONFIG_TITLES.items()
     }
-    table["learning rate times, after each epoch"] = {"MLP": exact(MLP_RECIPE["falls_by"]), STANDARD: "", WITH_LOSS: ""}
-    table["dropout"] = {"MLP": exact(MLP_RECIPE["dropout"]), STANDARD: "", WITH_LOSS: ""}
+    table["learning rate times, after each epoch"] = {
+        "MLP": _written(MLP_RECIPE["falls_by"]),
+        STANDARD: "",
+        WITH_LOSS: "",
+    }
+    table["dropout"] = {"MLP": _written(MLP_RECIPE["dropout"]), STANDARD: "", WITH_LOSS: ""}
     return book_table("hyperparameters", table)
 
 
@@ -115,3 +120,8 @@ def _settings(name: str, found: Reproduction, means: pd.DataFrame) -> BookTable:
 
 def _setting(ne: object, config: SaeConfig) -> dict[str, object]:
     return {"λ₂": ne, "start": config.ne_start, "m": exact(config.momentum), "sum over": config.ne_over}
+
+
+def _written(value: object) -> str:
+    """A setting as a word, since no two in a column are of one kind."""
+    return np.format_float_positional(value, trim="-") if isinstance(value, float) else f"{value}"

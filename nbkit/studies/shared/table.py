@@ -128,12 +128,12 @@ class BookTable:
     def _html(self, i: int, j: int) -> str:
         cell, is_number = self.cells.iat[i, j], self._is_number(j)
         number, uncertainty = map(escape, self._texts(i, j))
-        padding = _padding(_decimals(number), max(self._decimals_of(j))) if is_number and number else ""
+        lacks = _lacking(_decimals(number), max(self._decimals_of(j))) if _is_number(self._cell(i, j)) else ""
         marked = cell.marked(number) if isinstance(cell, Quantity) else number
         if isinstance(cell, Excerpt):
             marked = f"{escape(cell.before)}<b>{escape(cell.token)}</b>{escape(cell.after)}"
         beside = f'<td class="uncertainty">{uncertainty}</td>' if self._is_uncertain(j) else ""
-        return f'<td class="{_kind(is_number)}">{marked}{padding}</td>{beside}'
+        return f'<td class="{_kind(is_number)}"{lacks}>{marked}</td>{beside}'
 
     def _texts(self, i: int, j: int) -> tuple[str, str]:
         """A cell's number and what stands muted beside it."""
@@ -185,7 +185,7 @@ class BookTable:
         return [_decimals(self._texts(i, j)[0]) for i in self._rows]
 
     def _is_number(self, j: int) -> bool:
-        return any(not isinstance(self._cell(i, j), str | Excerpt) for i in self._rows)
+        return any(_is_number(self._cell(i, j)) for i in self._rows)
 
     def _is_uncertain(self, j: int) -> bool:
         return any(self._texts(i, j)[1] for i in self._rows)
@@ -226,10 +226,14 @@ def _decimals(text: str) -> int:
     return len(text.rpartition(".")[2]) if "." in text else 0
 
 
-def _padding(has: int, needs: int) -> str:
-    """What a number lacks to end where the longest of its column does, there but not seen."""
+def _lacking(has: int, needs: int) -> str:
+    """What a number lacks to end where the longest of its column does, for the style sheet to leave room for."""
     lacks = ("" if has else ".") + "0" * (needs - has)
-    return f'<span class="pad" style="visibility:hidden" aria-hidden="true">{lacks}</span>' if needs > has else ""
+    return f' data-lacks="{lacks}"' if needs > has else ""
+
+
+def _is_number(cell: Any) -> bool:
+    return not isinstance(cell, str | Excerpt)
 
 
 def _kind(is_number: bool) -> str:
