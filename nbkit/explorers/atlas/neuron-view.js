@@ -33,7 +33,7 @@ export class NeuronView {
    * @param data what atlas-data.js reads of it
    * @param actions elements that stand behind its name, in the place of those of the open neuron */
   constructor(explorer, row, data, actions) {
-    Object.assign(this, { explorer, row, data });
+    Object.assign(this, { explorer, row, data, second: actions !== undefined });
     const { overview } = explorer;
     const name = `Layer ${overview.layer(row)}, neuron ${overview.index(row)}`;
     this.title = element("p", { class: "nk-title", tabindex: -1 }, [name]);
@@ -164,6 +164,7 @@ export class NeuronView {
         return explorer.threshold;
       },
       cutAt: (threshold) => explorer.cutAt(threshold),
+      cardsOf: this.second ? `, ${explorer.overview.name(this.row)}` : undefined,
       chose: (place) => explorer.chose(place),
       cardParts: (cluster) => this.makeSimilar(cluster),
     };

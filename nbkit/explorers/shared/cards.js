@@ -46,7 +46,8 @@ export class Cards {
     const { explorer } = this;
     const members = this.members(cluster);
     const name = `Cluster ${place + 1}`;
-    const attributes = { class: "nk-card", "aria-label": name, "data-node": cluster, "data-place": place };
+    const label = `${name}${explorer.host.cardsOf ?? ""}`; // two neurons side by side have cards of one number
+    const attributes = { class: "nk-card", "aria-label": label, "data-node": cluster, "data-place": place };
     const card = element("section", attributes, [
       this.makeHead(cluster, name, members.length),
       this.makeKeys(members),

@@ -13,7 +13,8 @@ const HINT = "Drag the dashed line, or focus it and use the arrow keys, to cut e
 export class ClusterView {
   /** @param data the examples (snippets.js) with their tree: `pairs`, `heights`, `medoids`, `contexts`, `positions`
    * @param host knows the `threshold`, is told by `cutAt(threshold)` to change it, may add to a card what
-   *    `cardParts(cluster)` gives, and may be told by `chose(number)` which cluster stands out (0: none)
+   *    `cardParts(cluster)` gives and to its name `cardsOf`, and may be told by `chose(number)` which cluster stands out
+   *    (0: none)
    * @param heading elements that stand before the number of clusters */
   constructor(data, host, heading = []) {
     this.data = data;
