@@ -73,7 +73,7 @@ def test_similar_features_are_told_beside_chance_and_lead_to_their_neurons(
         shared = agreement_of(atlas, progress=False).query("kind == @usual and scope == 'same' and measure == 'words'")
         known = f"Similar features share {100 * shared['neighbors'].iloc[0]:.0f}% of their key words"
         view.get_by_text(re.compile(known if len(shared.dropna()) else "is not known here")).click()
-        expect(view.get_by_role("region", name="How far neighbors agree").get_by_role("row")).to_have_count(3)
+        expect(view.get_by_role("table", name="How far neighbors agree").get_by_role("row")).to_have_count(3)
         similar.locator("li .nk-link:first-child").last.click()
         expect(title_of(view)).to_have_text(f"Layer {names[-1]['layer']}, neuron {names[-1]['index']}")
         card = view.locator(".nk-card").nth(int(names[-1]["place"]))
@@ -113,6 +113,10 @@ def test_two_neurons_stand_side_by_side(browser: Browser, base: str, width: int,
 
 
 def test_a_unit_stands_alone_in_a_frame(browser: Browser, base: str, axe: Path) -> None:
+    with checks.visit(browser, base, "atlas.html") as seen:
+        expect(
+            seen.page.get_by_role("heading", name="All of them")
+        ).to_be_visible()  # without an address nothing is hidden
     with checks.visit(browser, base, "atlas.html#L1N3") as seen:
         seen.page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
         seen.page.locator(".nk-share summary").click()
@@ -130,7 +134,8 @@ def test_a_unit_stands_alone_in_a_frame(browser: Browser, base: str, axe: Path) 
         if base.startswith("http"):
             checks.check_accessible(seen.page, axe)
         seen.page.evaluate("location.hash = '#L1N3'")
-        expect(seen.page.get_by_role("searchbox").last).to_be_visible()
+        expect(seen.page.get_by_role("heading", name="All of them")).to_be_visible()
+        expect(seen.page.get_by_role("button", name="Keep beside")).to_be_visible()
         checks.check_needs_no_network(seen)
 
 

@@ -86,10 +86,10 @@ export function agreementPart(overview) {
     ]),
   );
   const heads = ["neighbors by", ...COLUMNS.map(({ title }) => title)].map((title) => element("th", { scope: "col" }, [title]));
-  const table = element("table", {}, [element("thead", {}, [element("tr", {}, heads)]), element("tbody", {}, rows)]);
+  const table = element("table", { "aria-label": "How far neighbors agree" }, [element("thead", {}, [element("tr", {}, heads)]), element("tbody", {}, rows)]);
   const details = folded(agreementSentence(overview, usual), [
     element("p", { class: "nk-about" }, [MEANING]),
-    element("div", { class: "nk-scroll", tabindex: 0, role: "region", "aria-label": "How far neighbors agree" }, [table]),
+    table,
   ]);
   details.className = "nk-agreement";
   return details;
