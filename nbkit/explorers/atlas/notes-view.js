@@ -2,7 +2,7 @@
 // out of the browser.
 
 import { button, element } from "../shared/elements.js";
-import { saveFile } from "./neuron-export.js";
+import { saveFile } from "../shared/hand-over.js";
 import { count } from "../shared/snippets.js";
 
 const NOT_LASTING = "This browser keeps nothing for this page: export before you leave.";

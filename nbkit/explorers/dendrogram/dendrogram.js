@@ -1,33 +1,51 @@
 // The live dendrogram: a tree with a threshold handle, and the examples regrouped into cards at every cut.
 // Served together with its imports as one module (bundle.py); dendrogram.py says what the data are.
 
+import { AddressPart } from "../shared/address-part.js";
 import { ClusterView } from "../shared/cluster-view.js";
 import { element } from "../shared/elements.js";
-
-/** What the view asks of the widget's model. */
-function hostOf(model) {
-  return {
-    get threshold() {
-      return model.get("threshold");
-    },
-    cutAt(threshold) {
-      model.set("threshold", threshold);
-      model.save_changes();
-    },
-  };
-}
+import { clustersAsJson } from "../shared/examples-export.js";
+import { handOver } from "../shared/hand-over.js";
 
 function render({ model, el }) {
   const data = JSON.parse(model.get("data"));
   data.largest = Math.max(...data.activations.flat(), Number.MIN_VALUE);
-  const view = new ClusterView(data, hostOf(model), [element("p", { class: "nk-title" }, [data.title])]);
-  const regroup = () => view.regroup();
+  const first = model.get("threshold");
+  let address;
+  const cutAt = (threshold) => {
+    model.set("threshold", threshold);
+    model.save_changes();
+  };
+  const host = {
+    get threshold() {
+      return model.get("threshold");
+    },
+    cutAt,
+    chose: () => address?.write(),
+  };
+  const view = new ClusterView(data, host, [element("p", { class: "nk-title" }, [data.title])]);
+  const regroup = () => {
+    view.regroup();
+    address?.write();
+  };
+  const shown = () => ({
+    ...(host.threshold === first ? {} : { t: host.threshold.toFixed(2) }),
+    ...(view.chosen === null ? {} : { c: view.clusters.indexOf(view.chosen) + 1 }),
+  });
+  const take = ({ t = first, c }) => {
+    if (t > 0 && t <= 1) cutAt(Number(t));
+    view.choose(view.clusters[c - 1] ?? null);
+  };
   const resized = new ResizeObserver(() => view.draw());
-  el.append(element("div", { class: "nbkit-explorer nk-dendrogram" }, view.parts));
+  const root = element("div", { class: "nbkit-explorer nk-dendrogram" }, view.parts);
+  el.append(root);
   resized.observe(view.treeView.root);
   model.on("change:threshold", regroup);
+  address = new AddressPart(el, "dendrogram", shown, take);
+  root.append(handOver(address, () => [`${data.title.replace(/\W+/g, "-")}.json`, clustersAsJson(view)]));
   return () => {
     resized.disconnect();
+    address.close();
     model.off("change:threshold", regroup);
   };
 }

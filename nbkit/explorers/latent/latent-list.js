@@ -21,15 +21,8 @@ export class LatentList {
     this.by = NUMBER; // the label of the metric by which they are sorted
     this.descending = false;
     this.choice = element("select");
-    this.choice.addEventListener("change", () => {
-      this.by = this.choice.value;
-      this.descending = this.by !== NUMBER;
-      this.sort();
-    });
-    this.turn = button({ class: "nk-button" }, [], () => {
-      this.descending = !this.descending;
-      this.sort();
-    });
+    this.choice.addEventListener("change", () => this.sortBy(this.choice.value, this.choice.value !== NUMBER));
+    this.turn = button({ class: "nk-button" }, [], () => this.sortBy(this.by, !this.descending));
     this.list = element("div", { class: "nk-list", role: "listbox" });
     this.list.addEventListener("focusin", ({ target }) => explorer.open(explorer.viewNumber, this.unitOf(target)));
     const row = (by) => by * this.columns();
@@ -91,6 +84,14 @@ export class LatentList {
     this.sort();
   }
 
+  /** Sort by a metric, by its label, that the view has, or by number. */
+  sortBy(label, descending) {
+    this.by = label;
+    this.descending = descending;
+    this.choice.value = this.metric(this.explorer.view)?.label ?? NUMBER;
+    this.sort();
+  }
+
   makeRow(view, j) {
     const name = element("span", { class: "nk-hidden" }, [`${view.unit} `]);
     return element("div", { role: "option", class: "nk-row", "data-unit": j, "aria-selected": false, tabindex: -1 }, [
@@ -111,6 +112,7 @@ export class LatentList {
       row.lastChild.textContent = metric ? metricText(metric.values[j], metric.flag) : "";
     }
     this.list.append(...this.order.map((j) => rows[j]));
+    this.keepInSight();
     this.explorer.sorted();
   }
 
@@ -133,10 +135,15 @@ export class LatentList {
       row.setAttribute("aria-selected", j === unit);
       row.tabIndex = j === unit ? 0 : -1;
     }
-    const { offsetTop, offsetHeight } = rows[unit];
+    this.keepInSight();
+  }
+
+  /** Scroll to the open unit, where it is out of sight. */
+  keepInSight() {
+    const row = this.list.querySelector("[aria-selected=true]");
+    if (!row) return;
     const { scrollTop, clientHeight } = this.list;
-    if (offsetTop < scrollTop || offsetTop + offsetHeight > scrollTop + clientHeight) {
-      this.list.scrollTop = offsetTop - clientHeight / 2;
-    }
+    if (row.offsetTop >= scrollTop && row.offsetTop + row.offsetHeight <= scrollTop + clientHeight) return;
+    this.list.scrollTop = row.offsetTop - (clientHeight - row.offsetHeight) / 2;
   }
 }

@@ -1,10 +1,12 @@
 // The latent explorer: a model's units in a list, one of them up close, its feature clusters, and a digit to try.
 // Served together with its imports as one module (bundle.py); latent.py says what the data are.
 
+import { AddressPart } from "../shared/address-part.js";
 import { Answers } from "./answers.js";
 import { barList } from "../shared/bars.js";
 import { curvePlot, curveText } from "./curve.js";
 import { button, clamp, element } from "../shared/elements.js";
+import { csvText, handOver } from "../shared/hand-over.js";
 import { LatentClusters } from "./latent-clusters.js";
 import { averageImage, makeData, product } from "./latent-data.js";
 import { LatentList, metricText } from "./latent-list.js";
@@ -38,8 +40,40 @@ class LatentState {
       this.clusters.root,
     ]);
     this.follow();
+    this.first = this.asked;
     const [first] = data.picks.flat();
     if (first !== undefined) this.answers.load(first);
+  }
+
+  /** What is open and how units are sorted, as texts. */
+  get asked() {
+    const { by, descending } = this.list;
+    return { view: String(this.viewNumber), unit: String(this.unit), sort: by, order: descending ? "down" : "up" };
+  }
+
+  /** What an address says: that which is not as it was at first. A unit is named with its view. */
+  get differing() {
+    const { asked, first } = this;
+    const moved = asked.view !== first.view || asked.unit !== first.unit;
+    const sorted = asked.sort !== first.sort || asked.order !== first.order;
+    const { view, unit, sort, order } = asked;
+    return { ...(moved ? { view, unit } : {}), ...(sorted ? { sort, order } : {}) };
+  }
+
+  /** Open and sort by what an address asks for, where there is such a thing. */
+  take(asked) {
+    const { view, unit, sort, order } = { ...this.first, ...asked };
+    const there = this.data.views[view];
+    if (there && Number(unit) >= 0 && Number(unit) < there.n) this.open(Number(view), Math.floor(unit));
+    this.list.sortBy(sort, order === "down");
+  }
+
+  /** The metrics of all units of the view. */
+  get file() {
+    const { name, unit, n, metrics } = this.view;
+    const rows = Array.from({ length: n }, (_, j) => [j, ...metrics.map(({ values }) => values[j])]);
+    const csv = csvText([[unit, ...metrics.map(({ label }) => label)], ...rows]);
+    return [`${name.replace(/\W+/g, "-")}.csv`, csv];
   }
 
   /** "latent 17" */
@@ -137,6 +171,7 @@ class LatentState {
     this.sorted();
     this.clusters.showUnit();
     this.answers.choose();
+    this.address?.write();
   }
 
   showEffects(effects) {
@@ -147,7 +182,9 @@ class LatentState {
 
   /** Say where the unit stands in the list. */
   sorted() {
-    if (this.unit !== undefined) this.status.textContent = `${this.unitName}: ${this.list.placeText(this.unit)}`;
+    if (this.unit === undefined) return;
+    this.status.textContent = `${this.unitName}: ${this.list.placeText(this.unit)}`;
+    this.address?.write();
   }
 }
 
@@ -157,9 +194,12 @@ async function render({ model, el }) {
   const follow = () => state.follow();
   el.append(state.root);
   state.list.choose(state.unit);
+  state.address = new AddressPart(el, "latent", () => state.differing, (asked) => state.take(asked));
+  state.root.append(handOver(state.address, () => state.file));
   model.on("change:view", follow);
   model.on("change:unit", follow);
   return () => {
+    state.address.close();
     model.off("change:view", follow);
     model.off("change:unit", follow);
   };

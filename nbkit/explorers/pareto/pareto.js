@@ -1,7 +1,9 @@
 // The Pareto explorer: the autoencoders of a sweep as marks on two measures that the reader chooses.
 // Served together with its imports as one module (bundle.py); pareto.py says what the data are.
 
+import { AddressPart } from "../shared/address-part.js";
 import { element } from "../shared/elements.js";
+import { csvText, handOver } from "../shared/hand-over.js";
 import { ParetoPlot, sample } from "./pareto-plot.js";
 import { fixed, short } from "../shared/axis.js";
 
@@ -33,7 +35,51 @@ class ParetoExplorer {
         element("table", {}, [element("thead", {}, [this.head]), this.rows]),
       ]),
     ]);
+    this.first = this.chosen;
     this.show();
+  }
+
+  /** What the reader can choose, as texts. */
+  get chosen() {
+    const [x, y, activations] = ["x", "y", "activations"].map((name) => this.model.get(name));
+    return { x, y, activations: activations.join(",") };
+  }
+
+  /** Let the address say and change what is chosen. */
+  follow(address) {
+    this.address = address;
+    this.root.append(handOver(address, () => ["sweep.csv", this.asCsv()]));
+  }
+
+  /** What an address says: that which is not as it was at first. */
+  get differing() {
+    const { chosen, first } = this;
+    return Object.fromEntries(Object.entries(chosen).filter(([name, text]) => text !== first[name]));
+  }
+
+  /** Choose what an address asks for, where there is such a thing. */
+  take(asked) {
+    const { x, y, activations } = { ...this.first, ...asked };
+    for (const [which, name] of [["x", x], ["y", y]]) {
+      if (this.axes.some((axis) => axis.name === name)) this.set(which, name);
+    }
+    const names = activations.split(",");
+    this.set("activations", this.kinds.map(({ name }) => name).filter((name) => names.includes(name)));
+  }
+
+  /** Every autoencoder of the sweep with all measures. */
+  asCsv() {
+    const rows = this.points.flatMap((point) =>
+      point.seeds[0].map((_, seed) => [
+        this.kinds[point.kind].name,
+        point.sparsity,
+        this.levels[point.level],
+        seed,
+        ...point.seeds.map((values) => values[seed]),
+      ]),
+    );
+    const { axes } = this;
+    return csvText([["activation", "sparsity", "ne", "seed", ...axes.map(({ name }) => name)], ...rows]);
   }
 
   /** The place of the measure of an axis. */
@@ -58,6 +104,7 @@ class ParetoExplorer {
     this.plot.draw(true);
     this.fillTable();
     this.tell();
+    this.address?.write();
   }
 
   /** Point at a point of the grid; it is read out below the plot. */
@@ -152,8 +199,11 @@ function render({ model, el }) {
   el.append(explorer.root);
   resized.observe(explorer.plot.root);
   model.on("change:x change:y change:activations", show);
+  const address = new AddressPart(el, "pareto", () => explorer.differing, (asked) => explorer.take(asked));
+  explorer.follow(address);
   return () => {
     resized.disconnect();
+    address.close();
     model.off("change:x change:y change:activations", show);
   };
 }

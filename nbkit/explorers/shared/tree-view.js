@@ -28,7 +28,7 @@ export class TreeView {
   /** Draw the tree in the width that there is. */
   draw() {
     const width = this.root.clientWidth;
-    if (!width || width === this.width) return;
+    if (width <= MARGIN.left + MARGIN.right || width === this.width) return;
     const focused = this.root.contains(this.root.getRootNode().activeElement ?? null);
     this.width = width;
     this.height = this.heights[width < 480 ? 0 : 1];

@@ -1,0 +1,29 @@
+// Examples as a file to keep.
+
+import { examplePieces, holdsKey, tokenText } from "./snippets.js";
+
+/** An example as it is read, what its key token has a part in in brackets. */
+export function exampleText(data, example) {
+  return examplePieces(data, example)
+    .map((piece) => (holdsKey(data, example, piece) ? `[${piece.text}]` : piece.text))
+    .join("");
+}
+
+/** All that is known of some examples by themselves. */
+export function describedExamples(data) {
+  return data.keys.map((key, example) => ({
+    context: data.contexts[example],
+    position: data.positions[example],
+    key,
+    text: exampleText(data, example),
+    tokens: Array.from(data.tokens[example], (_, i) => tokenText(data, example, i)),
+    activations: Array.from(data.activations[example]),
+  }));
+}
+
+/** The examples of a tree with their clusters at the present cut. */
+export function clustersAsJson({ data, label, threshold }) {
+  const { title, pairs, heights } = data;
+  const examples = describedExamples(data).map((each, example) => ({ cluster: label[example] + 1, ...each }));
+  return `${JSON.stringify({ title, threshold, examples, tree: { pairs, heights } }, null, 1)}\n`;
+}
