@@ -27,7 +27,13 @@ document.addEventListener("DOMContentLoaded", () => {
   const home = document.querySelector(".bd-sidebar-primary .navbar-brand")?.parentElement;
   home?.setAttribute("role", "navigation");
   home?.setAttribute("aria-label", "Home");
-  for (const list of document.querySelectorAll("dt.sig dl, dt.sig dl > dd")) list.setAttribute("role", "none");
+  for (const list of document.querySelectorAll("dt.sig dl")) {
+    const term = document.createElement("dt");
+    term.className = "visually-hidden";
+    term.textContent = "Parameters";
+    list.prepend(term);
+  }
+  for (const entry of document.querySelectorAll(".citation-list > [role]")) entry.setAttribute("role", "listitem");
 });
 
 // Paper is white.

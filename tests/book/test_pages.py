@@ -132,6 +132,37 @@ def test_every_page_names_what_made_it(quick_book: Path) -> None:
             assert rows["precision"].split(" on ")[0] in ("float32", "bfloat16")
 
 
+def test_the_start_page_shows_all_that_is_new_on_its_first_screen(browser: Browser, quick_book: Path) -> None:
+    shown = [".bd-article h1", "h1 + p", ".nbkit-buttons a >> nth=0", ".nbkit-buttons a >> nth=1", ".nk-live svg"]
+    findings = [f".tag_findings li >> nth={place}" for place in range(3)]
+    for width, height, parts in ((1440, 900, [*shown, *findings]), (390, 844, shown)):
+        with checks.visit(browser, quick_book.as_uri() + "/", "index.html", width=width) as seen:
+            expect(seen.page.locator(".nk-live svg").first).to_be_visible()
+            places = {part: seen.page.locator(part).first.bounding_box() for part in parts}
+            low = {part: box and round(box["y"] + box["height"]) for part, box in places.items()}
+            assert not {part: end for part, end in low.items() if end is None or end > height}, (width, low)
+            buttons = seen.page.locator(".nbkit-buttons a").evaluate_all("all => all.map((a) => a.pathname)")
+            assert [path.rsplit("/", 1)[1] for path in buttons] == ["every-neuron.html", "neuron-embeddings.html"]
+            assert seen.page.locator(".tag_findings li").count() == 3
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_begins_with_what_it_shows_and_is_accessible(
+    browser: Browser, quick_book: Path, axe: Path, scheme: Scheme
+) -> None:
+    for name in checks.page_names(quick_book):
+        with checks.visit(browser, quick_book.as_uri() + "/", name, width=1440, scheme=scheme) as seen:
+            checks.check_accessible(seen.page, axe, "html")
+            checks.check_figures_are_of(seen.page, scheme)
+            assert seen.page.locator(".cell_input:not(details:not([open]) *)").count() == 0, "code is folded"
+            assert seen.page.locator(".bd-article h1").count() == 1
+            # the first output behind the badge, which ends what is folded
+            result = ".cell:has(.nbkit-provenance) ~ .cell:has(> .cell_output), .cell:has(.nbkit-provenance) ~ figure"
+            if (first := seen.page.locator(result)).count():
+                box = first.first.bounding_box()
+                assert box and box["y"] < 450, (name, box)
+
+
 def test_a_quantity_has_one_value_on_all_pages(quick_book: Path) -> None:
     found = quantities_of((quick_book.parent / "book").glob("*.ipynb"))
     assert disagreements(found) == {}

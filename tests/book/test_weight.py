@@ -74,6 +74,15 @@ def test_every_icon_of_a_page_is_drawn(mini_book: Path) -> None:
         assert named and named - {"fa-solid", "fa-lg"} <= drawn, page.name
 
 
+def test_no_character_of_the_icon_font_is_left(mini_book: Path) -> None:
+    ours = (REPOSITORY / "book/assets/icons.css").read_text(encoding="utf-8")
+    themes = [path.read_text(encoding="utf-8") for path in (mini_book / "_static/styles").glob("*.css")]
+    named = {name for text in themes for name in re.findall('(--pst-[\\w-]+):"[\ue000-\uf8ff]"', text)}
+    assert named and not [name for name in named if f"{name}:" not in ours and not name.endswith(("hub", "lab"))]
+    direct = [found for text in themes for found in re.findall(r'([^{}]+):after\{content:"\\f', text)]
+    assert direct and all(f"{selector}::after" in ours for selector in direct)
+
+
 def test_a_folder_of_pages_keeps_no_file_that_no_page_loads(mini_book: Path) -> None:
     assert not list(mini_book.rglob("*fontawesome*")) and not list(mini_book.rglob("*.map"))
     for page in mini_book.rglob("*.html"):

@@ -159,7 +159,7 @@ def check_fits_the_width(page: Page) -> None:
     assert width <= window, f"{width} px in a window of {window}"
     wide = page.evaluate(
         f"[...document.querySelectorAll('{EXPLORER}, {EXPLORER} *:not(svg, svg *)')]"
-        ".filter((e) => getComputedStyle(e).display !== 'inline' && !e.closest('.nk-hidden, .nk-line'))"
+        ".filter((e) => getComputedStyle(e).display !== 'inline' && !e.closest('.nk-hidden, .nk-skip, .nk-line'))"
         ".filter((e) => getComputedStyle(e).textOverflow !== 'ellipsis')"  # it shows that it is cut
         ".filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => `${e.className}: ${e.textContent}`)"
     )
@@ -237,11 +237,24 @@ def check_handle_moves_by_mouse(page: Page, view: Locator) -> None:
     assert groups(view) != before
 
 
-def check_accessible(page: Page, axe: Path) -> None:
-    """axe-core finds no violation inside the explorers."""
+def check_accessible(page: Page, axe: Path, within: str = EXPLORER) -> None:
+    """axe-core finds no violation inside the explorers, or wherever a selector says."""
     page.add_script_tag(path=axe)
     only = "{ resultTypes: ['violations'] }"  # describing all that passes takes most of the time
-    result: dict[str, Any] = page.evaluate(f"axe.run({{ include: [['{EXPLORER}']] }}, {only})")
+    result: dict[str, Any] = page.evaluate(f"axe.run({{ include: [['{within}']] }}, {only})")
     assert result["passes"], "axe-core looked at nothing"
     found = [(v["id"], [node["target"] for node in v["nodes"]][:3]) for v in result["violations"]]
     assert not found, found
+
+
+def check_figures_are_of(page: Page, scheme: Literal["light", "dark"]) -> None:
+    """Of each figure that picture is shown which was drawn for this theme, as it is, on the page's own ground."""
+    other = {"light": "dark", "dark": "light"}[scheme]
+    assert page.locator(f".nbkit-figure img.nbkit-{other}:visible").count() == 0
+    shown = page.locator(f".nbkit-figure img.nbkit-{scheme}")
+    assert shown.count() == page.locator(".nbkit-figure").count()
+    looks = shown.evaluate_all(
+        "all => all.map((e) => [e, e.closest('.text_html')].map((at) => getComputedStyle(at)))"
+        ".map(([own, plate]) => [own.display !== 'none', own.filter, plate.backgroundColor].join(' '))"
+    )
+    assert set(looks) <= {"true none rgba(0, 0, 0, 0)"}, set(looks)

@@ -183,9 +183,10 @@ def test_a_range_is_text_in_an_address_and_back() -> None:
 )
 def test_every_value_has_its_bar(values: list[float], whole: bool) -> None:
     script = """
-        const scale = makeScale(data.values, data.whole);
+        const values = Float32Array.from(data.values);
+        const scale = makeScale(values, data.whole);
         const { edges, place } = scale;
-        return [edges, Array.from(binsOf(data.values, scale)), edges.map(place), data.values.map(place)];
+        return [edges, Array.from(binsOf(values, scale)), edges.map(place), data.values.map(place)];
     """
     edges, bins, places, at = evaluate("atlas/ranges.js", script, {"values": values, "whole": whole})
     assert 2 <= len(edges) <= 42

@@ -205,6 +205,7 @@ def test_the_list_and_the_buttons_walk_in_its_order(browser: Browser, base: str,
 
 def test_a_mark_of_the_plot_opens_its_neuron(browser: Browser, base: str, atlas: Atlas) -> None:
     with opened(browser, base) as view:
+        view.get_by_text("The whole model, layer by layer").click()
         canvas = view.locator(".nk-glance canvas")
         box = canvas.bounding_box()
         assert box
@@ -439,7 +440,13 @@ def test_hostile_text_is_text(browser: Browser, base: str, atlas: Atlas) -> None
 @pytest.mark.parametrize("width", WIDTHS)
 def test_it_fits_any_width(browser: Browser, base: str, width: int) -> None:
     with opened(browser, base, width=width) as view:
+        one_at_a_time = width < 900
+        if one_at_a_time:
+            view.get_by_role("listbox", name="Neurons").get_by_role("option").first.click()
         view.locator(".nk-similar summary").first.click()
+        checks.check_fits_the_width(view.page)
+        if one_at_a_time:
+            view.get_by_role("button", name="‹ List").click()
         find(view, "a")
         expect(view.locator(".nk-row .nk-key").first).to_be_attached()
         checks.check_fits_the_width(view.page)

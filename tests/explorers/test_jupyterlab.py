@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from playwright.sync_api import Browser, expect
 
@@ -23,12 +24,13 @@ TOKEN = "for-the-test"
 PATIENCE = 90_000  # ms; half a minute is what all of it takes on a busy machine
 SHOW = """
 import nbkit
+from nbkit import figures
 from nbkit.explorers import DendrogramExplorer
 from tests.examples.latents import example_models
 from tests.examples.neuron import example_neuron
 explorer, latents = DendrogramExplorer(example_neuron(30)), example_models().explorer()
 atlas = nbkit.explore(nbkit.open_atlas({atlas!r}), nbkit.load_model({model!r}, dtype="float32"), layer=1, neuron=3)
-display(explorer, latents, atlas)
+display(explorer, latents, atlas, figures.cluster_dendrogram(example_neuron(30)))
 """.strip()
 READ = "f'Python reads {explorer.threshold}, {latents.view}, {latents.unit}, {atlas.layer}, {atlas.neuron}'"
 SET = "latents.unit, atlas.neuron = 7, 5"
@@ -127,6 +129,11 @@ def test_the_explorers_work_in_jupyterlab(browser: Browser, lab: str) -> None:
     expect(own).to_contain_text(f"Mean distance to the nearest of {n_clusters}")  # of the present cut
     atlas.get_by_role("slider").press("Home")
     expect(own.get_by_role("status")).to_contain_text("it would stand alone")
+
+    with page.expect_download() as download:
+        page.get_by_role("link", name="tree (CSV)").click()
+    assert download.value.suggested_filename == "cluster-dendrogram-tree.csv"
+    assert len(pd.read_csv(download.value.path())) == 29, "the branches of thirty examples"
 
     cells = page.locator(".jp-CodeCell .cm-content")
     cells.filter(has_text="Python reads").click()

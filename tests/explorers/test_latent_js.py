@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 from nbkit.explorers import LatentExplorer
+from nbkit.explorers.latent.latent import explorer_arrays
 from nbkit.explorers.shared.bundle import module_text
 from nbkit.explorers.shared.packing import TYPES, pack
 from nbkit.mnist.hidden import Hidden, hidden_of
@@ -23,6 +25,7 @@ from nbkit.sae.config import SaeConfig
 from nbkit.sae.report import SaeReport
 from nbkit.sae.training import train_sae
 from tests.browser.node import run_module
+from tests.examples.latents import example_models
 
 N_CASES = 50
 SIDE, PEN = 28, 1.75
@@ -144,7 +147,7 @@ def test_a_view_is_the_same_in_the_browser(
         assert found["clusters"] == [examples[labels == k].tolist() for k in range(labels.max() + 1)]
         assert np.allclose(np.array(found["metrics"], float), view.metrics.loc[j].to_numpy(float), equal_nan=True)
         expected = view.activation_maps[j]
-        assert np.allclose(found["map"], expected, atol=0.51 * np.abs(expected).max() / 127)
+        assert np.allclose(found["map"], expected, atol=1e-5)
         assert np.allclose(found["curve"], view.curves[j], atol=0.51 / 255)
         assert np.allclose(found["average"], hidden.test_pixels[examples].mean(0), atol=1e-6)
         counts = Counter(hidden.test_labels[examples].tolist())
@@ -153,6 +156,17 @@ def test_a_view_is_the_same_in_the_browser(
 
 
 # made-up numbers
+
+
+def test_maps_that_do_not_follow_from_the_weights_are_sent() -> None:
+    models = example_models()
+    views = [replace(view, activation_maps=view.activation_maps[::-1] * 2) for view in models.views]
+    about, arrays = explorer_arrays(views, models.mlp, models.images, models.labels)
+    for i, view in enumerate(views):
+        sent = {name: arrays[f"{i}.{name}"].ravel().tolist() for name in ("maps", "map_scale", "curves", "starts")}
+        script = "[...makeView(told, {}, (name) => sent[name] && Float32Array.from(sent[name])).map(3)]"
+        found = run(script, told=about["views"][i] | {"metrics": []}, sent=sent)
+        assert np.allclose(found, view.activation_maps[3], atol=0.51 * np.abs(view.activation_maps[3]).max() / 127)
 
 
 def test_affine_maps_and_shares() -> None:

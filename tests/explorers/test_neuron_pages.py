@@ -70,7 +70,9 @@ def test_similar_features_are_told_beside_chance_and_lead_to_their_neurons(
                     expected = [100 * share for share, is_below in zip(SHARES, below, strict=True) if is_below]
                     assert float(told[2] or 0) == pytest.approx(max(expected, default=0))
         expect(seen.page).to_have_url(re.compile(re.escape(place) + "$"))  # the usual kind needs no word
-        view.get_by_text("Do similar features behave alike?").click()
+        shared = agreement_of(atlas, progress=False).query("kind == @usual and scope == 'same' and measure == 'words'")
+        known = f"Similar features share {100 * shared['neighbors'].iloc[0]:.0f}% of their key words"
+        view.get_by_text(re.compile(known if len(shared.dropna()) else "is not known here")).click()
         expect(view.get_by_role("region", name="How far neighbors agree").get_by_role("row")).to_have_count(3)
         similar.locator("li .nk-link:first-child").last.click()
         expect(title_of(view)).to_have_text(f"Layer {names[-1]['layer']}, neuron {names[-1]['index']}")
@@ -88,7 +90,7 @@ def test_two_neurons_stand_side_by_side(browser: Browser, base: str, width: int,
         view = seen.page.locator(checks.ATLAS)
         second = view.locator(".nk-second")
         expect(second.locator(".nk-title")).to_have_text("Layer 2, neuron 5")
-        expect(second.locator(".nk-common")).to_contain_text("L0 N7 and L2 N5 have ")
+        expect(view.locator(".nk-common")).to_contain_text("L0 N7 and L2 N5 have ")
         boxes = [part.bounding_box() for part in (view.locator(".nk-open > .nk-neuron"), second)]
         assert boxes[0] and boxes[1]
         assert (boxes[0]["y"] == pytest.approx(boxes[1]["y"], abs=4)) == (width == 1440)

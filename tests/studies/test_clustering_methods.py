@@ -12,7 +12,6 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.method.clusters import cosine_distances, feature_clusters
-from nbkit.studies.shared.populations import ENOUGH_EXAMPLES
 from nbkit.studies.whole_model.clustering_methods import COMPARED_METHODS, compare_methods, summarize_methods
 from tests.examples.atlas import example_atlas
 
@@ -24,8 +23,8 @@ def test_agreement_and_silhouettes_are_scikit_learn_s(
     architecture: str, own: str, tiny_atlas: Callable[[str], Atlas]
 ) -> None:
     atlas = tiny_atlas(architecture)
-    table = compare_methods(atlas, threshold=0.4, progress=False)
-    enough = atlas.neurons[atlas.neurons["n_examples"] >= ENOUGH_EXAMPLES]
+    table = compare_methods(atlas, threshold=0.4, min_examples=10, progress=False)
+    enough = atlas.neurons[atlas.neurons["n_examples"] >= 10]
     pairs = list(zip(enough["layer"], enough["index"], strict=True))
     assert list(zip(table["layer"], table["index"], strict=True)) == [pair for pair in pairs for _ in range(2)]
     assert table["kind"].tolist() == [own, "pre_mlp"] * len(pairs)

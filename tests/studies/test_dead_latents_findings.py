@@ -143,7 +143,7 @@ def test_the_papers_figures_stand_beside() -> None:
     found = saving(example_dead(noise=0))
     assert (found.n_seeds, found.config.ne, found.config.ne_start) == (4, 5e-3, 200)
     assert (found.paper_standard, found.paper_ne, f"{found.paper_factor:.1f}") == (23.8, 3.7, "6.4")
-    assert (f"{found.standard:.1f%}", f"{found.ne:.1f%}") == ("30.0%", "10.0%")
+    assert (f"{found.standard.value:.1f%}", f"{found.ne.value:.1f%}") == ("30.0%", "10.0%")
     assert f"{found.points:.1f}" == "20.0" and found.factor == pytest.approx(3)
 
 

@@ -207,7 +207,7 @@ class AtlasState {
 
   /** Begin with what there is room for. */
   unfold() {
-    this.choice.filters.root.open = this.detail.map.open = this.detail.apart;
+    this.choice.filters.root.open = this.detail.apart;
   }
 
   /** On a phone, show the list or the open neuron; beside each other they are both in sight. */

@@ -41,7 +41,7 @@ export class Filters {
   makePresets() {
     const known = PRESETS.filter(([, ranges]) => Object.keys(ranges).every((name) => this.byName.has(name)));
     const buttons = known.map(([text, ranges]) => button({ class: "nk-chip" }, [text], () => this.take(ranges, true)));
-    this.reset = button({ class: "nk-chip nk-reset" }, ["Clear filters"], () => this.take({}, true));
+    this.reset = button({ class: "nk-chip nk-reset", "aria-label": "Clear filters" }, ["Clear"], () => this.take({}, true));
     return element("div", { class: "nk-presets", role: "group", "aria-label": "Ready-made filters" }, [...buttons, this.reset]);
   }
 

@@ -24,14 +24,15 @@ export function linkNeurons(atlas, folder) {
   const cards = new CardHolder(atlas, folder);
   const article = document.querySelector("article") ?? document.body;
   const link = (root, but) => linkTexts(root, but, atlas, cards);
+  const linkTitles = (place) => {
+    for (const title of place.querySelectorAll(".nk-title")) link(title, "a, .nk-atlas");
+  };
   link(article, NOT_IN);
-  const mounted = new MutationObserver((changes) => {
-    for (const node of changes.flatMap(({ addedNodes }) => [...addedNodes])) {
-      if (!(node instanceof Element) || node.closest(".nk-atlas")) continue;
-      for (const title of node.querySelectorAll(".nk-title")) link(title, "a");
-    }
-  });
-  for (const place of article.querySelectorAll(".nbkit-mount")) mounted.observe(place, { childList: true });
+  const mounted = new MutationObserver((changes) => changes.forEach(({ target }) => linkTitles(target)));
+  for (const place of article.querySelectorAll(".nbkit-mount")) {
+    linkTitles(place); // it may be there already
+    mounted.observe(place, { childList: true });
+  }
 }
 
 function linkTexts(root, but, atlas, cards) {

@@ -12,7 +12,7 @@ import { neuronAsJson, neuronAsText } from "./neuron-export.js";
 import { copyText, saveFile } from "../shared/hand-over.js";
 import { count, number } from "../shared/snippets.js";
 import { OwnText } from "./own-text.js";
-import { agreementPart, kindText, similarPart } from "./similar-view.js";
+import { agreementPart, agreementSentence, kindText, similarPart } from "./similar-view.js";
 import { StrongestView } from "./strongest-view.js";
 import { wordChip } from "../shared/word.js";
 
@@ -133,10 +133,11 @@ export class NeuronView {
     this.shadeChoice = this.makeShadeChoice();
     this.kindChoice = this.makeKindChoice();
     this.strongest = new StrongestView(data);
+    this.agreement = agreementPart(this.explorer.overview);
     const lower = levelExamples(data.levels, data.max);
     return [
       element("div", { class: "nk-tools" }, [this.shadeChoice, this.kindChoice]),
-      agreementPart(this.explorer.overview),
+      this.agreement,
       this.remarks,
       element("div", { class: "nk-dendrogram" }, this.clusters.parts),
       this.strongest.root,
@@ -216,8 +217,9 @@ export class NeuronView {
     }
     if (this.kind !== kind) {
       this.kind = kind;
-      const { kinds } = this.explorer.overview;
-      this.kindChoice.querySelector("select").value = kinds[this.explorer.overview.kindOf(kind)];
+      const { overview } = this.explorer;
+      this.kindChoice.querySelector("select").value = overview.kinds[overview.kindOf(kind)];
+      this.agreement.querySelector("summary").textContent = agreementSentence(overview, overview.kindOf(kind));
       for (const open of this.root.querySelectorAll(".nk-similar[open]")) open.dispatchEvent(new Event("toggle"));
     }
     this.remark();

@@ -27,8 +27,8 @@ export class RangeFilter {
     });
     this.bars = [svg("path", { class: "nk-outside" }), svg("path", { class: "nk-inside" })];
     this.thumbs = RANGE_ENDS.map((end, i) => this.makeThumb(end, i));
-    const plot = svg("svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" }, this.bars);
-    this.track = element("div", { class: "nk-range" }, [plot, ...this.thumbs]);
+    this.plot = svg("svg", { viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" }, this.bars);
+    this.track = element("div", { class: "nk-range" }, [this.plot, ...this.thumbs]);
     this.root = element("div", { class: "nk-filter", role: "group", "aria-label": label }, [
       element("div", { class: "nk-filter-head" }, [element("span", { class: "nk-filter-name", title: label }, [label]), this.said, this.clear]),
       this.track,
@@ -90,7 +90,7 @@ export class RangeFilter {
 
   press(event) {
     if (event.button) return;
-    const box = this.track.getBoundingClientRect();
+    const box = this.plot.getBoundingClientRect();
     const place = ({ clientX }) => clamp((clientX - box.left) / box.width, 0, 1);
     const pressed = place(event);
     const away = this.thumbs.map((_, i) => Math.abs(this.at(i) - pressed) * box.width);
@@ -133,7 +133,7 @@ export class RangeFilter {
     for (const [i, thumb] of this.thumbs.entries()) {
       const known = Number.isFinite(this.range[i]);
       const value = known ? this.range[i] : i ? this.top(this.scale.edges.at(-1)) : this.scale.edges[0];
-      thumb.style.insetInlineStart = `${100 * this.at(i)}%`;
+      thumb.style.setProperty("--at", this.at(i).toFixed(4));
       thumb.setAttribute("aria-valuenow", value);
       thumb.setAttribute("aria-valuetext", known ? number(value) : "no limit");
     }

@@ -80,7 +80,7 @@ export function binsOf(values, { edges }) {
     let [low, high] = [0, edges.length - 1];
     while (high - low > 1) {
       const middle = (low + high) >> 1;
-      if (edges[middle] <= values[i]) low = middle;
+      if (Math.fround(edges[middle]) <= values[i]) low = middle;
       else high = middle;
     }
     found[i] = low;
@@ -95,13 +95,14 @@ export function binsOf(values, { edges }) {
 export function sift(filters, n, passes) {
   const passing = new Uint8Array(n);
   const counts = filters.map((filter) => new Uint32Array(filter.n));
+  const limits = filters.map(({ range }) => range.map(Math.fround)); // as the values are kept
   const active = filters.map(({ range }) => range[0] > -Infinity || range[1] < Infinity);
   for (let row = 0; row < n; row++) {
     if (!passes(row)) continue;
     let [failed, missed] = [0, -1];
     for (let f = 0; f < filters.length && failed < 2; f++) {
-      const { values, range } = filters[f];
-      if (active[f] && !(values[row] >= range[0] && values[row] <= range[1])) [failed, missed] = [failed + 1, f];
+      const { values } = filters[f];
+      if (active[f] && !(values[row] >= limits[f][0] && values[row] <= limits[f][1])) [failed, missed] = [failed + 1, f];
     }
     if (failed > 1) continue;
     if (!failed) passing[row] = 1;

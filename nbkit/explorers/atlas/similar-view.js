@@ -64,8 +64,20 @@ function scopeList(explorer, { row, scope, kind }, title, found, features) {
   return element("div", {}, [element("p", { class: "nk-part" }, [title]), list]);
 }
 
+/** How far neighbors of a kind agree, as a sentence: of the same layer if that is known. */
+export function agreementSentence({ kinds, agreement }, kind) {
+  const [row] = agreementOf(agreement, kinds[kind], COLUMNS).filter((each) => each?.measure === "words");
+  if (!row) return "How far similar features behave alike is not known here";
+  return `Similar features share ${percent(row.neighbors)} of their key words, random ones ${percent(row.random)}`;
+}
+
+function percent(share) {
+  return `${Math.round(100 * share)}%`;
+}
+
 /** What unfolds to the agreement of neighbors in each space, the usual one first. */
-export function agreementPart({ kinds, usual, agreement }) {
+export function agreementPart(overview) {
+  const { kinds, usual, agreement } = overview;
   const order = [kinds[usual], ...kinds.filter((_, kind) => kind !== usual)];
   const rows = order.map((kind) =>
     element("tr", {}, [
@@ -75,7 +87,7 @@ export function agreementPart({ kinds, usual, agreement }) {
   );
   const heads = ["neighbors by", ...COLUMNS.map(({ title }) => title)].map((title) => element("th", { scope: "col" }, [title]));
   const table = element("table", {}, [element("thead", {}, [element("tr", {}, heads)]), element("tbody", {}, rows)]);
-  const details = folded("Do similar features behave alike?", [
+  const details = folded(agreementSentence(overview, usual), [
     element("p", { class: "nk-about" }, [MEANING]),
     element("div", { class: "nk-scroll", tabindex: 0, role: "region", "aria-label": "How far neighbors agree" }, [table]),
   ]);
@@ -85,7 +97,6 @@ export function agreementPart({ kinds, usual, agreement }) {
 
 function agreementCell(row) {
   if (!row) return element("td", {}, ["not known"]);
-  const percent = (share) => `${Math.round(100 * share)}%`;
   const points = (share) => `${share < 0 ? "−" : "+"}${Math.abs(Math.round(100 * share))}`;
   return element("td", {}, [
     element("b", {}, [percent(row.neighbors)]),

@@ -17,13 +17,14 @@ export function makeData(about, arrays) {
     /** The pixels of image i, in [0, 1]. */
     image: (i) => Float32Array.from(arrays.images.subarray(i * SIZE, (i + 1) * SIZE), (value) => value / 255),
   };
-  data.views = about.views.map((described, v) => makeView(described, (name) => arrays[`${v}.${name}`]));
+  data.views = about.views.map((described, v) => makeView(described, data.mlp, (name) => arrays[`${v}.${name}`]));
   return data;
 }
 
-function makeView({ name, unit, n, metrics }, array) {
+function makeView({ name, unit, n, metrics }, mlp, array) {
   const [maps, scale, starts] = [array("maps"), array("map_scale"), array("starts")];
   const part = (values, width, j) => values.subarray(j * width, (j + 1) * width);
+  const encoder = array("w_enc") && { w: array("w_enc"), b: array("b_enc") };
   const points = array("curves").length / n;
   const examples = (j) => [...array("examples").subarray(starts[j], starts[j + 1])];
   return {
@@ -31,8 +32,8 @@ function makeView({ name, unit, n, metrics }, array) {
     unit,
     n,
     metrics: metrics.map((metric, m) => ({ ...metric, values: part(array("metrics"), n, m) })),
-    encoder: array("w_enc") && { w: array("w_enc"), b: array("b_enc") },
-    map: (j) => Float32Array.from(part(maps, SIZE, j), (value) => value * scale[j]),
+    encoder,
+    map: (j) => (maps ? Float32Array.from(part(maps, SIZE, j), (value) => value * scale[j]) : readOf(mlp, encoder, j)),
     logits: (j) => part(array("logits"), DIGITS, j),
     curve: (j) => Array.from(part(array("curves"), points, j), (value) => value / 255),
     examples,
@@ -45,6 +46,14 @@ function makeView({ name, unit, n, metrics }, array) {
       return found;
     },
   };
+}
+
+/** What each pixel adds to a unit while all hidden neurons are on: of a latent by the neurons that it reads. */
+function readOf({ wIn, bIn }, encoder, j) {
+  const width = bIn.length;
+  if (!encoder) return Float32Array.from({ length: SIZE }, (_, p) => wIn[p * width + j]);
+  const weights = Float32Array.from({ length: width }, (_, h) => encoder.w[h * encoder.b.length + j]);
+  return Float32Array.from({ length: SIZE }, (_, p) => weights.reduce((sum, w, h) => sum + wIn[p * width + h] * w, 0));
 }
 
 /** The mean of some images, pixel by pixel. */

@@ -101,7 +101,8 @@ def explorer_arrays(
     """Return what `latent.js` draws: names and labels, and the arrays.
 
     An image is sent once, however many units it is an example of. Pixels have 8 bits, which is all that MNIST has;
-    activation maps 8 with a scale each, curves 8; all other numbers are float32.
+    curves 8; activation maps, where they are not what the units read of the pixels, 8 with a scale each; all other
+    numbers are float32.
 
     Raises:
         NbkitError: there are no views, shapes do not fit, or an example is no image.
@@ -131,20 +132,19 @@ def explorer_arrays(
         if (view.encoder[0].shape[0] if view.encoder else len(view.metrics)) != len(b_in):
             raise NbkitError(f"The view {view.name!r} does not read the {len(b_in)} hidden neurons of this MLP.")
         columns = _columns(view.metrics)
-        arrays |= {f"{i}.{name}": array for name, array in _view_arrays(view, sent, columns).items()}
+        arrays |= {f"{i}.{name}": array for name, array in _view_arrays(view, sent, columns, w_in).items()}
         titles = {name: LATENT_TITLES.get(name, name.replace("_", " ")) for name in columns}
         metrics = [{"label": titles[name], "flag": flag} for name, flag in columns.items()]
         described.append({"name": view.name, "unit": view.unit, "n": len(view.metrics), "metrics": metrics})
     return {"views": described}, arrays
 
 
-def _view_arrays(view: LatentView, sent: Int[np.ndarray, " s"], columns: Mapping[str, bool]) -> dict[str, np.ndarray]:
-    maps, map_scale = _quantized(view.activation_maps, 127, np.int8)
+def _view_arrays(
+    view: LatentView, sent: Int[np.ndarray, " s"], columns: Mapping[str, bool], w_in: Float[np.ndarray, "784 d"]
+) -> dict[str, np.ndarray]:
     sizes = [len(row) for row in view.examples]
     arrays = {
         "metrics": np.stack([view.metrics[name].to_numpy(np.float32) for name in columns]),  # (columns, n)
-        "maps": maps,
-        "map_scale": map_scale,
         "logits": view.logit_effects.astype(np.float32),
         "curves": np.rint(np.nan_to_num(view.curves) * 255).astype(np.uint8),
         "starts": np.concatenate([[0], np.cumsum(sizes)]).astype(np.uint32),
@@ -153,6 +153,9 @@ def _view_arrays(view: LatentView, sent: Int[np.ndarray, " s"], columns: Mapping
     }
     if view.encoder:
         arrays |= {name: np.asarray(a, np.float32) for name, a in zip(("w_enc", "b_enc"), view.encoder, strict=True)}
+    read = w_in @ view.encoder[0] if view.encoder else w_in
+    if not np.allclose(view.activation_maps, read.T, atol=1e-3 * np.abs(read).max()):  # else the browser multiplies
+        arrays["maps"], arrays["map_scale"] = _quantized(view.activation_maps, 127, np.int8)
     return arrays
 
 

@@ -8,7 +8,6 @@ import { count, frequentKeys } from "../shared/snippets.js";
 import { TreeView } from "../shared/tree-view.js";
 import { cut, labels, leaves, makeTree } from "../shared/tree.js";
 import { wordChip } from "../shared/word.js";
-import { wordChip } from "../shared/word.js";
 
 const START = 1; // the distance from which the cut falls
 const [HOLD, FALL] = [700, 5200]; // ms at the start, and of the way down

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 
 from nbkit.atlas.neuron import Neuron
+from nbkit.atlas.snippets import display_token
+from nbkit.features.words import BLANK
 from nbkit.method.embeddings import EMBEDDING_NAMES
 from nbkit.method.intervals import summarize
 from nbkit.models import activation_function
@@ -21,7 +23,7 @@ def identity(neuron: Neuron, n: int = 6) -> BookTable:
     `captured` is the activation that the scan saw; the difference between the two is rounding.
     """
     act_fn = activation_function(neuron.activation)
-    table = pd.DataFrame(index=[snippet.key_token for snippet in neuron.snippets[:n]])
+    table = pd.DataFrame(index=[display_token(snippet.key_token).strip() or BLANK for snippet in neuron.snippets[:n]])
     kinds = [kind for kind in ("input", "gate", "up") if kind in neuron.kinds]
     sums = {kind: neuron.embeddings(kind)[:n].sum(1, dtype=np.float64) for kind in kinds}
     biases = {"gate": neuron.weights.b_gate}

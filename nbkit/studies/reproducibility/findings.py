@@ -12,7 +12,7 @@ from nbkit.studies.embedding_spaces.findings import table1_name
 from nbkit.studies.shared import paper
 from nbkit.studies.shared.populations import ENOUGH_EXAMPLES
 from nbkit.studies.shared.quantity import Quantity
-from nbkit.studies.shared.table import BookTable
+from nbkit.studies.shared.table import BookTable, Printed
 
 
 def setups(atlas: Atlas) -> BookTable:
@@ -50,7 +50,7 @@ def paper_and_build(atlas: Atlas, min_examples: int = ENOUGH_EXAMPLES, seed: int
     """
     table = compare_spaces(atlas, min_examples=min_examples, seed=seed)
 
-    def row(printed: object, kind: str, metric: str) -> dict[str, object]:
+    def row(printed: Printed | None, kind: str, metric: str) -> dict[str, object]:
         mine = {
             statistic: Quantity(table1_name(kind, metric, statistic), value_of(table, kind, metric, statistic))
             for statistic in ("mean", "median")
@@ -64,10 +64,10 @@ def paper_and_build(atlas: Atlas, min_examples: int = ENOUGH_EXAMPLES, seed: int
         ("another neuron's weights (control)", "shuffled", ""),
     ):
         for metric in ("intra_cluster", "inter_cluster"):
-            printed = paper.TABLE_1.get(name, {}).get(metric)
+            printed = Printed(paper.TABLE_1[name][metric], 2) if name else None
             rows["Table 1, means", f"{title}, {METRIC_TITLES[metric]}"] = row(printed, kind, metric)
     rows["Figure 2, one neuron", METRIC_TITLES["n_clusters"]] = row(
-        paper.CLUSTERS_OF_ONE, atlas.manifest.embedding, "n_clusters"
+        Printed(paper.CLUSTERS_OF_ONE, 0), atlas.manifest.embedding, "n_clusters"
     )
     return BookTable("paper-and-build", pd.DataFrame.from_dict(rows, orient="index", dtype=object))
 

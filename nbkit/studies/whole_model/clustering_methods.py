@@ -18,18 +18,28 @@ COMPARED_METHODS = ("average", "scc")
 
 
 def compare_methods(
-    atlas: Atlas, threshold: float = 0.5, n_neurons: int = 500, seed: int = 0, progress: bool = True
+    atlas: Atlas,
+    threshold: float = 0.5,
+    n_neurons: int = 500,
+    seed: int = 0,
+    min_examples: int = ENOUGH_EXAMPLES,
+    progress: bool = True,
 ) -> pd.DataFrame:
     """Clusters a random sample of neurons with both methods, in the neuron embedding's and the pre-MLP vector's space.
+
+    Args:
+        threshold: distance in (0, 1] at which trees are cut.
+        n_neurons: drawn among those with at least `min_examples` examples.
+        seed: of the sample.
 
     Returns:
         One row per (neuron, kind): `n_examples`, `agreement` (adjusted Rand index between the methods), and for each
         method its `<method>_clusters`, `<method>_silhouette` and `<method>_seconds`, distances included.
 
     Raises:
-        NbkitError: if no neuron has `ENOUGH_EXAMPLES` examples.
+        NbkitError: if no neuron has `min_examples` examples.
     """
-    table = atlas.neurons[has_examples(atlas, ENOUGH_EXAMPLES)]
+    table = atlas.neurons[has_examples(atlas, min_examples)]
     drawn = table.sample(min(n_neurons, len(table)), random_state=seed).sort_index()
     rows = []
     places = list(zip(drawn["layer"], drawn["index"], strict=True))
