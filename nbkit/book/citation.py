@@ -7,13 +7,13 @@ import re
 import time
 from dataclasses import dataclass
 from html import escape
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
 
-import nbkit
 from nbkit.book.notebooks import default_parameters
 
 MARK = "\0"
@@ -74,7 +74,7 @@ def _add_citation(
         title=app.env.titles[page].astext(),
         author=app.config.author[:1].upper() + app.config.author[1:],
         book=app.config.html_title,
-        version=nbkit.__version__,
+        version=version("nbkit"),
         profile=default_parameters(source).get("profile") if source.suffix == ".ipynb" else None,
         built=time.gmtime(float(os.environ.get("SOURCE_DATE_EPOCH", time.time()))),
     )

@@ -86,10 +86,10 @@ def load(browser: Browser, address: str, name: str, has_explorer: bool) -> Load:
         page.wait_for_function("window.ready")
     shown = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
     there = "performance.getEntriesByType('navigation')[0].loadEventEnd"
-    times = page.evaluate(f"[{shown}, {'window.ready' if has_explorer else there}, window.blocked]")
-    shift = float(page.evaluate("window.shifted"))
+    ready = "window.ready" if has_explorer else there
+    first, last, blocked, shift = page.evaluate(f"[{shown}, {ready}, window.blocked, window.shifted]")
     context.close()
-    return Load(sum(received), *(time / 1e3 for time in times), shift)
+    return Load(sum(received), first / 1e3, last / 1e3, blocked / 1e3, shift)
 
 
 if __name__ == "__main__":

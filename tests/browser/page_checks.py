@@ -154,12 +154,13 @@ def check_maths_is_typeset(page: Page) -> None:
 
 def check_fits_the_width(page: Page) -> None:
     """Neither the page nor a part of an explorer has anything to scroll to the side, but lines that fade out at their
-    ends."""
+    ends and tables in a frame of their own."""
     width, window = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
     assert width <= window, f"{width} px in a window of {window}"
     wide = page.evaluate(
         f"[...document.querySelectorAll('{EXPLORER}, {EXPLORER} *:not(svg, svg *)')]"
-        ".filter((e) => getComputedStyle(e).display !== 'inline' && !e.closest('.nk-hidden, .nk-skip, .nk-line'))"
+        ".filter((e) => getComputedStyle(e).display !== 'inline')"
+        ".filter((e) => !e.closest('.nk-hidden, .nk-skip, .nk-line, .nk-scroll'))"
         ".filter((e) => getComputedStyle(e).textOverflow !== 'ellipsis')"  # it shows that it is cut
         ".filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => `${e.className}: ${e.textContent}`)"
     )

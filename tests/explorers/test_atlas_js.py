@@ -201,8 +201,10 @@ def test_every_value_has_its_bar(values: list[float], whole: bool) -> None:
 def test_filters_combine_and_each_counts_what_the_others_let_in() -> None:
     rng = random.Random(1)
     n = 400
-    columns = [[rng.choice([None, *range(8)]) if c else rng.randrange(8) for _ in range(n)] for c in range(3)]
-    ranges = [[2, 5], [None, 6], [None, None]]
+    columns: list[list[int | None]] = [
+        [rng.choice([None, *range(8)]) if c else rng.randrange(8) for _ in range(n)] for c in range(3)
+    ]
+    ranges: list[tuple[int | None, int | None]] = [(2, 5), (None, 6), (None, None)]
     script = """
         const filters = data.columns.map((column, f) => {
           const values = column.map((value) => value ?? NaN);

@@ -89,8 +89,11 @@ def cut(view: Locator) -> Locator:
 
 def listed(view: Locator) -> list[tuple[int, int]]:
     """The neurons whose rows exist, from the first on."""
-    names = view.get_by_role("listbox", name="Neurons").locator(".nk-row-name")
-    return [(int(a), int(b)) for a, b in re.findall(r"L(\d+) N(\d+)", "\n".join(names.all_inner_texts()))]
+    box = view.get_by_role("listbox", name="Neurons")
+    box.evaluate("list => list.scrollTo(0, 0)")
+    expect(box.get_by_role("option").first).to_have_attribute("aria-posinset", "1")
+    names = box.locator(".nk-row-name").all_inner_texts()
+    return [(int(a), int(b)) for a, b in re.findall(r"L(\d+) N(\d+)", "\n".join(names))]
 
 
 def test_a_neuron_is_open_at_once_and_shows_its_metrics(browser: Browser, base: str, atlas: Atlas) -> None:
@@ -103,8 +106,8 @@ def test_a_neuron_is_open_at_once_and_shows_its_metrics(browser: Browser, base: 
             str(len(neuron))
         )
         bars = view.get_by_role("list", name="Contexts by their highest activation").get_by_role("listitem")
-        counts = [int(text.split("\n")[-1].replace(",", "")) for text in bars.all_inner_texts()]
-        assert counts == [level.count for level in neuron.levels]
+        counts = [int(text.split(": ")[1].split(" ")[0].replace(",", "")) for text in bars.all_text_contents()]
+        assert counts == [level.count for level in sorted(neuron.levels, key=lambda level: level.low)]
         effects = neuron.logit_effects
         assert effects is not None
         values = view.get_by_role("list", name="Tokens it promotes").locator(".nk-value").all_inner_texts()
@@ -170,13 +173,9 @@ def test_neurons_are_sorted(browser: Browser, base: str, atlas: Atlas) -> None:
         expect(view.locator(".nk-choice .nk-status")).to_contain_text("120 neurons")
         thumb(view, "examples", "at least").press("ArrowRight")
         view.get_by_label("Sort by").select_option("max_activation")
-        first = view.get_by_role("listbox", name="Neurons")
-        first.evaluate("list => list.scrollTo(0, 0)")
         low = in_address(view.page)["n_examples"][0]
         assert listed(view)[:5] == rows_by(atlas, "max_activation", int(low))[:5]
         view.get_by_role("button", name="turn the order around").click()
-        first.evaluate("list => list.scrollTo(0, 0)")
-        expect(first.get_by_role("option").first).to_have_attribute("aria-posinset", "1")
         assert listed(view)[:5] == rows_by(atlas, "max_activation", int(low), ascending=True)[:5]
 
 

@@ -28,7 +28,7 @@ new MutationObserver((changes) => { window.played ||= changes.some(({ target }) 
 
 def test_only_the_text_near_the_key_tokens_is_sent() -> None:
     neuron = example_neuron(40, words=HOSTILE)
-    whole, sent = (json.loads(made(neuron).data) for made in (DendrogramExplorer, LiveNeuron))
+    whole, sent = json.loads(DendrogramExplorer(neuron).data), json.loads(LiveNeuron(neuron).data)
     assert all(sent[name] == whole[name] for name in ("pairs", "heights", "medoids", "contexts", "positions", "title"))
     for example, key in enumerate(whole["keys"]):
         tokens = [[data["vocabulary"][t] for t in data["tokens"][example]] for data in (whole, sent)]

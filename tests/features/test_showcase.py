@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from types import SimpleNamespace
-from typing import cast
 
 import numpy as np
 import pytest
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.atlas.neuron import Neuron
-from nbkit.atlas.snippets import Snippet
 from nbkit.errors import NbkitError
 from nbkit.features.showcase import (
     Choice,
     embedding_contrast,
     extremes,
     featured,
-    key_words,
     rare_behavior,
     several_behaviors,
     typical_contrast,
@@ -269,16 +264,3 @@ def test_a_mistake_of_another_kind_is_not_passed_over() -> None:
     object.__setattr__(atlas, "metrics", full)
     with pytest.raises(NbkitError, match="can't write pre_mlp"):
         featured(atlas)
-
-
-def test_key_words_that_look_alike_are_counted_apart() -> None:
-    snippets = [Snippet(("the", "↵"), (0.0, 1.0), 1, 0, 1, key_word=word) for word in (3, 3, 8)]
-    assert key_words(cast(Neuron, SimpleNamespace(snippets=snippets))) == "↵ (2), ↵ (1)"
-
-
-def test_key_words_are_the_most_frequent_first() -> None:
-    tokens = (" bank", "bank", " charge", " light", " charge", "bank ", "↵", " ")
-    snippets = [Snippet(("the", token), (0.0, 1.0), 1, 0, 1) for token in tokens]
-    neuron = cast(Neuron, SimpleNamespace(snippets=snippets))
-    assert key_words(neuron, 2) == "bank (3), charge (2)"
-    assert key_words(neuron) == "bank (3), charge (2), light (1), ↵ (1),   (1)"  # a space stays one

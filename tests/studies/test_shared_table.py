@@ -48,6 +48,7 @@ def column(*cells: object, **options: Any) -> BookTable:
         (Spread(5.0, 0.0), "5.00"),
         (Spread(0.334, 0.004), "0.334 ± 0.004"),
         (Spread(2600.0, 33.2), "2,600.00 ± 33.20"),
+        (Spread(2600.0, 1033.2), "2,600.00 ± 1,033.20"),
         (Spread(0.5, NAN), "0.50"),
         (Printed(7, 0), "7"),
         (Range(1.0, 2.5), "1.00 to 2.50"),

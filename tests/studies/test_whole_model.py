@@ -26,7 +26,7 @@ def test_the_extremes_are_neurons_of_the_atlas(architecture: str, tiny_atlas: Ca
     table = extremes(atlas).cells
     most = atlas.neurons["n_examples"].max()  # fewer than 50: only the neurons that have as many are compared
     assert len(table) == 2 * min(5, (atlas.neurons["n_examples"] == most).sum())
-    for (_, name), row in table.iterrows():
+    for (_, name), row in zip(table.index.tolist(), table.to_dict("records"), strict=True):
         layer, index = map(int, re.fullmatch(r"L(\d+) N(\d+)", name).groups())  # type: ignore[union-attr]
         assert row["examples"] == len(atlas.neuron(layer, index))
         assert row["feature clusters"] == atlas.neuron(layer, index).clusters(0.5).n_clusters

@@ -45,7 +45,8 @@ export class Address {
   read(first) {
     const { explorer } = this;
     if (location.hash === this.written) return;
-    const place = location.hash === "" ? first : placeIn(location.hash);
+    const begin = location.hash === ""; // where the reader began
+    const place = begin ? first : placeIn(location.hash);
     const row = place && explorer.overview.row(place.layer, place.index);
     if (place && row === undefined) explorer.refuse(place);
     if (row === undefined || row === null) return;
@@ -53,7 +54,7 @@ export class Address {
     this.written = location.hash;
     this.take();
     explorer.show(row, { ...place });
-    explorer.showPane(location.hash === "" ? "list" : "detail");
+    explorer.showPane(begin ? "list" : "detail");
   }
 
   /** Let all parts take what the address asks for. */

@@ -82,11 +82,11 @@ export class OwnText {
       keys: [peak],
       largest: this.view.data.largest,
     };
-    this.found = { activation: activations[peak], share, distances, key: keyText(data, 0) };
+    this.found = { activation: activations[peak], share, distances, key: keyText(data, 0).trim() };
     this.text.dir = directionOf(data, 0);
     this.text.replaceChildren(
       ...tokenElements(data, 0).map((token) => {
-        const value = token.title.replace("activation ", "").replace(/ .*/, "");
+        const value = token.title.replace("activation ", "").replace(/ .*/, "").replace("-", "−");
         return element("span", { class: "nk-read" }, [token, element("small", {}, [value])]);
       }),
     );
@@ -119,7 +119,9 @@ export class OwnText {
       .slice(0, NEAREST)
       .map(({ place, distance }) => [this.makeLink(place), distance, distance.toFixed(2)]);
     const name = `Mean distance to the nearest of ${count(ranked.length, "cluster")}`;
-    this.clusters.replaceChildren(element("p", { class: "nk-about" }, [name]), barList(rows, { name, largest: 1 }));
+    const bars = barList(rows, { name, largest: 1 });
+    ranked.slice(0, NEAREST).forEach(({ place }, i) => bars.children[i].style.setProperty("--plus", view.clusters.color(place)));
+    this.clusters.replaceChildren(element("p", { class: "nk-about" }, [name]), bars);
   }
 
   makeLink(place) {

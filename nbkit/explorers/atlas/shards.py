@@ -252,8 +252,10 @@ def make_parts(atlas: Atlas, progress: bool = True) -> None:
 
 def _identity(manifest: Manifest) -> str:
     """What makes neurons and their clusters what they are, as a short text: notes on one atlas fit no other."""
-    known = (manifest.model_sha256, manifest.contexts_sha256, manifest.layers, manifest.threshold)
-    known += (manifest.max_examples, manifest.weights, manifest.embedding)
+    known = [
+        *(manifest.model_sha256, manifest.contexts_sha256, manifest.layers),
+        *(manifest.threshold, manifest.max_examples, manifest.weights, manifest.embedding),
+    ]
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
 
 

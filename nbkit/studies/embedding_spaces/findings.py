@@ -124,8 +124,9 @@ def table1(table: pd.DataFrame, statistic: str) -> BookTable:
         for kind, rows in chosen.groupby("kind", sort=False)
     }
     wide = pd.DataFrame(cells).loc[list(COMPARED_METRICS)]
-    n = chosen.groupby("metric")["n"].agg(["min", "max"]).loc[list(COMPARED_METRICS)]
-    wide["neurons"] = [Range(low, high) for low, high in n.itertuples(index=False)]
+    counts = chosen.groupby("metric")["n"]
+    fewest, most = counts.min().to_dict(), counts.max().to_dict()
+    wide = wide.assign(neurons=pd.Series({name: Range(fewest[name], most[name]) for name in COMPARED_METRICS}))
     return BookTable(f"table-1-{statistic}", wide.rename(index=METRIC_TITLES), {"neurons": 0}, as_half=True)
 
 
@@ -137,20 +138,22 @@ def table1_name(kind: str, metric: str, statistic: str) -> str:
 def paired_table(atlas: Atlas, min_examples: int = ENOUGH_EXAMPLES, seed: int = 0) -> BookTable:
     """Neuron embedding minus pre-MLP vector and minus control, neuron by neuron: a group of rows each.
 
-    Columns: the mean difference with its interval, the percent of the neurons where it is above zero, exactly zero
-    (a tie) and below, and the neurons for which the metric is defined in both spaces.
+    Columns: the mean difference with its interval, the share of the neurons, in percent, where it is above zero,
+    exactly zero (a tie) and below, and the neurons for which the metric is defined in both spaces.
     """
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for other in ("pre_mlp", "shuffled"):
         table = paired_differences(atlas, atlas.manifest.embedding, other, min_examples, seed)
         for metric in COMPARED_METRICS:
-            mine = table[table["metric"] == metric].set_index("statistic")
-            sides = {f"{side} / %": 100 * float(mine.loc[side, "value"]) for side in ("above", "equal", "below")}
-            difference = Difference(*(float(mine.loc["mean", end]) for end in ("value", "low", "high")))
+            mine: dict[str, dict[str, float]] = (
+                table[table["metric"] == metric].set_index("statistic")[["value", "low", "high", "n"]].to_dict("index")
+            )
+            sides = {f"{side} / %": 100 * mine[side]["value"] for side in ("above", "equal", "below")}
+            difference = Difference(mine["mean"]["value"], mine["mean"]["low"], mine["mean"]["high"])
             rows[f"minus {EMBEDDING_NAMES[other]}", METRIC_TITLES[metric]] = {
                 "mean difference": Quantity(f"{metric}: neuron embedding minus {other}", difference),
                 **sides,
-                "neurons": int(mine.loc["mean", "n"]),
+                "neurons": int(mine["mean"]["n"]),
             }
     digits = dict.fromkeys(("above / %", "equal / %", "below / %"), 0)
     return BookTable("paired-differences", pd.DataFrame.from_dict(rows, orient="index"), digits)

@@ -34,7 +34,7 @@ def identity(neuron: Neuron, n: int = 6) -> BookTable:
     table["activation"] = inner * sums["up"] if "up" in sums else inner
     table["captured"] = neuron.peak[:n]
     table[ROUNDING] = 1e6 * (table["activation"] - table["captured"])
-    return BookTable("identity", table, dict.fromkeys(table, 4) | {ROUNDING: 1})
+    return BookTable("identity", table, {**dict.fromkeys(map(str, table), 4), ROUNDING: 1})
 
 
 def _apply(act_fn: object, values: np.ndarray) -> np.ndarray:
@@ -48,10 +48,11 @@ def _apply(act_fn: object, values: np.ndarray) -> np.ndarray:
 def faithfulness_table(table: pd.DataFrame, seed: int = 0) -> BookTable:
     """Mean faithfulness of every kind of embedding over the sampled neurons, with its 95% bootstrap interval, and the
     neurons for which it is defined; the highest first."""
-    rows = {}
+    rows: dict[str, tuple[Estimate, int]] = {}
     for kind, group in table.groupby("kind", sort=False):
         mean = summarize(group["faithfulness"], seed).iloc[0]
         estimate = Estimate(float(mean["value"]), float(mean["low"]), float(mean["high"]))
-        rows[EMBEDDING_NAMES[str(kind)]] = {"mean correlation": estimate, "neurons": int(mean["n"])}
-    order = sorted(rows, key=lambda name: -np.nan_to_num(rows[name]["mean correlation"].value, nan=-np.inf))
-    return BookTable("faithfulness", pd.DataFrame.from_dict({name: rows[name] for name in order}, orient="index"))
+        rows[EMBEDDING_NAMES[str(kind)]] = estimate, int(mean["n"])
+    known_first = sorted(rows.items(), key=lambda row: -np.nan_to_num(row[1][0].value, nan=-np.inf))
+    cells = pd.DataFrame.from_dict(dict(known_first), orient="index", columns=["mean correlation", "neurons"])
+    return BookTable("faithfulness", cells)

@@ -65,4 +65,4 @@ def quantity_name(row: str, column: str) -> str:
 def book_table(name: str, rows: Mapping[str, Mapping[str, object]]) -> BookTable:
     """A table of rows by their titles, its columns with the decimals that they have here."""
     digits = {column.title: column.digits for column in TABLE_COLUMNS.values()}
-    return BookTable(name, pd.DataFrame.from_dict(rows, orient="index", dtype=object), digits)
+    return BookTable(name, pd.DataFrame.from_dict(dict(rows), orient="index", dtype=object), digits)

@@ -58,9 +58,9 @@ def settings_tried(found: Reproduction) -> Figure:
     ax.set_xticks(range(len(PAPER_COLUMNS)), short_titles(PAPER_COLUMNS))
     ax.grid(visible=True, axis="y")
     figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=2)
-    ratios = pd.DataFrame([ratios for _, ratios, _ in lines], columns=list(short_titles(PAPER_COLUMNS)))
-    ratios.insert(0, "figures as a ratio to the paper's row with the loss", [label for label, *_ in lines])
-    figure.data = {"": ratios}
+    table = pd.DataFrame([ratios for _, ratios, _ in lines], columns=list(short_titles(PAPER_COLUMNS)))
+    table.insert(0, "figures as a ratio to the paper's row with the loss", [label for label, *_ in lines])
+    figure.data = {"": table}
     return figure
 
 

@@ -148,13 +148,13 @@ class BookTable:
             case Estimate() if cell.known:
                 return self._estimate(cell, digits)
             case Spread() if np.isfinite(cell.mean):
-                deviation = plain(cell.deviation, digits, ",") if cell.deviation > 0 else ""
-                return plain(cell.mean, digits, ","), f"± {deviation}" if float(deviation or 0) else ""
+                shows = np.isfinite(cell.deviation) and round(cell.deviation, digits) > 0
+                return plain(cell.mean, digits, ","), f"± {plain(cell.deviation, digits, ',')}" if shows else ""
             case Range() if np.isfinite(cell.low):
                 ends = (plain(end, digits, ",") for end in (cell.low, cell.high))
                 return " to ".join(dict.fromkeys(ends)), ""
             case int() | np.integer():
-                return plain(cell, 0, ","), ""
+                return plain(float(cell), 0, ","), ""
             case float() if np.isfinite(cell):
                 return plain(cell, digits, ","), ""
         return UNDEFINED, ""
