@@ -145,9 +145,10 @@ def paired_table(atlas: Atlas, min_examples: int = ENOUGH_EXAMPLES, seed: int = 
     for other in ("pre_mlp", "shuffled"):
         table = paired_differences(atlas, atlas.manifest.embedding, other, min_examples, seed)
         for metric in COMPARED_METRICS:
-            mine: dict[str, dict[str, float]] = (
-                table[table["metric"] == metric].set_index("statistic")[["value", "low", "high", "n"]].to_dict("index")
-            )
+            of_metric = table[table["metric"] == metric].set_index("statistic")
+            mine: Any = of_metric[["value", "low", "high", "n"]].to_dict(
+                "index"
+            )  # to pandas' stubs its keys are anything
             sides = {f"{side} / %": 100 * mine[side]["value"] for side in ("above", "equal", "below")}
             difference = Difference(mine["mean"]["value"], mine["mean"]["low"], mine["mean"]["high"])
             rows[f"minus {EMBEDDING_NAMES[other]}", METRIC_TITLES[metric]] = {
