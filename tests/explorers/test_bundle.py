@@ -11,7 +11,10 @@ import pytest
 from nbkit.explorers.shared import bundle
 from tests.browser.node import run_module
 
-MODULES = sorted(path.relative_to(bundle.EXPLORERS_FOLDER).as_posix() for path in bundle.EXPLORERS_FOLDER.rglob("*.js"))
+SCRIPTS = {"site/site.js"}  # of a page, and no modules
+MODULES = sorted(
+    {path.relative_to(bundle.EXPLORERS_FOLDER).as_posix() for path in bundle.EXPLORERS_FOLDER.rglob("*.js")} - SCRIPTS
+)
 
 
 @pytest.fixture
