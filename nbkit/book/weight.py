@@ -31,6 +31,9 @@ LOADED = re.compile(
 )
 BLOCKING = re.compile(r"<script (?=[^>]*\bsrc=)(?![^>]*\bdefer)")
 AFTER_BLOCKING = re.compile(r"<script>(?=DOCUMENTATION_OPTIONS)")
+# Rules of style look ahead (`:has`): a page half read would be laid out otherwise, and jump.
+WHOLE = '<link blocking="render" href="#page-end" rel="expect"/>\n'
+LAST = '<footer class="bd-footer-content"'
 ICON_RULE = re.compile(
     r"(?<=[};/])(?:\.fa(?:[brs]|-[\w-]+)?(?:::?[\w-]+)?,?)+\{[^{}]*\}"
     r"|@font-face\{[^}]*Font Awesome[^}]*\}"
@@ -68,7 +71,7 @@ def lighten(site: Path) -> None:
 
 
 def without_the_unneeded(page: str) -> str:
-    """The HTML of a page that loads what it needs, and no script before it is read to its end."""
+    """The HTML of a page that loads what it needs, no script before it is read to its end, and is seen as a whole."""
 
     def kept(found: re.Match[str]) -> str:
         for files, needed in NEEDED_BY:
@@ -77,6 +80,8 @@ def without_the_unneeded(page: str) -> str:
         return found[0]
 
     head, end, body = LOADED.sub(kept, page).partition("</head>")
+    if LAST in body:
+        head, body = head + WHOLE, body.replace(LAST, LAST.replace(" ", ' id="page-end" ', 1), 1)
     if 'id="search-results"' in body:  # the search engine counts on the order
         return head + end + body
     return AFTER_BLOCKING.sub('<script type="module">', BLOCKING.sub("<script defer ", head)) + end + body

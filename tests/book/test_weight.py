@@ -56,6 +56,12 @@ def test_no_script_stops_the_reading_of_a_page() -> None:
     assert '<script src="searchindex.js">' in search and "module" not in search
 
 
+def test_a_page_is_seen_when_it_is_read_to_its_end() -> None:
+    made = without_the_unneeded(f'<html>{HEAD}<body><footer class="bd-footer-content"></footer></body></html>')
+    assert '<link blocking="render" href="#page-end" rel="expect"/>\n</head>' in made
+    assert '<footer id="page-end" class="bd-footer-content">' in made
+
+
 def test_the_rules_of_icons_go_and_others_stay() -> None:
     style = (
         "/* a */.fa{font-weight:900}.fade{opacity:0}.fa-bell:before,.fa-ring:before{content:'x'}.fab,.far{color:red}"

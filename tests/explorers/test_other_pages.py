@@ -101,7 +101,7 @@ def test_myst_mounts_an_explorer_in_a_shadow_root(
     with checks.served(folder) as base, checks.visit(browser, base, name) as seen:
         view = seen.page.locator(checks.ATLAS)
         expect(view.locator(".nk-neuron .nk-title")).to_have_text("Layer 1, neuron 3")
-        slider = view.get_by_role("slider")
+        slider = view.locator(".nk-open").get_by_role("slider")
         expect(slider).to_have_attribute("aria-valuenow", "0.4")
         slider.press("PageUp")
         expect(slider).to_have_attribute("aria-valuenow", "0.5")
