@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 
 from nbkit.atlas.levels import Level
 from nbkit.atlas.snippets import TOKENS_BEFORE, Snippet
-from nbkit.atlas.strongest import Strongest
+from nbkit.atlas.strongest import NOT_KNOWN, Strongest
 from nbkit.errors import NbkitError
 from nbkit.method.checks import have_direction, shown
 from nbkit.method.clusters import FeatureClusters, feature_clusters
@@ -91,8 +91,8 @@ class Neuron:
     levels: tuple[Level, ...] = ()
     """Bands of the contexts' peak activations, highest first, with examples of each (see `Level`): of all that
     was measured, whatever the threshold and the maximum. Empty if the neuron was never positive."""
-    strongest: Strongest | None = None
-    """The contexts of highest activation, of the whole corpus; None if they are not known."""
+    strongest: Strongest = NOT_KNOWN
+    """The contexts of highest activation, of the whole corpus; none if they are not known."""
     logit_effects: LogitEffects | None = None
     """Tokens that the neuron promotes and suppresses (see `LogitEffects`); None if the model has no unembedding that
     its output goes to."""

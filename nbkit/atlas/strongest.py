@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from nbkit.atlas.candidates import rank_in_group
+from nbkit.atlas.snippets import WINDOW
 
 N_STRONGEST = 10
 
@@ -35,6 +36,17 @@ class Strongest:
     """Activations from 20 tokens before the peak to 10 after; 0 outside the context."""
     pre_mlp: Float[np.ndarray, "m d"]
     """The vectors that the neuron receives at the peaks."""
+
+
+NOT_KNOWN = Strongest(
+    example=np.empty(0, dtype=np.int64),
+    context=np.empty(0, dtype=np.int32),
+    position=np.empty(0, dtype=np.int32),
+    peak=np.empty(0, dtype=np.float32),
+    window=np.empty((0, WINDOW), dtype=np.float32),
+    pre_mlp=np.empty((0, 0), dtype=np.float32),
+)
+"""Of a neuron whose strongest contexts nobody looked for."""
 
 
 def among_strongest(

@@ -93,7 +93,7 @@ class _Behavior:
 def _measure(atlas: Atlas, progress: bool) -> pd.DataFrame:
     features = features_of(atlas, progress)
     able = features[features["size"] > LEAST]
-    read = lru_cache(maxsize=2048)(lambda feature: _behavior(atlas, features.loc[feature]))
+    read = lru_cache(maxsize=2048)(lambda number: _behavior(atlas, features, number))
     rows = []
     for kind in neighbor_kinds(atlas):
         near = neighbors_of(atlas, kind, progress).feature
@@ -115,10 +115,11 @@ def _measure(atlas: Atlas, progress: bool) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["kind", "scope", "measure", "pairs", "neighbors", "random", "low", "high"])
 
 
-def _behavior(atlas: Atlas, feature: pd.Series) -> _Behavior:
-    neuron = atlas.neuron(int(feature["layer"]), int(feature["index"]))
-    rest = np.flatnonzero(neuron.clusters(ATLAS_CUT).labels == feature["place"])
-    rest = rest[rest != feature["medoid"]]
+def _behavior(atlas: Atlas, features: pd.DataFrame, number: int) -> _Behavior:
+    layer, index, place, medoid = (int(features[name].iloc[number]) for name in ("layer", "index", "place", "medoid"))
+    neuron = atlas.neuron(layer, index)
+    rest = np.flatnonzero(neuron.clusters(ATLAS_CUT).labels == place)
+    rest = rest[rest != medoid]
     assert neuron.key_words is not None
     words = np.where(neuron.key_words < 0, -1 - neuron.key_ids, neuron.key_words)
     return _Behavior(neuron.weights, neuron.activation, neuron.max_activation, words[rest], neuron.pre_mlp[rest])
@@ -130,7 +131,7 @@ def _peer(rng: np.random.Generator, able: pd.DataFrame, one: int, other: int) ->
     of_layer = able[able["layer"] == able.at[other, "layer"]]
     own = (of_layer["layer"] == able.at[one, "layer"]) & (of_layer["index"] == able.at[one, "index"])
     rest = of_layer[~own].sample(frac=1, random_state=rng)
-    apart = np.abs(np.log(rest["size"] / able.at[other, "size"]))
+    apart = np.abs(np.log(rest["size"] / int(able.loc[[other], "size"].item())))
     return int(rng.choice(rest.index[np.argsort(apart, kind="stable")[:PEERS]]))
 
 

@@ -66,9 +66,9 @@ def compare_embedding_spaces(
     names = [EMBEDDING_NAMES[kind or "input"] for kind in SPACES]
     pairs = np.triu_indices(len(members), 1)
     numbered = {"example": members[pairs[0]], "other example": members[pairs[1]]}
-    distances = {f"cosine distance, {name}": space[pairs] for name, space in zip(names, spaces, strict=True)}
+    columns = {f"cosine distance, {name}": space[pairs] for name, space in zip(names, spaces, strict=True)}
     figure.data = {
-        "distances": pd.DataFrame(numbered | distances),
+        "distances": pd.DataFrame(numbered | columns),
         "principal axes": projection_table(members, labels, dict(zip(names, projected, strict=True))),
     }
     return figure

@@ -13,6 +13,7 @@ import pytest
 from nbkit.atlas.atlas import open_atlas
 from nbkit.atlas.build import build_atlas
 from nbkit.atlas.config import AtlasConfig
+from nbkit.atlas.manifest import ATLAS_SCHEMA
 from nbkit.corpora import Contexts, load_contexts
 from nbkit.errors import NbkitError
 from nbkit.models import LanguageModel, load_model
@@ -36,7 +37,7 @@ def test_the_manifest_names_the_special_tokens(
     for manifest in (atlas.manifest, open_atlas(tmp_path / "atlas").manifest):
         assert (manifest.added_before, manifest.added_after) == (before, after)
     kept = json.loads((tmp_path / "atlas" / "atlas.json").read_text())
-    assert kept["schema"] == 3 and kept["added_before"] == [list(pair) for pair in before]
+    assert kept["schema"] == ATLAS_SCHEMA and kept["added_before"] == [list(pair) for pair in before]
     positions = np.concatenate([neuron.position for neuron in atlas.iterate(0)])
     assert positions.min() == max(1, len(before)) and positions.max() == 11 - len(after)
 

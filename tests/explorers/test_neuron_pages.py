@@ -55,6 +55,7 @@ def test_similar_features_are_told_beside_chance_and_lead_to_their_neurons(
         for kind in sorted(neighbor_kinds(atlas), key=lambda kind: kind == usual):
             view.get_by_label("Similar features by").select_option(kind)
             near = neighbors_of(atlas, kind, progress=False)
+            random = near.random[atlas.layers.index(int(row["layer"]))]
             both = [zip(near.feature[number, scope], near.cosine[number, scope], strict=True) for scope in (0, 1)]
             found = [(int(f), cosine, scope) for scope in (0, 1) for f, cosine in both[scope] if f >= 0]
             names = [features.loc[f] for f, _, _ in found]
@@ -64,8 +65,8 @@ def test_similar_features_are_told_beside_chance_and_lead_to_their_neurons(
             for line, (_, cosine, scope) in zip(lines, found, strict=True):
                 told = re.fullmatch(CHANCE, line)
                 assert told and float(told[1]) == pytest.approx(cosine, abs=0.0076)
-                below = near.random[atlas.layers.index(int(row["layer"])), scope] < float(told[1])
-                margins = np.abs(near.random[atlas.layers.index(int(row["layer"])), scope] - cosine)
+                below = random[scope] < float(told[1])
+                margins = np.abs(random[scope] - cosine)
                 if margins.min() > 0.01:  # not at the edge, where what is rounded may lie on the other side
                     expected = [100 * share for share, is_below in zip(SHARES, below, strict=True) if is_below]
                     assert float(told[2] or 0) == pytest.approx(max(expected, default=0))

@@ -58,14 +58,14 @@ def test_equals_a_slow_loop_over_all_pairs(own_atlas: Callable[[str], Atlas], mo
                 if other >= 0 and features.at[one, "size"] > 1 and features.at[other, "size"] > 1
             ]
             behaviors = [(others_of(atlas, features, one), others_of(atlas, features, other)) for one, other in pairs]
-            row = table.loc[kind, scope, "words"]
+            row = table.xs((kind, scope, "words"))
             assert row["pairs"] == len(pairs) > 10
             assert row["neighbors"] == pytest.approx(np.mean([shared(one[0], other[0]) for one, other in behaviors]))
             assert row["low"] <= row["neighbors"] - row["random"] <= row["high"]
             expected = [
                 answer(atlas, features, other, one[1]) for (_, other), (one, _) in zip(pairs, behaviors, strict=True)
             ]
-            response = table.loc[kind, scope, "response"]["neighbors"]
+            response = table.xs((kind, scope, "response"))["neighbors"]
             assert response == pytest.approx(np.mean(expected), rel=1e-4) if scope == "same" else math.isnan(response)
 
 
@@ -92,7 +92,7 @@ def test_what_agrees_by_nature_agrees_beyond_chance_and_what_is_drawn_does_not()
     neuron = np.repeat(np.arange(50), 4)
     alike = np.stack([rng.uniform(0.4, 0.6, 200), rng.uniform(0, 0.2, 200)], axis=1)
     neighbors, random, low, high = agreement._means(alike, neuron, rng)
-    assert (neighbors, random) == (pytest.approx(0.5, abs=0.02), pytest.approx(0.1, abs=0.02))
+    assert neighbors == pytest.approx(0.5, abs=0.02) and random == pytest.approx(0.1, abs=0.02)
     assert 0.37 < low < neighbors - random < high < 0.43
     low, high = agreement._means(rng.uniform(size=(200, 2)), neuron, rng)[2:]
     assert low < 0 < high

@@ -25,6 +25,13 @@ def likeness_of(atlas: Atlas) -> dict[str, Any]:
         "agreement": known.to_dict("records"),
         "random": {
             "shares": list(SHARES),
-            "cosines": [np.where(np.isnan(each), None, each.astype(object)).tolist() for each in cosines],
+            "cosines": [_known(each) for each in cosines],
         },
     }
+
+
+def _known(cosines: np.ndarray) -> Any:
+    """Numbers as lists, with None for what is NaN."""
+    values = cosines.astype(object)
+    values[np.isnan(cosines)] = None
+    return values.tolist()

@@ -127,8 +127,10 @@ def _stronger(neuron: Neuron, directed: bool, text: Text) -> _Examples:
     """The strongest contexts that are none of the neuron's dataset examples."""
     all_of_them = neuron.strongest
     rest = all_of_them.example < 0
-    columns = (getattr(all_of_them, name)[rest] for name in ("context", "position", "peak", "window"))
-    examples = _Examples.of(*columns, text=text, around=AROUND)
+    context, position, peak, window = (
+        getattr(all_of_them, name)[rest] for name in ("context", "position", "peak", "window")
+    )
+    examples = _Examples.of(context, position, peak, window, text, AROUND)
     near, distance = np.full(rest.sum(), NO_EXAMPLE), np.full(rest.sum(), np.nan)
     if directed and len(neuron) and rest.any():
         pre_mlp = np.concatenate([neuron.pre_mlp, all_of_them.pre_mlp[rest]])

@@ -104,7 +104,9 @@ def _write_part(part: _Part, other: _Part | None, folder: Path, progress: bool) 
     _put_own_files(folder)
     (folder / "neurons.csv").write_text(as_csv(part.atlas.neurons), encoding="utf-8")
     place = mount_point(EXPLORER, state_of(AtlasExplorer(part.atlas)), folder, "")
-    beside = other and Other(other.title, f"../{other.folder}/index.html", _are_alike(part.atlas, other.atlas))
+    beside = None
+    if other is not None:
+        beside = Other(other.title, f"../{other.folder}/index.html", _are_alike(part.atlas, other.atlas))
     (folder / "index.html").write_text(atlas_page(part.atlas.manifest, part.title, place, beside), encoding="utf-8")
 
 
