@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, Response, sync_playwright
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.book import frontend
+from nbkit.book.neuron_links import write_neuron_links
 from nbkit.book.notebooks import execute
 from nbkit.book.pages import make_pages
 from nbkit.explorers.atlas.shard_files import SHARDS_FOLDER, put_shards, site_folder, write_shards
@@ -82,6 +83,7 @@ def build_page(atlas: Atlas, root: Path) -> Path:
     write_notebook(source, [("markdown", "# An atlas\n\n## All of it", []), ("code", show, ["full-width"])])
     execute({source: {}}, staged)
     (root / "_toc.yml").write_text("format: jb-book\nroot: index\n", encoding="utf-8")
+    write_neuron_links(staged / "assets", staged, None)
     html = make_pages(staged, REPOSITORY / "_config.yml", root / "_toc.yml", root / "_build")
     put_shards(atlas, html / site_folder(atlas))
     return html

@@ -37,7 +37,8 @@ def test_a_notebook_opens_the_atlas_that_the_command_line_made(
         for output in cell.get("outputs", [])
     ]
     made, explorer = (output.data for output in outputs if output.output_type == "execute_result")
-    assert "model `llama` (float32 on cpu" in made["text/markdown"]
-    assert "corpus `foxes.csv`, 30 contexts of 16 tokens" in made["text/markdown"]
+    for told in ("llama", "foxes.csv", "float32 on cpu"):
+        assert f"<dd>{told}</dd>" in made["text/html"]
+    assert "<dt>contexts</dt><dd>30 of 16 tokens" in made["text/html"]
     assert "application/vnd.jupyter.widget-view+json" in explorer
     assert not (tmp_path / "cache").exists(), "nothing was built for the model and corpus that the notebook names"

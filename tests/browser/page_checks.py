@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request,
 
 EXPLORER = ".nbkit-explorer"
 ATLAS, DENDROGRAM, LATENTS, LIVE, PARETO = ".nk-atlas", ".nk-dendrogram", ".nk-latent", ".nk-live", ".nk-pareto"
-MOUNT_POINT = re.compile(r'data-explorer="(\w+)"')
+MOUNT_POINT = re.compile(r'<div class="nbkit-mount" data-explorer="(\w+)"')
 COUNT_SHIFTS = """
 window.shifted = 0;
 new PerformanceObserver((list) => {
@@ -127,7 +127,7 @@ def check_explorers_are_drawn(page: Page, expected: int) -> None:
     drawn = page.locator(EXPLORER)
     expect(drawn).to_have_count(expected)
     for view in drawn.all():
-        expect(view.locator("svg").first).to_be_visible()
+        expect(view.locator(":is(svg, [role=option]):visible").first).to_be_visible()
 
 
 def check_needs_no_network(seen: Visit) -> None:

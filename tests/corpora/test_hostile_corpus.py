@@ -11,6 +11,7 @@ from playwright.sync_api import Browser
 
 import nbkit
 from nbkit.book import frontend
+from nbkit.book.neuron_links import write_neuron_links
 from nbkit.book.notebooks import execute
 from nbkit.book.pages import make_pages
 from tests.browser import page_checks as checks
@@ -49,6 +50,7 @@ def hostile_book(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Callable
         path = staged / f"{name}.ipynb"
         path.write_text(path.read_text(encoding="utf-8").replace("fig-clusters", f"fig-{name}"), encoding="utf-8")
     frontend.collect(staged / "assets" / "offline")
+    write_neuron_links(staged / "assets", staged, None)
     return make_pages(staged, REPOSITORY / "_config.yml", root / "_toc.yml", root / "_build")
 
 
