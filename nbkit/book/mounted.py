@@ -90,6 +90,6 @@ def _values(widget: Notebook) -> Notebook:
 def _load(app: Sphinx, _page: str, _template: str, context: Mapping[str, Any], _doctree: object) -> None:
     """Let a page load the explorers that it has."""
     for name in EXPLORERS:
-        if f'data-explorer="{name}"' in context.get("body", ""):
+        if f'<div class="nbkit-mount" data-explorer="{name}"' in context.get("body", ""):
             app.add_css_file(f"{PLACE}/{name}.css")
             app.add_js_file(f"{PLACE}/{name}.js", loading_method="defer")
