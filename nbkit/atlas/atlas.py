@@ -99,7 +99,7 @@ class Atlas:
         why, if any has but for lack of examples."""
         table = self.neurons
         n, has = len(table), table["n_examples"]
-        text = f"{int((has > 0).sum())} neurons with examples"
+        text = f"{int((has > 0).sum()):,} neurons with examples"
         reasons = {
             "have no direction": (has > 1) & table["mean_distance"].isna(),
             "have activations that are not finite": table["max_activation"].isna(),

@@ -80,4 +80,5 @@ def summarize_methods(table: pd.DataFrame) -> BookTable:
             "neurons with a silhouette": len(both),
             "SCC time / agglomerative time": group["scc_seconds"].sum() / group["average_seconds"].sum(),
         }
-    return BookTable("clustering-methods", pd.DataFrame(columns, dtype=object))
+    counts = {"neurons": 0, "neurons with a silhouette": 0}
+    return BookTable("clustering-methods", pd.DataFrame(columns, dtype=object), counts)
