@@ -147,7 +147,7 @@ def check_is_light(seen: Visit, explorers: int) -> None:
 def check_maths_is_typeset(page: Page) -> None:
     """Every formula is a picture with MathML for who hears the page; no script makes them."""
     formulas = page.locator(".math").count()
-    expect(page.locator(".math mjx-container svg")).to_have_count(formulas)
+    expect(page.locator(".math mjx-container > svg")).to_have_count(formulas)
     assert page.locator("mjx-assistive-mml math").count() == formulas
     assert page.evaluate("window.MathJax?.version") is None
 
