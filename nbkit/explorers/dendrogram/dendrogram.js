@@ -21,6 +21,7 @@ function render({ model, el }) {
       return model.get("threshold");
     },
     cutAt,
+    cardsOf: `, ${data.title}`, // another explorer of the page may have cards of one number
     chose: () => address?.write(),
   };
   const view = new ClusterView(data, host, [element("p", { class: "nk-title" }, [data.title])]);
