@@ -152,6 +152,8 @@ def test_every_page_begins_with_what_it_shows_and_is_accessible(
 ) -> None:
     for name in checks.page_names(quick_book):
         with checks.visit(browser, quick_book.as_uri() + "/", name, width=1440, scheme=scheme) as seen:
+            if name == "index.html":  # while it moves, text comes and goes
+                expect(seen.page.get_by_role("button", name="Play again")).to_be_visible()
             checks.check_accessible(seen.page, axe, "html")
             checks.check_figures_are_of(seen.page, scheme)
             assert seen.page.locator(".cell_input:not(details:not([open]) *)").count() == 0, "code is folded"
@@ -268,13 +270,13 @@ def test_a_chosen_card_stands_out_in_the_tree(browser: Browser, mini_book: Path)
 
 def test_the_page_shows_the_parameters_that_made_it(browser: Browser, mini_book: Path) -> None:
     with checks.visit(browser, mini_book.as_uri() + "/", "index.html") as seen:
-        fold = seen.page.get_by_text("Parameters", exact=True)
+        fold = seen.page.locator("summary", has_text="Parameters")
         code = seen.page.get_by_text('model = "the quick one"')
         expect(code).to_be_hidden()
         fold.click()
         expect(code).to_be_visible()
         expect(seen.page.get_by_text("'the quick one'", exact=True)).to_be_visible()
-        seen.page.get_by_text("Code", exact=True).click()
+        seen.page.locator("summary", has_text="Code").click()
         expect(seen.page.locator(".cell_input").last).to_be_visible()
 
 

@@ -173,6 +173,7 @@ def test_neurons_are_sorted(browser: Browser, base: str, atlas: Atlas) -> None:
         expect(view.locator(".nk-choice .nk-status")).to_contain_text("120 neurons")
         thumb(view, "examples", "at least").press("ArrowRight")
         view.get_by_label("Sort by").select_option("max_activation")
+        expect(view.page).to_have_url(re.compile("n_examples="))
         low = in_address(view.page)["n_examples"][0]
         assert listed(view)[:5] == rows_by(atlas, "max_activation", int(low))[:5]
         view.get_by_role("button", name="turn the order around").click()
@@ -411,7 +412,7 @@ def test_a_missing_or_damaged_part_is_told_and_the_rest_works(
         expect(view.get_by_role("alert")).to_contain_text("“neurons-00001”, cannot be read: its file is damaged")
         find(view, "L2 N5")
         expect_open(view, 2, 5)
-        expect(view.get_by_role("alert")).to_be_empty()
+        expect(view.get_by_role("alert")).to_have_count(0)
         find(view, "a")
         expect(view.locator(".nk-found").get_by_role("status")).to_contain_text(
             "“features”, cannot be read: its file is missing"

@@ -105,6 +105,7 @@ def test_two_clearly_different_behaviors_are_found_in_four_clicks(
         stroke(view, "share of the second cluster", 0.3, 1)  # 2
         drag(view, "silhouette", "at least", 0.35)  # 3
         expect(view.page).to_have_url(re.compile("n_clusters=.*second_share=.*silhouette="))
+        view.page.wait_for_timeout(500)  # until the address has followed to the end
         asked = ranges(view.page)
         expected = passing(atlas, asked)
         assert 0 < len(expected) < len(passing(atlas, {}))

@@ -34,7 +34,7 @@ def wide_page(browser: Browser, site: Path) -> Iterator[Page]:
 
 def opened(browser: Browser, site: Path, width: int, scheme: Literal["light", "dark"]) -> Iterator[Page]:
     with checks.served(site) as base, checks.visit(browser, base, "page.html", width=width, scheme=scheme) as seen:
-        expect(seen.page.locator(".nk-card").first).to_be_visible()
+        expect(seen.page.locator(".nk-row").first).to_be_visible()
         yield seen.page
         assert not [error for error in seen.errors if "favicon" not in error and "404" not in error], seen.errors
 

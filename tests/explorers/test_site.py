@@ -64,7 +64,7 @@ def test_two_atlases_stand_side_by_side_with_links_between(
         page = seen.page
         first, second = (page.frame_locator("iframe").nth(i) for i in (0, 1))
         for one in (first, second):
-            expect(one.locator(".nk-atlas svg:visible").first).to_be_visible()
+            expect(one.locator(".nk-row").first).to_be_visible()
         checks.check_needs_no_network(seen)
         page.frames[1].evaluate("location.hash = '#L1N2'")
         first.locator("a.other").click()
