@@ -40,6 +40,8 @@ def opened(browser: Browser, site: Path, width: int, scheme: Literal["light", "d
 
 
 def ask(page: Page, text: str) -> None:
+    if not page.get_by_role("searchbox").count():  # a narrow page shows the neuron alone
+        page.get_by_role("button", name="‹ List").click()
     page.get_by_role("searchbox").fill(text)
     page.get_by_role("searchbox").press("Enter")
 
