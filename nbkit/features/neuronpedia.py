@@ -82,7 +82,8 @@ def export_neuronpedia(
         NbkitError: the atlas doesn't hold a layer, a name is none that Neuronpedia takes, or the folder can't be
             written or holds something else.
     """
-    model_id = model_id or re.sub(r"[^a-z0-9_-]+", "-", atlas.manifest.model_name.split("/")[-1].lower()).strip("-")
+    if model_id is None:
+        model_id = re.sub(r"[^a-z0-9_-]+", "-", atlas.manifest.model_name.split("/")[-1].lower()).strip("-")
     for what, name in (("model", model_id), ("source set", source_set)):
         if not isinstance(name, str) or not ID.fullmatch(name):
             raise NbkitError(

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nbkit.atlas.examples import HasExamples
+from nbkit.atlas.snippets import display_token
 from nbkit.figures.fonts import families_of
 from nbkit.figures.palette import QUIET, cluster_color
 from nbkit.figures.projection import draw_projections, projection_table
@@ -69,7 +70,7 @@ def embedding_illustration(neuron: HasExamples, threshold: float = 0.5, kind: st
         "strips": pd.DataFrame(
             {
                 "example": np.repeat(rows, len(dims)),
-                "key token": np.repeat([neuron.snippets[i].key_token for i in rows], len(dims)),
+                "key token": np.repeat([display_token(neuron.snippets[i].key_token) for i in rows], len(dims)),
                 "dimension": np.tile(dims, len(rows)),
                 "pre-MLP vector": vectors[np.ix_(rows, dims)].ravel(),
                 "input weight" if same else "gradient": factors.ravel(),

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nbkit.atlas.snippets import Snippet
+from nbkit.atlas.snippets import Snippet, display_token
 from nbkit.figures.palette import INK, QUIET
 from nbkit.figures.style import WIDTH, BookFigure
 from nbkit.figures.text import draw_snippet
@@ -107,8 +107,8 @@ def _example_table(snippets: Sequence[Snippet], clusters: FeatureClusters) -> pd
             "context": [snippet.context for snippet in shown],
             "position": [snippet.position for snippet in shown],
             "activation on the key token": [snippet.activations[snippet.key] for snippet in shown],
-            "key token": [snippet.key_token for snippet in shown],
-            "text": [str(snippet) for snippet in shown],
+            "key token": [display_token(snippet.key_token) for snippet in shown],
+            "text": [display_token(str(snippet)) for snippet in shown],
         }
     )
 

@@ -26,7 +26,7 @@ def test_the_sums_of_the_embeddings_give_the_captured_activation(
     columns = [f"sum of the {kind} embedding + bias" for kind in sums]
     assert list(table) == [*columns, "activation", "captured", ROUNDING]
     assert len(table) == 5
-    assert table.index.tolist() == [snippet.key_token for snippet in neuron.snippets[:5]]
+    assert table.index.tolist() == [snippet.key_token.strip() for snippet in neuron.snippets[:5]]
     assert table["captured"].tolist() == neuron.peak[:5].tolist()
     np.testing.assert_allclose(table[ROUNDING], 0, atol=1e6 * 1e-4 * neuron.max_activation)
     weights = neuron.weights.w_in if sums == ["input"] else neuron.weights.w_gate
