@@ -247,6 +247,7 @@ def test_a_leaf_and_its_example_point_at_each_other(browser: Browser, mini_book:
         row.press("ArrowLeft")
         expect(peek.locator(".nk-about")).to_contain_text("token “")
 
+        seen.page.mouse.move(0, 0)  # what scrolls below it would be pointed at
         leaves.first.focus()
         leaves.first.press("ArrowRight")
         expect(leaves.nth(1)).to_be_focused()
