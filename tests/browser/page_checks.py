@@ -240,6 +240,7 @@ def check_handle_moves_by_mouse(page: Page, view: Locator) -> None:
 
 def check_accessible(page: Page, axe: Path, within: str = EXPLORER) -> None:
     """axe-core finds no violation inside the explorers, or wherever a selector says."""
+    page.add_style_tag(content="* { transition: none !important }")  # colors on their way are none of the page's
     page.add_script_tag(path=axe)
     only = "{ resultTypes: ['violations'] }"  # describing all that passes takes most of the time
     result: dict[str, Any] = page.evaluate(f"axe.run({{ include: [['{within}']] }}, {only})")
