@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from nbkit.atlas.atlas import Atlas, open_atlas
+from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.neuron_table import ATLAS_CUT
 from nbkit.explorers.atlas.neuron_shard import ACTIVATION_STEPS, rounded
 from nbkit.features.table import features_of
@@ -23,20 +23,6 @@ from tests.browser import page_checks as checks
 
 PAGE = "atlas.html"
 WIDTHS = (360, 768, 1280, 2560)
-
-
-@pytest.fixture(scope="module")
-def atlas(mini_book: Path) -> Atlas:
-    """The atlas of the small book."""
-    [site] = (mini_book / "_static" / "atlases").iterdir()
-    return open_atlas(mini_book.parents[1] / "cache" / "atlases" / site.name)
-
-
-@pytest.fixture(scope="module", params=["file", "http"])
-def base(request: pytest.FixtureRequest, mini_book: Path) -> Iterator[str]:
-    """The address of the small book, as files and over http."""
-    with checks.reached(mini_book, request.param) as address:
-        yield address
 
 
 @contextmanager

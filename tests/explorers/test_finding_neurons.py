@@ -13,18 +13,11 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from nbkit.atlas.atlas import Atlas, open_atlas
+from nbkit.atlas.atlas import Atlas
 from nbkit.explorers.atlas.shards import SENT_METRICS
 from tests.browser import page_checks as checks
 
 PAGE = "atlas.html"
-
-
-@pytest.fixture(scope="module")
-def atlas(mini_book: Path) -> Atlas:
-    """The atlas of the small book."""
-    [site] = (mini_book / "_static" / "atlases").iterdir()
-    return open_atlas(mini_book.parents[1] / "cache" / "atlases" / site.name)
 
 
 @contextmanager

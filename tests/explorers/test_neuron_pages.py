@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
-from nbkit.atlas.atlas import Atlas, open_atlas
+from nbkit.atlas.atlas import Atlas
 from nbkit.features.agreement import agreement_of, most_agreeing_kind
 from nbkit.features.neighbors import neighbor_kinds, neighbors_of
 from nbkit.features.random_pairs import SHARES
 from nbkit.features.table import features_of
 from tests.browser import page_checks as checks
-
-
-@pytest.fixture(scope="module")
-def atlas(mini_book: Path) -> Atlas:
-    """The atlas of the small book."""
-    [site] = (mini_book / "_static" / "atlases").iterdir()
-    return open_atlas(mini_book.parents[1] / "cache" / "atlases" / site.name)
-
-
-@pytest.fixture(scope="module", params=["file", "http"])
-def base(request: pytest.FixtureRequest, mini_book: Path) -> Iterator[str]:
-    """The address of the small book, as files and over http."""
-    with checks.reached(mini_book, request.param) as address:
-        yield address
-
 
 CHANCE = r"cosine (-?\d\.\d\d), (?:closer than ([\d.]+)%|no closer than half) of random pairs"
 
