@@ -22,7 +22,9 @@ def test_the_sums_of_the_embeddings_give_the_captured_activation(
     architecture: str, sums: list[str], tiny_atlas: Callable[[str], Atlas]
 ) -> None:
     neuron = max((tiny_atlas(architecture).neuron(1, index) for index in range(40)), key=len)
-    table = identity(neuron, n=5).data
+    shown = identity(neuron, n=5)
+    assert UNDEFINED not in shown.written.to_numpy()
+    table = shown.data
     columns = [f"sum of the {kind} embedding + bias" for kind in sums]
     assert list(table) == [*columns, "activation", "captured", ROUNDING]
     assert len(table) == 5

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Generic, TypeVar
 
+import numpy as np
+
 from nbkit.studies.shared.estimate import Estimate, Spread
 
 T = TypeVar("T")
@@ -30,7 +32,7 @@ class Quantity(Generic[T]):
         match self.value:
             case Estimate(value=number) | Spread(mean=number):
                 return repr(float(number))
-            case float():
+            case float() | np.floating():
                 return repr(float(self.value))  # NumPy's floats have another repr
             case _:
                 return str(self.value)

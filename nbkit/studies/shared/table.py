@@ -155,7 +155,7 @@ class BookTable:
                 return " to ".join(dict.fromkeys(ends)), ""
             case int() | np.integer():
                 return plain(float(cell), 0, ","), ""
-            case float() if np.isfinite(cell):
+            case float() | np.floating() if np.isfinite(cell):
                 return plain(cell, digits, ","), ""
         return UNDEFINED, ""
 
