@@ -153,7 +153,7 @@ def neuronpedia(
     typer.echo(
         printable(
             f"{out}: {export.n_features:,} neurons of {export.model_id} in {export.n_files:,} files; "
-            f"{export.n_left_out:,} without examples are left out"
+            f"{export.n_left_out:,} without examples or finite activations are left out"
         )
     )
 

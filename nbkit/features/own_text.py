@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.token_bytes import raw_text, token_bytes
@@ -34,21 +34,8 @@ class OwnText:
     of_maximum: float
     """The activation there as a share of the maximum that the atlas knows; NaN if that is not positive."""
     distances: Float[np.ndarray, " n"] | None
-    """Cosine distance of the peak's embedding to that of each dataset example; None if one has no direction."""
-
-    def cluster_distances(self, labels: Int[np.ndarray, " n"]) -> Float[np.ndarray, " clusters"]:
-        """The mean distance of the peak's embedding to the examples of each cluster.
-
-        Args:
-            labels: the cluster of each example, from 0 (see `FeatureClusters.labels`).
-
-        Raises:
-            NbkitError: the neuron has no examples, or an embedding has no direction.
-        """
-        if self.distances is None:
-            raise NbkitError("There is no cluster to be near to: the neuron has no examples with a direction.")
-        summed: Float[np.ndarray, " clusters"] = np.bincount(labels, self.distances) / np.bincount(labels)
-        return summed
+    """Cosine distance of the peak's embedding to that of each dataset example; None if there are
+    no examples, or an embedding has no direction."""
 
 
 def read_own_text(model: LanguageModel, atlas: Atlas, layer: int, index: int, text: str) -> OwnText:

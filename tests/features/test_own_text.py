@@ -46,12 +46,6 @@ def test_equals_a_slow_reference(
             embedding = neuron.weights.embed(received[read.peak][None], neuron.embedding, neuron.activation)[0]
             expected = [cosine(embedding, example) for example in neuron.embeddings()]
             assert read.distances is not None and np.allclose(read.distances, expected, atol=1e-4)
-            labels = neuron.clusters(0.5).labels
-            of_clusters = [
-                np.mean([d for d, label in zip(expected, labels, strict=True) if label == cluster])
-                for cluster in range(labels.max() + 1)
-            ]
-            assert np.allclose(read.cluster_distances(labels), of_clusters, atol=1e-4)
 
 
 def test_a_context_of_the_atlas_is_read_as_the_atlas_read_it(
@@ -90,5 +84,3 @@ def test_a_neuron_without_direction_has_activations_and_no_distances(pruned_atla
     prune(model)
     read = read_own_text(model, pruned_atlas, 1, PADDED, TEXT)
     assert read.distances is None and not read.activations.any() and np.isnan(read.of_maximum)
-    with pytest.raises(NbkitError, match="no examples"):
-        read.cluster_distances(np.zeros(0, dtype=int))

@@ -26,7 +26,7 @@ def example() -> ExampleNeuron:
 def test_a_cluster_is_told_by_its_key_tokens_and_its_medoid() -> None:
     cells = behaviors_told(example()).cells
     assert cells["examples"].to_dict() == {"1": 3, "2": 1}
-    assert cells["most frequent key tokens"].tolist() == ["London (2), Paris (1)", "␣ (1)"]
+    assert cells["most frequent key tokens"].tolist() == ["London (2), Paris (1)", "→ (1)"]
     middle = Excerpt("… 3 4 5 6 7 8 9 10 11", " Paris", " 12 13 14 15 16…")
     assert cells["central example"].iloc[0] == middle
 

@@ -26,6 +26,8 @@ CARRIED: dict[Verdict, str] = {
     "open": "an undecided part",
 }
 """What an explanation can carry of the saving, as the pages say it; see `carried`."""
+WEIGHT_DECAY = "Protection from weight decay"
+"""The explanation that the start page tells."""
 MUCH: tuple[Verdict, ...] = ("all", "most")
 LITTLE: tuple[Verdict, ...] = ("none", "little")
 
@@ -117,8 +119,9 @@ def main_explanations(explanations: Sequence[Explained]) -> tuple[Explained, ...
 
 
 def explanations_table(explanations: Sequence[Explained]) -> BookTable:
-    """The explanations that were asked for: the experiment, and how much of the saving it carries, the most first."""
-    asked = sorted((e for e in explanations if e.asked), key=lambda e: -e.share.value)
+    """The explanations that were asked for: the experiment, and how much of the saving it carries, the most first, what
+    is not known last."""
+    asked = sorted((e for e in explanations if e.asked), key=lambda e: -np.nan_to_num(e.share.value, nan=-np.inf))
     rows = {
         e.name: {"experiment": e.experiment, "of the saving / %": e.share, "so it carries": e.carries} for e in asked
     }
@@ -201,7 +204,7 @@ EXPLANATIONS = (
         lambda found: found.saved("denominator"),
     ),
     Explanation(
-        "Protection from weight decay",
+        WEIGHT_DECAY,
         "no loss, and AdamW in place of L2 decay",
         "decay",
         lambda found: found.saved("adamw"),

@@ -12,7 +12,7 @@ from nbkit.method.embeddings import EMBEDDING_NAMES
 from nbkit.method.metrics import METRIC_TITLES
 from nbkit.studies.embedding_spaces.comparison import COMPARED_METRICS, compare_spaces, paired_differences, value_of
 from nbkit.studies.shared.estimate import Difference, Estimate
-from nbkit.studies.shared.populations import ENOUGH_EXAMPLES, has_examples
+from nbkit.studies.shared.populations import ENOUGH_EXAMPLES, has_examples, metric_name, named
 from nbkit.studies.shared.quantity import Quantity
 from nbkit.studies.shared.table import BookTable, Range
 
@@ -27,10 +27,13 @@ class Distances:
     """Between examples in different clusters."""
 
     @classmethod
-    def of(cls, table: pd.DataFrame, kind: str) -> Distances:
-        """Those of one space in the table of `compare_spaces`."""
-        metrics = ("intra_cluster", "inter_cluster")
-        return cls(*(Quantity(table1_name(kind, metric, "mean"), value_of(table, kind, metric)) for metric in metrics))
+    def of(cls, table: pd.DataFrame, kind: str, at_least: int) -> Distances:
+        """Those of one space in the table of `compare_spaces` over the neurons with at least so many examples."""
+        within, between = (
+            Quantity(metric_name(kind, metric, "mean", at_least), value_of(table, kind, metric))
+            for metric in ("intra_cluster", "inter_cluster")
+        )
+        return cls(within, between)
 
 
 @dataclass(frozen=True)
@@ -86,13 +89,15 @@ def separation(atlas: Atlas, min_examples: int = ENOUGH_EXAMPLES, seed: int = 0)
     """
     own = atlas.manifest.embedding
     table = compare_spaces(atlas, min_examples=min_examples, seed=seed)
-    distances = {kind: Distances.of(table, kind) for kind in ("pre_mlp", own, "shuffled")}
+    distances = {kind: Distances.of(table, kind, min_examples) for kind in ("pre_mlp", own, "shuffled")}
     over_pre_mlp, over_control = (
         paired_differences(atlas, own, other, min_examples, seed) for other in ("pre_mlp", "shuffled")
     )
 
     def difference(table: pd.DataFrame, metric: str, other: str) -> Quantity[Difference]:
-        return Quantity(f"{metric}: neuron embedding minus {other}", Difference.of_means(table, metric))
+        return Quantity(
+            named(f"{metric}: neuron embedding minus {other}", min_examples), Difference.of_means(table, metric)
+        )
 
     return Separation(
         n_neurons=int(has_examples(atlas, min_examples).sum()),
@@ -107,7 +112,7 @@ def separation(atlas: Atlas, min_examples: int = ENOUGH_EXAMPLES, seed: int = 0)
     )
 
 
-def table1(table: pd.DataFrame, statistic: str) -> BookTable:
+def table1(table: pd.DataFrame, statistic: str, at_least: int = ENOUGH_EXAMPLES) -> BookTable:
     """A statistic of `compare_spaces` for the eye: a row per metric, a column per kind.
 
     The last column has the neurons for which the metric is defined: from the space with the fewest to that with the
@@ -117,7 +122,8 @@ def table1(table: pd.DataFrame, statistic: str) -> BookTable:
     cells = {
         EMBEDDING_NAMES[str(kind)]: {
             row["metric"]: Quantity(
-                table1_name(str(kind), row["metric"], statistic), Estimate(row["value"], row["low"], row["high"])
+                metric_name(str(kind), row["metric"], statistic, at_least),
+                Estimate(row["value"], row["low"], row["high"]),
             )
             for row in rows.to_dict("records")
         }
@@ -128,11 +134,6 @@ def table1(table: pd.DataFrame, statistic: str) -> BookTable:
     fewest, most = counts.min().to_dict(), counts.max().to_dict()
     wide = wide.assign(neurons=pd.Series({name: Range(fewest[name], most[name]) for name in COMPARED_METRICS}))
     return BookTable(f"table-1-{statistic}", wide.rename(index=METRIC_TITLES), {"neurons": 0}, as_half=True)
-
-
-def table1_name(kind: str, metric: str, statistic: str) -> str:
-    """What a number of `compare_spaces` is called wherever it stands."""
-    return f"{metric}, {kind}, {statistic}"
 
 
 def paired_table(atlas: Atlas, min_examples: int = ENOUGH_EXAMPLES, seed: int = 0) -> BookTable:
@@ -152,7 +153,9 @@ def paired_table(atlas: Atlas, min_examples: int = ENOUGH_EXAMPLES, seed: int = 
             sides = {f"{side} / %": 100 * mine[side]["value"] for side in ("above", "equal", "below")}
             difference = Difference(mine["mean"]["value"], mine["mean"]["low"], mine["mean"]["high"])
             rows[f"minus {EMBEDDING_NAMES[other]}", METRIC_TITLES[metric]] = {
-                "mean difference": Quantity(f"{metric}: neuron embedding minus {other}", difference),
+                "mean difference": Quantity(
+                    named(f"{metric}: neuron embedding minus {other}", min_examples), difference
+                ),
                 **sides,
                 "neurons": int(mine["mean"]["n"]),
             }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nbkit.studies.dead_latents.explanations import Explained, explained
+from nbkit.studies.dead_latents.explanations import WEIGHT_DECAY, Explained, explained
 from nbkit.studies.dead_latents.findings import Saving, saving
 from nbkit.studies.index.experiments import Experiments
 from nbkit.studies.sae_tables.findings import StandardRow, standard_row
@@ -33,7 +33,7 @@ class TrainingFindings:
 def training_findings(found: Experiments) -> TrainingFindings:
     """The key figures about sparse autoencoders, for the start page."""
     compared_by = compared_gradients(found.trade_off, found.gradients)
-    *_, decay = explained(found.dead)
+    [decay] = (e for e in explained(found.dead) if e.name == WEIGHT_DECAY)
     return TrainingFindings(
         standard=standard_row(found.tables),
         with_loss=with_loss_row(found.tables),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.figures.whole_model import COMMON_SHARE
-from nbkit.studies.shared.populations import ENOUGH_EXAMPLES, has_examples, scanned, with_enough
+from nbkit.studies.shared.populations import ENOUGH_EXAMPLES, has_examples, metric_name, named, scanned, with_enough
 from nbkit.studies.shared.quantity import Quantity
 
 
@@ -43,11 +43,12 @@ def behaviors(atlas: Atlas, min_examples: int = ENOUGH_EXAMPLES) -> Behaviors:
         at_least=min_examples,
         n_enough=with_enough(atlas, min_examples),
         median_clusters=Quantity(
-            f"n_clusters, {atlas.manifest.embedding}, median", float(table["n_clusters"].median())
+            metric_name(atlas.manifest.embedding, "n_clusters", "median", min_examples),
+            float(table["n_clusters"].median()),
         ),
-        several=Quantity("share with several clusters", float(several.mean())),
+        several=Quantity(named("share with several clusters", min_examples), float(several.mean())),
         hidden=Quantity(
-            "share whose common behavior hides a rare one",
+            named("share whose common behavior hides a rare one", min_examples),
             float((several & (table["largest_share"] >= COMMON_SHARE)).mean()),
         ),
         median_largest=float(table["largest_share"].median()),

@@ -8,9 +8,8 @@ from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.neuron_table import ATLAS_CUT
 from nbkit.method.metrics import METRIC_TITLES
 from nbkit.studies.embedding_spaces.comparison import compare_spaces, value_of
-from nbkit.studies.embedding_spaces.findings import table1_name
 from nbkit.studies.shared import paper
-from nbkit.studies.shared.populations import ENOUGH_EXAMPLES
+from nbkit.studies.shared.populations import ENOUGH_EXAMPLES, metric_name
 from nbkit.studies.shared.quantity import Quantity
 from nbkit.studies.shared.table import BookTable, Printed
 
@@ -52,7 +51,9 @@ def paper_and_build(atlas: Atlas, min_examples: int = ENOUGH_EXAMPLES, seed: int
 
     def row(printed: Printed | None, kind: str, metric: str) -> dict[str, object]:
         mine = {
-            statistic: Quantity(table1_name(kind, metric, statistic), value_of(table, kind, metric, statistic))
+            statistic: Quantity(
+                metric_name(kind, metric, statistic, min_examples), value_of(table, kind, metric, statistic)
+            )
             for statistic in ("mean", "median")
         }
         return {"paper": printed, **mine}

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from nbkit.atlas.examples import HasExamples
-from nbkit.atlas.snippets import Snippet
+from nbkit.atlas.snippets import Snippet, display_token
+from nbkit.features.words import BLANK
 from nbkit.studies.shared.table import BookTable, Excerpt
 
 TOKENS_BEFORE, TOKENS_AFTER = 9, 5
@@ -46,7 +47,7 @@ def behaviors_told(
 
 def key_tokens(snippets: Sequence[Snippet], most: int = MOST_TOKENS) -> str:
     """The most frequent key tokens of examples, with how many have each: `London (12), Paris (3)`."""
-    words = Counter((snippet.key_word, snippet.key_token.strip() or "␣") for snippet in snippets)
+    words = Counter((snippet.key_word, display_token(snippet.key_token).strip() or BLANK) for snippet in snippets)
     return ", ".join(f"{token} ({count})" for (_, token), count in words.most_common(most))
 
 

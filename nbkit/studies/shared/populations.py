@@ -26,6 +26,17 @@ def has_examples(atlas: Atlas, at_least: int) -> np.ndarray:
     return enough
 
 
+def named(quantity: str, at_least: int) -> str:
+    """What a quantity of the neurons with at least so many examples is called, wherever it stands: by itself if these
+    are the usual ones."""
+    return quantity if at_least == ENOUGH_EXAMPLES else f"{quantity}, at least {at_least} examples"
+
+
+def metric_name(kind: str, metric: str, statistic: str, at_least: int) -> str:
+    """What the mean or median of a metric in an embedding space is called wherever it stands."""
+    return named(f"{metric}, {kind}, {statistic}", at_least)
+
+
 def scanned(atlas: Atlas) -> Quantity[int]:
     """How many neurons the atlas has."""
     return Quantity("neurons scanned", len(atlas.neurons))
@@ -33,7 +44,7 @@ def scanned(atlas: Atlas) -> Quantity[int]:
 
 def with_enough(atlas: Atlas, at_least: int = ENOUGH_EXAMPLES) -> Quantity[int]:
     """How many of them have at least so many examples, and a direction."""
-    return Quantity("neurons with enough examples", int(_has_examples(atlas, at_least).sum()))
+    return Quantity(named("neurons with enough examples", at_least), int(_has_examples(atlas, at_least).sum()))
 
 
 def _has_examples(atlas: Atlas, at_least: int) -> np.ndarray:

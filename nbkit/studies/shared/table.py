@@ -156,7 +156,7 @@ class BookTable:
             case int() | np.integer():
                 return plain(float(cell), 0, ","), ""
             case float() | np.floating() if np.isfinite(cell):
-                return plain(cell, digits, ","), ""
+                return plain(float(cell), digits, ","), ""
         return UNDEFINED, ""
 
     def _estimate(self, cell: Estimate, digits: int) -> tuple[str, str]:

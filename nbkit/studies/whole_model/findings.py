@@ -28,7 +28,7 @@ class ExampleCounts:
     at_least: int
     """Examples that are enough to count in statements about how behaviors are distributed."""
     n_enough: Quantity[int]
-    """Neurons with so many."""
+    """Neurons with so many, and a direction."""
     enough: float
     """Their share."""
     most: int
@@ -39,17 +39,18 @@ class ExampleCounts:
     """Examples of the median neuron."""
 
 
-def example_counts(atlas: Atlas) -> ExampleCounts:
-    """How many examples the neurons have, over all scanned layers."""
+def example_counts(atlas: Atlas, min_examples: int = ENOUGH_EXAMPLES) -> ExampleCounts:
+    """How many examples the neurons have, over all scanned layers, and how many have at least `min_examples`."""
     n, most = atlas.neurons["n_examples"], atlas.manifest.max_examples
+    enough = with_enough(atlas, min_examples)
     return ExampleCounts(
         n_neurons=scanned(atlas),
         n_layers=len(atlas.layers),
         none=float((n == 0).mean()),
         one=float((n == 1).mean()),
-        at_least=ENOUGH_EXAMPLES,
-        n_enough=with_enough(atlas),
-        enough=with_enough(atlas).value / len(n),
+        at_least=min_examples,
+        n_enough=enough,
+        enough=enough.value / len(n),
         most=most,
         all_kept=float((n == most).mean()),
         median=float(n.median()),
