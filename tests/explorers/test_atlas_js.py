@@ -151,7 +151,7 @@ def test_search_finds_what_a_look_at_every_phrase_finds() -> None:
 
 
 def test_a_range_is_text_in_an_address_and_back() -> None:
-    texts = ["0.3..", "..0.5", "2..3", "7", "..", "-0.2..0.12"]
+    texts = ["0.3..", "..0.5", "2..3", "7", "..", "-0.2..0.12", "5e-7.."]
     found = evaluate(
         "atlas/ranges.js", "return data.map((t) => [rangeIn(t).map(String), rangeText(rangeIn(t))]);", texts
     )
@@ -162,9 +162,10 @@ def test_a_range_is_text_in_an_address_and_back() -> None:
         ["7", "7"],
         ["-Infinity", "Infinity"],
         ["-0.2", "0.12"],
+        ["5e-7", "Infinity"],
     ]
     assert found == [[end, text] for end, text in zip(ends, texts, strict=True)]
-    odd = ["", "x", "3..2", "1...2", "1..2..3", "1e3..", "..x", " 1..2"]
+    odd = ["", "x", "3..2", "1...2", "1..2..3", "1e..", "..x", " 1..2"]
     assert evaluate("atlas/ranges.js", "return data.map(rangeIn);", odd) == [None] * len(odd)
 
 

@@ -16,7 +16,7 @@ from nbkit.features.random_pairs import SHARES
 from nbkit.features.table import features_of
 from tests.browser import page_checks as checks
 
-CHANCE = r"cosine (-?\d\.\d\d), (?:closer than ([\d.]+)%|no closer than half) of random pairs"
+CHANCE = r"cosine (−?\d\.\d\d), (?:closer than ([\d.]+)%|no closer than half) of random pairs"
 
 
 def title_of(view: Locator) -> Locator:
@@ -48,8 +48,8 @@ def test_similar_features_are_told_beside_chance_and_lead_to_their_neurons(
             lines = similar.locator("li .nk-about").all_inner_texts()
             for line, (_, cosine, scope) in zip(lines, found, strict=True):
                 told = re.fullmatch(CHANCE, line)
-                assert told and float(told[1]) == pytest.approx(cosine, abs=0.0076)
-                below = random[scope] < float(told[1])
+                assert told and float(told[1].replace("−", "-")) == pytest.approx(cosine, abs=0.0076)
+                below = random[scope] < float(told[1].replace("−", "-"))
                 margins = np.abs(random[scope] - cosine)
                 if margins.min() > 0.01:  # not at the edge, where what is rounded may lie on the other side
                     expected = [100 * share for share, is_below in zip(SHARES, below, strict=True) if is_below]

@@ -185,7 +185,7 @@ class AtlasState {
       this.detail.error.textContent = error.message;
       this.row = null; // so that it can be tried again
     } finally {
-      this.root.removeAttribute("aria-busy");
+      if (row === this.row || this.row === null) this.root.removeAttribute("aria-busy");
     }
   }
 
@@ -288,6 +288,8 @@ async function render({ model, el }) {
     repaint.disconnect();
     for (const name of ["layer", "neuron", "threshold"]) model.off(`change:${name}`, follow);
     window.removeEventListener("hashchange", readAddress);
+    clearTimeout(state.address.pending);
+    state.card.take({});
     state.beside.close();
     store.close();
   };

@@ -37,6 +37,7 @@ export class Glance {
   /** Draw in the width that there is; `again` even if that has not changed. */
   draw(again) {
     const width = this.root.clientWidth;
+    if (!width && again) this.width = undefined; // out of sight: to be drawn when it is seen
     if (!width || (width === this.width && !again)) return;
     this.width = width;
     const { overview, metric } = this.choice;

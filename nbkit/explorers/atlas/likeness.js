@@ -1,6 +1,8 @@
 // How much a similarity says: compared with random pairs, and by how far such neighbors behave alike (likeness.py).
 // Pure functions, no page needed.
 
+import { fixed } from "../shared/axis.js";
+
 /** The largest of the known shares of random pairs that are less similar; 0 if half of them are not; undefined if there
  * are no such pairs.
  * @param {{shares: number[], cosines: (number | null)[][][][]}} random by kind, layer and scope
@@ -13,7 +15,7 @@ export function lessSimilar({ shares, cosines }, { kind, layer, scope, cosine })
 
 /** A cosine beside chance, in words. */
 export function besideChance(cosine, share) {
-  const text = cosine.toFixed(2);
+  const text = fixed(cosine, 2);
   if (share === undefined) return `${text}; there are no random pairs to compare with`;
   if (share === 0) return `${text}, no closer than half of random pairs`;
   return `${text}, closer than ${Number((100 * share).toFixed(4))}% of random pairs`;

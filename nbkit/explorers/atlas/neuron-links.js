@@ -98,7 +98,11 @@ class CardHolder {
     this.close();
     this.link = link;
     try {
-      const neuronCard = await (this.loaded ??= this.load());
+      this.loaded ??= this.load().catch((error) => {
+        this.loaded = undefined; // so that it can be tried again
+        throw error;
+      });
+      const neuronCard = await this.loaded;
       const parts = await neuronCard(this.atlas, neuron);
       if (this.link !== link) return; // the pointer has gone on
       this.root.replaceChildren(...parts);

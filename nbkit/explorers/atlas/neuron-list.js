@@ -1,6 +1,7 @@
 // Neurons, or features that were found, one below another: each with its clusters' most central text, the key tokens in
 // one column. Only the rows that are in sight exist, for there are tens of thousands.
 
+import { HUES } from "../shared/cluster-colors.js";
 import { clamp, consume, element } from "../shared/elements.js";
 import { count, directionOf, number, tokenElements } from "../shared/snippets.js";
 
@@ -9,7 +10,6 @@ const ROW_LINE = 20; // of each text
 const ROW_TEXTS = 2; // of a neuron
 const SPARE_ROWS = 6; // rows above and below those in sight
 const SETTLED = 120; // ms without scrolling until texts are loaded
-const LIST_HUES = 10; // as in cluster-view.js
 const LIST_STEPS = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10 };
 
 let lists = 0; // for names of elements that no other list has
@@ -155,6 +155,6 @@ function alignedText(data, place) {
     element("span", { class: "nk-before" }, [element("span", {}, tokens.slice(0, key))]),
     element("span", { class: "nk-after" }, tokens.slice(key)),
   ]);
-  line.style.setProperty("--color", data.sizes[place] === 1 ? "var(--alone)" : `var(--hue-${place % LIST_HUES})`);
+  line.style.setProperty("--color", data.sizes[place] === 1 ? "var(--alone)" : `var(--hue-${place % HUES})`);
   return line;
 }

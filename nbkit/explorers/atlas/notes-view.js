@@ -36,6 +36,7 @@ export class NoteEditor {
   }
 
   keep(changes) {
+    if (this.explorer.row === null) return; // none is open: its data could not be read
     this.explorer.notes.keep(this.explorer.row, changes);
   }
 

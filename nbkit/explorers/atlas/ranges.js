@@ -3,7 +3,7 @@
 import { steps } from "../shared/axis.js";
 
 const BINS = 40;
-const NUMERAL = "-?\\d+(?:\\.\\d+)?";
+const NUMERAL = "-?\\d+(?:\\.\\d+)?(?:e[+-]?\\d+)?";
 const RANGE = new RegExp(`^(${NUMERAL})?\\.\\.(${NUMERAL})?$`);
 const ALONE_NUMERAL = new RegExp(`^${NUMERAL}$`);
 

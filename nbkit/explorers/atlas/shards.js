@@ -50,10 +50,11 @@ export class Store {
     }
   }
 
-  /** Ask the kernel for something; its answer comes with the same `kind` and `name`. */
+  /** Ask the kernel for something, once while it has not answered; its answer comes with the same `kind` and `name`. */
   ask(question) {
     const key = keyOf(question);
-    return new Promise((resolve, reject) => {
+    if (this.asked.has(key)) return this.asked.get(key).promise;
+    const promise = new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.asked.delete(key);
         reject(new Error("the kernel does not answer; run the cell again"));
@@ -61,6 +62,8 @@ export class Store {
       this.asked.set(key, { resolve, reject, timer });
       this.model.send(question);
     });
+    this.asked.get(key).promise = promise;
+    return promise;
   }
 
   answer = (content, buffers) => {

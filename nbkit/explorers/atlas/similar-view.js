@@ -1,5 +1,6 @@
 // Similar features of other neurons: those of one feature, and how far such neighbors behave alike in each space.
 
+import { fixed } from "../shared/axis.js";
 import { SCOPES } from "./atlas-data.js";
 import { button, element, folded } from "../shared/elements.js";
 import { agreementOf, besideChance, lessSimilar } from "./likeness.js";
@@ -97,7 +98,7 @@ export function agreementPart(overview) {
 
 function agreementCell(row) {
   if (!row) return element("td", {}, ["not known"]);
-  const points = (share) => `${share < 0 ? "−" : "+"}${Math.abs(Math.round(100 * share))}`;
+  const points = (share) => (share < 0 ? "" : "+") + fixed(100 * share, 0);
   return element("td", {}, [
     element("b", {}, [percent(row.neighbors)]),
     element("div", { class: "nk-about" }, [`random ${percent(row.random)}; ${points(row.low)} to ${points(row.high)} points`]),

@@ -8,9 +8,19 @@ export function addressParts(address) {
   const parts = new Map();
   for (const text of address.replace(/^#/, "").split("~")) {
     const [name, ...pairs] = text.split(";");
-    if (pairs.length) parts.set(name, Object.fromEntries(pairs.map((pair) => pair.split("=").map(decodeURIComponent))));
+    const values = pairs.map(decoded).filter((pair) => pair !== null);
+    if (pairs.length) parts.set(name, Object.fromEntries(values));
   }
   return parts;
+}
+
+/** The name and the value of a pair; null if the address was cut in the middle of a character. */
+function decoded(pair) {
+  try {
+    return pair.split("=").map(decodeURIComponent);
+  } catch {
+    return null;
+  }
 }
 
 /** An address with other values in one of its parts; without the part if there are none. */

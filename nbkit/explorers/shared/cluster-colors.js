@@ -1,6 +1,6 @@
 // A color for each cluster of a tree that stays with it while the cut moves.
 
-const HUES = 10; // --hue-0 … --hue-9 in the style sheet, used in turn
+export const HUES = 10; // --hue-0 … --hue-9 in the style sheet, used in turn
 
 /** The color of each node of a tree (tree.js) as a CSS value: of some clusters by their place; above them, that of the
  * largest one below; under them, the larger child has its parent's and the other a new one. An example that is alone is

@@ -30,7 +30,7 @@ export function saveFile(name, text) {
 /** Rows of values as CSV; nothing stands for what is undefined. */
 export function csvText(rows) {
   const cell = (value) => {
-    const text = value === null || Number.isNaN(value) ? "" : String(value);
+    const text = value == null || Number.isNaN(value) ? "" : String(value);
     return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   return rows.map((row) => `${row.map(cell).join(",")}\r\n`).join("");

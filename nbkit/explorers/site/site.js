@@ -24,7 +24,7 @@
     const from = frames.findIndex((frame) => frame.contentWindow === asking);
     if (from < 0) return;
     const beside = frames[1 - from];
-    beside.src = beside.src.replace(/#.*|$/, hash.startsWith("#") ? hash : "");
+    beside.src = beside.src.replace(/#.*|$/, () => (hash.startsWith("#") ? hash : ""));
     show(1 - from);
   };
 
@@ -46,7 +46,7 @@
         event.preventDefault();
         window.parent.postMessage({ nbkitOpen: hash }, "*");
       } else {
-        other.href = other.href.replace(/#.*|$/, hash);
+        other.href = other.href.replace(/#.*|$/, () => hash);
       }
     });
   });
