@@ -10,7 +10,13 @@ from pathlib import Path
 
 PACKAGE, VERSION = Path(__file__).parents[1], version("nbkit")
 SUFFIXES = {".py", ".js", ".css", ".mplstyle", ".typed"}
-ABOUT = ("METADATA", "entry_points.txt", "licenses/LICENSE")
+ABOUT = {
+    "METADATA": ("METADATA", "PKG-INFO"),
+    "entry_points.txt": ("entry_points.txt",),
+    "licenses/LICENSE": ("licenses/LICENSE", "../LICENSE"),
+}
+"""What tells about the package, by its name in a wheel; and what it is called where the package is installed, or in a
+checkout, whose folder a command that is given there finds first."""
 WHEEL = "Wheel-Version: 1.0\nGenerator: nbkit\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 
 
@@ -25,7 +31,8 @@ def write_wheel(folder: Path) -> Path:
     paths = sorted(path for path in PACKAGE.rglob("*") if path.suffix in SUFFIXES)
     contents = {f"nbkit/{path.relative_to(PACKAGE).as_posix()}": path.read_bytes() for path in paths}
     info = f"nbkit-{VERSION}.dist-info"
-    contents |= {f"{info}/{name}": text.encode() for name in ABOUT if (text := about.read_text(name))}
+    for name, sources in ABOUT.items():
+        contents[f"{info}/{name}"] = next(filter(None, map(about.read_text, sources))).encode()
     contents[f"{info}/WHEEL"] = WHEEL.encode()
     record = [f"{name},sha256={_digest(data)},{len(data)}\n" for name, data in contents.items()]
     contents[f"{info}/RECORD"] = "".join([*record, f"{info}/RECORD,,\n"]).encode()

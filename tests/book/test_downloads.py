@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import shutil
 import subprocess
@@ -10,8 +11,10 @@ import zipfile
 from pathlib import Path
 
 import nbformat
+import pytest
 
 import nbkit
+from nbkit.book import wheel
 from nbkit.book.downloads import WHEELS
 from nbkit.book.wheel import wheel_name, write_wheel
 
@@ -26,6 +29,22 @@ def test_the_wheel_holds_the_package_and_is_the_same_each_time(tmp_path: Path) -
     assert {f"nbkit/{path.relative_to(package).as_posix()}" for path in kept} <= names, "no file is forgotten"
     assert not any("__pycache__" in name for name in names)
     assert first.name == f"nbkit-{nbkit.__version__}-py3-none-any.whl"
+
+
+@pytest.mark.parametrize("folder", ["nbkit-0.1.0.dist-info", "nbkit.egg-info"])
+def test_the_wheel_tells_about_the_package_wherever_it_is_read(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about = tmp_path / folder
+    about.mkdir()
+    (about / ("METADATA" if folder.endswith("dist-info") else "PKG-INFO")).write_text("Name: nbkit\nVersion: 0.1.0\n")
+    (about / "entry_points.txt").write_text("[console_scripts]\n")
+    (tmp_path / "LICENSE").write_text("Do as you like.\n")
+    monkeypatch.setattr(wheel, "distribution", lambda _: importlib.metadata.PathDistribution(about))
+    archive = zipfile.ZipFile(write_wheel(tmp_path))
+    [metadata] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+    assert archive.read(metadata.replace("METADATA", "licenses/LICENSE")) == b"Do as you like.\n"
+    assert archive.read(metadata) == b"Name: nbkit\nVersion: 0.1.0\n"
 
 
 def test_downloaded_notebooks_install_what_they_need_and_run_in_an_empty_folder(

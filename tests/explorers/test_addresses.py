@@ -33,12 +33,13 @@ def test_parts_of_an_address_leave_each_other_alone() -> None:
     const both = withPart(withPart("#a-section", "dendrogram", values), "latent", { unit: 3 });
     const parts = (address) => Object.fromEntries(addressParts(address));
     console.log(JSON.stringify([parts(both), parts(withPart(both, "dendrogram", {})), withPart("#x;y=1", "x", {}),
-      parts("#L7N123&t=0.42"), parts("")]));"""
+      parts("#L7N123&t=0.42"), parts(""), parts("#latent;unit=%~pareto;x=mse")]));"""
     )
-    both, one, none, *foreign = json.loads(run_module(script))
+    both, one, none, *foreign, cut_short = json.loads(run_module(script))
     assert both == {"dendrogram": values, "latent": {"unit": "3"}}
     assert one == {"latent": {"unit": "3"}}
     assert none == "#"
+    assert cut_short == {"latent": {}, "pareto": {"x": "mse"}}
     assert foreign == [{}, {}]  # an atlas explorer's address, and none
 
 
