@@ -8,7 +8,9 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
+import torch
 from jaxtyping import Float, Int
+from torch import Tensor
 
 from nbkit.atlas.levels import Level
 from nbkit.atlas.snippets import TOKENS_BEFORE, Snippet
@@ -52,6 +54,19 @@ class InputWeights:
         assert weights is not None
         embedded: Float[np.ndarray, "n d"] = neuron_embeddings(pre_mlp, weights)
         return embedded
+
+    def activations(self, pre_mlp: Float[Tensor, "... d"], activation: str) -> Float[Tensor, ...]:
+        """The neuron's activations on the vectors it receives, in their number format.
+
+        Args:
+            pre_mlp: (..., d).
+            activation: name of the activation function.
+        """
+        function = activation_function(activation)
+        linear = pre_mlp @ torch.from_numpy(self.w_in).to(pre_mlp) + self.b_in
+        if self.w_gate is None:
+            return function(linear)
+        return function(pre_mlp @ torch.from_numpy(self.w_gate).to(pre_mlp) + self.b_gate) * linear
 
 
 @dataclass(frozen=True, eq=False)

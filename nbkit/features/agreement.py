@@ -17,7 +17,6 @@ from nbkit.atlas.neuron import InputWeights
 from nbkit.atlas.neuron_table import ATLAS_CUT
 from nbkit.features.neighbors import neighbor_kinds, neighbors_of
 from nbkit.features.table import features_of
-from nbkit.models import activation_function
 
 AGREEMENT = "agreement.parquet"
 SCOPES = ("same", "other")
@@ -80,14 +79,10 @@ class _Behavior:
     pre_mlp: Float[np.ndarray, "m d"]
 
     def response(self, pre_mlp: Float[np.ndarray, "k d"]) -> float:
-        """The neuron's mean activation on some vectors as a share of its maximum; below 0 it counts as 0."""
-        weights, function = self.weights, activation_function(self.activation)
-        activation = torch.from_numpy(pre_mlp @ weights.w_in + weights.b_in)
-        if weights.w_gate is None:
-            activation = function(activation)
-        else:
-            activation *= function(torch.from_numpy(pre_mlp @ weights.w_gate + weights.b_gate))
-        return float((activation / self.max_activation).clamp(0, 1).mean())
+        """The neuron's mean activation on some vectors as a share of its maximum; each counts as at least 0 and, since
+        a maximum may be given, as at most 1."""
+        activations = self.weights.activations(torch.from_numpy(pre_mlp), self.activation)
+        return float((activations / self.max_activation).clamp(0, 1).mean())
 
 
 def _measure(atlas: Atlas, progress: bool) -> pd.DataFrame:

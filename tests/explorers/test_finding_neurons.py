@@ -64,9 +64,12 @@ def stroke(view: Locator, metric: str, start: float, end: float) -> None:
 
 
 def ranges(page: Page) -> dict[str, tuple[float, float]]:
-    """The ranges that the address names."""
-    found = re.findall(r"&(\w+)=(-?[\d.]*?)\.\.(-?[\d.]*)(?=&|$)", page.url)
-    return {name: (float(low or "-inf"), float(high or "inf")) for name, low, high in found}
+    """The ranges that the address names; a single number stands for both ends."""
+    several = re.findall(r"&(\w+)=(-?[\d.]*?)\.\.(-?[\d.]*)(?=&|$)", page.url)
+    single = re.findall(r"&(n_clusters)=(\d+)(?=&|$)", page.url)
+    return {name: (float(low or "-inf"), float(high or "inf")) for name, low, high in several} | {
+        name: (float(value), float(value)) for name, value in single
+    }
 
 
 def passing(atlas: Atlas, asked: dict[str, tuple[float, float]]) -> pd.DataFrame:
@@ -77,6 +80,19 @@ def passing(atlas: Atlas, asked: dict[str, tuple[float, float]]) -> pd.DataFrame
     for name, (low, high) in ({"n_examples": (10, np.inf)} | asked).items():
         table = table[(table[name] >= low - 1e-6) & (table[name] <= high + 1e-6)]
     return table.sort_values("n_clusters", ascending=False, kind="stable")
+
+
+def found(view: Locator, atlas: Atlas) -> tuple[dict[str, tuple[float, float]], pd.DataFrame]:
+    """The ranges of the address and the neurons within, once the address has followed: the view counts as many."""
+    status = view.locator(".nk-choice .nk-status")
+    for _ in range(150):
+        asked = ranges(view.page)
+        expected = passing(atlas, asked)
+        if status.inner_text().startswith(f"{len(expected)} of "):
+            break
+        view.page.wait_for_timeout(200)
+    expect(status).to_contain_text(re.compile(f"^{len(expected)} of "))
+    return asked, expected
 
 
 def expect_listed(view: Locator, expected: pd.DataFrame) -> None:
@@ -98,9 +114,7 @@ def test_two_clearly_different_behaviors_are_found_in_four_clicks(
         stroke(view, "share of the second cluster", 0.3, 1)  # 2
         drag(view, "silhouette", "at least", 0.35)  # 3
         expect(view.page).to_have_url(re.compile("n_clusters=.*second_share=.*silhouette="))
-        view.page.wait_for_timeout(500)  # until the address has followed to the end
-        asked = ranges(view.page)
-        expected = passing(atlas, asked)
+        asked, expected = found(view, atlas)
         assert 0 < len(expected) < len(passing(atlas, {}))
         expect_listed(view, expected)
         row = rows_of(view).first
@@ -128,12 +142,7 @@ def test_ready_made_filters_are_ranges_that_can_be_moved(browser: Browser, mini_
         for name in ("Two clear behaviors", "Beyond tokens", "One behavior"):
             view.get_by_role("button", name=name).click()
             expect(view.page).to_have_url(re.compile("n_clusters="))
-            view.page.wait_for_timeout(300)  # until the address has followed
-            asked = ranges(view.page)
-            if single := re.search(r"n_clusters=(\d+)(?=&|$)", view.page.url):
-                asked["n_clusters"] = (float(single[1]), float(single[1]))
-            n = len(passing(atlas, asked))
-            expect(view.locator(".nk-choice .nk-status")).to_contain_text(re.compile(f"^{n} of "))
+            found(view, atlas)
 
 
 def test_a_filter_is_set_by_keys_and_cleared(browser: Browser, mini_book: Path, atlas: Atlas) -> None:
@@ -147,7 +156,7 @@ def test_a_filter_is_set_by_keys_and_cleared(browser: Browser, mini_book: Path, 
             0 < float(high.get_attribute("aria-valuenow") or 0) - float(low.get_attribute("aria-valuenow") or 0) < 0.06
         )
         expect(view.page).to_have_url(re.compile("silhouette="))
-        expect(view.locator(".nk-choice .nk-status")).to_contain_text(f"{len(passing(atlas, ranges(view.page)))} of ")
+        found(view, atlas)
         view.get_by_role("button", name="silhouette: any").click()
         expect(low).to_be_focused()
         expect(low).to_have_attribute("aria-valuetext", "no limit")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from importlib.metadata import version
 
+from nbkit.atlas.made_from import made_from
 from nbkit.atlas.manifest import Manifest
 
 HEAD = """\
@@ -96,7 +97,7 @@ def atlas_page(manifest: Manifest, title: str, place: str, other: Other | None) 
         words = f"the same neuron in {other.title}" if other.alike else other.title
         same = " data-same" if other.alike else ""
         link = OTHER.format(address=escape(other.address), same=same, words=escape(words))
-    about = "\n".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in _about(manifest).items())
+    about = "\n".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in made_from(manifest).items())
     return HEAD.format(title=escape(title), version=version("nbkit")) + EXPLORER.format(
         title=escape(title),
         n_neurons=layers * manifest.d_mlp,
@@ -122,19 +123,3 @@ def pair_page(atlases: Sequence[tuple[str, str]]) -> str:
         frames.append(f'<iframe src="{escape(folder)}/index.html" title="{escape(title)}"></iframe>')
     head = HEAD.format(title=escape(" and ".join(title for title, _ in atlases)), version=version("nbkit"))
     return head + PAIR.format(tabs="\n".join(tabs), frames="\n".join(frames))
-
-
-def _about(m: Manifest) -> dict[str, str]:
-    """What made an atlas, by name."""
-    return {
-        "model": m.model_name,
-        **({"checkpoint": m.checkpoint} if m.checkpoint else {}),
-        "sha256 of its weights": m.model_sha256,
-        "numbers": f"{m.dtype} on {m.device}",
-        "corpus": f"{m.corpus}, {m.n_contexts:,} contexts of {m.length} tokens",
-        "sha256 of the contexts": m.contexts_sha256,
-        "examples": f"the first {m.max_examples} that reach {m.threshold:.0%} of a neuron's maximum",
-        "embedding": f"{m.embedding}, input weights {m.weights}",
-        "seed": str(m.seed),
-        "versions": ", ".join(f"{name} {number}" for name, number in m.versions.items()),
-    }

@@ -15,9 +15,8 @@ from jaxtyping import Float
 from tqdm.auto import tqdm
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.atlas.neuron import InputWeights, Neuron
+from nbkit.atlas.neuron import Neuron
 from nbkit.errors import NbkitError
-from nbkit.models import activation_function
 
 SETS = 64
 """Random sets of coordinates an example."""
@@ -68,21 +67,9 @@ def activation_changes(neuron: Neuron, removed: np.ndarray, max_examples: int) -
     """Activation minus the activation with each set of coordinates set to zero, computed from the neuron's weights."""
     h = torch.from_numpy(neuron.pre_mlp[:max_examples]).double()
     ablated = h[:, None] * torch.from_numpy(~removed)  # (n, sets, d)
-    act_fn = activation_function(neuron.activation)
-    change: np.ndarray = (
-        _activation(neuron.weights, h, act_fn)[:, None] - _activation(neuron.weights, ablated, act_fn)
-    ).numpy()
+    before, after = (neuron.weights.activations(x, neuron.activation) for x in (h, ablated))
+    change: np.ndarray = (before[:, None] - after).numpy()
     return change
-
-
-def _activation(weights: InputWeights, h: torch.Tensor, act_fn: object) -> torch.Tensor:
-    assert callable(act_fn)
-    linear = h @ torch.from_numpy(weights.w_in).double() + weights.b_in
-    if weights.w_gate is None:
-        result: torch.Tensor = act_fn(linear)
-        return result
-    gated: torch.Tensor = act_fn(h @ torch.from_numpy(weights.w_gate).double() + weights.b_gate) * linear
-    return gated
 
 
 def correlations(a: Float[np.ndarray, "n k"], b: Float[np.ndarray, "n k"]) -> Float[np.ndarray, " n"]:

@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 from nbkit.assets.catalog import ASSETS
 from nbkit.atlas.atlas import Atlas
-from nbkit.atlas.manifest import Manifest
+from nbkit.atlas.made_from import made_from
 
 LIBRARIES = ("nbkit", "torch", "numpy", "scipy")
 """That compute the numbers of the MNIST part."""
@@ -40,24 +40,9 @@ def provenance(atlas: Atlas, profile: str, images: Provenance | None = None) -> 
         images: what made the page's other numbers, those of the MNIST part.
     """
     m = atlas.manifest
-    layers = f"{len(m.layers)} of {m.n_layers}"
-    title = f"Made by profile {profile}: {m.model_name}, {layers} layers, on {m.n_contexts:,} contexts of {m.corpus}"
-    rows = {
-        "profile": profile,
-        "model": m.model_name,
-        "checkpoint": m.checkpoint or m.model_name,
-        "sha256 of the weights": m.model_sha256,
-        "precision": f"{m.dtype} on {m.device}",
-        "input weights": "as the model has them" if m.weights == "native" else "with the layer norm folded in",
-        "layers": layers,
-        "corpus": m.corpus,
-        "contexts": f"{m.n_contexts:,} of {m.length} tokens; {_around(m)}",
-        "sha256 of the contexts": m.contexts_sha256,
-        "examples": f"reach {m.threshold:.0%} of a neuron's maximum; the first {m.max_examples} are kept",
-        "embedding": m.embedding,
-        "seed": str(m.seed),
-        "versions": ", ".join(f"{name} {number}" for name, number in m.versions.items()),
-    }
+    layers = f"{len(m.layers)} of {m.n_layers} layers"
+    title = f"Made by profile {profile}: {m.model_name}, {layers}, on {m.n_contexts:,} contexts of {m.corpus}"
+    rows = {"profile": profile, **made_from(m)}
     if images is not None:
         title += "; MNIST"
         rows |= {f"{name}, MNIST part": value for name, value in images.rows.items() if name != "profile"}
@@ -82,13 +67,3 @@ def mnist_provenance(profile: str, n_seeds: int, seed: int = 0) -> Provenance:
 
 def _line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _around(m: Manifest) -> str:
-    """The special tokens of each context in words."""
-    parts = [
-        f"{where} each text " + " ".join(f"{text} (id {index})" for index, text in tokens)
-        for where, tokens in (("before", m.added_before), ("after", m.added_after))
-        if tokens
-    ]
-    return ", ".join(parts) if parts else "the tokenizer adds no special tokens"

@@ -1,0 +1,37 @@
+"""What an atlas was made from, in words for whoever looks at it."""
+
+from __future__ import annotations
+
+from nbkit.atlas.manifest import Manifest
+
+
+def made_from(m: Manifest) -> dict[str, str]:
+    """Everything that its manifest holds, each on a line, by what it is."""
+    maximum = "a neuron's maximum" if m.maxima_sha256 is None else "the maximum that a neuron was given"
+    rows = {
+        "model": m.model_name,
+        "checkpoint": m.checkpoint or m.model_name,
+        "sha256 of the weights": m.model_sha256,
+        "precision": f"{m.dtype} on {m.device}",
+        "input weights": "as the model has them" if m.weights == "native" else "with the layer norm folded in",
+        "layers": f"{len(m.layers)} of {m.n_layers}",
+        "corpus": m.corpus,
+        "contexts": f"{m.n_contexts:,} of {m.length} tokens; {_around(m)}",
+        "sha256 of the contexts": m.contexts_sha256,
+        "examples": f"reach {m.threshold:.0%} of {maximum}; the first {m.max_examples} are kept",
+        **({} if m.maxima_sha256 is None else {"sha256 of the given maxima": m.maxima_sha256}),
+        "embedding": m.embedding,
+        "seed": str(m.seed),
+        "versions": ", ".join(f"{name} {number}" for name, number in m.versions.items()),
+    }
+    return {name: " ".join(value.split()) for name, value in rows.items()}
+
+
+def _around(m: Manifest) -> str:
+    """The special tokens of each context in words."""
+    parts = [
+        f"{where} each text " + " ".join(f"{text} (id {index})" for index, text in tokens)
+        for where, tokens in (("before", m.added_before), ("after", m.added_after))
+        if tokens
+    ]
+    return ", ".join(parts) if parts else "the tokenizer adds no special tokens"
