@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float
+from scipy.spatial.distance import cdist
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.token_bytes import raw_text, token_bytes
@@ -85,10 +86,7 @@ def read_own_text(model: LanguageModel, atlas: Atlas, layer: int, index: int, te
 def _distances(examples: Float[np.ndarray, "n d"], own: Float[np.ndarray, "1 d"]) -> Float[np.ndarray, " n"] | None:
     if not len(examples) or not have_direction(examples).all() or not have_direction(own).all():
         return None
-    unit, direction = (
-        x / np.linalg.norm(x, axis=1, keepdims=True) for x in (examples.astype(float), own.astype(float))
-    )
-    distances: Float[np.ndarray, " n"] = np.clip(1 - unit @ direction[0], 0, 2)
+    distances: Float[np.ndarray, " n"] = cdist(examples.astype(float), own.astype(float), "cosine")[:, 0].clip(0, 2)
     return distances
 
 

@@ -7,11 +7,11 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import get_args
 
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 import nbkit
 from nbkit.atlas.snippets import display_token
@@ -21,14 +21,14 @@ from nbkit.explorers.mount import EXPLORERS
 from nbkit.studies.shared.paper import STANDARD, WITH_LOSS
 from tests.book.quantities import disagreements, on_several_pages, quantities_of
 from tests.browser import page_checks as checks
+from tests.browser.page_checks import Scheme
 from tests.browser.published_text import places_in
 from tests.examples.mini_book import REPOSITORY
 from tests.examples.neuron import HOSTILE
 
 BOOKS = ("mini_book", "quick_book")  # fixtures that build a book and return the folder of its pages
 SCREENSHOTS = REPOSITORY / "_build/screenshots"
-"""Of every kind of explorer, narrow and wide, light and dark: for a person to look at after the tests."""
-Scheme = Literal["light", "dark"]
+"""Of every page, light and dark, and of every kind of explorer also narrow and wide."""
 
 
 @pytest.fixture(scope="session")
@@ -146,16 +146,15 @@ def test_the_start_page_shows_all_that_is_new_on_its_first_screen(browser: Brows
             assert seen.page.locator(".tag_findings li").count() == 3
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_begins_with_what_it_shows_and_is_accessible(
-    browser: Browser, quick_book: Path, axe: Path, scheme: Scheme
-) -> None:
+def test_every_page_begins_with_what_it_shows_and_is_accessible(browser: Browser, quick_book: Path, axe: Path) -> None:
     for name in checks.page_names(quick_book):
-        with checks.visit(browser, quick_book.as_uri() + "/", name, width=1440, scheme=scheme) as seen:
+        with checks.visit(browser, quick_book.as_uri() + "/", name, width=1440) as seen:
             if name == "index.html":  # while it moves, text comes and goes
                 expect(seen.page.get_by_role("button", name="Play again")).to_be_visible()
-            checks.check_accessible(seen.page, axe, "html")
-            checks.check_figures_are_of(seen.page, scheme)
+            for scheme in get_args(Scheme):
+                checks.check_accessible_in(seen.page, axe, scheme, "html")
+                checks.check_figures_are_of(seen.page, scheme)
+                keep_picture(seen.page, quick_book, name, 1440, scheme)
             assert seen.page.locator(".cell_input:not(details:not([open]) *)").count() == 0, "code is folded"
             assert seen.page.locator(".bd-article h1").count() == 1
             # the first output behind the badge, which ends what is folded
@@ -201,19 +200,28 @@ def test_the_handle_changes_the_groups(browser: Browser, base: str, explorer_pag
         checks.check_needs_no_network(seen)
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (360, "dark"), (1280, "dark"), (2560, "light")])
-def test_explorers_fit_and_are_accessible(browser: Browser, html: Path, axe: Path, width: int, scheme: Scheme) -> None:
+def test_explorers_fit_any_width_and_are_accessible_on_a_phone(browser: Browser, html: Path, axe: Path) -> None:
     for name in sorted(filter(None, {checks.page_with(html, kind) for kind in EXPLORERS})):
-        with checks.visit(browser, html.as_uri() + "/", name, width=width, scheme=scheme) as seen:
+        with checks.visit(browser, html.as_uri() + "/", name, width=360) as seen:
             checks.check_explorers_are_drawn(seen.page, len(checks.explorers_of(html, name)))
-            schemes = seen.page.locator(checks.EXPLORER).evaluate_all(
-                "all => all.map((e) => getComputedStyle(e).colorScheme)"
-            )
-            assert set(schemes) == {scheme}
             checks.check_fits_the_width(seen.page)
-            checks.check_accessible(seen.page, axe)
-            picture = SCREENSHOTS / f"{html.parents[1].name}-{name.removesuffix('.html')}-{width}-{scheme}.png"
-            seen.page.screenshot(path=picture, full_page=True, style="* { content-visibility: visible !important }")
+            for scheme in get_args(Scheme):
+                checks.check_accessible_in(seen.page, axe, scheme)
+                schemes = seen.page.locator(checks.EXPLORER).evaluate_all(
+                    "all => all.map((e) => getComputedStyle(e).colorScheme)"
+                )
+                assert set(schemes) == {scheme}
+                keep_picture(seen.page, html, name, 360, scheme)
+            for width in (1280, 2560):
+                checks.widen(seen.page, width)
+                checks.check_fits_the_width(seen.page)
+                keep_picture(seen.page, html, name, width, scheme)
+
+
+def keep_picture(page: Page, html: Path, name: str, width: int, scheme: str) -> None:
+    """For a person to look at after the tests."""
+    path = SCREENSHOTS / f"{html.parents[1].name}-{name.removesuffix('.html')}-{width}-{scheme}.png"
+    page.screenshot(path=path, full_page=True, style="* { content-visibility: visible !important }")
 
 
 def test_hostile_text_shows_as_text(browser: Browser, mini_book: Path) -> None:

@@ -6,7 +6,7 @@ import functools
 import http.server
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,8 @@ new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
 }).observe({ type: "layout-shift", buffered: true });
 """
+Scheme = Literal["light", "dark"]
+RULES_OF_COLOR = ("color-contrast", "link-in-text-block")
 START_BYTES, PAGE_BYTES, MOST_SHIFT = 1_000_000, 2_500_000, 0.05
 
 
@@ -71,7 +73,7 @@ def visit(
     name: str,
     *,
     width: int = 1280,
-    scheme: Literal["light", "dark"] = "light",
+    scheme: Scheme = "light",
 ) -> Iterator[Visit]:
     """Open the page `name` of the book at `base` in a fresh browser context and wait until it has settled."""
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
@@ -238,18 +240,36 @@ def check_handle_moves_by_mouse(page: Page, view: Locator) -> None:
     assert groups(view) != before
 
 
-def check_accessible(page: Page, axe: Path, within: str = EXPLORER) -> None:
-    """axe-core finds no violation inside the explorers, or wherever a selector says."""
+def check_accessible(page: Page, axe: Path, within: str = EXPLORER, rules: Sequence[str] = ()) -> None:
+    """axe-core finds no violation inside the explorers, or wherever a selector says; of some rules only, or of all."""
     page.add_style_tag(content="* { transition: none !important }")  # colors on their way are none of the page's
     page.add_script_tag(path=axe)
-    only = "{ resultTypes: ['violations'] }"  # describing all that passes takes most of the time
-    result: dict[str, Any] = page.evaluate(f"axe.run({{ include: [['{within}']] }}, {only})")
+    options: dict[str, object] = {"resultTypes": ["violations"]}  # describing all that passes takes most of the time
+    if rules:
+        options["runOnly"] = list(rules)
+    result: dict[str, Any] = page.evaluate(
+        "([within, options]) => axe.run({ include: [[within]] }, options)", [within, options]
+    )
     assert result["passes"], "axe-core looked at nothing"
     found = [(v["id"], [node["target"] for node in v["nodes"]][:3]) for v in result["violations"]]
     assert not found, found
 
 
-def check_figures_are_of(page: Page, scheme: Literal["light", "dark"]) -> None:
+def check_accessible_in(page: Page, axe: Path, scheme: Scheme, within: str = EXPLORER) -> None:
+    """axe-core finds no violation in a theme. Light comes first; dark has other colors, so it is asked for those alone."""
+    page.emulate_media(color_scheme=scheme)
+    expect(page.locator("html")).to_have_attribute("data-theme", scheme)
+    check_accessible(page, axe, within, RULES_OF_COLOR if scheme == "dark" else ())
+
+
+def widen(page: Page, width: int) -> None:
+    """Give the window another width and wait until the page has followed."""
+    page.set_viewport_size({"width": width, "height": 900})
+    for _ in range(2):  # explorers draw anew in the frame after the one in which they learn of it
+        page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def check_figures_are_of(page: Page, scheme: Scheme) -> None:
     """Of each figure that picture is shown which was drawn for this theme, as it is, on the page's own ground."""
     other = {"light": "dark", "dark": "light"}[scheme]
     assert page.locator(f".nbkit-figure img.nbkit-{other}:visible").count() == 0

@@ -53,6 +53,17 @@ def test_csv_holds_what_may_stand_in_a_cell() -> None:
     assert (read.iloc[1, 0], read.iloc[1, 2]) == (0, "é")
 
 
+def test_files_name_single_precision_by_its_fewest_digits_and_keep_the_rest() -> None:
+    singles = [np.float32(x) for x in (0.1, 0.42, 1 / 3, 16777217, 3.0517578e-05, 1.1754944e-38)]
+    values = [*map(float, singles), 0.12191367996002778, 0.455, 2147483648.0, -1.5]
+    script = module_text("shared/hand-over.js") + f"console.log(jsonText({json.dumps(values)}));"
+    text = run_module(script)
+    read = json.loads(text)
+    assert [np.float32(x) for x in read[:6]] == singles
+    assert read[6:] == values[6:]
+    assert text.split()[1:5] == ["0.1,", "0.42,", "0.33333334,", "16777216,"]
+
+
 @pytest.fixture(scope="module")
 def page_of_four(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The address of a page with two dendrograms, the latents and a sweep."""

@@ -91,7 +91,7 @@ def test_token_importance_is_computed_when_the_model_is_at_hand(
 ) -> None:
     atlas, model = tiny_atlas("llama"), tiny_model("llama")
     explorer = AtlasExplorer(atlas, model)
-    assert explorer.live_importance and not AtlasExplorer(atlas).live_importance
+    assert explorer.has_model and not AtlasExplorer(atlas).has_model
     asked = Asked(explorer, monkeypatch)
     row = int(atlas.neurons["n_examples"].to_numpy()[40:].argmax()) + 40
     answer, _ = asked.ask({"kind": "importance", "row": row, "examples": [2, 0]})

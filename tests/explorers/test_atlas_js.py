@@ -24,6 +24,8 @@ PLACES = [
     {"layer": 0, "index": 0, "threshold": 0.42, "cluster": None, "shade": "activation", "kind": None},
     {"layer": 29, "index": 1535, "threshold": 1, "cluster": 12, "shade": "importance", "kind": "pre_mlp"},
     {"layer": 3, "index": 7, "threshold": 0.01, "cluster": 1, "shade": "activation", "kind": None},
+    {"layer": 3, "index": 7, "threshold": 0.4555, "cluster": None, "shade": "activation", "kind": None},
+    {"layer": 3, "index": 7, "threshold": 0.001, "cluster": None, "shade": "activation", "kind": None},
 ]
 
 
@@ -32,8 +34,10 @@ def test_an_address_names_its_place() -> None:
     assert addresses == [
         "#L7N123",
         "#L0N0&t=0.42",
-        "#L29N1535&t=1.00&c=12&color=importance&by=pre_mlp",
+        "#L29N1535&t=1&c=12&color=importance&by=pre_mlp",
         "#L3N7&t=0.01&c=1",
+        "#L3N7&t=0.4555",
+        "#L3N7&t=0.001",
     ]
     assert evaluate("atlas/atlas-links.js", "return data.map(placeIn);", addresses) == PLACES
 
@@ -44,7 +48,7 @@ def test_an_address_keeps_what_was_asked() -> None:
     address = evaluate(
         "atlas/atlas-links.js", "return addressOf(data.place, data.asked);", {"place": PLACES[2], "asked": asked}
     )
-    assert address.startswith("#L29N1535&t=1.00&c=12&color=importance&by=pre_mlp&metric=max_distance&order=smallest")
+    assert address.startswith("#L29N1535&t=1&c=12&color=importance&by=pre_mlp&metric=max_distance&order=smallest")
     assert " " not in address and "<" not in address
     assert evaluate("atlas/atlas-links.js", "return [askedIn(data), placeIn(data)];", address) == [asked, PLACES[2]]
     odd = ["", "#", "#L7N123", "#L7N123&metric=&find", "#L7N123&t=0.4&c=2&color=x&by=y"]

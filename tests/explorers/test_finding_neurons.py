@@ -118,7 +118,7 @@ def test_two_clearly_different_behaviors_are_found_in_four_clicks(
         assert 0 < len(expected) < len(passing(atlas, {}))
         expect_listed(view, expected)
         row = rows_of(view).first
-        expect(row.locator(".nk-aligned")).to_have_count(2)  # a text of each of the two
+        expect(row.locator(".nk-line")).to_have_count(2)  # a text of each of the two
         keys = row.locator(".nk-key").evaluate_all("all => all.map((e) => e.getBoundingClientRect().left)")
         assert keys[0] == pytest.approx(keys[1], abs=1)
         row.click()  # 4
@@ -261,3 +261,17 @@ def test_what_is_kept_stays_and_travels(browser: Browser, mini_book: Path, tmp_p
         view.get_by_role("button", name="Note: <b>months</b>").click()
         note(view, "", "")
         expect(view.get_by_text("Favorites and notes", exact=True)).to_be_visible()  # nothing is left
+
+
+def test_a_note_is_kept_of_who_leaves_while_typing(browser: Browser, mini_book: Path) -> None:
+    with opened(browser, mini_book, "#L2N5") as view:
+        view.get_by_role("button", name="Note", exact=True).click()
+        view.get_by_label("Label").fill("months")
+        view.page.evaluate("location.hash = '#L0N1'")
+        expect(view.locator(".nk-neuron .nk-title").first).to_have_text("Layer 0, neuron 1")
+        expect(view.get_by_label("Label")).to_have_value("")
+        view.page.go_back()
+        expect(view.get_by_label("Label")).to_have_value("months")
+        view.get_by_label("Label").fill("years")
+        view.page.reload()
+        expect(view.get_by_role("button", name="Note: years")).to_be_visible()

@@ -58,9 +58,16 @@ export class Overview {
     return `There is no L${layer} N${index} in this atlas: it holds layers ${which}, neurons 0 to ${width - 1}.`;
   }
 
-  shardOf(row) {
-    return String(Math.floor(row / this.per_shard)).padStart(5, "0");
+  /** The name of the shard of a kind that holds a neuron. */
+  shardOf(kind, row) {
+    return shardName(kind, row, this.per_shard);
   }
+}
+
+/** The name of the shard of a kind that holds the item of this number, as shard_files.py has it.
+ * @param each how many items a shard holds */
+export function shardName(kind, number, each = 1) {
+  return `${kind}-${String(Math.floor(number / each)).padStart(5, "0")}`;
 }
 
 function decoded(raw, { scale, shift = 0 }) {

@@ -14,7 +14,7 @@ const OF_PLACE = ["t", "c", "color", "by"];
  *    the neuron beside it (beside.js) and whether it stands alone (card-view.js) */
 export function addressOf({ layer, index, threshold, cluster, shade, kind }, asked = {}) {
   const parts = [`L${layer}N${index}`];
-  if (threshold !== CUT) parts.push(`t=${threshold.toFixed(2)}`);
+  if (threshold !== CUT) parts.push(`t=${Number(threshold.toPrecision(6))}`);
   if (cluster) parts.push(`c=${cluster}`);
   if (shade !== "activation") parts.push(`color=${shade}`);
   if (kind) parts.push(`by=${kind}`);

@@ -44,7 +44,7 @@ class AtlasState {
     ]);
     // JupyterLab's own keys, as Enter and the arrows, are not meant here
     this.root = element("div", { class: "nbkit-explorer nk-panel nk-atlas", "data-lm-suppress-shortcuts": true }, [
-      button({ class: "nk-button nk-skip" }, ["Skip to the open neuron"], () => this.enter()),
+      button({ class: "nk-button nk-skip nk-hidden" }, ["Skip to the open neuron"], () => this.enter()),
       element("div", { class: "nk-panes" }, [this.master, this.detail.root]),
     ]);
     this.card = new CardView(this.root, overview);
@@ -161,6 +161,7 @@ class AtlasState {
       return;
     }
     const fresh = this.row === null;
+    this.detail.editor.save(); // who goes back while typing has not left the field
     this.row = row;
     this.choice.choose();
     this.glance.choose();
@@ -168,7 +169,7 @@ class AtlasState {
     this.detail.error.textContent = "";
     this.root.setAttribute("aria-busy", "true");
     try {
-      const shard = await this.store.get(`neurons-${this.overview.shardOf(row)}`);
+      const shard = await this.store.get(this.overview.shardOf("neurons", row));
       if (row !== this.row) return; // another one was opened meanwhile
       this.view = new NeuronView(this, row, neuronData(shard, row % this.overview.per_shard, this.vocabulary));
       this.detail.neuron.replaceChildren(this.beside.common, this.view.root, this.beside.root);
@@ -231,7 +232,7 @@ class AtlasState {
 
   /** The features that are similar to one of a neuron's, for each scope; all features; and the place of the kind. */
   async similar(row, place) {
-    const name = `similar-${this.overview.shardOf(row)}`;
+    const name = this.overview.shardOf("similar", row);
     const [shard, features] = await Promise.all([this.store.get(name), this.features()]);
     const first = features.starts[row - (row % this.overview.per_shard)];
     const kind = this.overview.kindOf(this.place.kind);
@@ -282,13 +283,18 @@ async function render({ model, el }) {
   repaint.observe(document.documentElement, { attributeFilter: ["data-theme"] });
   repaint.observe(document.body, { attributeFilter: ["data-jp-theme-light"] });
   for (const name of ["layer", "neuron", "threshold"]) model.on(`change:${name}`, follow);
+  const save = () => state.detail.editor.save();
+  window.addEventListener("pagehide", save);
   if (state.linked) window.addEventListener("hashchange", readAddress);
   return () => {
     resized.disconnect();
     repaint.disconnect();
     for (const name of ["layer", "neuron", "threshold"]) model.off(`change:${name}`, follow);
     window.removeEventListener("hashchange", readAddress);
+    window.removeEventListener("pagehide", save);
+    save();
     clearTimeout(state.address.pending);
+    state.choice.close();
     state.card.take({});
     state.beside.close();
     store.close();

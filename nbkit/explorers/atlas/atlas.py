@@ -34,7 +34,13 @@ class AtlasExplorer(anywidget.AnyWidget):
 
     _esm = module_text("atlas/atlas.js")
     _css = style_text(
-        "shared/explorer.css", "shared/panel.css", "shared/cluster-view.css", "atlas/atlas.css", "atlas/neuron.css"
+        "shared/explorer.css",
+        "shared/panel.css",
+        "shared/cluster-view.css",
+        "atlas/atlas.css",
+        "atlas/finding.css",
+        "atlas/neuron.css",
+        "atlas/beside.css",
     )
 
     live = traitlets.Bool(True).tag(sync=True, kernel=True)
@@ -46,7 +52,7 @@ class AtlasExplorer(anywidget.AnyWidget):
     """The neuron that is open; -1: none yet."""
     threshold = Threshold(0.5).tag(sync=True)
     """The distance at which the tree is cut."""
-    live_importance = traitlets.Bool(False).tag(sync=True, kernel=True)
+    has_model = traitlets.Bool(False).tag(sync=True, kernel=True)
     """Whether the model is at hand: token importance of any example can be computed, and a reader's own text read."""
 
     def __init__(
@@ -80,7 +86,7 @@ class AtlasExplorer(anywidget.AnyWidget):
             layer=NOTHING if layer is None else layer,
             neuron=NOTHING if neuron is None else neuron,
             threshold=threshold,
-            live_importance=model is not None,
+            has_model=model is not None,
         )
         self.on_msg(self._answer)
 

@@ -51,7 +51,7 @@ export class Beside {
     if (row === null) return;
     const { store, overview, vocabulary } = this.explorer;
     try {
-      const shard = await store.get(`neurons-${overview.shardOf(row)}`);
+      const shard = await store.get(overview.shardOf("neurons", row));
       if (row !== this.row) return; // another one meanwhile
       this.view = new NeuronView(this.stateOf(), row, neuronData(shard, row % overview.per_shard, vocabulary), [
         button({ class: "nk-button" }, ["Swap"], () => this.swap()),

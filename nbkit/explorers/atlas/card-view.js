@@ -9,9 +9,10 @@ export class CardView {
     this.root = root;
     this.alone = false;
     this.mark = document.createComment("where the explorer stands");
-    const link = element("a", { href: "", target: "_blank" }, ["Open in the explorer"]);
+    const link = element("a", { target: "_blank" }, ["Open in the explorer"]);
     const follow = () => (link.href = location.href.replace("&view=card", ""));
     for (const event of ["focus", "pointerenter"]) link.addEventListener(event, follow);
+    follow();
     root.append(element("p", { class: "nk-about nk-source" }, [`${model}, ${corpus} · `, link]));
   }
 

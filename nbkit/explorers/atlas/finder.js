@@ -2,6 +2,7 @@
 // (neuron-list.js), what else could be meant below the field.
 
 import { button, consume, element } from "../shared/elements.js";
+import { shardName } from "./atlas-data.js";
 import { neuronIn } from "./atlas-links.js";
 import { searchPhrase } from "./phrase-search.js";
 import { count } from "../shared/snippets.js";
@@ -66,7 +67,7 @@ export class Finder {
     if (!text) return;
     try {
       const { store, overview } = this.explorer;
-      const load = (number) => store.get(`phrases-${String(number).padStart(5, "0")}`);
+      const load = (number) => store.get(shardName("phrases", number));
       const [found, features] = await Promise.all([searchPhrase(overview.phrases, load, text), this.explorer.features()]);
       if (this.sought === text) this.show(found, features);
     } catch (error) {

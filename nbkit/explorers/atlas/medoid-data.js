@@ -1,8 +1,9 @@
 // What a list shows of a neuron: the medoids of its features, from the light shards of medoid_shard.py.
 
-import { offsets } from "./atlas-data.js";
+import { offsets, shardName } from "./atlas-data.js";
 
 const MEDOID_STEPS = 15; // of medoid_shard.py
+const KEPT_MEDOIDS = 2000; // neurons whose texts stay in memory: far more than a list has in sight
 
 /** The features of the neuron at a place in the shard, the largest first: their `sizes`, and their medoids as examples of
  * snippets.js, in the same order.
@@ -32,8 +33,9 @@ export class Medoids {
 
   async load(row) {
     const each = this.overview.per_medoid_shard;
-    const shard = await this.store.get(`medoids-${String(Math.floor(row / each)).padStart(5, "0")}`);
+    const shard = await this.store.get(shardName("medoids", row, each));
     if (!this.known.has(row)) this.known.set(row, medoidsOf(shard, row % each, this.vocabulary));
+    if (this.known.size > KEPT_MEDOIDS) this.known.delete(this.known.keys().next().value);
     return this.known.get(row);
   }
 }

@@ -4,6 +4,7 @@ import { element } from "../shared/elements.js";
 import { PageModel } from "../shared/mount.js";
 import { count, directionOf, keyText, tokenElements } from "../shared/snippets.js";
 import { wordChip } from "../shared/word.js";
+import { shardName } from "./atlas-data.js";
 import { medoidsOf } from "./medoid-data.js";
 import { Store } from "./shards.js";
 
@@ -19,8 +20,7 @@ export async function neuronCard({ site, layers, d_mlp: width, per_medoid_shard:
   if (!stores.has(site)) stores.set(site, new Store(new PageModel({ site })));
   const store = stores.get(site);
   const row = layers.indexOf(layer) * width + index;
-  const name = `medoids-${String(Math.floor(row / each)).padStart(5, "0")}`;
-  const [shard, { json: words }] = await Promise.all([store.get(name), store.get("vocabulary")]);
+  const [shard, { json: words }] = await Promise.all([store.get(shardName("medoids", row, each)), store.get("vocabulary")]);
   const data = medoidsOf(shard, row % each, words);
   const n = data.sizes.reduce((sum, size) => sum + size, 0);
   const about = n ? `${count(n, "example")} in ${count(data.sizes.length, "cluster")}` : "no clusters on this corpus";

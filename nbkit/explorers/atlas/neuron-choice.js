@@ -61,6 +61,11 @@ export class NeuronChoice {
     });
   }
 
+  close() {
+    cancelAnimationFrame(this.frame);
+    clearTimeout(this.list.resting);
+  }
+
   /** List the features that were found; null for all neurons. */
   show(found) {
     this.found = found;

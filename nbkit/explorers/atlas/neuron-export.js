@@ -2,6 +2,7 @@
 
 import { CUT } from "./atlas-links.js";
 import { describedExamples, exampleText } from "../shared/examples-export.js";
+import { jsonText } from "../shared/hand-over.js";
 import { number } from "../shared/snippets.js";
 
 /** The clusters of the present cut with all their examples, for a message or a note. */
@@ -44,5 +45,5 @@ export function neuronAsJson({ explorer, row, data, clusters }) {
     levels: data.levels.map(({ low, high, count, data: some }) => ({ low, high, count, examples: describedExamples(some) })),
     logit_effects: data.effects,
   };
-  return `${JSON.stringify(neuron, null, 1)}\n`;
+  return jsonText(neuron);
 }

@@ -3,7 +3,8 @@
 
 import { HUES } from "../shared/cluster-colors.js";
 import { clamp, consume, element } from "../shared/elements.js";
-import { count, directionOf, number, tokenElements } from "../shared/snippets.js";
+import { keyLine } from "../shared/kwic.js";
+import { count, number } from "../shared/snippets.js";
 
 const ROW_HEAD = 26; // pixels of a row's first line, and of what is around it
 const ROW_LINE = 20; // of each text
@@ -132,7 +133,7 @@ export class NeuronList {
     const known = this.choice.explorer.medoids.known.get(row);
     if (!known || made.children.length > 1) return;
     const places = hit ? [hit.place] : known.sizes.slice(0, ROW_TEXTS).map((_, place) => place);
-    made.append(...places.map((place) => alignedText(known, place)));
+    made.append(...places.map((place) => medoidLine(known, place)));
   }
 
   /** Load the texts of the rows in sight. */
@@ -147,14 +148,9 @@ export class NeuronList {
   }
 }
 
-/** The medoid of a feature in one line, its key token where all lines have it. */
-function alignedText(data, place) {
-  const tokens = tokenElements(data, place);
-  const key = tokens.findIndex((token) => token.classList.contains("nk-key"));
-  const line = element("div", { class: "nk-aligned", dir: directionOf(data, place) }, [
-    element("span", { class: "nk-before" }, [element("span", {}, tokens.slice(0, key))]),
-    element("span", { class: "nk-after" }, tokens.slice(key)),
-  ]);
+/** The medoid of a feature in one line, in the color of its cluster. */
+function medoidLine(data, place) {
+  const line = keyLine(data, place);
   line.style.setProperty("--color", data.sizes[place] === 1 ? "var(--alone)" : `var(--hue-${place % HUES})`);
   return line;
 }

@@ -50,7 +50,7 @@ export class NeuronView {
 
   /** Whether a kernel answers that has the model. */
   get hasModel() {
-    return this.explorer.store.live && this.explorer.model.get("live_importance");
+    return this.explorer.store.live && this.explorer.model.get("has_model");
   }
 
   makeActions() {

@@ -4,8 +4,11 @@
 import { button, element } from "../shared/elements.js";
 import { saveFile } from "../shared/hand-over.js";
 import { count } from "../shared/snippets.js";
+import { LONGEST_TEXT } from "./notes.js";
 
 const NOT_LASTING = "This browser keeps nothing for this page: export before you leave.";
+
+let editors = 0; // for names of elements that no other editor has
 
 /** The star, the label and the note of the open neuron. */
 export class NoteEditor {
@@ -13,11 +16,10 @@ export class NoteEditor {
   constructor(explorer) {
     this.explorer = explorer;
     this.star = button({ class: "nk-button nk-favorite" }, [], () => this.keep({ favorite: !this.kept.favorite }));
-    this.label = element("input", { type: "text", maxlength: 120, dir: "auto", placeholder: "what it answers to, in your words" });
-    this.note = element("textarea", { rows: 3, maxlength: 20000, dir: "auto" });
-    this.label.addEventListener("change", () => this.keep({ label: this.label.value.trim() }));
-    this.note.addEventListener("change", () => this.keep({ note: this.note.value.trim() }));
-    this.fields = element("div", { class: "nk-note", id: `nk-note-${explorer.overview.id}` }, [
+    this.label = element("input", { type: "text", maxlength: LONGEST_TEXT.label, dir: "auto", placeholder: "what it answers to, in your words" });
+    this.note = element("textarea", { rows: 3, maxlength: LONGEST_TEXT.note, dir: "auto" });
+    for (const field of [this.label, this.note]) field.addEventListener("change", () => this.save());
+    this.fields = element("div", { class: "nk-note", id: `nk-note-${editors++}` }, [
       element("label", {}, ["Label", this.label]),
       element("label", {}, ["Note", this.note]),
       element("p", { class: "nk-about" }, ["Kept in this browser only; “Export” makes a file of all."]),
@@ -38,6 +40,14 @@ export class NoteEditor {
   keep(changes) {
     if (this.explorer.row === null) return; // none is open: its data could not be read
     this.explorer.notes.keep(this.explorer.row, changes);
+  }
+
+  /** Keep what was typed, if it is something else than what is kept. */
+  save() {
+    const { kept } = this;
+    const typed = { label: this.label.value.trim(), note: this.note.value.trim() };
+    const changes = Object.entries(typed).filter(([name, text]) => text !== kept[name]);
+    if (changes.length) this.keep(Object.fromEntries(changes));
   }
 
   /** Show what is kept of the open neuron. */

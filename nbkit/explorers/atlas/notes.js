@@ -1,8 +1,10 @@
 // What a reader keeps of an atlas: favorites, labels and notes. They stay in this browser, and travel as JSON.
 
+import { jsonText } from "../shared/hand-over.js";
+
 const NOTES_FORMAT = "nbkit-notes";
 const NOTES_VERSION = 1;
-const LONGEST_TEXT = { label: 120, note: 20_000 };
+export const LONGEST_TEXT = { label: 120, note: 20_000 };
 const NOTHING_KEPT = { favorite: false, label: "", note: "" };
 
 /** @typedef {{favorite: boolean, label: string, note: string}} Kept  what is kept of a neuron */
@@ -13,7 +15,7 @@ export function notesAsJson(overview, kept) {
     .sort((a, b) => a[0] - b[0])
     .map(([row, { favorite, label, note }]) => ({ layer: overview.layer(row), neuron: overview.index(row), favorite, label, note }));
   const atlas = { id: overview.id, model: overview.model, corpus: overview.corpus };
-  return `${JSON.stringify({ format: NOTES_FORMAT, version: NOTES_VERSION, atlas, neurons }, null, 1)}\n`;
+  return jsonText({ format: NOTES_FORMAT, version: NOTES_VERSION, atlas, neurons });
 }
 
 /** The notes in a file's text, by row.

@@ -3,7 +3,7 @@
 
 import { barList } from "../shared/bars.js";
 import { button, element } from "../shared/elements.js";
-import { count, directionOf, keyText, number, tokenElements } from "../shared/snippets.js";
+import { count, directionOf, keyText, number, percent, tokenElements } from "../shared/snippets.js";
 
 const TYPING_REST = 250; // ms without another key until the text is read
 const NEAREST = 4; // clusters that are listed
@@ -29,7 +29,7 @@ export class OwnText {
   constructor(view) {
     this.view = view;
     const { explorer } = view;
-    this.field = element("input", { type: "text", maxlength: 2000, placeholder: "Type a sentence" });
+    this.field = element("input", { type: "text", maxlength: 2000, dir: "auto", placeholder: "Type a sentence" });
     this.field.value = explorer.ownText ?? ""; // it stays when another neuron is opened
     this.field.addEventListener("input", () => {
       clearTimeout(this.pending);
@@ -104,7 +104,6 @@ export class OwnText {
       this.said.textContent = `The neuron is not active on this text: at most ${number(activation)}, on “${key}”.`;
       return;
     }
-    const percent = (value) => `${Math.round(100 * value)}%`;
     const reaches = share >= least ? "as strong as a dataset example" : `dataset examples have at least ${percent(least)}`;
     const peak = `Strongest on “${key}”: ${number(activation)}, ${percent(share)} of its maximum (${reaches}).`;
     this.said.textContent = peak;

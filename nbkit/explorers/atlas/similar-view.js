@@ -4,6 +4,7 @@ import { fixed } from "../shared/axis.js";
 import { SCOPES } from "./atlas-data.js";
 import { button, element, folded } from "../shared/elements.js";
 import { agreementOf, besideChance, lessSimilar } from "./likeness.js";
+import { percent } from "../shared/snippets.js";
 import { wordChip } from "../shared/word.js";
 
 const COLUMNS = [
@@ -70,10 +71,6 @@ export function agreementSentence({ kinds, agreement }, kind) {
   const [row] = agreementOf(agreement, kinds[kind], COLUMNS).filter((each) => each?.measure === "words");
   if (!row) return "How far similar features behave alike is not known here";
   return `Similar features share ${percent(row.neighbors)} of their key words, random ones ${percent(row.random)}`;
-}
-
-function percent(share) {
-  return `${Math.round(100 * share)}%`;
 }
 
 /** What unfolds to the agreement of neighbors in each space, the usual one first. */

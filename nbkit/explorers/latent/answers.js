@@ -1,7 +1,6 @@
 // A digit on the pad, what the MLP takes it for, and which units of the present view answer to it.
 
 import { barList } from "../shared/bars.js";
-import { percent } from "./curve.js";
 import { DigitPad } from "./digit-pad.js";
 import { button, element } from "../shared/elements.js";
 import { hiddenLayer, probabilities, unitActivations } from "./forward.js";

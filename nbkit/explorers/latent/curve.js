@@ -1,15 +1,11 @@
 // The cumulative activation curve as SVG, and what it says in words.
 
 import { svg } from "../shared/elements.js";
+import { percent } from "../shared/snippets.js";
 import { halfway } from "./latent-data.js";
 
 const BOX = { width: 240, height: 170, left: 42, right: 222, top: 10, bottom: 132 };
 const TICKS = [0, 0.25, 0.5, 0.75, 1];
-
-/** A share as a whole percentage, or with one decimal where it is small. */
-export function percent(share) {
-  return `${share && share < 0.1 ? (100 * share).toFixed(1) : Math.round(100 * share)}%`;
-}
 
 /** "Half of the activation comes from the strongest 12% of the inputs that activate it." */
 export function curveText(curve) {

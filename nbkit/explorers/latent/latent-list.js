@@ -84,9 +84,10 @@ export class LatentList {
     this.sort();
   }
 
-  /** Sort by a metric, by its label, that the view has, or by number. */
+  /** Sort by a metric, by its label; by number if no view has it, or if this one does not. */
   sortBy(label, descending) {
-    this.by = label;
+    const known = this.explorer.data.views.some(({ metrics }) => metrics.some((metric) => metric.label === label));
+    this.by = known ? label : NUMBER;
     this.descending = descending;
     this.choice.value = this.metric(this.explorer.view)?.label ?? NUMBER;
     this.sort();

@@ -4,9 +4,9 @@
 import { clusterColors } from "../shared/cluster-colors.js";
 import { button, element } from "../shared/elements.js";
 import { keyLine } from "../shared/kwic.js";
-import { count, frequentKeys } from "../shared/snippets.js";
+import { count, cutText, frequentKeys } from "../shared/snippets.js";
 import { TreeView } from "../shared/tree-view.js";
-import { cut, labels, leaves, makeTree } from "../shared/tree.js";
+import { cut, labels, makeTree, members } from "../shared/tree.js";
 import { wordChip } from "../shared/word.js";
 
 const START = 1; // the distance from which the cut falls
@@ -94,7 +94,7 @@ class LiveView {
   }
 
   tell() {
-    this.status.textContent = `${count(this.clusters.length, "cluster")} at distance ${this.threshold.toFixed(2)}`;
+    this.status.textContent = cutText(this.clusters.length, this.threshold);
   }
 
   /** Let the cut fall from the start to where it rests; readers who want no motion see it there at once. */
@@ -152,28 +152,22 @@ class LiveView {
   }
 
   makeColumn(cluster) {
-    const members = this.members(cluster);
-    const keys = frequentKeys(this.data, members, 3).map(([token]) =>
+    const all = members(this.tree, this.data.medoids, cluster);
+    const keys = frequentKeys(this.data, all, 3).map(([token]) =>
       wordChip(token),
     );
     const head = button({ class: "nk-head", "aria-pressed": this.chosen === cluster }, [
       element("span", { class: "nk-hidden" }, ["Cluster "]),
       element("span", { class: "nk-badge" }),
-      element("span", {}, [count(members.length, "text")]),
+      element("span", {}, [count(all.length, "text")]),
     ], () => this.choose(this.chosen === cluster ? null : cluster));
-    const lines = members.slice(0, LINES).map((example) => element("li", {}, [keyLine(this.data, example)]));
+    const lines = all.slice(0, LINES).map((example) => element("li", {}, [keyLine(this.data, example)]));
     const column = element("section", { "data-node": cluster }, [
       element("div", { class: "nk-top" }, [head, element("span", { class: "nk-keys" }, keys)]),
       element("ol", {}, lines),
     ]);
     column.style.setProperty("--color", this.colorOf(cluster));
     return column;
-  }
-
-  /** A cluster's examples: the medoid, then the others in corpus order. */
-  members(cluster) {
-    const medoid = cluster < this.tree.n ? cluster : this.data.medoids[cluster - this.tree.n];
-    return [medoid, ...leaves(this.tree, cluster).filter((example) => example !== medoid).sort((a, b) => a - b)];
   }
 
   /** Let a cluster stand out in the tree; null for none. */

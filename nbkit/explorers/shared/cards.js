@@ -1,8 +1,8 @@
 // The clusters of the present cut as cards, the largest first: key tokens and examples, the medoid on top.
 
 import { button, clamp, consume, element, rove } from "./elements.js";
-import { count, directionOf, frequentKeys, tokenElements } from "./snippets.js";
-import { leaves } from "./tree.js";
+import { count, directionOf, frequentKeys, percent, tokenElements } from "./snippets.js";
+import { members } from "./tree.js";
 import { wordChip } from "./word.js";
 
 const FIRST_CARDS = 8;
@@ -61,11 +61,10 @@ export class Cards {
 
   makeHead(cluster, name, size) {
     const { explorer } = this;
-    const share = `${Math.round((100 * size) / explorer.tree.n)}%`;
     const texts = [
       element("span", { class: "nk-hidden" }, ["Cluster "]),
       element("span", { class: "nk-badge" }, [name.split(" ")[1]]),
-      element("span", {}, [`${count(size, "example")}, ${share}`]),
+      element("span", {}, [`${count(size, "example")}, ${percent(size / explorer.tree.n)}`]),
     ];
     return button({ class: "nk-head", "aria-pressed": explorer.chosen === cluster }, texts, () =>
       explorer.choose(explorer.chosen === cluster ? null : cluster),
@@ -123,12 +122,8 @@ export class Cards {
     for (const [example, row] of this.rows.entries()) row.replaceChildren(...tokenElements(this.explorer.data, example));
   }
 
-  /** A cluster's examples: the medoid, then the others in corpus order. */
   members(cluster) {
-    const { tree, data } = this.explorer;
-    const medoid = cluster < tree.n ? cluster : data.medoids[cluster - tree.n];
-    const others = leaves(tree, cluster).filter((example) => example !== medoid);
-    return [medoid, ...others.sort((a, b) => a - b)];
+    return members(this.explorer.tree, this.explorer.data.medoids, cluster);
   }
 
   /** The card of a cluster, laid out if it was not. */

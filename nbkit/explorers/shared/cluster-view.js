@@ -3,7 +3,7 @@
 import { clusterColors } from "./cluster-colors.js";
 import { element } from "./elements.js";
 import { cut, labels, makeTree } from "./tree.js";
-import { count, directionOf, examplePieces, holdsKey, legend, number, pieceValue, tokenElements } from "./snippets.js";
+import { cutText, directionOf, examplePieces, holdsKey, legend, number, pieceValue, tokenElements } from "./snippets.js";
 import { TreeView } from "./tree-view.js";
 import { Cards } from "./cards.js";
 
@@ -56,7 +56,7 @@ export class ClusterView {
     this.clusters = cut(this.tree, this.threshold);
     this.label = labels(this.tree, this.clusters);
     if (!this.clusters.includes(this.chosen)) this.chosen = null;
-    this.status.textContent = `${count(this.clusters.length, "cluster")} at distance ${this.threshold.toFixed(2)}`;
+    this.status.textContent = cutText(this.clusters.length, this.threshold);
     this.treeView.paint();
     this.cards.deal();
     this.readPiece(this.piece);

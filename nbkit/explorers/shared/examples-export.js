@@ -1,5 +1,6 @@
 // Examples as a file to keep.
 
+import { jsonText } from "./hand-over.js";
 import { examplePieces, holdsKey, tokenText } from "./snippets.js";
 
 /** An example as it is read, what its key token has a part in in brackets. */
@@ -25,5 +26,5 @@ export function describedExamples(data) {
 export function clustersAsJson({ data, label, threshold }) {
   const { title, pairs, heights } = data;
   const examples = describedExamples(data).map((each, example) => ({ cluster: label[example] + 1, ...each }));
-  return `${JSON.stringify({ title, threshold, examples, tree: { pairs, heights } }, null, 1)}\n`;
+  return jsonText({ title, threshold, examples, tree: { pairs, heights } });
 }

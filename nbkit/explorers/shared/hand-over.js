@@ -27,10 +27,24 @@ export function saveFile(name, text) {
   URL.revokeObjectURL(link.href);
 }
 
+const SINGLE_DIGITS = [6, 7, 8, 9]; // that tell any two numbers of single precision apart, at the latest the last
+
+/** A number of single precision by the fewest digits that name it; anything else as it is. */
+function plain(value) {
+  if (typeof value !== "number" || Number.isInteger(value) || Math.fround(value) !== value) return value;
+  const digits = SINGLE_DIGITS.find((n) => Math.fround(value.toPrecision(n)) === value);
+  return Number(value.toPrecision(digits));
+}
+
+/** Anything as a file of JSON; what is not a number becomes null. */
+export function jsonText(content) {
+  return `${JSON.stringify(content, (_, value) => plain(value), 1)}\n`;
+}
+
 /** Rows of values as CSV; nothing stands for what is undefined. */
 export function csvText(rows) {
   const cell = (value) => {
-    const text = value == null || Number.isNaN(value) ? "" : String(value);
+    const text = value == null || Number.isNaN(value) ? "" : String(plain(value));
     return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   return rows.map((row) => `${row.map(cell).join(",")}\r\n`).join("");

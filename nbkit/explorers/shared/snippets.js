@@ -26,6 +26,16 @@ export function count(n, noun) {
   return `${n} ${noun}${n === 1 ? "" : "s"}`;
 }
 
+/** A share as a percentage, with a decimal where it is small. */
+export function percent(share) {
+  return `${share < 0.1 ? Number((100 * share).toFixed(1)) : Math.round(100 * share)}%`;
+}
+
+/** "3 clusters at distance 0.50": what a cut makes. */
+export function cutText(n, threshold) {
+  return `${count(n, "cluster")} at distance ${threshold.toFixed(2)}`;
+}
+
 /** The text of the token at place `i` of an example, by itself. */
 export function tokenText(data, example, i) {
   return data.vocabulary[data.tokens[example][i]];

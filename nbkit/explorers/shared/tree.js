@@ -59,6 +59,14 @@ export function leaves(tree, node) {
   return found;
 }
 
+/** A cluster's examples: the medoid, then the others in corpus order.
+ * @param medoids of the merges */
+export function members(tree, medoids, cluster) {
+  const medoid = cluster < tree.n ? cluster : medoids[cluster - tree.n];
+  const others = leaves(tree, cluster).filter((example) => example !== medoid);
+  return [medoid, ...others.sort((a, b) => a - b)];
+}
+
 /** For each node its cluster's place in `clusters`; -1 above the cut. */
 export function labels(tree, clusters) {
   const label = new Int32Array(2 * tree.n - 1).fill(-1);

@@ -40,14 +40,14 @@
     document.querySelectorAll("nav button").forEach((tab, i) => tab.addEventListener("click", () => show(i)));
     show(0);
     const other = document.querySelector(".other");
+    const hash = () => ("same" in other.dataset ? location.hash : "");
+    const follow = () => (other.href = other.href.replace(/#.*|$/, hash));
+    for (const event of ["focus", "pointerenter", "pointerdown"]) other?.addEventListener(event, follow);
     other?.addEventListener("click", (event) => {
-      const hash = "same" in other.dataset ? location.hash : "";
-      if (framed) {
-        event.preventDefault();
-        window.parent.postMessage({ nbkitOpen: hash }, "*");
-      } else {
-        other.href = other.href.replace(/#.*|$/, () => hash);
-      }
+      if (!framed) return;
+      event.preventDefault();
+      window.parent.postMessage({ nbkitOpen: hash() }, "*");
     });
+    for (const frame of document.querySelectorAll("iframe")) frame.addEventListener("load", () => showTheme(root.dataset.theme));
   });
 }

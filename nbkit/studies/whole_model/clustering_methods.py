@@ -31,6 +31,7 @@ def compare_methods(
         threshold: distance in (0, 1] at which trees are cut.
         n_neurons: drawn among those with at least `min_examples` examples.
         seed: of the sample.
+        min_examples: fewer leave both methods little to group.
 
     Returns:
         One row per (neuron, kind): `n_examples`, `agreement` (adjusted Rand index between the methods), and for each
