@@ -256,7 +256,7 @@ def check_accessible(page: Page, axe: Path, within: str = EXPLORER, rules: Seque
 
 
 def check_accessible_in(page: Page, axe: Path, scheme: Scheme, within: str = EXPLORER) -> None:
-    """axe-core finds no violation in a theme. Light comes first; dark differs in colors, so only those are asked for."""
+    """axe-core finds no violation in a theme. Light comes first; dark differs in colors, so it is asked for those."""
     page.emulate_media(color_scheme=scheme)
     expect(page.locator("html")).to_have_attribute("data-theme", scheme)
     check_accessible(page, axe, within, RULES_OF_COLOR if scheme == "dark" else ())
