@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from nbkit.method.metrics import polysemanticity as polysemanticity
     from nbkit.models import LanguageModel as LanguageModel
     from nbkit.models import load_model as load_model
+    from nbkit.models.activation_files import Activations as Activations
+    from nbkit.models.activation_files import capture_activations as capture_activations
     from nbkit.sae.autoencoder import SparseAutoencoder as SparseAutoencoder
     from nbkit.sae.config import SaeConfig as SaeConfig
     from nbkit.sae.evaluation import evaluate_sae as evaluate_sae
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 # Imported when first used: torch, transformers and pandas take seconds, and `nbkit --help` needs none of them.
 _HOMES = {
+    "Activations": "models.activation_files",
     "Atlas": "atlas.atlas",
     "AtlasConfig": "atlas.config",
     "Contexts": "corpora",
@@ -54,6 +57,7 @@ _HOMES = {
     "SparseAutoencoder": "sae.autoencoder",
     "atlas_for": "atlas.cached",
     "build_atlas": "atlas.build",
+    "capture_activations": "models.activation_files",
     "cosine_distances": "method.clusters",
     "evaluate_sae": "sae.evaluation",
     "explore": "explorers.explore",

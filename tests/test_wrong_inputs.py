@@ -50,7 +50,28 @@ class Given(NamedTuple):
     folder: Path
 
 
+HOOK = "blocks.0.hook_mlp_out"
 CALLS: dict[str, Callable[[Given, Any], object]] = {
+    "capture: contexts": lambda at, wrong: list(at.model.capture(wrong, HOOK)),
+    "capture: hook": lambda at, wrong: list(at.model.capture(random_contexts(3, 8), wrong)),
+    "capture: batch_size": lambda at, wrong: list(at.model.capture(random_contexts(3, 8), HOOK, wrong)),
+    "capture: start": lambda at, wrong: list(at.model.capture(random_contexts(3, 8), HOOK, start=wrong)),
+    "capture_activations: model": lambda at, wrong: nbkit.capture_activations(
+        wrong, random_contexts(3, 8), HOOK, at.folder / "kept"
+    ),
+    "capture_activations: contexts": lambda at, wrong: nbkit.capture_activations(
+        at.model, wrong, HOOK, at.folder / "kept"
+    ),
+    "capture_activations: out": lambda at, wrong: nbkit.capture_activations(
+        at.model,
+        random_contexts(3, 8),
+        HOOK,
+        wrong if isinstance(wrong, str | Path) else at.folder / "captured",
+        progress=False,
+    ),
+    "capture_activations: dtype": lambda at, wrong: nbkit.capture_activations(
+        at.model, random_contexts(3, 8), HOOK, at.folder / "kept", wrong
+    ),
     "write_site: atlases": lambda at, wrong: nbkit.write_site(wrong, at.folder / "site"),
     "export_neuronpedia: out": lambda at, wrong: nbkit.export_neuronpedia(
         at.atlas, wrong if isinstance(wrong, str | Path) else at.folder / "np", layers=[0]

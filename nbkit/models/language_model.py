@@ -14,8 +14,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from nbkit.errors import NbkitError
+from nbkit.method.checks import MOST, checked_whole
 from nbkit.models.bridge import make_bridge
+from nbkit.models.capturing import Tokens, check_tokens, find_hook_point, stream
 from nbkit.models.fingerprint import fingerprint
+from nbkit.models.hook_points import HookPoint, hooked
 from nbkit.models.mlp import Mlp
 from nbkit.models.norm import Norm, read_norm
 from nbkit.models.probe import context_length, owned_ids, probe
@@ -27,10 +30,6 @@ from nbkit.models.weights import NeuronWeights, activation_function, as_float, r
 ROUNDING = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 5e-2}
 
 Capture = Callable[[int, Float[Tensor, "b t d_model"], Float[Tensor, "b t d_mlp"]], None]
-
-
-class _StopForward(Exception):  # noqa: N818 - a signal, not an error
-    """Ends a forward pass after the last layer that was asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,37 +175,64 @@ class LanguageModel:
         input weights receive, (b, t, d_model), and the neurons' activations, (b, t, d_mlp). The pass ends after the
         last of `layers`: nothing behind its activations is computed, the unembedding never.
         """
-        received: dict[int, Tensor] = {}
-        shape, last = list[int](), max(layers)
-        mlps = {layer: self._mlp(layer) for layer in layers}
-        handles = []
-        for layer, mlp in mlps.items():
+        received: list[Tensor] = []
+        points = [point for layer in layers for point in self._ends_of(layer)]
 
-            def keep_input(_: nn.Module, args: tuple[Tensor, ...], layer: int = layer) -> None:
-                received[layer] = args[0]
+        def take(number: int, vectors: Tensor) -> None:
+            if number % 2:
+                capture(layers[number // 2], received.pop(), vectors)
+            else:
+                received.append(vectors)
 
-            def hand_over(_: nn.Module, args: tuple[Tensor, ...], layer: int = layer) -> None:
-                # OPT's blocks take all tokens of a batch as one list
-                capture(layer, received.pop(layer).reshape(*shape, -1), args[0].reshape(*shape, -1))
-                if layer == last:
-                    raise _StopForward
-
-            handles.append(self.blocks[layer].get_submodule(mlp.reader).register_forward_pre_hook(keep_input))
-            handles.append(self.output_weights(layer).register_forward_pre_hook(hand_over))
-
-        def run(tokens: Int[Tensor, "b t"], **inputs: Tensor) -> None:
-            shape[:] = tokens.shape
-            try:
-                with torch.inference_mode():
-                    self.network(input_ids=tokens.to(self.device).long(), use_cache=False, **inputs)
-            except _StopForward:
-                pass
-
-        try:
+        with hooked(self.network, self.device, points, take) as run:
             yield run
-        finally:
-            for handle in handles:
-                handle.remove()
+
+    def hook_point(self, name: str) -> HookPoint:
+        """A place in the model where there is a vector for every token.
+
+        Args:
+            name: one of TransformerLens' names, with the layer's number for L: `blocks.L.hook_resid_pre`,
+                `blocks.L.hook_resid_mid` and `blocks.L.hook_resid_post`, the residual stream before the block, between
+                its two parts and after it; `blocks.L.hook_attn_out` and `blocks.L.hook_mlp_out`, what they add to it;
+                `blocks.L.mlp.hook_in`, what the MLP reads, and `blocks.L.ln2.hook_normalized`, the same without the
+                layer norm's scale and shift; `blocks.L.mlp.hook_post`, the neurons' activations;
+                `blocks.L.mlp.hook_out`, what its last layer gives; `blocks.L.attn.hook_z`, what attention's last layer
+                reads, head after head. Or the name of a module of the Hugging Face network: what it gives.
+
+        Raises:
+            NbkitError: the model has no such place.
+        """
+        return find_hook_point(self.name, self.network, self.blocks, self.mlps, self.probe(), name)
+
+    def capture(
+        self, contexts: Tokens, hook: str, batch_size: int = 16, start: int = 0, stop: int | None = None
+    ) -> Iterator[Float[Tensor, "b t width"]]:
+        """Streams the vectors at a hook point, batch after batch in corpus order, on the model's device and in its
+        precision.
+
+        Args:
+            contexts: what `load_contexts` gives. The vectors of special positions are left out.
+            hook: see `hook_point`.
+            batch_size: contexts in a forward pass.
+            start: the first context.
+            stop: the one before which it ends; None for the last.
+
+        Raises:
+            NbkitError: the model has no such hook point, or a vector is not finite.
+        """
+        check_tokens(contexts)
+        n, each = len(contexts.tokens), checked_whole("batch_size", batch_size, 1, MOST)
+        first = checked_whole("start", start, 0, n)
+        offsets = range(first, n if stop is None else checked_whole("stop", stop, first, n), each)
+        return stream(self.network, self.device, self.hook_point(hook), contexts, offsets)
+
+    def _ends_of(self, layer: int) -> tuple[HookPoint, HookPoint]:
+        """What the neurons of a layer read, and their activations."""
+        mlp, block = self._mlp(layer), self.blocks[layer]
+        return (
+            HookPoint(f"blocks.{layer}.mlp.hook_in", block.get_submodule(mlp.reader), True, self.d_model),
+            HookPoint(f"blocks.{layer}.mlp.hook_post", block.get_submodule(mlp.out), True, self.d_mlp),
+        )
 
     def check(self) -> None:
         """Checks that captured vectors and weights reproduce what the model computes, on a few tokens of every layer.

@@ -34,12 +34,12 @@ class Call:
     @property
     def read(self) -> Tensor | None:
         """The first tensor that the module was given."""
-        return _first_tensor((self.args, tuple(self.kwargs.values())))
+        return first_tensor((self.args, tuple(self.kwargs.values())))
 
     @property
     def gave(self) -> Tensor | None:
         """The first tensor that it gave."""
-        return _first_tensor(self.output)
+        return first_tensor(self.output)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +106,7 @@ def replay(block: nn.Module, call: Call) -> Tensor:
     """What a float32 copy of a block gives on what the block was given."""
     args, kwargs = tree_map_only(Tensor, _wide, (call.args, call.kwargs))
     with torch.inference_mode():
-        output = _first_tensor(block(*args, **kwargs))
+        output = first_tensor(block(*args, **kwargs))
     assert output is not None
     return output
 
@@ -145,11 +145,12 @@ def _wide(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.is_floating_point() else tensor.clone()
 
 
-def _first_tensor(values: Any) -> Tensor | None:
+def first_tensor(values: Any) -> Tensor | None:
+    """The first tensor in whatever a module was given or gave."""
     if isinstance(values, Tensor):
         return values
     if isinstance(values, dict):  # ModelOutput among others
         values = tuple(values.values())
     if not isinstance(values, tuple | list):
         return None
-    return next((found for value in values if (found := _first_tensor(value)) is not None), None)
+    return next((found for value in values if (found := first_tensor(value)) is not None), None)
