@@ -114,9 +114,9 @@ def test_each_explorer_has_its_part_of_the_address(browser: Browser, page_of_fou
         expect_address(page, "#dendrogram;t=0.51")
         other.get_by_role("slider").press("PageUp")
         other.locator(".nk-head").nth(1).click()
-        expect_address(page, "#dendrogram;t=0.51~dendrogram2;t=0.40;c=2")
+        expect_address(page, "#dendrogram;t=0.51~dendrogram2;t=0.4;c=2")
         one.get_by_role("slider").press("ArrowDown")  # as it was at first
-        expect_address(page, "#dendrogram2;t=0.40;c=2")
+        expect_address(page, "#dendrogram2;t=0.4;c=2")
         latents.get_by_label("Model").select_option(HOSTILE_NAME)
         latents.get_by_label("Sort by").select_option("mean distance")
         latents.get_by_role("button", name="Next").click()
@@ -124,7 +124,7 @@ def test_each_explorer_has_its_part_of_the_address(browser: Browser, page_of_fou
         sweep.get_by_label("Across").select_option("mse")
         sweep.get_by_role("checkbox", name="ReLU").uncheck()
         sorted_by = f"latent;view=1;unit={unit};sort=mean%20distance;order=down"
-        expect_address(page, f"#dendrogram2;t=0.40;c=2~{sorted_by}~pareto;x=mse;activations=topk")
+        expect_address(page, f"#dendrogram2;t=0.4;c=2~{sorted_by}~pareto;x=mse;activations=topk")
 
         page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         latents.get_by_role("button", name="Copy link").click()

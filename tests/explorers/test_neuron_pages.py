@@ -90,7 +90,7 @@ def test_two_neurons_stand_side_by_side(browser: Browser, base: str, width: int,
         second.get_by_role("button", name="Swap").click()
         expect(second.locator(".nk-title")).to_have_text("Layer 0, neuron 7")
         expect(title_of(view)).to_have_text("Layer 2, neuron 5")
-        expect(seen.page).to_have_url(re.compile("#L2N5&t=1.00&with=L0N7$"))
+        expect(seen.page).to_have_url(re.compile("#L2N5&t=1&with=L0N7$"))
         second.get_by_role("button", name="Close").click()
         expect(second).to_be_hidden()
         view.get_by_role("button", name="Keep beside").click()

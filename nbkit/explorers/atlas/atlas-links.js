@@ -1,5 +1,7 @@
 // What the explorer shows as the end of an address, and back. Pure functions, no page needed.
 
+import { addressNumber } from "../shared/axis.js";
+
 /** @typedef {{layer: number, index: number, threshold: number, cluster: number | null, shade: string, kind: string | null}} Place
  *  An open neuron, where its tree is cut, which cluster (from 1) stands out, what colors the tokens, and by which kind of
  *  embedding features are similar (null: the usual one). */
@@ -14,7 +16,7 @@ const OF_PLACE = ["t", "c", "color", "by"];
  *    the neuron beside it (beside.js) and whether it stands alone (card-view.js) */
 export function addressOf({ layer, index, threshold, cluster, shade, kind }, asked = {}) {
   const parts = [`L${layer}N${index}`];
-  if (threshold !== CUT) parts.push(`t=${Number(threshold.toPrecision(6))}`);
+  if (threshold !== CUT) parts.push(`t=${addressNumber(threshold)}`);
   if (cluster) parts.push(`c=${cluster}`);
   if (shade !== "activation") parts.push(`color=${shade}`);
   if (kind) parts.push(`by=${kind}`);

@@ -1,6 +1,6 @@
 // A range of values as a filter, an address and a histogram have it. Pure functions, no page needed.
 
-import { steps } from "../shared/axis.js";
+import { addressNumber, steps } from "../shared/axis.js";
 
 const BINS = 40;
 const NUMERAL = "-?\\d+(?:\\.\\d+)?(?:e[+-]?\\d+)?";
@@ -24,7 +24,7 @@ export function rangeIn(text) {
 /** The text of a range, as `rangeIn` reads it. */
 export function rangeText([low, high]) {
   if (low === high) return String(low);
-  const end = (value) => (Number.isFinite(value) ? String(Number(value.toPrecision(6))) : "");
+  const end = (value) => (Number.isFinite(value) ? addressNumber(value) : "");
   return `${end(low)}..${end(high)}`;
 }
 

@@ -2,6 +2,7 @@
 // Served together with its imports as one module (bundle.py); dendrogram.py says what the data are.
 
 import { AddressPart } from "../shared/address-part.js";
+import { addressNumber } from "../shared/axis.js";
 import { ClusterView } from "../shared/cluster-view.js";
 import { element } from "../shared/elements.js";
 import { clustersAsJson } from "../shared/examples-export.js";
@@ -30,7 +31,7 @@ function render({ model, el }) {
     address?.write();
   };
   const shown = () => ({
-    ...(host.threshold === first ? {} : { t: host.threshold.toFixed(2) }),
+    ...(host.threshold === first ? {} : { t: addressNumber(host.threshold) }),
     ...(view.chosen === null ? {} : { c: view.clusters.indexOf(view.chosen) + 1 }),
   });
   const take = ({ t = first, c }) => {

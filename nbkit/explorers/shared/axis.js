@@ -1,5 +1,10 @@
 // The axis of a plot: where a value lies on it, and the ticks. Pure functions, no page needed.
 
+/** A number as an address has it: short, and as exact as it is shown anywhere. */
+export function addressNumber(value) {
+  return String(Number(value.toPrecision(6)));
+}
+
 /** An axis for `values`, with a margin at both ends, from `start` to `end` in pixels.
  * @returns {{place: (value: number) => number, ticks: number[]}} */
 export function makeAxis(values, log, start, end, wanted = 5) {
