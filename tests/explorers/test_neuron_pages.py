@@ -56,7 +56,8 @@ def test_similar_features_are_told_beside_chance_and_lead_to_their_neurons(
                     assert float(told[2] or 0) == pytest.approx(max(expected, default=0))
         expect(seen.page).to_have_url(re.compile(re.escape(place) + "$"))  # the usual kind needs no word
         shared = agreement_of(atlas, progress=False).query("kind == @usual and scope == 'same' and measure == 'words'")
-        known = f"Similar features share {100 * shared['neighbors'].iloc[0]:.0f}% of their key words"
+        share = 100 * shared["neighbors"].iloc[0]
+        known = f"Similar features share {round(share) if share >= 10 else round(share, 1):g}% of their key words"
         view.get_by_text(re.compile(known if len(shared.dropna()) else "is not known here")).click()
         expect(view.get_by_role("table", name="How far neighbors agree").get_by_role("row")).to_have_count(3)
         similar.locator("li .nk-link:first-child").last.click()
