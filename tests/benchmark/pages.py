@@ -82,9 +82,9 @@ def load(browser: Browser, address: str, name: str, has_explorer: bool) -> Load:
     page.add_init_script(f"({WATCH})({READY!r})")
     context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
     page.goto(address + name, wait_until="networkidle")
-    if has_explorer:
-        page.wait_for_function("window.ready")
-    shown = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+    paints = "performance.getEntriesByName('first-contentful-paint')"
+    page.wait_for_function(f"{paints}.length{' && window.ready' if has_explorer else ''}")
+    shown = f"{paints}[0].startTime"
     there = "performance.getEntriesByType('navigation')[0].loadEventEnd"
     ready = "window.ready" if has_explorer else there
     first, last, blocked, shift = page.evaluate(f"[{shown}, {ready}, window.blocked, window.shifted]")

@@ -10,7 +10,7 @@ const FIRST_FILTERS = ["n_clusters", "second_share", "silhouette", "token_agreem
 
 /** Ranges to begin with, by what a reader may be after. */
 const PRESETS = [
-  ["Two clear behaviors", { n_clusters: [2, 3], second_share: [0.3, Infinity], silhouette: [0.4, Infinity] }],
+  ["Two clear behaviors", { n_clusters: [2, 3], second_share: [0.3, Infinity], silhouette: [0.4, Infinity], n_examples: [20, Infinity] }],
   ["Beyond tokens", { n_clusters: [2, Infinity], silhouette: [0.3, Infinity], token_agreement: [-Infinity, 0.3] }],
   ["One behavior", { n_clusters: [1, 1], n_examples: [20, Infinity] }],
 ];

@@ -2,7 +2,7 @@
 
 import { button, element, rove } from "../shared/elements.js";
 import { ranking } from "../shared/ranking.js";
-import { drawnCanvas, signedPixels } from "./pixel-maps.js";
+import { emptyCanvas, paint, signedPixels } from "./pixel-maps.js";
 import { number } from "../shared/snippets.js";
 
 const NUMBER = "number"; // the order that needs no metric
@@ -24,6 +24,8 @@ export class LatentList {
     this.choice.addEventListener("change", () => this.sortBy(this.choice.value, this.choice.value !== NUMBER));
     this.turn = button({ class: "nk-button" }, [], () => this.sortBy(this.by, !this.descending));
     this.list = element("div", { class: "nk-list", role: "listbox" });
+    this.waiting = new Map(); // by row, what draws its map
+    this.inSight = new IntersectionObserver((entries) => this.drawMaps(entries), { root: this.list, rootMargin: "200px" });
     this.list.addEventListener("focusin", ({ target }) => explorer.open(explorer.viewNumber, this.unitOf(target)));
     const row = (by) => by * this.columns();
     rove(this.list, {
@@ -95,11 +97,29 @@ export class LatentList {
 
   makeRow(view, j) {
     const name = element("span", { class: "nk-hidden" }, [`${view.unit} `]);
-    return element("div", { role: "option", class: "nk-row", "data-unit": j, "aria-selected": false, tabindex: -1 }, [
-      drawnCanvas(signedPixels(view.map(j)), "signed"),
+    const canvas = emptyCanvas("signed");
+    const row = element("div", { role: "option", class: "nk-row", "data-unit": j, "aria-selected": false, tabindex: -1 }, [
+      canvas,
       element("span", {}, [name, element("b", {}, [String(j)])]),
       element("span", { class: "nk-value" }),
     ]);
+    this.waiting.set(row, () => paint(canvas, signedPixels(view.map(j))));
+    this.inSight.observe(row);
+    return row;
+  }
+
+  /** Draw the maps of rows that come into sight: all of them take a second. */
+  drawMaps(entries) {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting) continue;
+      this.waiting.get(target)();
+      this.waiting.delete(target);
+      this.inSight.unobserve(target);
+    }
+  }
+
+  close() {
+    this.inSight.disconnect();
   }
 
   sort() {

@@ -199,6 +199,7 @@ async function render({ model, el }) {
   model.on("change:view", follow);
   model.on("change:unit", follow);
   return () => {
+    state.list.close();
     state.address.close();
     model.off("change:view", follow);
     model.off("change:unit", follow);

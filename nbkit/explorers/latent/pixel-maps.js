@@ -31,15 +31,20 @@ export function signedPixels(values) {
   return pixels;
 }
 
-/** Show pixels on a canvas of `drawnCanvas`. */
+/** Show pixels on a canvas of `emptyCanvas`. */
 export function paint(canvas, pixels) {
   canvas.getContext("2d").putImageData(new ImageData(pixels, SIDE, SIDE), 0, 0);
 }
 
-/** A canvas with these pixels; without a label it is decoration beside a text. */
-export function drawnCanvas(pixels, kind, label) {
+/** A canvas to paint pixels on; without a label it is decoration beside a text. */
+export function emptyCanvas(kind, label) {
   const named = label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" };
-  const canvas = element("canvas", { width: SIDE, height: SIDE, class: `nk-pixels nk-${kind}`, ...named });
+  return element("canvas", { width: SIDE, height: SIDE, class: `nk-pixels nk-${kind}`, ...named });
+}
+
+/** A canvas with these pixels. */
+export function drawnCanvas(pixels, kind, label) {
+  const canvas = emptyCanvas(kind, label);
   paint(canvas, pixels);
   return canvas;
 }
