@@ -23,10 +23,6 @@ export class Overview {
     this.byName = new Map(this.metrics.map((metric) => [metric.name, metric]));
   }
 
-  values(name) {
-    return this.byName.get(name).values;
-  }
-
   layer(row) {
     return this.layers[Math.floor(row / this.d_mlp)];
   }
@@ -72,7 +68,9 @@ export function shardName(kind, number, each = 1) {
 
 function decoded(raw, { scale, shift = 0 }) {
   if (raw instanceof Float32Array) return raw;
-  return Float32Array.from(raw, (value) => (value === 0xffff ? NaN : value * scale + shift));
+  const values = new Float32Array(raw.length);
+  for (let i = 0; i < raw.length; i++) values[i] = raw[i] === 0xffff ? NaN : raw[i] * scale + shift; // a call each takes ten times as long
+  return values;
 }
 
 /** The features of the whole model: which neuron each belongs to, its size and its most frequent key token. */

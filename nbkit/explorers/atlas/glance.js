@@ -36,8 +36,8 @@ export class Glance {
 
   /** Draw in the width that there is; `again` even if that has not changed. */
   draw(again) {
-    const width = this.root.clientWidth;
-    if (!width && again) this.width = undefined; // out of sight: to be drawn when it is seen
+    const width = this.root.checkVisibility() ? this.root.clientWidth : 0;
+    if (!width && again) this.width = undefined; // folded away: to be drawn when it is seen
     if (!width || (width === this.width && !again)) return;
     this.width = width;
     const { overview, metric } = this.choice;
