@@ -34,10 +34,12 @@ class Tokens(Protocol):
         """Positions that hold no text."""
 
 
-def check_tokens(contexts: object) -> None:
-    """Raises NbkitError if something is no contexts."""
+def check_contexts(contexts: object, model: str, token_ids: Int[np.ndarray, " n_ids"]) -> None:
+    """Raises NbkitError if something is no contexts, or they hold a token that a model hasn't."""
     if not all(isinstance(getattr(contexts, name, None), np.ndarray) for name in ("tokens", "special")):
         raise NbkitError(f"contexts is of type {type(contexts).__name__}: give what nbkit.load_contexts makes")
+    if len(foreign := np.setdiff1d(contexts.tokens, token_ids)):  # type: ignore[attr-defined]
+        raise NbkitError(f"the contexts hold token id {foreign[0]}, and model {model!r} has no such token")
 
 
 def find_hook_point(

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from nbkit.errors import NbkitError
 from nbkit.method.checks import MOST, checked_whole
 from nbkit.models.bridge import make_bridge
-from nbkit.models.capturing import Tokens, check_tokens, find_hook_point, stream
+from nbkit.models.capturing import Tokens, check_contexts, find_hook_point, stream
 from nbkit.models.fingerprint import fingerprint
 from nbkit.models.hook_points import HookPoint, hooked
 from nbkit.models.mlp import Mlp
@@ -220,7 +220,7 @@ class LanguageModel:
         Raises:
             NbkitError: the model has no such hook point, or a vector is not finite.
         """
-        check_tokens(contexts)
+        check_contexts(contexts, self.name, self.token_ids)
         n, each = len(contexts.tokens), checked_whole("batch_size", batch_size, 1, MOST)
         first = checked_whole("start", start, 0, n)
         offsets = range(first, n if stop is None else checked_whole("stop", stop, first, n), each)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,13 @@ def test_a_module_is_a_hook_point_by_its_name(tiny_model: Callable[[str], Langua
 def test_a_name_of_nothing_is_refused(tiny_model: Callable[[str], LanguageModel], name: str, message: str) -> None:
     with pytest.raises(NbkitError, match=message):
         tiny_model("llama").capture(CONTEXTS, name)
+
+
+def test_contexts_of_other_tokens_are_refused(tiny_model: Callable[[str], LanguageModel]) -> None:
+    tokens = CONTEXTS.tokens.copy()
+    tokens[1, 3] = 10**6
+    with pytest.raises(NbkitError, match=r"the contexts hold token id 1000000, and model .* has no such token"):
+        tiny_model("llama").capture(replace(CONTEXTS, tokens=tokens), "blocks.0.hook_resid_pre")
 
 
 def test_a_model_runs_undisturbed_between_two_batches(tiny_model: Callable[[str], LanguageModel]) -> None:

@@ -69,7 +69,7 @@ export function shardName(kind, number, each = 1) {
 function decoded(raw, { scale, shift = 0 }) {
   if (raw instanceof Float32Array) return raw;
   const values = new Float32Array(raw.length);
-  for (let i = 0; i < raw.length; i++) values[i] = raw[i] === 0xffff ? NaN : raw[i] * scale + shift; // a call each takes ten times as long
+  for (let i = 0; i < raw.length; i++) values[i] = raw[i] === 0xffff ? NaN : raw[i] * scale + shift;
   return values;
 }
 
