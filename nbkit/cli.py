@@ -101,6 +101,7 @@ def atlas(
     from nbkit.atlas.config import AtlasConfig
     from nbkit.corpora import load_contexts
     from nbkit.models import load_model
+    from nbkit.units.neurons import units_of
 
     config = AtlasConfig(
         layers=parse_layers(layers),
@@ -113,7 +114,7 @@ def atlas(
     )
     table = None if maxima is None else read_maxima(maxima)
     language_model = load_model(model, dtype=dtype, device=device)  # type: ignore[arg-type]
-    config.resolved(language_model)  # a wrong layer shows before the corpus is read
+    config.resolved(units_of(language_model, config.weights))  # a wrong layer shows before the corpus is read
     loaded = load_contexts(corpus, language_model, length, limit, field, unique)
     built = build_atlas(language_model, loaded, out, config, table)
     typer.echo(printable(f"{built.path}: {built.summary}"))

@@ -3,9 +3,9 @@
 atlas.json             manifest: what was scanned and how, every other file's size and sha256; written last
 contexts.safetensors   the token contexts
 vocabulary.parquet     what every token writes that occurs in them, or that a neuron promotes or suppresses
-layer-07.safetensors   of a layer the dataset examples and the strongest contexts (see `merge_layer`), the levels of
-                       activation (see `merge_levels`), the logit effects (`nbkit.models.logits`) and its neurons'
-                       weights
+layer-07.safetensors   of a layer, or another site of units, the dataset examples and the strongest contexts (see
+                       `merge_layer`), the levels of activation (see `merge_levels`), the logit effects
+                       (`nbkit.models.logits`) and its units' weights
 neurons.parquet        one row per neuron, with the metrics of the default embedding
 metrics-<kind>.parquet the metrics in another embedding space, made when first asked for
 
@@ -29,7 +29,7 @@ from jaxtyping import Int
 from nbkit.atlas.kept_files import KeptFiles
 from nbkit.atlas.levels import read_levels
 from nbkit.atlas.manifest import CONTEXTS, MANIFEST, NEURONS, VOCABULARY, Manifest, layer_file, read_manifest
-from nbkit.atlas.neuron import InputWeights, Neuron, embedding_kinds
+from nbkit.atlas.neuron import InputWeights, Neuron
 from nbkit.atlas.neuron_table import survey
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE, display_token
 from nbkit.atlas.strongest import Strongest, strongest_rows
@@ -39,6 +39,7 @@ from nbkit.files import read_table, read_tensors, sweep, user_path
 from nbkit.method.checks import checked_whole, have_direction, shown
 from nbkit.method.controls import other_units
 from nbkit.models.logits import read_effects
+from nbkit.units.site import embedding_kinds
 
 
 def open_atlas(path: str | Path) -> Atlas:
@@ -64,7 +65,8 @@ def open_atlas(path: str | Path) -> Atlas:
 
 @dataclass(frozen=True, eq=False)
 class Atlas:
-    """The dataset examples of every neuron of the scanned layers. Made by `build_atlas`, opened by `open_atlas`."""
+    """The dataset examples of every neuron of the scanned layers, or every latent or unit of another kind. Made by
+    `build_atlas`, opened by `open_atlas`."""
 
     path: Path
     """Its folder."""
@@ -80,13 +82,28 @@ class Atlas:
 
     @property
     def layers(self) -> tuple[int, ...]:
-        """The layers that were scanned, 0-based."""
+        """The numbers of the sites that were scanned; of MLP neurons those of their layers, 0-based."""
         return self.manifest.layers
 
     @property
     def n_neurons(self) -> int:
-        """Neurons of all layers that were scanned."""
-        return len(self.layers) * self.manifest.d_mlp
+        """Units of all sites that were scanned."""
+        return self.manifest.n_units
+
+    @cached_property
+    def starts(self) -> Int[np.ndarray, " sites+1"]:
+        """The row of each site's first unit among all, and how many there are."""
+        return np.cumsum([0, *(site.n_units for site in self.manifest.sites)])
+
+    def at(self, row: int) -> tuple[int, int]:
+        """Site and index of the unit in a row of `neurons`."""
+        place = int(np.searchsorted(self.starts, row, side="right")) - 1
+        return self.layers[place], row - int(self.starts[place])
+
+    def rows(self, layer: pd.Series, index: pd.Series) -> Int[np.ndarray, " n"]:
+        """The rows of units in `neurons`, given columns of their sites and indices."""
+        places = np.searchsorted(self.layers, layer)
+        return np.asarray(self.starts[places] + index.to_numpy())
 
     @cached_property
     def neurons(self) -> pd.DataFrame:
@@ -121,7 +138,7 @@ class Atlas:
         Raises:
             NbkitError: if the kind is not defined for these neurons, or the disk is full.
         """
-        kinds = embedding_kinds(self.manifest.gated, alone=self.manifest.d_mlp == 1)
+        kinds = embedding_kinds(self.manifest.sites)
         if not isinstance(kind, str) or kind not in kinds:
             raise NbkitError(
                 f"the neurons of {self.manifest.model} have no {shown(kind)} embedding: choose {', '.join(kinds)}"
@@ -144,13 +161,14 @@ class Atlas:
         layer, index = checked_whole("layer", layer), checked_whole("neuron", index)
         if layer not in self.layers:
             raise NbkitError(f"atlas {self.path} has no layer {layer}: it holds {_ranges(self.layers)}")
-        if not 0 <= index < self.manifest.d_mlp:
-            raise NbkitError(f"layer {layer} has no neuron {index}: its neurons are 0 to {self.manifest.d_mlp - 1}")
+        site = self.manifest.site(layer)
+        if not 0 <= index < site.n_units:
+            raise NbkitError(f"{site.title} has no {site.unit} {index}: its {site.unit}s are 0 to {site.n_units - 1}")
         return self._layer(layer).neuron(index)
 
     def iterate(self, layer: int) -> Iterator[Neuron]:
         """The neurons of a layer, in order."""
-        for index in range(self.manifest.d_mlp):
+        for index in range(self.manifest.site(layer).n_units):
             yield self.neuron(layer, index)
 
     def token_strings(self, ids: Iterable[int]) -> list[str]:
@@ -213,7 +231,7 @@ class _Layer:
     """A layer's file, mapped into memory."""
 
     def __init__(self, atlas: Atlas, layer: int) -> None:
-        self.atlas, self.layer = atlas, layer
+        self.atlas, self.site = atlas, atlas.manifest.site(layer)
         self.tensors = read_tensors(atlas.path / layer_file(layer))
 
     def neuron(self, index: int) -> Neuron:
@@ -225,7 +243,7 @@ class _Layer:
         columns = {name: tensors[name][start:stop].numpy() for name in ("context", "position", "activation")}
         key_ids = self.atlas.tokens[columns["context"], columns["position"]]
         return Neuron(
-            layer=self.layer,
+            site=self.site,
             index=index,
             max_activation=float(tensors["maximum"][index]),
             context=columns["context"],
@@ -237,7 +255,6 @@ class _Layer:
             weights=self._weights(index),
             donor=None if donor < 0 else self._weights(donor),
             embedding=manifest.embedding,
-            activation=manifest.activation,
             snippet_tokens=_SnippetTokens(self.atlas, columns["context"], columns["position"]),
             key_words=self.atlas.words[key_ids],
             levels=read_levels(tensors, index),

@@ -46,10 +46,13 @@ from nbkit.errors import NbkitError
 from nbkit.files import is_leftover, make_folder, not_writable, sweep, user_path, write_table, write_tensors
 from nbkit.method.checks import checked_array
 from nbkit.models.logits import direct_unembedding, logit_effects
+from nbkit.units.latents import SaeLatents
+from nbkit.units.neurons import MlpNeurons, units_of
 
 if TYPE_CHECKING:
     from nbkit.corpora import Contexts
     from nbkit.models import LanguageModel
+    from nbkit.units import Units
 
 LIBRARIES = ("nbkit", "numpy", "scipy", "torch", "transformers")
 SCAN = "scan"
@@ -58,31 +61,35 @@ IDENTITY = "identity.json"
 
 
 def build_atlas(
-    model: LanguageModel,
+    units: LanguageModel | Units,
     contexts: Contexts,
     out: str | Path,
     config: AtlasConfig | None = None,
-    maxima: Float[np.ndarray, "n_layers d_mlp"] | None = None,
+    maxima: Float[np.ndarray, "sites units"] | None = None,
     progress: bool = True,
 ) -> Atlas:
     """Scans the contexts and leaves an atlas in the folder `out`; goes on where an interrupted build stopped.
 
-    A pure function of its arguments: the same model, contexts and config give the same bytes, interrupted or not. A
+    A pure function of its arguments: the same units, contexts and config give the same bytes, interrupted or not. A
     finished atlas of the same arguments is opened, not built again.
 
     Args:
+        units: a language model, whose MLP neurons are meant, or what `nbkit.latents` makes of autoencoders of one.
+        contexts: what `load_contexts` gives.
+        out: the folder.
         config: what to scan for; the defaults are the paper's.
-        maxima: the neurons' maximum activations, if they are known from a larger corpus (the paper took Neuroscope's);
-            None measures them on `contexts`.
+        maxima: the units' maximum activations, if they are known from a larger corpus (the paper took Neuroscope's),
+            a row for each site and a column for each unit of the largest; None measures them on `contexts`.
 
     Raises:
         NbkitError: an argument doesn't fit the model; `out` holds something else; the folder can't be written.
     """
-    _check_kinds(model, contexts, config)
-    folder, config = user_path(out), (config or AtlasConfig()).resolved(model)
-    check_tokens(model, contexts)
-    table = _checked_maxima(maxima, model)
-    manifest = _manifest(model, contexts, config, table)
+    _check_kinds(units, contexts, config)
+    units = units_of(units, (config or AtlasConfig()).weights)
+    folder, config = user_path(out), (config or AtlasConfig()).resolved(units)
+    check_tokens(units.model, contexts)
+    table = _checked_maxima(maxima, units)
+    manifest = _manifest(units, contexts, config, table)
     if (folder / MANIFEST).is_file() and _is_finished(folder, manifest):  # needs no lock, nor a disk to write one on
         shutil.rmtree(folder / SCAN, ignore_errors=True)
         return open_atlas(folder)
@@ -104,13 +111,13 @@ def build_atlas(
             tqdm.write(str(contexts.summary), file=sys.stderr)
         layers = config.numbers
         given = None if table is None else table[list(layers)]
-        blocks = _scan(model, contexts, folder / SCAN, config, given, progress)
-        affected = _merge(model, blocks, folder, config, given, progress)
+        blocks = _scan(units, contexts, folder / SCAN, config, given, progress)
+        affected = _merge(units, blocks, folder, config, given, progress)
         write_tensors(
             {name: torch.from_numpy(getattr(contexts, name)) for name in ("tokens", "documents")}, folder / CONTEXTS
         )
         ids = np.union1d(contexts.tokens, affected)
-        write_table(_vocabulary(model.tokenizer, ids), folder / VOCABULARY)
+        write_table(_vocabulary(units.model.tokenizer, ids), folder / VOCABULARY)
         write_table(survey(Atlas(folder, manifest), manifest.embedding, progress), folder / NEURONS)
         written = [layer_file(layer) for layer in layers] + [CONTEXTS, VOCABULARY, NEURONS]
         write_manifest(manifest, folder / MANIFEST, written)
@@ -120,12 +127,12 @@ def build_atlas(
     return open_atlas(folder)
 
 
-def _check_kinds(model: object, contexts: object, config: object) -> None:
+def _check_kinds(units: object, contexts: object, config: object) -> None:
     from nbkit.corpora import Contexts
     from nbkit.models import LanguageModel
 
     for name, given, kind, maker in (
-        ("model", model, LanguageModel, "nbkit.load_model"),
+        ("units", units, LanguageModel | MlpNeurons | SaeLatents, "nbkit.load_model or nbkit.latents"),
         ("contexts", contexts, Contexts, "nbkit.load_contexts"),
         ("config", config, AtlasConfig | None, "nbkit.AtlasConfig"),
     ):
@@ -134,11 +141,12 @@ def _check_kinds(model: object, contexts: object, config: object) -> None:
 
 
 def _scan(
-    model: LanguageModel, contexts: Contexts, folder: Path, config: AtlasConfig, maxima: Tensor | None, progress: bool
+    units: Units, contexts: Contexts, folder: Path, config: AtlasConfig, maxima: Tensor | None, progress: bool
 ) -> Sequence[BlockFile]:
     """Scans the blocks that are not on disk yet; gives all of them in corpus order."""
     n, layers = len(contexts.tokens), config.numbers
-    bounds = Bounds(len(layers), model.d_mlp, min(config.max_examples, n))
+    widest = max(site.n_units for site in units.sites if site.number in layers)
+    bounds = Bounds(len(layers), widest, min(config.max_examples, n))
     starts = range(0, n, config.block_size)
     blocks = [BlockFile(folder / f"block-{number:06d}.safetensors") for number in range(len(starts))]
     sizes = [min(config.block_size, n - start) for start in starts]
@@ -147,7 +155,7 @@ def _scan(
     with tqdm(total=n, initial=done, desc="scan", unit="context", smoothing=0.1, disable=not progress) as bar:
         for block, start, size in zip(blocks, starts, sizes, strict=True):
             if not block.path.is_file():
-                write_tensors(scan_block(model, contexts, start, config, bounds, maxima), block.path)
+                write_tensors(scan_block(units, contexts, start, config, bounds, maxima), block.path)
                 bar.update(size)
             block.verify()  # a wrong bound would spoil all blocks behind it
             bounds.absorb(block, layers)
@@ -156,7 +164,7 @@ def _scan(
 
 
 def _merge(
-    model: LanguageModel,
+    units: Units,
     blocks: Sequence[BlockFile],
     folder: Path,
     config: AtlasConfig,
@@ -169,14 +177,15 @@ def _merge(
     maximum = torch.stack([block["maximum"] for block in blocks]).amax(0)
     if maxima is not None:
         maximum = maxima.where(~maximum.isnan(), torch.nan)
-    unembedding, affected = direct_unembedding(model), np.empty(0, dtype=np.int32)
+    unembedding, affected = direct_unembedding(units.model), np.empty(0, dtype=np.int32)
     for row, layer in enumerate(tqdm(config.numbers, desc="merge", unit="layer", disable=not progress)):
-        merged = merge_layer(blocks, layer, maximum[row], config) | {"maximum": maximum[row].contiguous()}
+        weights = units.weights(layer)
+        of_site = maximum[row, : len(weights.w_in)].contiguous()
+        merged = merge_layer(blocks, layer, of_site, config) | {"maximum": of_site}
         merged |= merge_levels(blocks, layer, row)
-        weights = model.neuron_weights(layer, folded=config.weights == "folded")
         merged |= {name: tensor for name, tensor in vars(weights).items() if tensor is not None}
-        if unembedding is not None:
-            effects = logit_effects(model, layer, unembedding)
+        if unembedding is not None and (written := units.written(layer)) is not None:
+            effects = logit_effects(written, unembedding, units.model.token_ids)
             affected = np.union1d(affected, torch.cat([effects["promoted_ids"], effects["suppressed_ids"]]))
             merged |= effects
         write_tensors(merged, folder / layer_file(layer))
@@ -245,7 +254,8 @@ def _foreign(folder: Path, names: set[str]) -> NbkitError:
     return NbkitError(f"{folder} is not empty and holds no atlas ({shown}): choose another folder")
 
 
-def _manifest(model: LanguageModel, contexts: Contexts, config: AtlasConfig, maxima: Tensor | None) -> Manifest:
+def _manifest(units: Units, contexts: Contexts, config: AtlasConfig, maxima: Tensor | None) -> Manifest:
+    model, sites = units.model, units.sites
     return Manifest(
         schema=ATLAS_SCHEMA,
         model=model.name,
@@ -254,12 +264,8 @@ def _manifest(model: LanguageModel, contexts: Contexts, config: AtlasConfig, max
         contexts_sha256=contexts.sha256,
         n_contexts=len(contexts.tokens),
         length=contexts.tokens.shape[1],
-        layers=config.numbers,
-        n_layers=model.n_layers,
-        d_model=model.d_model,
-        d_mlp=model.d_mlp,
-        gated=model.gated,
-        activation=model.activation,
+        sites=tuple(site for site in sites if site.number in config.numbers),
+        n_sites=len(sites),
         threshold=config.threshold,
         max_examples=config.max_examples,
         weights=config.weights,
@@ -277,10 +283,10 @@ def _manifest(model: LanguageModel, contexts: Contexts, config: AtlasConfig, max
     )
 
 
-def _checked_maxima(maxima: np.ndarray | None, model: LanguageModel) -> Tensor | None:
+def _checked_maxima(maxima: np.ndarray | None, units: Units) -> Tensor | None:
     if maxima is None:
         return None
-    shape = (model.n_layers, model.d_mlp)
+    shape = (len(units.sites), max(site.n_units for site in units.sites))
     try:
         with np.errstate(over="ignore"):  # too large for float32 is infinite, and told below
             table = checked_array(maxima, "the maxima").astype(np.float32)
@@ -288,7 +294,7 @@ def _checked_maxima(maxima: np.ndarray | None, model: LanguageModel) -> Tensor |
         raise NbkitError(f"the table of maxima doesn't hold numbers ({str(error).removesuffix('.')})") from error
     if table.shape != shape:
         raise NbkitError(
-            f"the table of maxima has shape {table.shape}: model {model.name!r} needs (layers, neurons) = {shape}"
+            f"the table of maxima has shape {table.shape}: model {units.model.name!r} needs (layers, neurons) = {shape}"
         )
     if not np.isfinite(table).all():
         raise NbkitError("the table of maxima holds NaN or infinite values")

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 from nbkit.errors import NbkitError
 from nbkit.method.checks import MOST, checked_choice, checked_number, checked_seed, checked_whole, shown
+from nbkit.units.site import CONTROLS, embedding_kinds
 
 if TYPE_CHECKING:
-    from nbkit.models import LanguageModel
+    from nbkit.units import Units
 
 
 @dataclass(frozen=True)
@@ -18,15 +19,16 @@ class AtlasConfig:
     """What to scan for. Part of an atlas's identity."""
 
     layers: Literal["all"] | Sequence[int] = "all"
-    """Layers whose MLP neurons are scanned, 0-based."""
+    """Numbers of the sites whose units are scanned, 0-based: of MLP neurons those of their layers."""
     threshold: float = 0.75
-    """Share of the neuron's maximum activation that a dataset example reaches, in (0, 1]."""
+    """Share of the unit's maximum activation that a dataset example reaches, in (0, 1]."""
     max_examples: int = 100
-    """Dataset examples kept for each neuron: the first in corpus order."""
+    """Dataset examples kept for each unit: the first in corpus order."""
     weights: Literal["native", "folded"] = "native"
-    """`native`: the MLP's input and weights as the model has them; `folded`: the layer norm folded into the weights."""
+    """Of MLP neurons, `native`: the MLP's input and weights as the model has them; `folded`: the layer norm folded into
+    the weights."""
     embedding: Literal["auto", "input", "gate", "up", "gradient"] = "auto"
-    """Neuron embedding of the metrics: `auto` is `input` for a plain MLP and `gradient` for a gated one."""
+    """Neuron embedding of the metrics: `auto` is `gradient` where a neuron is gated, and `input` otherwise."""
     batch_size: int = 16
     """Contexts in a forward pass. Rounding depends on it, so it is part of the identity."""
     block_size: int = 128
@@ -56,23 +58,30 @@ class AtlasConfig:
         assert self.layers != "all"
         return tuple(int(layer) for layer in self.layers)
 
-    def resolved(self, model: LanguageModel) -> AtlasConfig:
-        """This config with `all` and `auto` replaced by what they mean for `model`.
+    def resolved(self, units: Units) -> AtlasConfig:
+        """This config with `all` and `auto` replaced by what they mean for some units.
 
         Raises:
-            NbkitError: a layer or an embedding that the model doesn't have.
+            NbkitError: a site or an embedding that the units don't have.
         """
-        layers = tuple(range(model.n_layers)) if self.layers == "all" else self.numbers
+        sites = {site.number: site for site in units.sites}
+        layers = tuple(sites) if self.layers == "all" else self.numbers
         for layer in layers:
-            if not 0 <= layer < model.n_layers:
-                raise NbkitError(f"model {model.name!r} has no layer {layer}: its layers are 0 to {model.n_layers - 1}")
+            if layer not in sites:
+                raise NbkitError(
+                    f"model {units.model.name!r} has no layer {layer}: its layers are 0 to {len(sites) - 1}"
+                    if next(iter(sites.values())).unit == "neuron"
+                    else f"there is no site {layer}: the sites are 0 to {len(sites) - 1}"
+                )
+        kinds = embedding_kinds([sites[layer] for layer in layers])
+        own = tuple(kind for kind in kinds if kind not in CONTROLS)
         embedding = self.embedding
         if embedding == "auto":
-            embedding = "gradient" if model.gated else "input"
-        if (embedding in ("gate", "up") and not model.gated) or (embedding == "input" and model.gated):
-            kinds = "gate, up, gradient" if model.gated else "input, gradient"
+            embedding = "input" if "input" in own else "gradient"
+        if embedding not in own:
             raise NbkitError(
-                f"embedding {embedding!r} is not defined for the neurons of {model.name!r}: choose {kinds}"
+                f"embedding {embedding!r} is not defined for the neurons of {units.model.name!r}: choose "
+                f"{', '.join(own)}"
             )
         return replace(self, layers=layers, embedding=embedding)
 

@@ -89,24 +89,25 @@ class LevelScan:
 
     def __init__(self, earlier: LevelCounts, n_contexts: int, device: torch.device) -> None:
         bits = 1 << torch.arange(N_BANDS, dtype=torch.int32)
-        n_layers, d_mlp = earlier.top.shape
+        n_sites, widest = earlier.top.shape
         self._top = earlier.top.to(device, copy=True)
         self._begun = ((earlier.count > 0) * bits).sum(-1, dtype=torch.int32).to(device)
         self._open = ((earlier.count < N_SHOWN) * bits).sum(-1, dtype=torch.int32).to(device)
         self._open &= ~(1 << self._top.clamp(max=31))  # number 0 is no band and takes no examples
-        self._bands = torch.zeros(n_layers, n_contexts, d_mlp, dtype=torch.int16, device=device)
+        self._bands = torch.zeros(n_sites, n_contexts, widest, dtype=torch.int16, device=device)
 
-    def take(self, row: int, start: int, peak: Float[Tensor, "b d_mlp"]) -> tuple[Tensor, Tensor]:
+    def take(self, row: int, start: int, peak: Float[Tensor, "b n_units"]) -> tuple[Tensor, Tensor]:
         """Takes the peaks of a pass over the block's contexts from `start` on.
 
         Returns:
             The contexts in this pass and the neurons of peaks that may be among the first of their band.
         """
-        bands = band(peak)
-        self._bands[row, start : start + len(peak)] = bands
-        top = torch.maximum(self._top[row], bands.amax(0))
-        rise = (top - self._top[row]).clamp(max=N_BANDS)
-        begun, unfilled = self._begun[row] << rise, (self._open[row] + 1 << rise) - 1 & _ALL  # higher ones are open
+        bands, n = band(peak), peak.shape[1]
+        self._bands[row, start : start + len(peak), :n] = bands
+        top = torch.maximum(self._top[row, :n], bands.amax(0))
+        rise = (top - self._top[row, :n]).clamp(max=N_BANDS)
+        begun = self._begun[row, :n] << rise
+        unfilled = (self._open[row, :n] + 1 << rise) - 1 & _ALL  # higher ones are open
         below = (top - bands).clamp(max=31)
         context, neuron = (unfilled >> below & 1).nonzero(as_tuple=True)
         if len(neuron):
@@ -119,16 +120,16 @@ class LevelScan:
             unfilled.index_add_(0, neuron, bit * (rank == N_SHOWN - 1), alpha=-1)
             needed = rank < N_SHOWN
             context, neuron = context[needed], neuron[needed]
-        self._top[row], self._begun[row], self._open[row] = top, begun, unfilled
+        self._top[row, :n], self._begun[row, :n], self._open[row, :n] = top, begun, unfilled
         return context, neuron
 
-    def count(self, row: int) -> Int[Tensor, "d_mlp bands"]:
+    def count(self, row: int, n_units: int) -> Int[Tensor, "n_units bands"]:
         """The block's contexts in each band, relative to that of the block's own maximum."""
-        top = self._bands[row].amax(0)
-        d_mlp, width = len(top), N_BANDS + 1  # the last place is for what lies lower
-        starts = torch.arange(0, d_mlp * width, width, dtype=torch.int32, device=top.device)
-        place = (top - self._bands[row]).clamp(max=N_BANDS) + starts
-        count = torch.bincount(place.flatten(), minlength=d_mlp * width).view(d_mlp, width)[:, :N_BANDS]
+        bands, width = self._bands[row, :, :n_units], N_BANDS + 1  # the last place is for what lies lower
+        top = bands.amax(0)
+        starts = torch.arange(0, n_units * width, width, dtype=torch.int32, device=top.device)
+        place = (top - bands).clamp(max=N_BANDS) + starts
+        count = torch.bincount(place.flatten(), minlength=n_units * width).view(n_units, width)[:, :N_BANDS]
         no_band = torch.arange(N_BANDS, device=top.device) >= top[:, None]
         return count.masked_fill(no_band, 0).int().cpu()
 
@@ -140,19 +141,20 @@ class LevelScan:
 
 
 def merge_levels(blocks: Sequence[Mapping[str, Tensor]], layer: int, row: int) -> dict[str, Tensor]:
-    """The levels of one layer, the `row`-th that was scanned: the merge step.
+    """The levels of one site, the `row`-th that was scanned: the merge step.
 
     Returns:
-        `level_top` (d_mlp,), the number of the band of a neuron's largest activation, 0 if it was never positive or
+        `level_top` (n_units,), the number of the band of a neuron's largest activation, 0 if it was never positive or
         an activation is not finite;
-        `level_count` (d_mlp, N_BANDS), the contexts in that band and the ones below; and neuron j's examples, from the
+        `level_count` (n_units, N_BANDS), the contexts in that band and the ones below; and unit j's examples, from the
         highest band down, in rows level_offsets[j] to level_offsets[j + 1] of `level_context`, `level_position`,
         `level_activation` and `level_window`: N_SHOWN of each band, or as many as there are.
     """
-    counts = LevelCounts(blocks[0]["maximum"].shape[1])
+    n_units = len(blocks[0][f"{layer}.level.count"])
+    counts = LevelCounts(n_units)
     for block in blocks:
-        counts.absorb(block["maximum"][row], block[f"{layer}.level.count"])
-    unknown = torch.stack([block["maximum"][row] for block in blocks]).isnan().any(0)
+        counts.absorb(block["maximum"][row, :n_units], block[f"{layer}.level.count"])
+    unknown = torch.stack([block["maximum"][row, :n_units] for block in blocks]).isnan().any(0)
     counts.count[unknown], counts.top[unknown] = 0, 0
     source, place, neuron, activation = candidates(blocks, f"{layer}.level")
     neuron = neuron.long()

@@ -13,8 +13,7 @@ def made_from(m: Manifest) -> dict[str, str]:
         "checkpoint": m.checkpoint or m.model_name,
         "sha256 of the weights": m.model_sha256,
         "precision": f"{m.dtype} on {m.device}",
-        "input weights": "as the model has them" if m.weights == "native" else "with the layer norm folded in",
-        "layers": f"{len(m.layers)} of {m.n_layers}",
+        **_of_units(m),
         "corpus": m.corpus,
         "contexts": f"{m.n_contexts:,} of {m.length} tokens; {_around(m)}",
         "sha256 of the contexts": m.contexts_sha256,
@@ -25,6 +24,21 @@ def made_from(m: Manifest) -> dict[str, str]:
         "versions": ", ".join(f"{name} {number}" for name, number in m.versions.items()),
     }
     return {name: " ".join(value.split()) for name, value in rows.items()}
+
+
+def _of_units(m: Manifest) -> dict[str, str]:
+    """What the units are, and where."""
+    if all(site.unit == "neuron" for site in m.sites):
+        weights = "as the model has them" if m.weights == "native" else "with the layer norm folded in"
+        return {"input weights": weights, "layers": f"{len(m.layers)} of {m.n_sites}"}
+    neurons = [site.number for site in m.sites if site.unit == "neuron"]
+    rows = {"neurons": f"of {len(neurons)} layers, {neurons[0]} to {neurons[-1]}"} if neurons else {}
+    for site in m.sites:
+        if site.unit != "neuron":
+            rows[f"site {site.label}"] = f"{site.n_units:,} {site.unit}s at {site.name} ({site.rule}): {site.source}"
+            rows[f"{site.label} reads"] = site.reads
+            rows[f"sha256 of {site.label}'s weights"] = site.sha256
+    return rows
 
 
 def _around(m: Manifest) -> str:

@@ -6,12 +6,16 @@ import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any, Literal
 
 from nbkit.errors import NbkitError
 from nbkit.files import check_seal, read_json, sha256_of, write_json
+from nbkit.units import Site
 
-ATLAS_SCHEMA = 4
+ATLAS_SCHEMA = 5
 """Version of an atlas's layout."""
+NEURONS_SCHEMA = 4
+"""The one before, whose manifest tells of MLP neurons alone; it is read as well."""
 
 MANIFEST = "atlas.json"
 CONTEXTS = "contexts.safetensors"
@@ -37,18 +41,14 @@ class Manifest:
     n_contexts: int
     length: int
     """Tokens in a context."""
-    layers: tuple[int, ...]
-    n_layers: int
-    """Layers of the model."""
-    d_model: int
-    d_mlp: int
-    gated: bool
-    activation: str
-    """Name of the MLP's activation function."""
+    sites: tuple[Site, ...]
+    """Where the units are; see `nbkit.units`."""
+    n_sites: int
+    """Sites that there are, of which these were scanned; of neurons, layers of the model."""
     threshold: float
     max_examples: int
-    weights: str
-    """`native`, or `folded` with the layer norm."""
+    weights: Literal["native", "folded"]
+    """Of MLP neurons, `native`, or `folded` with the layer norm."""
     embedding: str
     """Default kind of embedding."""
     batch_size: int
@@ -67,6 +67,31 @@ class Manifest:
     """Those behind it."""
     checkpoint: str = ""
     """Which one of a model's checkpoints it is and in which precision its weights came, where the name doesn't tell."""
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The numbers of the sites; of neurons those of their layers."""
+        return tuple(site.number for site in self.sites)
+
+    @property
+    def n_units(self) -> int:
+        """Units of all sites."""
+        return sum(site.n_units for site in self.sites)
+
+    @property
+    def gated(self) -> bool:
+        """Whether all units are gated, as the neurons of Llama's MLPs."""
+        return all(site.gated for site in self.sites)
+
+    @property
+    def unit(self) -> str:
+        """What one of the units is called: `neuron`, `latent`, or `unit` if there are several kinds."""
+        kinds = {site.unit for site in self.sites}
+        return kinds.pop() if len(kinds) == 1 else "unit"
+
+    def site(self, number: int) -> Site:
+        """The site of a number."""
+        return next(site for site in self.sites if site.number == number)
 
     @property
     def model_name(self) -> str:
@@ -102,12 +127,14 @@ def read_manifest(path: Path) -> tuple[Manifest, dict[str, tuple[int, str]]]:
     try:
         values = read_json(path)
         schema = values["schema"]
-        if schema == ATLAS_SCHEMA and check_seal(path):
+        if type(schema) is int and schema in (NEURONS_SCHEMA, ATLAS_SCHEMA) and check_seal(path):
+            if schema == NEURONS_SCHEMA:
+                values |= _of_neurons(values)
             known = {field.name: values[field.name] for field in fields(Manifest)}
             pairs = {name: tuple((i, text) for i, text in known[name]) for name in ("added_before", "added_after")}
-            manifest = Manifest(**known | pairs | {"layers": tuple(known["layers"])})
+            manifest = Manifest(**known | pairs | {"sites": tuple(Site(**site) for site in known["sites"])})
             return manifest, {name: (size, checksum) for name, (size, checksum) in values.get("files", {}).items()}
-        if type(schema) is not int or schema == ATLAS_SCHEMA:
+        if type(schema) is not int or schema in (NEURONS_SCHEMA, ATLAS_SCHEMA):
             raise ValueError("no number of a schema, or no seal")
     except (NbkitError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise NbkitError(
@@ -118,6 +145,13 @@ def read_manifest(path: Path) -> tuple[Manifest, dict[str, tuple[int, str]]]:
         f"{path} has schema {schema}, this nbkit reads {ATLAS_SCHEMA}: build it again, in another folder or "
         "after deleting this one"
     )
+
+
+def _of_neurons(values: dict[str, Any]) -> dict[str, Any]:
+    """What a manifest of the older schema says in today's words."""
+    shape = values["d_mlp"], values["d_model"], values["gated"], values["activation"], values["weights"] == "folded"
+    sites = [asdict(Site.of_neurons(layer, *shape)) for layer in values["layers"]]
+    return {"schema": ATLAS_SCHEMA, "sites": sites, "n_sites": values["n_layers"]}
 
 
 def layer_file(layer: int) -> str:

@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 
 def merge_layer(
-    blocks: Sequence[Mapping[str, Tensor]], layer: int, maximum: Float[Tensor, " d_mlp"], config: AtlasConfig
+    blocks: Sequence[Mapping[str, Tensor]], layer: int, maximum: Float[Tensor, " n_units"], config: AtlasConfig
 ) -> dict[str, Tensor]:
-    """The dataset examples of one layer, and the strongest contexts that are none of them.
+    """The dataset examples of one site, and the strongest contexts that are none of them.
 
     Args:
-        blocks: the results of all blocks in corpus order; only the tensors of `layer` are read from each.
+        blocks: the results of all blocks in corpus order; only the tensors of the site `layer` are read from each.
         maximum: the neurons' maximum activations over the corpus, or those given; NaN for a neuron that gets no
             examples, since an activation of it is not finite.
 
     Returns:
-        `offsets` (d_mlp + 1,): what is kept of neuron j are rows offsets[j] to offsets[j + 1], in corpus order, of
+        `offsets` (n_units + 1,): what is kept of neuron j are rows offsets[j] to offsets[j + 1], in corpus order, of
         `context`, `position`, `activation`, `window` and `vector`; the latter is a row of `pre_mlp`, in corpus order.
-        The first `n_examples` (d_mlp,) of them are its dataset examples; behind those stand the ones that are among
+        The first `n_examples` (n_units,) of them are its dataset examples; behind those stand the ones that are among
         its strongest (see `nbkit.atlas.strongest`) and come too late in the corpus to be examples.
     """
     source, row, counts, n_examples = _selected(blocks, layer, maximum, config)
@@ -62,7 +62,7 @@ def _selected(
     """The candidates that are kept, by neuron and then in corpus order.
 
     Returns:
-        (kept,) the block of each, (kept,) its row there; (d_mlp,) how many are kept of each neuron, and (d_mlp,) how
+        (kept,) the block of each, (kept,) its row there; (n_units,) how many are kept of each unit, and (n_units,) how
         many of them, the first, are its dataset examples.
     """
     source, row, neuron, activation = candidates(blocks, str(layer))

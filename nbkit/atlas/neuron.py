@@ -21,12 +21,7 @@ from nbkit.method.clusters import FeatureClusters, feature_clusters
 from nbkit.method.embeddings import gated_gradient_embeddings, gradient_embeddings, neuron_embeddings
 from nbkit.models import activation_function
 from nbkit.models.logits import LogitEffects
-
-
-def embedding_kinds(gated: bool, alone: bool = False) -> tuple[str, ...]:
-    """The kinds of embedding of a neuron; one that is alone in its layer has no `shuffled` control."""
-    own = ("gate", "up") if gated else ("input",)
-    return (*own, "gradient", "pre_mlp", *(() if alone else ("shuffled",)))
+from nbkit.units.site import Site, embedding_kinds
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +66,13 @@ class InputWeights:
 
 @dataclass(frozen=True, eq=False)
 class Neuron:
-    """A neuron and its n dataset examples. Read from an atlas with `Atlas.neuron`."""
+    """A neuron, or a latent or unit of another kind, and its n dataset examples. Read from an atlas with
+    `Atlas.neuron`."""
 
-    layer: int
-    """0-based, as `index`."""
+    site: Site
+    """Where it is."""
     index: int
-    """Its place in the layer."""
+    """Its place there, 0-based."""
     max_activation: float
     """The maximum that the threshold refers to: over the scanned corpus, or as given. NaN if an activation is not
     finite; then there are no examples."""
@@ -98,8 +94,6 @@ class Neuron:
     no other, or all others' weights are zeros."""
     embedding: str
     """The atlas's default kind of embedding."""
-    activation: str
-    """Name of the activation function."""
     snippet_tokens: Sequence[tuple[tuple[str, ...], int]]
     """For each example the raw texts (see `token_bytes`) of its window's tokens and the key token's index among
     them."""
@@ -117,8 +111,23 @@ class Neuron:
     def __len__(self) -> int:
         return len(self.context)
 
+    @property
+    def layer(self) -> int:
+        """Number of its site; of an MLP neuron that of its layer, 0-based."""
+        return self.site.number
+
+    @property
+    def activation(self) -> str:
+        """Name of the activation function."""
+        return self.site.activation
+
+    @property
+    def name(self) -> str:
+        """What it is called: `L12 N521`, or for a latent `S0 #521`."""
+        return self.site.named(self.index)
+
     def __repr__(self) -> str:
-        return f"Neuron(L{self.layer} N{self.index}, {len(self)} examples, max {self.max_activation:.3g})"
+        return f"Neuron({self.name}, {len(self)} examples, max {self.max_activation:.3g})"
 
     @cached_property
     def examples(self) -> pd.DataFrame:
@@ -138,7 +147,8 @@ class Neuron:
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds of embedding that are defined for this neuron."""
-        return embedding_kinds(self.weights.w_gate is not None, self.donor is None)
+        kinds = embedding_kinds([self.site])
+        return tuple(kind for kind in kinds if kind != "shuffled" or self.donor is not None)
 
     def embeddings(self, kind: str | None = None) -> Float[np.ndarray, "n d"]:
         """The examples' embeddings (equation 2).
@@ -152,9 +162,7 @@ class Neuron:
         """
         kind = self.embedding if kind is None else kind
         if not isinstance(kind, str) or kind not in self.kinds:
-            raise NbkitError(
-                f"L{self.layer} N{self.index} has no {shown(kind)} embedding: choose {', '.join(self.kinds)}"
-            )
+            raise NbkitError(f"{self.name} has no {shown(kind)} embedding: choose {', '.join(self.kinds)}")
         if kind == "pre_mlp":
             return self.pre_mlp
         if kind == "shuffled" and self.donor is not None:
@@ -178,18 +186,17 @@ class Neuron:
         Raises:
             NbkitError: if the neuron has no examples, an embedding has no direction, or an argument is out of range.
         """
-        name = f"L{self.layer} N{self.index}"
         if not len(self):
             raise NbkitError(
-                f"{name} has no dataset examples: its activations are not finite"
+                f"{self.name} has no dataset examples: its activations are not finite"
                 if np.isnan(self.max_activation)
-                else f"{name} has no dataset examples: it was never active on this corpus, or the maximum that it was "
-                "given is out of its reach"
+                else f"{self.name} has no dataset examples: it was never active on this corpus, or the maximum that it "
+                "was given is out of its reach"
             )
         embeddings = self.embeddings(kind)
         if not (directed := have_direction(embeddings)).all():
             raise NbkitError(
-                f"{name} has no clusters of the {kind or self.embedding!r} embedding: that of example "
+                f"{self.name} has no clusters of the {kind or self.embedding!r} embedding: that of example "
                 f"{directed.argmin()} has no direction, since its numbers are all zeros or not finite; a neuron whose "
                 "weights are zeros has no other"
             )

@@ -16,9 +16,9 @@ The scan is a map over blocks of contexts (`scan_block`) and a merge in corpus o
 and the k-th largest activation from block to block. They only make a block's result smaller, never different after the
 merge, so blocks may also run anywhere, in any order, with empty bounds.
 
-A neuron with an activation that is not finite, as one that overflows in half precision, has no maximum: NaN, which
-stays NaN through every comparison here, and no examples. It takes none from other neurons unless the vectors that a
-layer reads are not finite any more: then no number behind it is worth anything, and the scan ends.
+A unit with an activation that is not finite, as one that overflows in half precision, has no maximum: NaN, which
+stays NaN through every comparison here, and no examples. It takes none from other units unless the vectors that a
+site's units read are not finite any more: then no number behind it is worth anything, and the scan ends.
 
 The same pass finds every neuron's levels of activation (`nbkit.atlas.levels`).
 """
@@ -32,76 +32,83 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import pad
 
 from nbkit.atlas.candidates import rank_in_group
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.levels import LevelCounts, LevelScan
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE
 from nbkit.errors import NbkitError
+from nbkit.units import captured
 
 if TYPE_CHECKING:
     from nbkit.corpora import Contexts
-    from nbkit.models import LanguageModel
+    from nbkit.units import Site, Units
+    from nbkit.units.values import Values
 
 
 Block = dict[str, Tensor]
-"""What a block of contexts gives, as named tensors: `maximum` (layers, d_mlp), NaN
-of a neuron with an activation that is not finite, and for each layer L and its candidates
+"""What a block of contexts gives, as named tensors: `maximum` (sites, units of the largest site), NaN of a unit with an
+activation that is not finite, -infinity where a smaller site has none; and for each site L and its candidates
 `L.neuron`, `L.context`, `L.position`, `L.activation`, `L.window` (candidates, WINDOW), `L.vector` (a row of
-`L.pre_mlp`), and `L.pre_mlp` (rows, d_model), a row once however many neurons share it. Of the levels, `L.level.count`
+`L.pre_mlp`), and `L.pre_mlp` (rows, width), a row once however many units share it. Of the levels, `L.level.count`
 (see `LevelScan.count`) and for their examples `L.level.neuron` to `L.level.window`."""
 
 
 class Bounds:
-    """What earlier blocks say about the neurons: their maximum, the k-th largest activation of a candidate, and how
-    many contexts peaked at which level."""
+    """What earlier blocks say about the units: their maximum, the k-th largest activation of a candidate, and how
+    many contexts peaked at which level. Of sites with fewer units than the largest the last places are unused."""
 
-    def __init__(self, n_layers: int, d_mlp: int, max_examples: int) -> None:
-        self.maximum = torch.zeros(n_layers, d_mlp)
-        self.levels = LevelCounts(n_layers, d_mlp)
-        self._largest = torch.full((n_layers, d_mlp, max_examples), -torch.inf)  # descending
+    def __init__(self, n_sites: int, widest: int, max_examples: int) -> None:
+        self.maximum = torch.zeros(n_sites, widest)
+        self.levels = LevelCounts(n_sites, widest)
+        self._largest = torch.full((n_sites, widest, max_examples), -torch.inf)  # descending
 
     @property
-    def kth_largest(self) -> Float[Tensor, "layers d_mlp"]:
+    def kth_largest(self) -> Float[Tensor, "sites widest"]:
         return self._largest[..., -1]
 
     def absorb(self, block: Mapping[str, Tensor], layers: Sequence[int]) -> None:
         """Takes the next block's result in."""
         self.maximum = torch.maximum(self.maximum, block["maximum"])
-        self.levels.absorb(block["maximum"], torch.stack([block[f"{layer}.level.count"] for layer in layers]))
+        counts = [block[f"{layer}.level.count"] for layer in layers]
+        widest = self.maximum.shape[1]
+        padded = torch.stack([pad(count, (0, 0, 0, widest - len(count))) for count in counts])
+        self.levels.absorb(block["maximum"], padded)
         for row, layer in enumerate(layers):
             neuron, activation = block[f"{layer}.neuron"].long(), block[f"{layer}.activation"]
             order = neuron.argsort(stable=True)
             neuron, activation = neuron[order], activation[order]
             rank = rank_in_group(neuron)
             if len(rank):
-                new = torch.full((self.maximum.shape[1], int(rank.max()) + 1), -torch.inf)
+                new = torch.full((widest, int(rank.max()) + 1), -torch.inf)
                 new[neuron, rank] = activation
                 largest = torch.cat([self._largest[row], new], dim=1)
                 self._largest[row] = largest.topk(self._largest.shape[-1], dim=1).values
 
 
 def scan_block(
-    model: LanguageModel,
+    units: Units,
     contexts: Contexts,
     start: int,
     config: AtlasConfig,
     bounds: Bounds | None = None,
-    maxima: Float[Tensor, "layers d_mlp"] | None = None,
+    maxima: Float[Tensor, "sites widest"] | None = None,
 ) -> Block:
     """Candidates of the contexts `start` to `start + config.block_size`: the map step.
 
     Args:
         config: a resolved one.
         bounds: what earlier blocks found. Without it the result is larger, and the same after the merge.
-        maxima: the neurons' maximum activations, if they are known from elsewhere.
+        maxima: the units' maximum activations, if they are known from elsewhere.
 
     Raises:
-        NbkitError: if a vector that the neurons of a layer read is not finite, or no neuron of it has finite
-            activations.
+        NbkitError: if a vector that the units of a site read is not finite, or no unit of it has finite activations.
     """
-    layers = config.numbers
-    bounds = bounds or Bounds(len(layers), model.d_mlp, config.max_examples)
+    layers, model = config.numbers, units.model
+    sites = {site.number: site for site in units.sites}
+    sizes = [sites[layer].n_units for layer in layers]
+    bounds = bounds or Bounds(len(layers), max(sizes), config.max_examples)
     stop = min(start + config.block_size, len(contexts.tokens))
     text = np.flatnonzero(~contexts.special)
     first, end = int(text[0]), int(text[-1]) + 1
@@ -109,43 +116,37 @@ def scan_block(
     running = bounds.maximum.clone().to(model.device)
     kth_largest = bounds.kth_largest.to(model.device)
     given = None if maxima is None else maxima.to(model.device)
-    folds = {layer: model.norm(layer) for layer in layers} if config.weights == "folded" else {}
     found: dict[int, list[Block]] = {layer: [] for layer in layers}
     levels = LevelScan(bounds.levels, stop - start, model.device)
     found_levels: dict[int, list[Block]] = {layer: [] for layer in layers}
     block_maximum = torch.full_like(running, -torch.inf)
-    overflow: list[int] = []
+    overflow: list[Site] = []
     offset = start
 
     def floor(row: int) -> Tensor:
-        return config.threshold * (running[row] if given is None else given[row])
+        return config.threshold * (running if given is None else given)[row, : sizes[row]]
 
-    def capture(layer: int, pre_mlp: Tensor, activations: Tensor) -> None:
+    def capture(layer: int, vectors: Tensor, values: Values) -> None:
         row = layers.index(layer)
-        usable = activations[:, first:end]
-        if bool(inner_special.any()):
-            usable = usable.masked_fill(inner_special.to(usable.device)[:, None], -torch.inf)
-        peak = usable.amax(1).float()  # (b, d_mlp)
+        n = sizes[row]
+        peak, finite = values.peaks(first, end, inner_special)  # (b, n_units)
         highest = peak.amax(0)
-        finite = peak.isfinite()
-        if activations.dtype == torch.float16:  # its largest number is 65,504, and an overflow may be negative
-            finite &= activations.isfinite().all(1)
         if not bool(finite.all()):
-            overflow.append(layer)
+            overflow.append(sites[layer])
             unknown = ~finite.all(0)
-            if bool(unknown.all()) or not bool(pre_mlp.isfinite().all()):
+            if bool(unknown.all()) or not bool(vectors.isfinite().all()):
                 raise NbkitError(
-                    f"model {model.name!r}, layer {overflow[0]}: activations that are not finite in contexts {offset} "
+                    f"model {model.name!r}, {overflow[0].title}: activations that are not finite in contexts {offset} "
                     f"to {offset + len(peak) - 1}, and with them all that is computed from them; its weights may "
                     f"overflow in {str(model.dtype).removeprefix('torch.')}, try dtype='float32'"
                 )
             highest[unknown] = torch.nan
             peak[:, unknown] = -torch.inf
-        block_maximum[row] = torch.maximum(block_maximum[row], highest)
-        running[row] = torch.maximum(running[row], highest)
+        block_maximum[row, :n] = torch.maximum(block_maximum[row, :n], highest)
+        running[row, :n] = torch.maximum(running[row, :n], highest)
 
         def at(context: Tensor, neuron: Tensor) -> Block:
-            trace = activations[context, :, neuron].float()  # (n, t)
+            trace = values.traces(context, neuron)  # (n, t)
             activation = peak[context, neuron]
             reaches = trace[:, first:end] == activation[:, None]
             position = first + reaches.to(torch.uint8).argmax(1)
@@ -158,25 +159,23 @@ def scan_block(
             }
 
         found_levels[layer].append(at(*levels.take(row, offset - start, peak)))
-        needed = (peak > 0) & (peak >= floor(row)) & (peak > kth_largest[row])
+        needed = (peak > 0) & (peak >= floor(row)) & (peak > kth_largest[row, :n])
         batch = at(*needed.nonzero(as_tuple=True))
-        keys = (batch["context"].long() - offset) * activations.shape[1] + batch["position"]
+        keys = (batch["context"].long() - offset) * vectors.shape[1] + batch["position"]
         keys, vector = keys.unique(return_inverse=True)
-        rows = pre_mlp.flatten(0, 1)[keys.to(pre_mlp.device)]
+        rows = vectors.flatten(0, 1)[keys.to(vectors.device)]
         found[layer].append({**batch, "vector": vector.int(), "pre_mlp": rows.cpu()})
 
-    with model.captured(layers, capture) as run:
+    with captured(units, layers, capture) as run:
         for offset in range(start, stop, config.batch_size):
             run(torch.from_numpy(contexts.tokens[offset : min(offset + config.batch_size, stop)]))
 
     block: Block = {"maximum": block_maximum.cpu()}
     for row, layer in enumerate(layers):
-        norm = folds.get(layer)
-        for name, tensor in _joined(found.pop(layer), floor(row).cpu()).items():
-            if name == "pre_mlp" and norm is not None:
-                tensor = ((tensor.float() - norm.shift) / norm.scale).to(tensor.dtype)
-            block[f"{layer}.{name}"] = tensor
-        of_levels = {"count": levels.count(row), **levels.joined(row, found_levels.pop(layer))}
+        joined = _joined(found.pop(layer), floor(row).cpu())
+        joined["pre_mlp"] = units.received(layer, joined["pre_mlp"])
+        of_levels = {"count": levels.count(row, sizes[row]), **levels.joined(row, found_levels.pop(layer))}
+        block |= {f"{layer}.{name}": tensor for name, tensor in joined.items()}
         block |= {f"{layer}.level.{name}": tensor for name, tensor in of_levels.items()}
     return block
 
@@ -188,8 +187,8 @@ def _windows(trace: Float[Tensor, "n t"], position: Tensor) -> Float[Tensor, "n 
     return trace.gather(1, at.clamp(0, trace.shape[1] - 1)).masked_fill(~inside, 0)
 
 
-def _joined(batches: list[Block], floor: Float[Tensor, " d_mlp"]) -> Block:
-    """The batches of one layer together, without the candidates that a later maximum has ruled out."""
+def _joined(batches: list[Block], floor: Float[Tensor, " n_units"]) -> Block:
+    """The batches of one site together, without the candidates that a later maximum has ruled out."""
     rows = [len(batch["pre_mlp"]) for batch in batches]
     for batch, shift in zip(batches, np.cumsum([0, *rows[:-1]]), strict=True):
         batch["vector"] = batch["vector"] + int(shift)

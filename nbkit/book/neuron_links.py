@@ -32,7 +32,7 @@ def write_neuron_links(folder: Path, pages: Path, atlas: Atlas | None) -> None:
             "page": page,
             "site": f"{quote(site_folder(atlas))}/",
             "layers": atlas.layers,
-            "d_mlp": atlas.manifest.d_mlp,
+            "sizes": [site.n_units for site in atlas.manifest.sites],
             "per_medoid_shard": PER_MEDOID_SHARD,
         }
         links = scoped(module_text("atlas/neuron-links.js"), "{ linkNeurons }")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.explorers import AtlasExplorer, LatentExplorer
-from nbkit.explorers.atlas.atlas import check_model
+from nbkit.explorers.atlas.atlas import check_units
 from nbkit.explorers.atlas.shards import make_parts
 from nbkit.method.checks import checked_whole
 from nbkit.method.clusters import check_threshold
@@ -17,11 +17,14 @@ from nbkit.mnist.view import LatentView, MlpWeights
 from nbkit.models import LanguageModel
 from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.sae.report import SaeReport
+from nbkit.units import Units
+from nbkit.units.latents import SaeLatents
+from nbkit.units.neurons import MlpNeurons
 
 
 def explore(
     thing: Atlas | SaeReport,
-    model: LanguageModel | Hidden | None = None,
+    model: LanguageModel | Units | Hidden | None = None,
     layer: int | None = None,
     neuron: int | None = None,
     threshold: float = 0.5,
@@ -33,9 +36,9 @@ def explore(
 
     Args:
         thing: an atlas; or a report of `nbkit.mnist.reports.report_on`.
-        model: of an atlas its language model, for token importance of any example and for a text of one's own; of a
-            report the MLP's hidden layer (`nbkit.mnist.hidden.hidden_of`), without which the browser could compute no
-            activations.
+        model: of an atlas its language model, or its latents (`nbkit.latents`), for token importance of any example and
+            for a text of one's own; of a report the MLP's hidden layer (`nbkit.mnist.hidden.hidden_of`), without which
+            the browser could compute no activations.
         layer, neuron: the neuron to begin with; of a report only `neuron`, the number of a latent.
         threshold: distance in (0, 1] at which an atlas's trees are cut. A report has its own.
 
@@ -50,10 +53,13 @@ def explore(
     check_threshold(threshold)
     threshold = float(threshold)
     if isinstance(thing, Atlas):
-        if model is not None and not isinstance(model, LanguageModel):
-            raise NbkitError("The model of an atlas is a language model: give what nbkit.load_model returns.")
+        if isinstance(model, Hidden) or not isinstance(model, LanguageModel | MlpNeurons | SaeLatents | None):
+            raise NbkitError(
+                "The model of an atlas is a language model, or latents of one: give what nbkit.load_model or "
+                "nbkit.latents returns."
+            )
         if model is not None:
-            check_model(model, thing)  # before anything is made
+            check_units(model, thing)  # before anything is made
         make_parts(thing)
         return AtlasExplorer(thing, model, layer, neuron, threshold)
     if isinstance(thing, SaeReport):

@@ -31,6 +31,10 @@ from nbkit.features.table import features_of
 from nbkit.method.checks import checked_whole, shown
 from nbkit.models import LanguageModel
 from nbkit.models.language_model import ROUNDING
+from nbkit.units import Units, captured
+from nbkit.units.latents import SaeLatents
+from nbkit.units.neurons import MlpNeurons, units_of
+from nbkit.units.values import Values
 
 IMPORTANCE = "importance.safetensors"
 BATCH_TOKENS = 4096
@@ -38,11 +42,12 @@ BATCH_TOKENS = 4096
 
 
 def token_importance(
-    model: LanguageModel, atlas: Atlas, layer: int, index: int, examples: Sequence[int]
+    source: LanguageModel | Units, atlas: Atlas, layer: int, index: int, examples: Sequence[int]
 ) -> list[Float[np.ndarray, " window"]]:
     """Importance of the tokens of a neuron's examples.
 
     Args:
+        source: the model, or the units of another kind, that the atlas was made with.
         examples: numbers of dataset examples.
 
     Returns:
@@ -51,22 +56,25 @@ def token_importance(
     Raises:
         NbkitError: no such neuron or example, or another model than the atlas's.
     """
-    return _importance(model, atlas, examples_of(model, atlas, layer, index, examples), progress=False)
+    units = _checked(source, atlas)
+    return _importance(units, atlas, examples_of(atlas, layer, index, examples), progress=False)
 
 
 def keep_importance(
-    model: LanguageModel, atlas: Atlas, neurons: Sequence[tuple[int, int]], progress: bool = True
+    source: LanguageModel | Units, atlas: Atlas, neurons: Sequence[tuple[int, int]], progress: bool = True
 ) -> None:
     """Computes the importance for the medoid of every feature of these neurons and keeps it in the atlas's folder.
 
     What is kept there already is not computed again.
 
     Args:
+        source: the model, or the units of another kind, that the atlas was made with.
         neurons: (layer, index) pairs.
 
     Raises:
         NbkitError: no such neuron, another model than the atlas's, or the file can't be written.
     """
+    units = _checked(source, atlas)
     kept = kept_importance(atlas)
     medoids: dict[tuple[int, int], list[int]] = {}
     for layer, index, medoid in features_of(atlas, progress)[["layer", "index", "medoid"]].to_numpy().tolist():
@@ -78,9 +86,9 @@ def keep_importance(
         raise NbkitError(f"neurons are {shown(neurons)}: give pairs of a layer and a number") from error
     for layer, index in pairs:
         numbers = [number for number in medoids.get((layer, index), []) if (layer, index, number) not in kept]
-        missing += examples_of(model, atlas, layer, index, numbers)
+        missing += examples_of(atlas, layer, index, numbers)
     if missing:
-        values = _importance(model, atlas, missing, progress)
+        values = _importance(units, atlas, missing, progress)
         kept |= {(each.layer, each.index, each.number): value for each, value in zip(missing, values, strict=True)}
         names = sorted(kept)
         tensors = {
@@ -135,9 +143,7 @@ def batches(examples: Sequence[Example], layout: Layout) -> Iterator[list[int]]:
         yield batch
 
 
-def examples_of(model: LanguageModel, atlas: Atlas, layer: int, index: int, numbers: Sequence[int]) -> list[Example]:
-    if not isinstance(model, LanguageModel):
-        raise NbkitError(f"model is of type {type(model).__name__}: give what nbkit.load_model returns")
+def examples_of(atlas: Atlas, layer: int, index: int, numbers: Sequence[int]) -> list[Example]:
     try:
         numbers = [checked_whole("an example's number", number) for number in numbers]
     except TypeError as error:
@@ -147,7 +153,7 @@ def examples_of(model: LanguageModel, atlas: Atlas, layer: int, index: int, numb
     examples = []
     for number in numbers:
         if not 0 <= number < len(neuron):
-            raise NbkitError(f"L{layer} N{index} has no example {number}: it has {len(neuron)}, counted from 0")
+            raise NbkitError(f"{neuron.name} has no example {number}: it has {len(neuron)}, counted from 0")
         context, key = atlas.tokens[neuron.context[number]], int(neuron.position[number])
         window = np.arange(max(0, key - TOKENS_BEFORE), key + 1)
         replaced = window[(window >= first) & (window < end)]
@@ -156,41 +162,41 @@ def examples_of(model: LanguageModel, atlas: Atlas, layer: int, index: int, numb
 
 
 def _importance(
-    model: LanguageModel, atlas: Atlas, examples: Sequence[Example], progress: bool
+    units: Units, atlas: Atlas, examples: Sequence[Example], progress: bool
 ) -> list[Float[np.ndarray, " window"]]:
     if not examples:
         return []
-    _check_sizes(model, atlas)
-    layout = PACKED if _reads_packed(model, max(examples, key=PACKED.size)) else WHOLE
+    layout = PACKED if _reads_packed(units, max(examples, key=PACKED.size)) else WHOLE
     importance: dict[int, np.ndarray] = {}
     with tqdm(total=len(examples), desc="token importance", unit="example", disable=not progress) as bar:
         for numbers in batches(examples, layout):
             batch = [examples[number] for number in numbers]
-            for number, activations in zip(numbers, activations_of(model, batch, layout), strict=True):
+            for number, activations in zip(numbers, activations_of(units, batch, layout), strict=True):
                 example = examples[number]
-                _check_peak(model, atlas, example, activations)
+                _check_peak(units, atlas, example, activations)
                 importance[number] = _share_lost(example, activations[:, 0])
             bar.update(len(batch))
     return [importance[number] for number in range(len(examples))]
 
 
 def activations_of(
-    model: LanguageModel, examples: Sequence[Example], layout: Layout
+    units: Units, examples: Sequence[Example], layout: Layout
 ) -> list[Float[np.ndarray, "1+variants 2"]]:
     """For each example its neuron's activation at the key token, beside the largest of the layer there, without and
     with each replacement: one forward pass, up to the deepest layer."""
+    model = units.model
     sequences = layout.lay(examples, mask_token(model), model.dtype)
     found: dict[int, np.ndarray] = {}
 
-    def read(layer: int, _: torch.Tensor, activations: torch.Tensor) -> None:
+    def read(layer: int, _: torch.Tensor, values: Values) -> None:
         for number, (example, keys) in enumerate(zip(examples, sequences.keys, strict=True)):
             if example.layer == layer:
-                at_key = activations[keys[0], keys[1]]  # (1 + variants, d_mlp)
+                at_key = values.at(*(torch.as_tensor(part, device=model.device) for part in keys))
                 both = torch.stack([at_key[:, example.index], at_key.abs().amax(1)], dim=1)
                 found[number] = both.float().cpu().numpy()
 
     inputs = {name: tensor.to(model.device) for name, tensor in sequences.inputs.items()}
-    with model.captured(sorted({example.layer for example in examples}), read) as run:
+    with captured(units, sorted({example.layer for example in examples}), read) as run:
         run(sequences.tokens, **inputs)
     return [found[number] for number in range(len(examples))]
 
@@ -204,35 +210,42 @@ def _share_lost(example: Example, activations: Float[np.ndarray, " 1+variants"])
     return importance
 
 
-def _reads_packed(model: LanguageModel, example: Example) -> bool:
+def _reads_packed(units: Units, example: Example) -> bool:
     """Whether the model takes a 4-dimensional attention mask and position ids at their word.
 
     Tried on the longest example, since a model whose attention reaches only so far back may do so for short texts.
     """
+    model = units.model
     if not model.causal or "position_ids" not in inspect.signature(model.network.forward).parameters:
         return False
     few = replace(example, replaced=example.replaced[:1])
-    [packed], [whole] = (activations_of(model, [few], layout) for layout in (PACKED, WHOLE))
+    [packed], [whole] = (activations_of(units, [few], layout) for layout in (PACKED, WHOLE))
     return bool((np.abs(packed - whole)[:, 0] <= ROUNDING[model.dtype] * whole[:, 1]).all())
 
 
-def _check_sizes(model: LanguageModel, atlas: Atlas) -> None:
-    """Refuses a model that the atlas's numbers do not even fit."""
-    made = atlas.manifest
-    if (model.n_layers, model.d_mlp) != (made.n_layers, made.d_mlp) or atlas.tokens.max() >= model.d_vocabulary:
+def _checked(source: LanguageModel | Units, atlas: Atlas) -> Units:
+    """The units, unless the atlas's numbers do not even fit them."""
+    if not isinstance(source, LanguageModel | MlpNeurons | SaeLatents):
+        raise NbkitError(f"model is of type {type(source).__name__}: give what nbkit.load_model or nbkit.latents makes")
+    units, made = units_of(source, atlas.manifest.weights), atlas.manifest
+    if (
+        len(units.sites) != made.n_sites
+        or not set(made.sites) <= set(units.sites)
+        or atlas.tokens.max() >= units.model.d_vocabulary
+    ):
         raise NbkitError(
-            f"model {model.name!r} has other layers, neurons or tokens than {made.model!r}, of which {atlas.path} is "
-            "an atlas: open that one"
+            f"model {units.model.name!r} has other layers, neurons or tokens than {made.model!r}, of which "
+            f"{atlas.path} is an atlas: open that one"
         )
+    return units
 
 
-def _check_peak(
-    model: LanguageModel, atlas: Atlas, example: Example, activations: Float[np.ndarray, "1+variants 2"]
-) -> None:
+def _check_peak(units: Units, atlas: Atlas, example: Example, activations: Float[np.ndarray, "1+variants 2"]) -> None:
     original, largest = activations[0].tolist()
-    if not (original > 0 and abs(original - example.peak) <= ROUNDING[model.dtype] * largest):  # a NaN is an error too
+    if not (original > 0 and abs(original - example.peak) <= ROUNDING[units.model.dtype] * largest):  # NaN is an error
+        name = atlas.manifest.site(example.layer).named(example.index)
         raise NbkitError(
-            f"model {model.name!r} doesn't give the activations of atlas {atlas.path}: L{example.layer} "
-            f"N{example.index} is {original:.3g} instead of {example.peak:.3g} at the key token of example "
-            f"{example.number}; open {atlas.manifest.model!r} in {atlas.manifest.dtype}, which made it"
+            f"model {units.model.name!r} doesn't give the activations of atlas {atlas.path}: {name} is {original:.3g} "
+            f"instead of {example.peak:.3g} at the key token of example {example.number}; open "
+            f"{atlas.manifest.model!r} in {atlas.manifest.dtype}, which made it"
         )

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
-from nbkit.features.nearest import nearest
+from nbkit.features.nearest import K, nearest
 from nbkit.features.random_pairs import SHARES, random_cosines
 from nbkit.features.table import features_of
 from nbkit.method.checks import have_direction, shown
@@ -63,17 +63,21 @@ def neighbors_of(atlas: Atlas, kind: str, progress: bool = True) -> Neighbors:
 
     def find() -> dict[str, Tensor]:
         features = features_of(atlas, progress)
-        neuron = (features["layer"] * atlas.manifest.d_mlp + features["index"]).to_numpy()
-        vectors = _central_embeddings(atlas, features, kind, progress)
-        rows = np.flatnonzero(have_direction(vectors))
+        neuron = atlas.rows(features["layer"], features["index"])
         layer = features["layer"].to_numpy()
-        found = nearest(vectors[rows], layer[rows], neuron[rows], progress, f"neighbors ({kind})")
-        feature = np.full((len(vectors), *found[0].shape[1:]), -1, dtype=np.int32)
+        feature = np.full((len(features), 2, K), -1, dtype=np.int32)
         cosine = np.zeros(feature.shape, dtype=np.float32)
-        feature[rows], cosine[rows] = np.where(found[0] < 0, -1, rows[found[0]]), found[1]
         random = np.full((len(atlas.layers), 2, len(SHARES)), np.nan)
-        have = np.isin(atlas.layers, layer[rows])
-        random[have] = random_cosines(vectors[rows], layer[rows], neuron[rows], atlas.manifest.seed)
+        for width in dict.fromkeys(site.width for site in atlas.manifest.sites):  # others can't be compared
+            sites = [site.number for site in atlas.manifest.sites if site.width == width]
+            rows = np.flatnonzero(np.isin(layer, sites))
+            vectors = _central_embeddings(atlas, features.iloc[rows], kind, width, progress)
+            directed = have_direction(vectors)
+            rows, vectors = rows[directed], vectors[directed]
+            found = nearest(vectors, layer[rows], neuron[rows], progress, f"neighbors ({kind})")
+            feature[rows], cosine[rows] = np.where(found[0] < 0, -1, rows[found[0]]), found[1]
+            have = np.isin(atlas.layers, layer[rows])
+            random[have] = random_cosines(vectors, layer[rows], neuron[rows], atlas.manifest.seed)
         arrays = {"feature": feature, "cosine": cosine, "random": random}
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
@@ -82,10 +86,10 @@ def neighbors_of(atlas: Atlas, kind: str, progress: bool = True) -> Neighbors:
 
 
 def _central_embeddings(
-    atlas: Atlas, features: pd.DataFrame, kind: str, progress: bool
-) -> Float[np.ndarray, "F d_model"]:
+    atlas: Atlas, features: pd.DataFrame, kind: str, width: int, progress: bool
+) -> Float[np.ndarray, "F width"]:
     """The embeddings of the features' medoids."""
-    vectors = np.empty((len(features), atlas.manifest.d_model), dtype=np.float32)
+    vectors = np.empty((len(features), width), dtype=np.float32)
     layer, index, medoid = (features[name].to_numpy() for name in ("layer", "index", "medoid"))
     starts = np.flatnonzero(features["place"] == 0).tolist()
     with tqdm(total=len(features), desc=f"central examples ({kind})", unit="feature", disable=not progress) as bar:

@@ -92,9 +92,10 @@ def export_neuronpedia(
     chosen = atlas.layers if isinstance(layers, str) and layers == "all" else _checked(layers, atlas)
     with handing_over(out, ABOUT) as folder:
         tasks = [(atlas, layer, folder, model_id, f"{layer}-{source_set}") for layer in chosen]
-        counts = gather(_write_layer, tasks, len(chosen) * atlas.manifest.d_mlp, "Neuronpedia", "layer", progress)
+        n_units = sum(atlas.manifest.site(layer).n_units for layer in chosen)
+        counts = gather(_write_layer, tasks, n_units, "Neuronpedia", "layer", progress)
         n_features, n_files = np.sum(counts, axis=0, dtype=int).tolist()
-        n_left_out = len(chosen) * atlas.manifest.d_mlp - n_features
+        n_left_out = n_units - n_features
         export = NeuronpediaExport(SCHEMA, model_id, source_set, n_features, n_left_out, n_files)
         (folder / ABOUT).write_text(json.dumps(asdict(export), indent=2) + "\n", encoding="utf-8")
     return export

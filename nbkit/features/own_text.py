@@ -20,6 +20,9 @@ from nbkit.atlas.token_bytes import raw_text, token_bytes
 from nbkit.errors import NbkitError
 from nbkit.method.checks import have_direction
 from nbkit.models import LanguageModel
+from nbkit.units import Units, captured
+from nbkit.units.neurons import units_of
+from nbkit.units.values import Values
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +42,11 @@ class OwnText:
     no examples, or an embedding has no direction."""
 
 
-def read_own_text(model: LanguageModel, atlas: Atlas, layer: int, index: int, text: str) -> OwnText:
+def read_own_text(source: LanguageModel | Units, atlas: Atlas, layer: int, index: int, text: str) -> OwnText:
     """Let a neuron read a text; the model is run up to its layer.
 
     Args:
-        model: the one that the atlas was made with.
+        source: the model, or the units of another kind, that the atlas was made with.
         atlas: which holds the neuron.
         layer, index: the neuron.
         text: at most as many tokens as the atlas's contexts have.
@@ -52,6 +55,8 @@ def read_own_text(model: LanguageModel, atlas: Atlas, layer: int, index: int, te
         NbkitError: there is no such neuron, the text is too short or too long, or activations are not finite.
     """
     neuron, manifest = atlas.neuron(layer, index), atlas.manifest
+    units = units_of(source, manifest.weights)
+    model = units.model
     before, after = ([token for token, _ in added] for added in (manifest.added_before, manifest.added_after))
     encoded = model.tokenizer(text, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"]
     ids = [*before, *encoded, *after]
@@ -60,17 +65,16 @@ def read_own_text(model: LanguageModel, atlas: Atlas, layer: int, index: int, te
         raise NbkitError("The text is too short: give at least two tokens, since the first of a context never counts.")
     if len(ids) > manifest.length:
         raise NbkitError(f"The text has {len(ids):,} tokens: give at most {manifest.length}, as many as a context has.")
-    found: list[tuple[torch.Tensor, torch.Tensor]] = []
-    with model.captured([layer], lambda _, received, values: found.append((received[0], values[0, :, index]))) as run:
+    found: list[tuple[torch.Tensor, Values]] = []
+    with captured(units, [layer], lambda _, vectors, values: found.append((vectors[0], values))) as run:
         run(torch.tensor([ids]))
-    activations = found[0][1].float().cpu().numpy()
+    [(vectors, values)] = found
+    place = torch.tensor([0, index], device=model.device)
+    activations = values.traces(place[:1], place[1:])[0].cpu().numpy()
     if not np.isfinite(activations).all():
-        raise NbkitError(f"L{layer} N{index} has activations on this text that are not finite.")
+        raise NbkitError(f"{neuron.name} has activations on this text that are not finite.")
     peak = first + int(activations[first:end].argmax())
-    received = found[0][0][peak].float().cpu()
-    if manifest.weights == "folded":
-        norm = model.norm(layer)
-        received = (received - norm.shift) / norm.scale
+    received = units.received(layer, vectors[peak : peak + 1].float().cpu())
     maximum = neuron.max_activation
     return OwnText(
         tokens=_texts(model, atlas, ids),
@@ -78,7 +82,7 @@ def read_own_text(model: LanguageModel, atlas: Atlas, layer: int, index: int, te
         peak=peak,
         of_maximum=float(activations[peak] / maximum) if maximum > 0 else float("nan"),
         distances=_distances(
-            neuron.embeddings(), neuron.weights.embed(received.numpy()[None], neuron.embedding, neuron.activation)
+            neuron.embeddings(), neuron.weights.embed(received.numpy(), neuron.embedding, neuron.activation)
         ),
     )
 

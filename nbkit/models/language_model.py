@@ -176,7 +176,7 @@ class LanguageModel:
         last of `layers`: nothing behind its activations is computed, the unembedding never.
         """
         received: list[Tensor] = []
-        points = [point for layer in layers for point in self._ends_of(layer)]
+        points = [point for layer in layers for point in self.mlp_points(layer)]
 
         def take(number: int, vectors: Tensor) -> None:
             if number % 2:
@@ -226,7 +226,7 @@ class LanguageModel:
         offsets = range(first, n if stop is None else checked_whole("stop", stop, first, n), each)
         return stream(self.network, self.device, self.hook_point(hook), contexts, offsets)
 
-    def _ends_of(self, layer: int) -> tuple[HookPoint, HookPoint]:
+    def mlp_points(self, layer: int) -> tuple[HookPoint, HookPoint]:
         """What the neurons of a layer read, and their activations."""
         mlp, block = self._mlp(layer), self.blocks[layer]
         return (

@@ -21,8 +21,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from nbkit.models.weights import input_weight
-
 if TYPE_CHECKING:
     from nbkit.models import LanguageModel
 
@@ -66,18 +64,22 @@ def direct_unembedding(model: LanguageModel) -> Float[Tensor, "n_tokens d_model"
 
 
 def logit_effects(
-    model: LanguageModel, layer: int, unembedding: Float[Tensor, "n_tokens d_model"]
+    written: Float[Tensor, "n_units d_model"],
+    unembedding: Float[Tensor, "n_tokens d_model"],
+    token_ids: Int[np.ndarray, " n_tokens"],
 ) -> dict[str, Tensor]:
-    """The effects of a layer's neurons, as tensors (d_mlp, k) with the names of `LogitEffects`' fields.
+    """The effects of a site's units, as tensors (n_units, k) with the names of `LogitEffects`' fields.
 
     k is `N_TOKENS`, or all tokens of a smaller vocabulary.
+
+    Args:
+        written: what each unit adds to the residual stream at an activation of 1.
+        unembedding: see `direct_unembedding`.
+        token_ids: those of its rows.
     """
-    assert model.unembedding is not None
-    written = input_weight(model.output_weights(layer)).T.to(unembedding)  # (d_mlp, d_model)
-    written = written * model.unembedding.written[layer].to(written)
-    ids = torch.from_numpy(model.token_ids).int().to(unembedding.device)
+    ids = torch.from_numpy(token_ids).int().to(unembedding.device)
     found = []
-    for rows in written.split(max(1, EFFECTS_AT_ONCE // len(unembedding))):
+    for rows in written.to(unembedding).split(max(1, EFFECTS_AT_ONCE // len(unembedding))):
         effects = rows @ unembedding.T
         strongest = [effects.topk(min(N_TOKENS, len(ids)), largest=largest) for largest in (True, False)]
         found.append([part for values, at in strongest for part in (ids[at], values)])

@@ -13,6 +13,7 @@ import pandas as pd
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.manifest import ATLAS_SCHEMA, Manifest
+from nbkit.units import Site
 
 MADE_UP_METRICS: dict[str, float] = {
     "n_examples": 50,
@@ -36,12 +37,8 @@ MANIFEST = Manifest(
     contexts_sha256="34cd",
     n_contexts=1234,
     length=128,
-    layers=(0, 1),
-    n_layers=6,
-    d_model=8,
-    d_mlp=16,
-    gated=False,
-    activation="gelu_new",
+    sites=tuple(Site.of_neurons(layer, 16, 8, False, "gelu_new") for layer in (0, 1)),
+    n_sites=6,
     threshold=0.75,
     max_examples=100,
     weights="native",
@@ -54,7 +51,11 @@ MANIFEST = Manifest(
     device="cpu",
     versions={"nbkit": "0.1.0", "torch": "2.8.0"},
 )
-GATED = replace(MANIFEST, gated=True, activation="silu", embedding="gradient")
+GATED = replace(
+    MANIFEST,
+    sites=tuple(Site.of_neurons(layer, 16, 8, True, "silu") for layer in (0, 1)),
+    embedding="gradient",
+)
 MANIFESTS = {"plain": MANIFEST, "gated": GATED}
 
 

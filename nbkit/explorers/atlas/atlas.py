@@ -17,9 +17,11 @@ from nbkit.explorers.atlas.shards import AtlasShards
 from nbkit.explorers.shared.bundle import module_text, style_text
 from nbkit.explorers.shared.page_json import page_json
 from nbkit.explorers.shared.threshold import Threshold
+from nbkit.units.neurons import units_of
 
 if TYPE_CHECKING:
     from nbkit.models import LanguageModel
+    from nbkit.units import Units
 
 NOTHING = -1
 
@@ -58,7 +60,7 @@ class AtlasExplorer(anywidget.AnyWidget):
     def __init__(
         self,
         atlas: Atlas,
-        model: LanguageModel | None = None,
+        model: LanguageModel | Units | None = None,
         layer: int | None = None,
         neuron: int | None = None,
         threshold: float = 0.5,
@@ -67,8 +69,8 @@ class AtlasExplorer(anywidget.AnyWidget):
 
         Args:
             atlas: what is shown.
-            model: the atlas's, for the token importance of examples of which it is not kept, and for a text of the
-                reader's own.
+            model: the atlas's model, or its units of another kind, for the token importance of examples of which it is
+                not kept, and for a text of the reader's own.
             layer, neuron: the neuron to begin with; None for the first that the pages show.
             threshold: distance in (0, 1] at which trees are cut.
 
@@ -79,7 +81,7 @@ class AtlasExplorer(anywidget.AnyWidget):
         if (layer is None) != (neuron is None):
             raise NbkitError("A neuron has a layer and a number: give both `layer` and `neuron`, or neither.")
         if model is not None:
-            check_model(model, atlas)
+            check_units(model, atlas)
         self._atlas, self._model, self._shards = atlas, model, AtlasShards(atlas)
         super().__init__(
             site=f"{quote(site_folder(atlas))}/",
@@ -137,23 +139,27 @@ class AtlasExplorer(anywidget.AnyWidget):
             "distances": None if read.distances is None else _rounded(read.distances, 5),
         }, []
 
-    def _asked(self, question: dict[str, Any]) -> tuple[LanguageModel, int, int]:
+    def _asked(self, question: dict[str, Any]) -> tuple[LanguageModel | Units, int, int]:
         """The model, and the layer and number of the neuron that a question of the browser is about."""
         if self._model is None:
             raise NbkitError("no model is at hand: give `model` to nbkit.explore")
-        place, index = divmod(int(question["row"]), self._atlas.manifest.d_mlp)
-        return self._model, self._atlas.layers[place], index
+        return self._model, *self._atlas.at(int(question["row"]))
 
 
 def _rounded(values: Iterable[float], digits: int = 3) -> list[float]:
     return [round(float(value), digits) for value in values]
 
 
-def check_model(model: LanguageModel, atlas: Atlas) -> None:
-    """Raises `NbkitError` unless an atlas was made with this very model, in this number format."""
-    manifest = atlas.manifest
-    if model.fingerprint != manifest.model_sha256:
+def check_units(source: LanguageModel | Units, atlas: Atlas) -> None:
+    """Raises `NbkitError` unless an atlas was made with this very model, in this number format, and these units."""
+    manifest, units = atlas.manifest, units_of(source, atlas.manifest.weights)
+    if units.model.fingerprint != manifest.model_sha256:
         raise NbkitError(
-            f"{atlas.path} was made with another model than {model.name}: open the one that it was made with, "
+            f"{atlas.path} was made with another model than {units.model.name}: open the one that it was made with, "
             f"{manifest.model} in {manifest.dtype}."
+        )
+    if lacking := [site for site in manifest.sites if site not in units.sites]:
+        raise NbkitError(
+            f"{atlas.path} is of other units: {lacking[0].title} is not among those that were given. For latents give "
+            "nbkit.latents(model, …) of the same autoencoders."
         )

@@ -61,7 +61,7 @@ class AtlasShards:
 
     def __init__(self, atlas: Atlas) -> None:
         self.atlas = atlas
-        self.n_neurons = len(atlas.layers) * atlas.manifest.d_mlp
+        self.n_neurons = atlas.n_neurons
 
     def names(self) -> list[str]:
         """The names of all shards."""
@@ -110,8 +110,17 @@ class AtlasShards:
             "model": manifest.model_title,
             "corpus": manifest.corpus,
             "n_contexts": manifest.n_contexts,
-            "layers": list(manifest.layers),
-            "d_mlp": manifest.d_mlp,
+            "sites": [
+                {
+                    "number": site.number,
+                    "size": site.n_units,
+                    "label": site.label,
+                    "title": site.title,
+                    "unit": site.unit,
+                    "mark": site.named(0).removeprefix(f"{site.label} ").removesuffix("0"),
+                }
+                for site in manifest.sites
+            ],
             "per_shard": PER_SHARD,
             "per_medoid_shard": PER_MEDOID_SHARD,
             "threshold": manifest.threshold,
@@ -154,15 +163,13 @@ class AtlasShards:
         return spelled
 
     def _neurons(self, number: int) -> dict[str, np.ndarray]:
-        atlas, d_mlp = self.atlas, self.atlas.manifest.d_mlp
         rows = range(number * PER_SHARD, min((number + 1) * PER_SHARD, self.n_neurons))
-        neurons = [atlas.neuron(atlas.layers[row // d_mlp], row % d_mlp) for row in rows]
-        return neuron_arrays(neurons, self.text, atlas.manifest.threshold, self.importance)
+        neurons = [self.atlas.neuron(*self.atlas.at(row)) for row in rows]
+        return neuron_arrays(neurons, self.text, self.atlas.manifest.threshold, self.importance)
 
     def _medoids(self, number: int) -> dict[str, np.ndarray]:
-        atlas, d_mlp = self.atlas, self.atlas.manifest.d_mlp
         rows = range(number * PER_MEDOID_SHARD, min((number + 1) * PER_MEDOID_SHARD, self.n_neurons))
-        neurons = [atlas.neuron(atlas.layers[row // d_mlp], row % d_mlp) for row in rows]
+        neurons = [self.atlas.neuron(*self.atlas.at(row)) for row in rows]
         starts = np.concatenate([[0], self._counts.cumsum()])
         return medoid_arrays(neurons, self.features.iloc[starts[rows.start] : starts[rows.stop]], self.text)
 
@@ -238,8 +245,8 @@ class AtlasShards:
     @cached_property
     def _counts(self) -> np.ndarray:
         """(n_neurons,) features of each."""
-        layer = np.searchsorted(self.atlas.layers, self.features["layer"])
-        return np.bincount(layer * self.atlas.manifest.d_mlp + self.features["index"], minlength=self.n_neurons)
+        rows = self.atlas.rows(self.features["layer"], self.features["index"])
+        return np.bincount(rows, minlength=self.n_neurons)
 
 
 def make_parts(atlas: Atlas, progress: bool = True) -> None:
@@ -255,6 +262,7 @@ def _identity(manifest: Manifest) -> str:
     known = [
         *(manifest.model_sha256, manifest.contexts_sha256, manifest.layers),
         *(manifest.threshold, manifest.max_examples, manifest.weights, manifest.embedding),
+        *(site.sha256 for site in manifest.sites if site.sha256),
     ]
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
 

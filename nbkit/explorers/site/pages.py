@@ -90,8 +90,8 @@ def atlas_page(manifest: Manifest, title: str, place: str, other: Other | None) 
         place: where the explorer comes.
         other: the atlas beside it.
     """
-    layers = len(manifest.layers)
-    of = f"{layers} of {manifest.n_layers} layers" if layers < manifest.n_layers else f"{layers} layers"
+    n, where = len(manifest.sites), "layers" if manifest.unit == "neuron" else "sites"
+    of = f"{n} of {manifest.n_sites} {where}" if n < manifest.n_sites else f"{n} {where}"
     link = ""
     if other is not None:
         words = f"the same neuron in {other.title}" if other.alike else other.title
@@ -100,7 +100,7 @@ def atlas_page(manifest: Manifest, title: str, place: str, other: Other | None) 
     about = "\n".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in made_from(manifest).items())
     return HEAD.format(title=escape(title), version=version("nbkit")) + EXPLORER.format(
         title=escape(title),
-        n_neurons=layers * manifest.d_mlp,
+        n_neurons=manifest.n_units,
         n_layers=of,
         other=link,
         place=place,

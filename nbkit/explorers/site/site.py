@@ -128,5 +128,5 @@ def _folders(atlases: Sequence[Atlas]) -> list[str]:
 
 def _are_alike(one: Atlas, other: Atlas) -> bool:
     """Whether a neuron of one atlas is a place in the other, too."""
-    shapes = [(atlas.manifest.n_layers, atlas.manifest.d_mlp, atlas.layers) for atlas in (one, other)]
+    shapes = [[(site.number, site.unit, site.n_units) for site in atlas.manifest.sites] for atlas in (one, other)]
     return shapes[0] == shapes[1]

@@ -20,7 +20,7 @@ def setups(atlas: Atlas) -> BookTable:
     rows = {
         "Model": (
             f"{paper.MODEL}, {paper.N_LAYERS} layers, {paper.N_NEURONS:,} neurons",
-            f"{m.model_title}, {len(m.layers)} of {m.n_layers} layers, {len(atlas.neurons):,} neurons",
+            f"{m.model_title}, {len(m.layers)} of {m.n_sites} layers, {len(atlas.neurons):,} neurons",
         ),
         "Corpus": (
             f"{paper.CORPUS}, {paper.N_CONTEXTS:,} examples",

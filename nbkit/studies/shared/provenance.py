@@ -40,7 +40,7 @@ def provenance(atlas: Atlas, profile: str, images: Provenance | None = None) -> 
         images: what made the page's other numbers, those of the MNIST part.
     """
     m = atlas.manifest
-    layers = f"{len(m.layers)} of {m.n_layers} layers"
+    layers = f"{len(m.layers)} of {m.n_sites} layers"
     title = f"Made by profile {profile}: {m.model_name}, {layers}, on {m.n_contexts:,} contexts of {m.corpus}"
     rows = {"profile": profile, **made_from(m)}
     if images is not None:
