@@ -101,7 +101,7 @@ def atlas(
     from nbkit.atlas.config import AtlasConfig
     from nbkit.corpora import load_contexts
     from nbkit.models import load_model
-    from nbkit.units.neurons import units_of
+    from nbkit.models.neurons import units_of
 
     config = AtlasConfig(
         layers=parse_layers(layers),

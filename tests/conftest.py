@@ -204,4 +204,4 @@ def send_parcels(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         assert len(packed) < 3_000
         return pickle.loads(packed)
 
-    return lambda: monkeypatch.setattr("nbkit.parallel.in_processes", in_this_process)
+    return lambda: monkeypatch.setattr("nbkit.parallel.pool.in_processes", in_this_process)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from nbkit.children import run_guarded
 from nbkit.errors import NbkitError
+from nbkit.parallel.children import run_guarded
 
 
 @dataclass(frozen=True)

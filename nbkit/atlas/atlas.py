@@ -39,7 +39,7 @@ from nbkit.files import read_table, read_tensors, sweep, user_path
 from nbkit.method.checks import checked_whole, have_direction, shown
 from nbkit.method.controls import other_units
 from nbkit.models.logits import read_effects
-from nbkit.units.site import embedding_kinds
+from nbkit.models.site import Site, embedding_kinds
 
 
 def open_atlas(path: str | Path) -> Atlas:
@@ -158,18 +158,21 @@ class Atlas:
         Raises:
             NbkitError: if the atlas doesn't hold it.
         """
-        layer, index = checked_whole("layer", layer), checked_whole("neuron", index)
-        if layer not in self.layers:
-            raise NbkitError(f"atlas {self.path} has no layer {layer}: it holds {_ranges(self.layers)}")
-        site = self.manifest.site(layer)
+        site, index = self._site(layer), checked_whole("neuron", index)
         if not 0 <= index < site.n_units:
             raise NbkitError(f"{site.title} has no {site.unit} {index}: its {site.unit}s are 0 to {site.n_units - 1}")
-        return self._layer(layer).neuron(index)
+        return self._layer(site.number).neuron(index)
 
     def iterate(self, layer: int) -> Iterator[Neuron]:
-        """The neurons of a layer, in order."""
-        for index in range(self.manifest.site(layer).n_units):
+        """The neurons of a layer, or the units of another site, in order."""
+        for index in range(self._site(layer).n_units):
             yield self.neuron(layer, index)
+
+    def _site(self, layer: int) -> Site:
+        layer = checked_whole("layer", layer)
+        if layer not in self.layers:
+            raise NbkitError(f"atlas {self.path} has no layer {layer}: it holds {_ranges(self.layers)}")
+        return self.manifest.site(layer)
 
     def token_strings(self, ids: Iterable[int]) -> list[str]:
         """Display strings of tokens, each by itself, that occur in the contexts or in a neuron's logit effects.

@@ -46,13 +46,12 @@ from nbkit.errors import NbkitError
 from nbkit.files import is_leftover, make_folder, not_writable, sweep, user_path, write_table, write_tensors
 from nbkit.method.checks import checked_array
 from nbkit.models.logits import direct_unembedding, logit_effects
-from nbkit.units.latents import SaeLatents
-from nbkit.units.neurons import MlpNeurons, units_of
+from nbkit.models.neurons import units_of
 
 if TYPE_CHECKING:
     from nbkit.corpora import Contexts
     from nbkit.models import LanguageModel
-    from nbkit.units import Units
+    from nbkit.models.units import Units
 
 LIBRARIES = ("nbkit", "numpy", "scipy", "torch", "transformers")
 SCAN = "scan"
@@ -61,7 +60,7 @@ IDENTITY = "identity.json"
 
 
 def build_atlas(
-    units: LanguageModel | Units,
+    model: LanguageModel | Units,
     contexts: Contexts,
     out: str | Path,
     config: AtlasConfig | None = None,
@@ -74,7 +73,7 @@ def build_atlas(
     finished atlas of the same arguments is opened, not built again.
 
     Args:
-        units: a language model, whose MLP neurons are meant, or what `nbkit.latents` makes of autoencoders of one.
+        model: a language model, whose MLP neurons are meant, or what `nbkit.latents` makes of autoencoders of one.
         contexts: what `load_contexts` gives.
         out: the folder.
         config: what to scan for; the defaults are the paper's.
@@ -84,8 +83,8 @@ def build_atlas(
     Raises:
         NbkitError: an argument doesn't fit the model; `out` holds something else; the folder can't be written.
     """
-    _check_kinds(units, contexts, config)
-    units = units_of(units, (config or AtlasConfig()).weights)
+    _check_kinds(model, contexts, config)
+    units = units_of(model, (config or AtlasConfig()).weights)
     folder, config = user_path(out), (config or AtlasConfig()).resolved(units)
     check_tokens(units.model, contexts)
     table = _checked_maxima(maxima, units)
@@ -127,12 +126,13 @@ def build_atlas(
     return open_atlas(folder)
 
 
-def _check_kinds(units: object, contexts: object, config: object) -> None:
+def _check_kinds(model: object, contexts: object, config: object) -> None:
     from nbkit.corpora import Contexts
     from nbkit.models import LanguageModel
+    from nbkit.models.units import Units
 
     for name, given, kind, maker in (
-        ("units", units, LanguageModel | MlpNeurons | SaeLatents, "nbkit.load_model or nbkit.latents"),
+        ("model", model, LanguageModel | Units, "nbkit.load_model or nbkit.latents"),
         ("contexts", contexts, Contexts, "nbkit.load_contexts"),
         ("config", config, AtlasConfig | None, "nbkit.AtlasConfig"),
     ):

@@ -12,7 +12,7 @@ from typing import Literal
 from nbkit.assets import cache_folder
 from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.atlas.config import AtlasConfig
-from nbkit.atlas.manifest import ATLAS_SCHEMA, MANIFEST
+from nbkit.atlas.manifest import MANIFEST, NEURONS_SCHEMA
 from nbkit.corpora import CONTEXT_LIMIT, corpus_files
 from nbkit.errors import NbkitError
 from nbkit.files import user_path
@@ -61,7 +61,7 @@ def atlas_for(
     config = AtlasConfig(layers=layers, seed=seed)
     length, limit = checked_whole("length", length), checked_whole("limit", limit, 1)
     request = [
-        ATLAS_SCHEMA,
+        NEURONS_SCHEMA,  # the name of an atlas that is there stays
         str(model),
         str(corpus),
         length,

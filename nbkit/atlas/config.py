@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 from nbkit.errors import NbkitError
 from nbkit.method.checks import MOST, checked_choice, checked_number, checked_seed, checked_whole, shown
-from nbkit.units.site import CONTROLS, embedding_kinds
+from nbkit.models.site import CONTROLS, embedding_kinds
 
 if TYPE_CHECKING:
-    from nbkit.units import Units
+    from nbkit.models.units import Units
 
 
 @dataclass(frozen=True)

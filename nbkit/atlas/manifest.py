@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from nbkit.errors import NbkitError
 from nbkit.files import check_seal, read_json, sha256_of, write_json
-from nbkit.units import Site
+from nbkit.models.site import Site
 
 ATLAS_SCHEMA = 5
 """Version of an atlas's layout."""
@@ -42,7 +42,7 @@ class Manifest:
     length: int
     """Tokens in a context."""
     sites: tuple[Site, ...]
-    """Where the units are; see `nbkit.units`."""
+    """Where the units are; see `Units`."""
     n_sites: int
     """Sites that there are, of which these were scanned; of neurons, layers of the model."""
     threshold: float
@@ -149,7 +149,7 @@ def read_manifest(path: Path) -> tuple[Manifest, dict[str, tuple[int, str]]]:
 
 def _of_neurons(values: dict[str, Any]) -> dict[str, Any]:
     """What a manifest of the older schema says in today's words."""
-    shape = values["d_mlp"], values["d_model"], values["gated"], values["activation"], values["weights"] == "folded"
+    shape = values["d_mlp"], values["d_model"], values["gated"], values["activation"]
     sites = [asdict(Site.of_neurons(layer, *shape)) for layer in values["layers"]]
     return {"schema": ATLAS_SCHEMA, "sites": sites, "n_sites": values["n_layers"]}
 

@@ -21,7 +21,7 @@ from nbkit.method.clusters import FeatureClusters, feature_clusters
 from nbkit.method.embeddings import gated_gradient_embeddings, gradient_embeddings, neuron_embeddings
 from nbkit.models import activation_function
 from nbkit.models.logits import LogitEffects
-from nbkit.units.site import Site, embedding_kinds
+from nbkit.models.site import Site, embedding_kinds
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from nbkit.method.metrics import (
     concentration,
     polysemanticity_from_distances,
 )
-from nbkit.parallel import gather
+from nbkit.parallel.pool import gather
 
 ATLAS_CUT = 0.5
 """Distance at which the tables cut the trees (section 3.2)."""

@@ -39,12 +39,13 @@ from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.levels import LevelCounts, LevelScan
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE
 from nbkit.errors import NbkitError
-from nbkit.units import captured
+from nbkit.models.units import captured
 
 if TYPE_CHECKING:
     from nbkit.corpora import Contexts
-    from nbkit.units import Site, Units
-    from nbkit.units.values import Values
+    from nbkit.models.site import Site
+    from nbkit.models.units import Units
+    from nbkit.models.values import Values
 
 
 Block = dict[str, Tensor]

@@ -16,8 +16,8 @@ import yaml
 from papermill.translators import PythonTranslator
 from tqdm.auto import tqdm
 
-from nbkit.children import end_guarded, run_guarded
 from nbkit.errors import NbkitError
+from nbkit.parallel.children import end_guarded, run_guarded
 
 Parameters = Mapping[str, Any]
 TERMINAL_COLORS = re.compile(r"\x1b\[[0-9;]*m")

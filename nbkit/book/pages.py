@@ -6,8 +6,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from nbkit.children import run_guarded
 from nbkit.errors import NbkitError
+from nbkit.parallel.children import run_guarded
 
 
 def make_pages(source: Path, config: Path, toc: Path, out: Path) -> Path:

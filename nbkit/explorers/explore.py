@@ -15,11 +15,9 @@ from nbkit.mnist.hidden import Hidden
 from nbkit.mnist.reports import HIDDEN_NAME, latent_view
 from nbkit.mnist.view import LatentView, MlpWeights
 from nbkit.models import LanguageModel
+from nbkit.models.units import Units
 from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.sae.report import SaeReport
-from nbkit.units import Units
-from nbkit.units.latents import SaeLatents
-from nbkit.units.neurons import MlpNeurons
 
 
 def explore(
@@ -53,7 +51,7 @@ def explore(
     check_threshold(threshold)
     threshold = float(threshold)
     if isinstance(thing, Atlas):
-        if isinstance(model, Hidden) or not isinstance(model, LanguageModel | MlpNeurons | SaeLatents | None):
+        if isinstance(model, Hidden) or not isinstance(model, LanguageModel | Units | None):
             raise NbkitError(
                 "The model of an atlas is a language model, or latents of one: give what nbkit.load_model or "
                 "nbkit.latents returns."

@@ -99,7 +99,7 @@ def _measure(atlas: Atlas, progress: bool) -> pd.DataFrame:
             drawn = np.sort(rng.permutation(len(row))[:PAIRS])
             one = able.index.to_numpy()[row[drawn]]
             other = near[one, place, rank[drawn]]
-            neuron = atlas.rows(able["layer"], able["index"])[one]
+            neuron = atlas.rows(features["layer"], features["index"])[one]
             pairs = tqdm(list(zip(one, other, strict=True)), f"agreement ({kind}, {scope})", disable=not progress)
             found = np.array([_compare(read, *pair, _peer(rng, able, *pair), scope) for pair in pairs])
             found = found.reshape(-1, 2, len(MEASURES))

@@ -31,10 +31,9 @@ from nbkit.features.table import features_of
 from nbkit.method.checks import checked_whole, shown
 from nbkit.models import LanguageModel
 from nbkit.models.language_model import ROUNDING
-from nbkit.units import Units, captured
-from nbkit.units.latents import SaeLatents
-from nbkit.units.neurons import MlpNeurons, units_of
-from nbkit.units.values import Values
+from nbkit.models.neurons import units_of
+from nbkit.models.units import Units, captured
+from nbkit.models.values import Values
 
 IMPORTANCE = "importance.safetensors"
 BATCH_TOKENS = 4096
@@ -42,12 +41,12 @@ BATCH_TOKENS = 4096
 
 
 def token_importance(
-    source: LanguageModel | Units, atlas: Atlas, layer: int, index: int, examples: Sequence[int]
+    model: LanguageModel | Units, atlas: Atlas, layer: int, index: int, examples: Sequence[int]
 ) -> list[Float[np.ndarray, " window"]]:
     """Importance of the tokens of a neuron's examples.
 
     Args:
-        source: the model, or the units of another kind, that the atlas was made with.
+        model: the model, or the units of another kind, that the atlas was made with.
         examples: numbers of dataset examples.
 
     Returns:
@@ -56,25 +55,25 @@ def token_importance(
     Raises:
         NbkitError: no such neuron or example, or another model than the atlas's.
     """
-    units = _checked(source, atlas)
+    units = _checked(model, atlas)
     return _importance(units, atlas, examples_of(atlas, layer, index, examples), progress=False)
 
 
 def keep_importance(
-    source: LanguageModel | Units, atlas: Atlas, neurons: Sequence[tuple[int, int]], progress: bool = True
+    model: LanguageModel | Units, atlas: Atlas, neurons: Sequence[tuple[int, int]], progress: bool = True
 ) -> None:
     """Computes the importance for the medoid of every feature of these neurons and keeps it in the atlas's folder.
 
     What is kept there already is not computed again.
 
     Args:
-        source: the model, or the units of another kind, that the atlas was made with.
+        model: the model, or the units of another kind, that the atlas was made with.
         neurons: (layer, index) pairs.
 
     Raises:
         NbkitError: no such neuron, another model than the atlas's, or the file can't be written.
     """
-    units = _checked(source, atlas)
+    units = _checked(model, atlas)
     kept = kept_importance(atlas)
     medoids: dict[tuple[int, int], list[int]] = {}
     for layer, index, medoid in features_of(atlas, progress)[["layer", "index", "medoid"]].to_numpy().tolist():
@@ -223,16 +222,16 @@ def _reads_packed(units: Units, example: Example) -> bool:
     return bool((np.abs(packed - whole)[:, 0] <= ROUNDING[model.dtype] * whole[:, 1]).all())
 
 
-def _checked(source: LanguageModel | Units, atlas: Atlas) -> Units:
+def _checked(model: LanguageModel | Units, atlas: Atlas) -> Units:
     """The units, unless the atlas's numbers do not even fit them."""
-    if not isinstance(source, LanguageModel | MlpNeurons | SaeLatents):
-        raise NbkitError(f"model is of type {type(source).__name__}: give what nbkit.load_model or nbkit.latents makes")
-    units, made = units_of(source, atlas.manifest.weights), atlas.manifest
-    if (
-        len(units.sites) != made.n_sites
-        or not set(made.sites) <= set(units.sites)
-        or atlas.tokens.max() >= units.model.d_vocabulary
-    ):
+    if not isinstance(model, LanguageModel | Units):
+        raise NbkitError(f"model is of type {type(model).__name__}: give what nbkit.load_model or nbkit.latents makes")
+    units, made = units_of(model, atlas.manifest.weights), atlas.manifest
+    shapes = [
+        {(site.number, site.unit, site.n_units, site.sha256) for site in sites} for sites in (made.sites, units.sites)
+    ]
+    fit = shapes[0] <= shapes[1] and len(units.sites) == made.n_sites
+    if not fit or atlas.tokens.max() >= units.model.d_vocabulary:
         raise NbkitError(
             f"model {units.model.name!r} has other layers, neurons or tokens than {made.model!r}, of which "
             f"{atlas.path} is an atlas: open that one"

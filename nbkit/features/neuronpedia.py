@@ -24,7 +24,7 @@ from nbkit.atlas.snippets import TOKENS_BEFORE, Snippet
 from nbkit.errors import NbkitError
 from nbkit.files import handing_over
 from nbkit.method.checks import shown
-from nbkit.parallel import gather
+from nbkit.parallel.pool import gather
 
 ABOUT = "neuronpedia.json"
 SCHEMA = "hijohnnylin/neuronpedia@ebb8426: POST /api/feature/upload-batch"

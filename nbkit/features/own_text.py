@@ -20,9 +20,9 @@ from nbkit.atlas.token_bytes import raw_text, token_bytes
 from nbkit.errors import NbkitError
 from nbkit.method.checks import have_direction
 from nbkit.models import LanguageModel
-from nbkit.units import Units, captured
-from nbkit.units.neurons import units_of
-from nbkit.units.values import Values
+from nbkit.models.neurons import units_of
+from nbkit.models.units import Units, captured
+from nbkit.models.values import Values
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +42,11 @@ class OwnText:
     no examples, or an embedding has no direction."""
 
 
-def read_own_text(source: LanguageModel | Units, atlas: Atlas, layer: int, index: int, text: str) -> OwnText:
+def read_own_text(model: LanguageModel | Units, atlas: Atlas, layer: int, index: int, text: str) -> OwnText:
     """Let a neuron read a text; the model is run up to its layer.
 
     Args:
-        source: the model, or the units of another kind, that the atlas was made with.
+        model: the model, or the units of another kind, that the atlas was made with.
         atlas: which holds the neuron.
         layer, index: the neuron.
         text: at most as many tokens as the atlas's contexts have.
@@ -55,10 +55,10 @@ def read_own_text(source: LanguageModel | Units, atlas: Atlas, layer: int, index
         NbkitError: there is no such neuron, the text is too short or too long, or activations are not finite.
     """
     neuron, manifest = atlas.neuron(layer, index), atlas.manifest
-    units = units_of(source, manifest.weights)
-    model = units.model
+    units = units_of(model, manifest.weights)
+    tokenizer = units.model.tokenizer
     before, after = ([token for token, _ in added] for added in (manifest.added_before, manifest.added_after))
-    encoded = model.tokenizer(text, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"]
+    encoded = tokenizer(text, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"]
     ids = [*before, *encoded, *after]
     first, end = max(len(before), 1), len(ids) - len(after)
     if end <= first:
@@ -69,7 +69,7 @@ def read_own_text(source: LanguageModel | Units, atlas: Atlas, layer: int, index
     with captured(units, [layer], lambda _, vectors, values: found.append((vectors[0], values))) as run:
         run(torch.tensor([ids]))
     [(vectors, values)] = found
-    place = torch.tensor([0, index], device=model.device)
+    place = torch.tensor([0, index], device=units.model.device)
     activations = values.traces(place[:1], place[1:])[0].cpu().numpy()
     if not np.isfinite(activations).all():
         raise NbkitError(f"{neuron.name} has activations on this text that are not finite.")
@@ -77,7 +77,7 @@ def read_own_text(source: LanguageModel | Units, atlas: Atlas, layer: int, index
     received = units.received(layer, vectors[peak : peak + 1].float().cpu())
     maximum = neuron.max_activation
     return OwnText(
-        tokens=_texts(model, atlas, ids),
+        tokens=_texts(units.model, atlas, ids),
         activations=activations,
         peak=peak,
         of_maximum=float(activations[peak] / maximum) if maximum > 0 else float("nan"),

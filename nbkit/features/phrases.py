@@ -18,7 +18,7 @@ from nbkit.features.spelling import spelling_of
 from nbkit.features.table import features_of
 from nbkit.features.unspaced import runs_around
 from nbkit.features.words import Words, normalized, words_of
-from nbkit.parallel import gather
+from nbkit.parallel.pool import gather
 
 PHRASES = "phrases.parquet"
 REPEATED = 2

@@ -7,7 +7,7 @@ import pandas as pd
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.neuron_table import ATLAS_CUT
-from nbkit.parallel import gather
+from nbkit.parallel.pool import gather
 
 FEATURES = "features.parquet"
 FEATURE_COLUMNS = ("layer", "index", "place", "size", "medoid", "key_id")

@@ -32,11 +32,11 @@ from nbkit.models import LanguageModel
 from nbkit.models.capturing import IN_BLOCK
 from nbkit.models.hook_points import HookPoint
 from nbkit.models.language_model import ROUNDING
+from nbkit.models.site import Site
+from nbkit.models.units import captured
+from nbkit.models.values import SparseValues, Values
 from nbkit.models.weights import NeuronWeights, as_float, input_weight, relative_error
 from nbkit.sae.autoencoder import SparseAutoencoder
-from nbkit.units.site import Site
-from nbkit.units.units import captured
-from nbkit.units.values import SparseValues, Values
 
 CELLS_AT_ONCE = 1 << 23
 """Of a dense tensor of tokens x latents: 32 MB in float32."""

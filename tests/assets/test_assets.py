@@ -27,7 +27,7 @@ from filelock import FileLock
 from nbkit import assets
 from nbkit.assets import ASSETS, Asset, Download, Source, clients, prepare
 from nbkit.errors import NbkitError
-from tests.test_children import is_alive
+from tests.parallel.test_children import is_alive
 
 CONTENT = b"what the toy asset holds" * 100
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

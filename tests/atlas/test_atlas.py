@@ -26,7 +26,7 @@ from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.manifest import ATLAS_SCHEMA, CONTEXTS, MANIFEST, NEURONS, VOCABULARY, layer_file
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE
 from nbkit.errors import NbkitError
-from nbkit.files import read_json
+from nbkit.files import read_json, write_json
 from nbkit.method.controls import other_units
 from nbkit.models import LanguageModel, activation_function, load_model
 from tests.examples import tiny_models
@@ -84,7 +84,8 @@ def test_a_foreign_manifest_is_refused(text: str, copy: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "damaged", [{"files": 3}, {"files": "many"}, {"files": ["a"]}, {"layers": 5}, {"layers": None}]
+    "damaged",
+    [{"files": 3}, {"files": "many"}, {"files": ["a"]}, {"sites": 5}, {"sites": None}, {"sites": [{"number": 0}]}],
 )
 def test_a_manifest_with_a_wrong_value_is_refused(damaged: dict[str, object], copy: Path) -> None:
     (copy / MANIFEST).write_text(json.dumps(json.loads((copy / MANIFEST).read_text()) | damaged))
@@ -92,7 +93,7 @@ def test_a_manifest_with_a_wrong_value_is_refused(damaged: dict[str, object], co
         open_atlas(copy)
 
 
-@pytest.mark.parametrize("name", ["model", "layers", "threshold", "versions", "files"])
+@pytest.mark.parametrize("name", ["model", "sites", "threshold", "versions", "files"])
 def test_a_manifest_that_lacks_a_field_is_refused(name: str, copy: Path) -> None:
     values = json.loads((copy / MANIFEST).read_text())
     del values[name]
@@ -107,6 +108,22 @@ def test_another_schema_is_refused(schema: int, copy: Path) -> None:
     (copy / MANIFEST).write_text(json.dumps(values | {"schema": schema}))  # as the older ones were: without a seal
     with pytest.raises(NbkitError, match=f"has schema {schema}, this nbkit reads {ATLAS_SCHEMA}: build it again"):
         open_atlas(copy)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_an_atlas_of_the_schema_before_is_read(
+    architecture: str, tiny_atlas: Callable[[str], Atlas], tmp_path: Path
+) -> None:
+    atlas = tiny_atlas(architecture)
+    folder = shutil.copytree(atlas.path, tmp_path / "copy")
+    values = read_json(folder / MANIFEST)
+    gated = architecture == "llama"
+    older = {"layers": [0, 1, 2], "n_layers": N_LAYERS, "d_model": D_MODEL, "d_mlp": D_MLP, "gated": gated}
+    older |= {"activation": atlas.manifest.sites[0].activation, "schema": 4}
+    kept = {name: value for name, value in values.items() if name not in ("sites", "n_sites", "seal")}
+    write_json(kept | older, folder / MANIFEST)
+    assert open_atlas(folder).manifest == atlas.manifest
+    assert open_atlas(folder).neuron(2, 3).name == "L2 N3"
 
 
 FILES = [CONTEXTS, VOCABULARY, NEURONS, layer_file(0), layer_file(1), layer_file(2)]
@@ -181,7 +198,7 @@ def test_embeddings_are_the_equations(architecture: str, tiny_atlas: Callable[[s
     atlas = tiny_atlas(architecture)
     tensors = load_file(atlas.path / layer_file(1))
     other = other_units(D_MLP, atlas.manifest.seed)
-    act_fn = activation_function(atlas.manifest.activation)
+    act_fn = activation_function(atlas.manifest.site(1).activation)
 
     def gradient(h: Tensor, index: int) -> Tensor:
         """h times the gradient of the activation with respect to it, by autograd through the whole neuron."""
@@ -305,7 +322,7 @@ def test_the_layers_that_there_are_are_told(
     layers: tuple[int, ...], text: str, tiny_atlas: Callable[[str], Atlas]
 ) -> None:
     atlas = tiny_atlas("gpt2")
-    part = Atlas(atlas.path, replace(atlas.manifest, layers=layers))
+    part = Atlas(atlas.path, replace(atlas.manifest, sites=tuple(map(atlas.manifest.site, layers))))
     with pytest.raises(NbkitError, match=f"no layer 9: it holds {text}$"):
         part.neuron(9, 0)
 

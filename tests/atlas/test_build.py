@@ -184,7 +184,7 @@ def test_a_finished_atlas_is_opened_without_running_the_model(
     model: LanguageModel, tmp_path: Path, whole: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build(model, tmp_path)
-    monkeypatch.setattr(LanguageModel, "captured", no_forward_pass)
+    monkeypatch.setattr("nbkit.atlas.scan.captured", no_forward_pass)
     assert build(model, tmp_path).layers == (0, 2)
     assert checksums(tmp_path) == whole
 
@@ -211,7 +211,7 @@ def test_a_damaged_block_is_named(model: LanguageModel, tmp_path: Path, monkeypa
 
 DIFFERENCES: list[tuple[dict[str, Any], str]] = [
     ({"config": replace(CONFIG, threshold=0.5)}, "threshold"),
-    ({"config": replace(CONFIG, layers=[0])}, "layers"),
+    ({"config": replace(CONFIG, layers=[0])}, "sites"),
     ({"config": replace(CONFIG, max_examples=5)}, "max_examples"),
     ({"config": replace(CONFIG, weights="folded")}, "weights"),
     ({"config": replace(CONFIG, embedding="gradient")}, "embedding"),
@@ -234,7 +234,7 @@ def test_never_goes_on_in_the_folder_of_another(
     finished.mkdir()
     identity = read_json(begun / SCAN / IDENTITY)
     write_json(identity, finished / MANIFEST)
-    monkeypatch.setattr(LanguageModel, "captured", no_forward_pass)
+    monkeypatch.setattr("nbkit.atlas.scan.captured", no_forward_pass)
     for folder in (begun, finished):
         before = checksums(folder)
         with pytest.raises(NbkitError, match=rf"holds an atlas of another {named}: choose another folder"):
@@ -249,7 +249,7 @@ def test_another_model_or_library_is_another_atlas(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     interrupt(model, tmp_path, monkeypatch)
-    with pytest.raises(NbkitError, match=r"another model, model_sha256, gated, activation, embedding:"):
+    with pytest.raises(NbkitError, match=r"another model, model_sha256, sites, embedding:"):
         build(tiny_model("llama"), tmp_path)
     with pytest.raises(NbkitError, match="another model:"):
         build(replace(model, name="renamed"), tmp_path)

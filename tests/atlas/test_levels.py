@@ -31,6 +31,7 @@ from nbkit.atlas.scan import Bounds, scan_block
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE, WINDOW
 from nbkit.corpora import Contexts
 from nbkit.models import LanguageModel
+from nbkit.models.neurons import MlpNeurons
 from tests.examples.tiny_models import D_MLP, N_LAYERS, random_contexts
 
 ARCHITECTURES = ("gpt2", "bert", "llama")
@@ -97,11 +98,12 @@ def activations(model: LanguageModel, contexts: Contexts, batch_size: int) -> di
 def scan(
     model: LanguageModel, contexts: Contexts, config: AtlasConfig, *, independent: bool
 ) -> list[dict[str, Tensor]]:
-    config = config.resolved(model)
+    units = MlpNeurons(model)
+    config = config.resolved(units)
     bounds = Bounds(len(config.numbers), model.d_mlp, config.max_examples)
     blocks = []
     for start in range(0, len(contexts.tokens), config.block_size):
-        blocks.append(scan_block(model, contexts, start, config, None if independent else bounds))
+        blocks.append(scan_block(units, contexts, start, config, None if independent else bounds))
         bounds.absorb(blocks[-1], config.numbers)
     return blocks
 
@@ -185,7 +187,7 @@ def test_bounds_never_change_what_the_merge_gives(rows: list[list[float]], size:
                     {"neuron": neuron.int(), "context": context + start, "activation": part[context, neuron]}
                 )
                 batches[-1] |= {"position": context % 3, "window": part[context]}
-            block = {"maximum": part.amax(0)[None], "0.level.count": levels.count(0)}
+            block = {"maximum": part.amax(0)[None], "0.level.count": levels.count(0, 2)}
             block |= {f"0.level.{name}": tensor for name, tensor in levels.joined(0, batches).items()}
             blocks.append(block)
             if bounds is not None:
@@ -228,7 +230,7 @@ def test_a_neuron_that_was_never_positive_has_no_levels() -> None:
     context, neuron = levels.take(0, 0, peaks)
     assert len(context) == len(neuron) == 0
     empty = {"neuron": neuron.int(), "context": context, "position": context, "activation": peaks[context, neuron]}
-    block = {"maximum": peaks.amax(0)[None], "0.level.count": levels.count(0)}
+    block = {"maximum": peaks.amax(0)[None], "0.level.count": levels.count(0, 3)}
     block |= {f"0.level.{name}": tensor for name, tensor in levels.joined(0, [empty | {"window": peaks[:0]}]).items()}
     merged = merge_levels([block, block], 0, 0)
     assert [read_levels(merged, neuron) for neuron in range(3)] == [(), (), ()]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from torch import Tensor
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.build import build_atlas
@@ -21,6 +19,7 @@ from nbkit.atlas.neuron_table import EXTRA
 from nbkit.errors import NbkitError
 from nbkit.method.metrics import Polysemanticity
 from nbkit.models import LanguageModel, load_model
+from nbkit.models.neurons import MlpNeurons
 from tests.examples.tiny_models import D_MLP, N_LAYERS, PADDED, PRUNED, make_model, prune, random_contexts
 
 METRICS = [*Polysemanticity._fields, *EXTRA]
@@ -121,26 +120,22 @@ def test_a_model_of_zeros_alone(tmp_path: Path) -> None:
     assert atlas.metrics("shuffled", progress=False)[METRICS].isna().all(axis=None)
 
 
-def overflowing(model: LanguageModel, layer: int, index: int, context: int, value: float) -> LanguageModel:
-    """The model, one of whose neurons has an activation that is not finite in one context of all that it reads."""
+def overflowing(model: LanguageModel, layer: int, index: int, context: int, value: float) -> MlpNeurons:
+    """The model's neurons, one of which has an activation that is not finite in one context of all that it reads."""
     seen = 0
 
-    class Overflowing(LanguageModel):
-        @contextmanager
-        def captured(self, layers: Any, capture: Any) -> Iterator[Any]:
-            def spoiled(at: int, pre_mlp: Tensor, activations: Tensor) -> None:
-                nonlocal seen
-                if at == layer:
-                    activations = activations.clone()
-                    if 0 <= context - seen < len(activations):
-                        activations[context - seen, 9, index] = value
-                    seen += len(activations)
-                capture(at, pre_mlp, activations)
+    class Overflowing(MlpNeurons):
+        def values(self, site: int, vectors: Any) -> Any:
+            nonlocal seen
+            read, activations = vectors
+            if site == layer:
+                activations = activations.clone()
+                if 0 <= context - seen < len(activations):
+                    activations[context - seen, 9, index] = value
+                seen += len(activations)
+            return super().values(site, (read, activations))
 
-            with super().captured(layers, spoiled) as run:
-                yield run
-
-    return Overflowing(**{name: getattr(model, name) for name in model.__dataclass_fields__})
+    return Overflowing(model)
 
 
 @pytest.mark.parametrize(("value", "context", "given"), [(np.inf, 0, False), (np.nan, 21, False), (np.inf, 39, True)])

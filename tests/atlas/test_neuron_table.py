@@ -16,7 +16,6 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.atlas.build import build_atlas
 from nbkit.atlas.config import AtlasConfig
-from nbkit.atlas.neuron import embedding_kinds
 from nbkit.atlas.neuron_table import EXTRA, survey
 from nbkit.errors import NbkitError
 from nbkit.method.clusters import cosine_distances
@@ -25,7 +24,8 @@ from nbkit.models import LanguageModel
 from tests.examples.tiny_models import D_MLP, N_LAYERS, random_contexts
 
 HEAD = ["layer", "index", "n_examples", "max_activation"]
-CASES = [(name, kind) for name in ("gpt2", "llama") for kind in embedding_kinds(gated=name == "llama")]
+KINDS = (("input", "gradient", "pre_mlp", "shuffled"), ("gate", "up", "gradient", "pre_mlp", "shuffled"))
+CASES = [(name, kind) for name in ("gpt2", "llama") for kind in KINDS[name == "llama"]]
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from nbkit.atlas.strongest import N_STRONGEST
 from nbkit.corpora import Contexts
 from nbkit.errors import NbkitError
 from nbkit.models import LanguageModel, activation_function, load_model
+from nbkit.models.neurons import MlpNeurons
 from tests.examples.tiny_models import make_model, random_contexts
 
 ARCHITECTURES = ("gpt2", "bert", "llama")
@@ -41,11 +42,12 @@ def scan(
     independent: bool = False,
 ) -> dict[int, dict[str, torch.Tensor]]:
     """All layers' examples, block after block, or every block by itself."""
-    config = config.resolved(model)
+    units = MlpNeurons(model, config.weights)
+    config = config.resolved(units)
     bounds = Bounds(len(config.numbers), model.d_mlp, config.max_examples)
     blocks = []
     for start in range(0, len(contexts.tokens), config.block_size):
-        block = scan_block(model, contexts, start, config, None if independent else bounds, maxima)
+        block = scan_block(units, contexts, start, config, None if independent else bounds, maxima)
         bounds.absorb(block, config.numbers)
         blocks.append(block)
     maximum = torch.stack([block["maximum"] for block in blocks]).amax(0) if maxima is None else maxima
@@ -143,10 +145,11 @@ def test_blocks_may_be_scanned_independently(models: dict[str, LanguageModel], a
 
 def test_bounds_shrink_what_a_block_keeps(models: dict[str, LanguageModel]) -> None:
     model, contexts = models["llama"], random_contexts(200, 32)
-    config = AtlasConfig(max_examples=2, batch_size=20, block_size=100).resolved(model)
+    units = MlpNeurons(model)
+    config = AtlasConfig(max_examples=2, batch_size=20, block_size=100).resolved(units)
     bounds = Bounds(model.n_layers, model.d_mlp, config.max_examples)
-    bounds.absorb(scan_block(model, contexts, 0, config, bounds), [0, 1, 2])
-    sizes = [len(scan_block(model, contexts, 100, config, b)["1.neuron"]) for b in (bounds, None)]
+    bounds.absorb(scan_block(units, contexts, 0, config, bounds), [0, 1, 2])
+    sizes = [len(scan_block(units, contexts, 100, config, b)["1.neuron"]) for b in (bounds, None)]
     assert sizes[0] < 0.5 * sizes[1]
 
 
@@ -242,7 +245,7 @@ def test_a_config_that_does_not_fit_the_model_is_refused(
     models: dict[str, LanguageModel], arguments: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(NbkitError, match=message):
-        AtlasConfig(**arguments).resolved(models["gpt2"])
+        AtlasConfig(**arguments).resolved(MlpNeurons(models["gpt2"]))
 
 
 def test_an_activation_that_is_not_finite_is_reported(tmp_path: Path) -> None:
@@ -251,5 +254,6 @@ def test_an_activation_that_is_not_finite_is_reported(tmp_path: Path) -> None:
     with torch.no_grad():
         mlp.up_proj.weight.mul_(1e30)
         mlp.gate_proj.weight.mul_(1e30)
+    units = MlpNeurons(model)
     with pytest.raises(NbkitError, match="layer 1: activations that are not finite"):
-        scan_block(model, random_contexts(8, 16), 0, AtlasConfig().resolved(model))
+        scan_block(units, random_contexts(8, 16), 0, AtlasConfig().resolved(units))

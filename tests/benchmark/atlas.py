@@ -13,6 +13,7 @@ from nbkit.features.importance import activations_of, batches, examples_of, mask
 from nbkit.features.nearest import K, nearest
 from nbkit.features.replacements import PACKED, WHOLE, Example
 from nbkit.models import LanguageModel
+from nbkit.models.neurons import MlpNeurons
 from tests.benchmark.scan import largest_atlas, timed
 
 N_FEATURES, WIDTH, N_LAYERS = 20_000, 576, 10
@@ -67,7 +68,7 @@ def importance_against_bare_forward(model: LanguageModel, atlas: Atlas) -> None:
         few = examples if layout is PACKED else examples[: N_EXAMPLES // 4]
         passes = [[few[number] for number in numbers] for numbers in batches(few, layout)]
         n_tokens = sum(map(layout.size, few))
-        activations_of(model, passes[0], layout)  # warm up
+        activations_of(MlpNeurons(model), passes[0], layout)  # warm up
         seconds = sum(timed(activations_of, model, batch, layout) for batch in passes)
         bare = timed(bare_forward, model, atlas, n_tokens)
         rate = len(few) / seconds
@@ -83,9 +84,9 @@ def importance_against_bare_forward(model: LanguageModel, atlas: Atlas) -> None:
 def random_examples(model: LanguageModel, atlas: Atlas, layer: int) -> list[Example]:
     rng = np.random.default_rng(0)
     examples: list[Example] = []
-    for index in rng.permutation(atlas.manifest.d_mlp).tolist():
+    for index in rng.permutation(atlas.manifest.site(layer).n_units).tolist():
         n = len(atlas.neuron(layer, index))
-        examples += examples_of(model, atlas, layer, index, rng.integers(n, size=min(n, 1)).tolist())
+        examples += examples_of(atlas, layer, index, rng.integers(n, size=min(n, 1)).tolist())
         if len(examples) == N_EXAMPLES:
             break
     return examples

@@ -27,6 +27,7 @@ from nbkit.explorers import DendrogramExplorer
 from nbkit.features.showcase import several_behaviors
 from nbkit.files import write_tensors
 from nbkit.models import LanguageModel, load_model
+from nbkit.models.neurons import MlpNeurons
 
 BLOCKS = 10
 """Of the 79 of the default profile: the first ones, which cost most, since little is ruled out yet."""
@@ -45,7 +46,8 @@ def main(model: LanguageModel) -> None:
 
 def scan_against_bare_forward(model: LanguageModel, contexts: Contexts) -> float:
     """Scan, block files included, against the bare Hugging Face model without its unembedding, block by block."""
-    config = AtlasConfig().resolved(model)
+    units = MlpNeurons(model)
+    config = AtlasConfig().resolved(units)
     bounds = Bounds(len(config.numbers), model.d_mlp, config.max_examples)
     bare, scan = [], []
     with tempfile.TemporaryDirectory() as folder:
@@ -53,7 +55,7 @@ def scan_against_bare_forward(model: LanguageModel, contexts: Contexts) -> float
         for start in range(0, BLOCKS * config.block_size, config.block_size):
             bare.append(timed(bare_forward, model, contexts, start, config.block_size, config.batch_size))
             begin = time.perf_counter()
-            block = scan_block(model, contexts, start, config, bounds)
+            block = scan_block(units, contexts, start, config, bounds)
             write_tensors(block, Path(folder) / "block.safetensors")
             bounds.absorb(block, config.numbers)
             scan.append(time.perf_counter() - begin)
@@ -76,7 +78,7 @@ def bare_forward(model: LanguageModel, contexts: Contexts, start: int, n: int, b
 def metrics_against_scan(atlas: Atlas, tokens_per_second: float) -> None:
     seconds = timed(survey, atlas, atlas.manifest.embedding, False)
     scan_seconds = atlas.manifest.n_contexts * atlas.manifest.length / tokens_per_second
-    scan_seconds *= (max(atlas.layers) + 1) / atlas.manifest.n_layers
+    scan_seconds *= (max(atlas.layers) + 1) / atlas.manifest.n_sites
     print(f"clustering and metrics of {len(atlas.neurons):,} neurons: {seconds:.1f} s")
     print(f"clustering and metrics / scan, time: {seconds / scan_seconds:.3f} (at most 0.10)")
 
@@ -85,7 +87,7 @@ def opening(atlas: Atlas) -> None:
     times = []
     rng = np.random.default_rng(0)
     for _ in range(20):
-        layer, index = int(rng.choice(atlas.layers)), int(rng.integers(atlas.manifest.d_mlp))
+        layer, index = atlas.at(int(rng.integers(atlas.n_neurons)))
         times.append(timed(lambda layer=layer, index=index: open_atlas(atlas.path).neuron(layer, index).examples))
     median, worst = np.median(times) * 1e3, max(times) * 1e3
     print(f"opening an atlas and one neuron: median {median:.1f} ms, maximum {worst:.1f} ms (at most 50)")

@@ -13,7 +13,7 @@ import pandas as pd
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.manifest import ATLAS_SCHEMA, Manifest
-from nbkit.units import Site
+from nbkit.models.site import Site
 
 MADE_UP_METRICS: dict[str, float] = {
     "n_examples": 50,

@@ -268,7 +268,7 @@ def test_files_are_whole_or_not_there(own_atlas: Atlas, monkeypatch: pytest.Monk
 def test_many_processes_write_what_one_does(own_atlas: Atlas, monkeypatch: pytest.MonkeyPatch) -> None:
     alone = contents(write_shards(own_atlas, progress=False))
     (own_atlas.path / PHRASES).touch()
-    monkeypatch.setattr("nbkit.parallel.FEW_NEURONS", 0)
+    monkeypatch.setattr("nbkit.parallel.pool.FEW_NEURONS", 0)
     monkeypatch.setattr("nbkit.explorers.atlas.shard_files.TOGETHER", 5)
     together = contents(write_shards(own_atlas, progress=False))
     assert {name: text for name, text in alone.items() if name.endswith(".js")} == {

@@ -28,6 +28,7 @@ from nbkit.features.importance import (
 from nbkit.features.replacements import PACKED, WHOLE, Example, Layout
 from nbkit.features.table import features_of
 from nbkit.models import LanguageModel, load_model
+from nbkit.models.neurons import MlpNeurons
 from tests.examples.tiny_models import VOCABULARY, make_model
 
 ARCHITECTURES = ("gpt2", "llama", "bert", "gemma2")
@@ -117,14 +118,14 @@ def test_neurons_of_several_layers_share_a_pass(
     examples = [
         each
         for layer, index, numbers in some(atlas, 4)
-        for each in nbkit.features.importance.examples_of(model, atlas, layer, index, numbers)
+        for each in nbkit.features.importance.examples_of(atlas, layer, index, numbers)
     ]
     for layout in (PACKED, WHOLE):
-        together = activations_of(model, examples, layout)
+        together = activations_of(MlpNeurons(model), examples, layout)
         for example, found in zip(examples, together, strict=True):
             assert found.shape == (1 + len(example.replaced), 2)
             np.testing.assert_allclose(found[0, 0], example.peak, rtol=1e-4)
-            [alone] = activations_of(model, [example], layout)
+            [alone] = activations_of(MlpNeurons(model), [example], layout)
             np.testing.assert_allclose(found, alone, atol=1e-4)
 
 
@@ -259,6 +260,7 @@ def test_another_model_is_refused_by_name(
     with pytest.raises(NbkitError, match=r"model '.*gpt2' doesn't give the activations of atlas .*open '.*llama'"):
         token_importance(tiny_model("gpt2"), atlas, 1, 2, [0])
     small = load_model(make_model("llama", tmp_path / "other"), dtype="float32", device="cpu")
-    smaller = replace(atlas, manifest=replace(atlas.manifest, d_mlp=39))
+    sites = tuple(replace(site, n_units=39) for site in atlas.manifest.sites)
+    smaller = replace(atlas, manifest=replace(atlas.manifest, sites=sites))
     with pytest.raises(NbkitError, match=r"model '.*other' has other layers, neurons or tokens than '.*llama'"):
         token_importance(small, smaller, 1, 2, [0])

@@ -27,7 +27,7 @@ def atlas(own_atlas: Callable[[str], Atlas]) -> Atlas:
 
 def slow_rows(atlas: Atlas) -> Iterator[tuple[int, ...]]:
     for layer in atlas.layers:
-        for index in range(atlas.manifest.d_mlp):
+        for index in range(atlas.manifest.site(layer).n_units):
             neuron = atlas.neuron(layer, index)
             labels = neuron.clusters(0.5).labels if len(neuron) else np.empty(0)
             for place in range(len(set(labels))):

@@ -14,9 +14,10 @@ from nbkit.atlas.build import build_atlas
 from nbkit.atlas.config import AtlasConfig
 from nbkit.errors import NbkitError
 from nbkit.models import LanguageModel, activation_function, load_model
-from nbkit.models.logits import direct_unembedding, logit_effects
+from nbkit.models.logits import direct_unembedding
 from tests.examples.architectures import ARCHITECTURES, FUNCTIONS, REFUSED, Architecture, make_network
 from tests.examples.tiny_models import make_tokenizer, random_contexts
+from tests.models.test_logits import effects_of
 
 CONTEXTS = random_contexts(5, 12, seed=3)
 DTYPES = {"float32": (torch.float32, 1e-4), "bfloat16": (torch.bfloat16, 3e-2)}
@@ -113,7 +114,7 @@ def check_promoted(architecture: Architecture, network: Any, model: LanguageMode
             ] * written
         effects = architecture.share * (head @ written).T  # (d_mlp, vocabulary)
         effects -= effects.mean(1, keepdim=True)
-        found = logit_effects(model, layer, unembedding)
+        found = effects_of(model, layer, unembedding)
         for name, largest in (("promoted", True), ("suppressed", False)):
             values, ids = effects.topk(10, largest=largest)
             torch.testing.assert_close(found[name].double(), values, rtol=1e-4, atol=1e-4)

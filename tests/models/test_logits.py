@@ -16,6 +16,7 @@ from nbkit.atlas.build import build_atlas
 from nbkit.atlas.config import AtlasConfig
 from nbkit.models import LanguageModel, load_model, logits
 from nbkit.models.logits import N_TOKENS, direct_unembedding, logit_effects, read_effects
+from nbkit.models.neurons import MlpNeurons
 from tests.examples.tiny_models import D_MLP, VOCABULARY, random_contexts
 from tests.models.test_models import fresh_network
 
@@ -27,6 +28,13 @@ OUTPUT = {
 }
 NORM = {"gpt2": "transformer.ln_f", "llama": "model.norm", "phi3": "model.norm", "gemma2": "model.norm"}
 GEMMA_POST = "model.layers.{}.post_feedforward_layernorm"
+
+
+def effects_of(model: LanguageModel, layer: int, unembedding: Tensor) -> dict[str, Tensor]:
+    """The effects of a layer's neurons."""
+    written = MlpNeurons(model).written(layer)
+    assert written is not None
+    return logit_effects(written, unembedding, model.token_ids)
 
 
 def normalized(architecture: str, norm: nn.Module, read: Tensor, at: Tensor) -> Tensor:
@@ -81,7 +89,7 @@ def test_equals_a_push_of_the_residual_stream(
     unembedding = direct_unembedding(model)
     assert unembedding is not None
     for layer in (0, 2):
-        tensors = logit_effects(model, layer, unembedding)
+        tensors = effects_of(model, layer, unembedding)
         for neuron in (0, 7, D_MLP - 1):
             assert_effects(tensors, neuron, reference(architecture, tiny_folder(architecture), layer, neuron))
 
@@ -91,9 +99,9 @@ def test_blocks_of_neurons_give_the_same(
 ) -> None:
     unembedding = direct_unembedding(tiny_model("gpt2"))
     assert unembedding is not None
-    whole = logit_effects(tiny_model("gpt2"), 1, unembedding)
+    whole = effects_of(tiny_model("gpt2"), 1, unembedding)
     monkeypatch.setattr(logits, "EFFECTS_AT_ONCE", 7 * len(VOCABULARY))
-    for name, tensor in logit_effects(tiny_model("gpt2"), 1, unembedding).items():
+    for name, tensor in effects_of(tiny_model("gpt2"), 1, unembedding).items():
         torch.testing.assert_close(tensor, whole[name])
 
 
@@ -113,7 +121,7 @@ def test_rows_of_the_unembedding_without_a_token_do_not_count(
     unembedding = direct_unembedding(model)
     assert unembedding is not None and len(unembedding) == len(owned)
     expected = reference("llama", tiny_folder("llama"), 1, 3)[owned]
-    effects = read_effects(logit_effects(model, 1, unembedding), 3)
+    effects = read_effects(effects_of(model, 1, unembedding), 3)
     assert effects is not None
     order = np.argsort(expected - expected.mean())
     assert effects.promoted_ids.tolist() == [owned[i] for i in order[::-1][:N_TOKENS]]
@@ -150,7 +158,7 @@ def test_an_atlas_holds_the_effects_and_their_tokens_text(
     contexts = replace(contexts, tokens=np.minimum(contexts.tokens, 30))
     atlas = build_atlas(model, contexts, tmp_path, AtlasConfig(layers=[1]), progress=False)
     unembedding = direct_unembedding(model)
-    expected = None if unembedding is None else logit_effects(model, 1, unembedding)
+    expected = None if unembedding is None else effects_of(model, 1, unembedding)
     for neuron in atlas.iterate(1):
         if expected is None:
             assert neuron.logit_effects is None

@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.atlas.neuron import InputWeights, Neuron, embedding_kinds
+from nbkit.atlas.neuron import InputWeights, Neuron
 from nbkit.errors import NbkitError
+from nbkit.models.site import Site, embedding_kinds
 from nbkit.studies.neuron_embeddings.ablation import activation_changes, correlations, faithfulness
 from tests.examples.atlas import example_atlas
 
@@ -29,7 +30,7 @@ def random_neuron(seed: int, activation: str, *, gated: bool, n: int = 8) -> Neu
         return InputWeights(w_in, b_in, w_gate, b_gate) if gated else InputWeights(w_in, b_in)
 
     return Neuron(
-        layer=0,
+        site=Site.of_neurons(0, 100, D, gated, activation),
         index=seed,
         max_activation=1.0,
         context=np.arange(n),
@@ -41,7 +42,6 @@ def random_neuron(seed: int, activation: str, *, gated: bool, n: int = 8) -> Neu
         weights=weights(),
         donor=weights(),
         embedding="gradient" if gated else "input",
-        activation=activation,
         snippet_tokens=[(("a",), 0)] * n,
     )
 
@@ -95,7 +95,7 @@ def test_for_gated_neurons_the_gradient_says_more_than_either_branch() -> None:
     means = (
         scores([random_neuron(seed, "silu", gated=True) for seed in range(60)]).groupby("kind")["faithfulness"].mean()
     )
-    assert set(means.index) == set(embedding_kinds(gated=True))
+    assert set(means.index) == set(embedding_kinds([Site.of_neurons(0, 2, D, True, "silu")]))
     assert means["gradient"] > max(means["gate"], means["up"]) + 0.1
     assert abs(means["shuffled"]) < 0.1 and abs(means["pre_mlp"]) < 0.1
 
@@ -128,7 +128,8 @@ def test_what_does_not_vary_correlates_with_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("architecture", "kinds"), [(name, embedding_kinds(gated=name == "llama")) for name in ("gpt2", "llama")]
+    ("architecture", "kinds"),
+    [(name, embedding_kinds([Site.of_neurons(0, 2, D, name == "llama", "silu")])) for name in ("gpt2", "llama")],
 )
 def test_of_a_real_atlas_every_drawn_neuron_has_every_kind(
     architecture: str, kinds: tuple[str, ...], tiny_atlas: Callable[[str], Atlas]

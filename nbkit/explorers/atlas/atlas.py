@@ -17,11 +17,11 @@ from nbkit.explorers.atlas.shards import AtlasShards
 from nbkit.explorers.shared.bundle import module_text, style_text
 from nbkit.explorers.shared.page_json import page_json
 from nbkit.explorers.shared.threshold import Threshold
-from nbkit.units.neurons import units_of
+from nbkit.models.neurons import units_of
 
 if TYPE_CHECKING:
     from nbkit.models import LanguageModel
-    from nbkit.units import Units
+    from nbkit.models.units import Units
 
 NOTHING = -1
 
@@ -150,9 +150,9 @@ def _rounded(values: Iterable[float], digits: int = 3) -> list[float]:
     return [round(float(value), digits) for value in values]
 
 
-def check_units(source: LanguageModel | Units, atlas: Atlas) -> None:
+def check_units(model: LanguageModel | Units, atlas: Atlas) -> None:
     """Raises `NbkitError` unless an atlas was made with this very model, in this number format, and these units."""
-    manifest, units = atlas.manifest, units_of(source, atlas.manifest.weights)
+    manifest, units = atlas.manifest, units_of(model, atlas.manifest.weights)
     if units.model.fingerprint != manifest.model_sha256:
         raise NbkitError(
             f"{atlas.path} was made with another model than {units.model.name}: open the one that it was made with, "

@@ -15,11 +15,11 @@ from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.shards import AtlasShards, make_parts
 from nbkit.explorers.shared.data_script import write_data_script
 from nbkit.files import cannot_write_to, check, read_json, replacing_folder, sha256_of, write_json
-from nbkit.parallel import gather
+from nbkit.parallel.pool import gather
 
 SHARDS_FOLDER = "shards"
 MADE_FROM = "made-from.json"
-SHARD_FORMAT = 7
+SHARD_FORMAT = 8
 """Goes up when what a shard holds changes, so that files of an older nbkit are made again."""
 TOGETHER = 128
 """Shards that a process makes in one go."""

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from nbkit.errors import NbkitError
 from nbkit.mnist.hidden import Hidden, hidden_of
-from nbkit.parallel import in_processes
+from nbkit.parallel.pool import in_processes
 from nbkit.sae.config import SaeConfig
 from nbkit.sae.evaluation import DEAD_BELOW
 from nbkit.studies.dead_latents.interventions import RARE, Intervention, InterventionRun

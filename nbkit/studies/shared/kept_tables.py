@@ -17,7 +17,7 @@ from nbkit.assets import cache_folder
 from nbkit.errors import NbkitError
 from nbkit.files import FILE_SCHEMA, read_table, write_table
 from nbkit.mnist.mlp import MLP_RECIPE, mlp_for
-from nbkit.parallel import in_processes
+from nbkit.parallel.pool import in_processes
 from nbkit.sae.config import SaeConfig
 
 Configs = Sequence[SaeConfig]

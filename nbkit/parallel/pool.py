@@ -10,7 +10,7 @@ from typing import Any
 from joblib import Parallel, delayed, parallel_config
 from tqdm.auto import tqdm
 
-from nbkit.children import end_with
+from nbkit.parallel.children import end_with
 
 FEW_NEURONS = 10_000
 """Neurons up to which one process is faster, since starting others takes seconds."""

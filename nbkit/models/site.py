@@ -24,7 +24,7 @@ class Site:
     activation: str
     """Name of the function that gives an active unit's activation, as `transformers` knows it: `linear` where a unit
     that passes, by whatever rule, gives its pre-activation."""
-    reads: str = "activations"
+    reads: str
     """Which vector the weights receive, in words."""
     rule: str = ""
     """Which latents pass, in words."""
@@ -34,16 +34,9 @@ class Site:
     """Of the autoencoder's weights."""
 
     @classmethod
-    def of_neurons(
-        cls, layer: int, n_units: int, width: int, gated: bool, activation: str, folded: bool = False
-    ) -> Site:
-        """The MLP neurons of a layer.
-
-        Args:
-            folded: whether the layer norm before them is a part of their weights.
-        """
-        reads = "the MLP's input" + (" without the layer norm's scale and shift" if folded else "")
-        return cls(layer, f"blocks.{layer}.mlp", "neuron", n_units, width, gated, activation, reads)
+    def of_neurons(cls, layer: int, n_units: int, width: int, gated: bool, activation: str) -> Site:
+        """The MLP neurons of a layer."""
+        return cls(layer, f"blocks.{layer}.mlp", "neuron", n_units, width, gated, activation, "the MLP's input")
 
     @property
     def label(self) -> str:

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from nbkit.children import end_guarded, run_guarded
+from nbkit.parallel.children import end_guarded, run_guarded
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 WORKERS = """
 import sys, typer
 from pathlib import Path
 import nbkit.cli
-from nbkit.parallel import in_processes
-from tests.test_children import note_and_wait
+from nbkit.parallel.pool import in_processes
+from tests.parallel.test_children import note_and_wait
 @nbkit.cli.app.command()
 def wait(folder: Path):
     in_processes(note_and_wait, [(folder,)] * 4, 2, "wait", "task", True)
@@ -28,7 +28,7 @@ nbkit.cli.main()
 """
 CLIENT = """
 import sys
-from nbkit.children import run_guarded
+from nbkit.parallel.children import run_guarded
 run_guarded(["sh", "-c", "echo $$ > " + sys.argv[2] + "/sh; sh -c 'echo $$ > " + sys.argv[2] + "/inner; sleep 300'; :"])
 """
 

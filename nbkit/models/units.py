@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
 
-from nbkit.models import LanguageModel
 from nbkit.models.hook_points import HookPoint, hooked
+from nbkit.models.language_model import LanguageModel
+from nbkit.models.site import Site
+from nbkit.models.values import Values
 from nbkit.models.weights import NeuronWeights
-from nbkit.units.site import Site
-from nbkit.units.values import Values
 
 Capture = Callable[[int, Float[Tensor, "b t width"], Values], None]
 """Takes a site's number, the vectors at it, and its units' activations."""
 
 
+@runtime_checkable
 class Units(Protocol):
     """Units of a language model, site by site: its MLP neurons, or the latents of autoencoders on it."""
 

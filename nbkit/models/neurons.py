@@ -10,12 +10,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nbkit.errors import NbkitError
-from nbkit.models import LanguageModel
 from nbkit.models.hook_points import HookPoint
+from nbkit.models.language_model import LanguageModel
+from nbkit.models.site import Site
+from nbkit.models.units import Units
+from nbkit.models.values import DenseValues
 from nbkit.models.weights import NeuronWeights, input_weight
-from nbkit.units.site import Site
-from nbkit.units.units import Units
-from nbkit.units.values import DenseValues
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +30,7 @@ class MlpNeurons:
     def sites(self) -> tuple[Site, ...]:
         model = self.model
         return tuple(
-            Site.of_neurons(layer, model.d_mlp, model.d_model, model.gated, model.activation, self.read == "folded")
+            Site.of_neurons(layer, model.d_mlp, model.d_model, model.gated, model.activation)
             for layer in range(model.n_layers)
         )
 

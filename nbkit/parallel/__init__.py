@@ -1,0 +1,1 @@
+"""Other processes: a pool of them, and children that end with their parent."""
