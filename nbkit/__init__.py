@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from nbkit.sae.autoencoder import SparseAutoencoder as SparseAutoencoder
     from nbkit.sae.config import SaeConfig as SaeConfig
     from nbkit.sae.evaluation import evaluate_sae as evaluate_sae
+    from nbkit.sae.loading import load_sae as load_sae
     from nbkit.sae.loss import NeuronEmbeddingLoss as NeuronEmbeddingLoss
     from nbkit.sae.report import SaeReport as SaeReport
     from nbkit.sae.training import train_sae as train_sae
@@ -65,6 +66,7 @@ _HOMES = {
     "feature_clusters": "method.clusters",
     "load_contexts": "corpora",
     "load_model": "models",
+    "load_sae": "sae.loading",
     "neuron_embeddings": "method.embeddings",
     "open_atlas": "atlas.atlas",
     "polysemanticity": "method.metrics",

@@ -69,6 +69,7 @@ def _things() -> dict[str, Thing]:
         "polysemanticity": Thing(nbkit.polysemanticity, {"embeddings": vectors, "labels": labels}),
         "train_sae": Thing(nbkit.train_sae, {"activations": h, "config": config, "progress": False}),
         "evaluate_sae": Thing(nbkit.evaluate_sae, {"sae": sae, "train": h, "test": h}),
+        "load_sae": Thing(nbkit.load_sae, {"path": "nowhere"}),
         "load_model": Thing(nbkit.load_model, {"model": "nowhere/at-all"}),
         "atlas_for": Thing(nbkit.atlas_for, {"model": "./nowhere"}),
         "open_atlas": Thing(nbkit.open_atlas, {"path": "nowhere"}),

@@ -25,6 +25,8 @@ from nbkit.sae.equations import activate, affine, pre_activations
 from nbkit.sae.foreign.hub import local_path
 from nbkit.sae.foreign.opening import open_files
 from nbkit.sae.foreign.saelens_export import write_saelens
+from nbkit.sae.found import Found
+from nbkit.sae.hooks import Hooks, checked_hook
 from nbkit.sae.initial_weights import initial_weights
 from nbkit.sae.own_folder import SAE_CONFIG, SAE_WEIGHTS, write_folder
 from nbkit.sae.tensors import as_tensor
@@ -44,7 +46,7 @@ class SaeOutput(NamedTuple):
 
 
 class SparseAutoencoder(nn.Module):
-    """A sparse autoencoder or transcoder. Made by `train_sae`, or read with `SparseAutoencoder.load`."""
+    """A sparse autoencoder or transcoder. Made by `train_sae`, or read with `load_sae`."""
 
     d_in: int
     """Width of the activations that it reads."""
@@ -57,6 +59,12 @@ class SparseAutoencoder(nn.Module):
     """Latents kept for an input, of `topk`, `batch_topk` and `groupmax`."""
     architecture: Architecture
     """All that the weights don't say."""
+    hook: str | None = None
+    """Where in a language model its activations come from, as `LanguageModel.hook_point` knows it
+    (`blocks.5.hook_resid_post`), or as TransformerLens does; None if nothing says so. It may be set, and `save` keeps
+    it."""
+    hook_out: str | None = None
+    """Of a transcoder, likewise: where what it predicts is."""
     w_enc: nn.Parameter
     """(d_in, d_sae) input weights of the latents."""
     b_enc: nn.Parameter
@@ -207,50 +215,41 @@ class SparseAutoencoder(nn.Module):
                 (`SAE.load_from_disk`). SAELens keeps a `batch_topk` autoencoder as a `jumprelu` one.
 
         Raises:
-            NbkitError: the folder can't be written, or SAELens has no such architecture.
+            NbkitError: the folder can't be written, SAELens has no such architecture, or a hook is no name.
         """
         writers = {"nbkit": write_folder, "saelens": write_saelens}
+        hooks = Hooks(checked_hook("hook", self.hook), checked_hook("hook_out", self.hook_out))
         write = writers[checked_choice("format", format, tuple(writers))]
         folder = user_path(folder)
         make_folder(folder)
         tensors = {name: tensor.cpu().contiguous() for name, tensor in self.state_dict().items()}
-        write(self.architecture, tensors, folder)
+        write(Found(self.architecture, tensors, hooks), folder)
 
     @classmethod
-    def load(cls, path: str | Path, activation: AnyActivation | None = None, k: int | None = None) -> SparseAutoencoder:
-        """Opens what `save` wrote, or what another code did; in its precision, on the CPU.
-
-        - SAELens, any version: `cfg.json` and `sae_weights.safetensors`; standard, topk, batchtopk (matryoshka too),
-          jumprelu and gated autoencoders, transcoders with and without a skip connection.
-        - EleutherAI's sparsify: `cfg.json` and `sae.safetensors`; autoencoders and transcoders.
-        - dictionary_learning: `config.json` and `ae.pt`; all its classes.
-        - Neel Nanda's, and those that began as his: `25.pt` and `25_cfg.json`; only the file can be given.
-        - Gemma Scope: `params.npz`, or `config.json` and `params.safetensors`. The first is a transcoder's if a folder
-          above it is named so.
-        - A file of weights alone (`.safetensors`, or a torch state dict): `encoder.weight`, `encoder.bias`,
-          `decoder.weight`, `decoder.bias`, or `W_enc`, `b_enc`, `W_dec`, `b_dec`, or `0.weight`, `0.bias`, `1.weight`,
-          `1.bias`, whose encoder subtracts `b_dec` from its input, as the paper's; or `0.weight`, `0.bias`, `2.weight`,
-          `2.bias`, an `nn.Sequential` with an activation in the middle, whose encoder doesn't.
-
-        A description that lies beside weights is obeyed, also when the file of the weights is given; what can't be
-        obeyed is refused by the field's name. Code in a file never runs.
+    def load(
+        cls, path: str | Path, activation: AnyActivation | None = None, k: int | None = None, hook: str | None = None
+    ) -> SparseAutoencoder:
+        """Opens what `save` wrote, or what another code did, as `nbkit.load_sae` does.
 
         Args:
             path: the folder or the file of weights; or `owner/name`, `owner/name/sub/folder` on the Hugging Face hub,
                 where `hf:owner/name` is never taken for a path. `NBKIT_OFFLINE` leaves the hub client's cache.
             activation: of weights without a description, `relu` if none is given; else it must agree with that.
             k: likewise, for `topk` and `batch_topk`.
+            hook: where the activations come from, if nothing says so; else it must agree with that.
 
         Raises:
             NbkitError: there is nothing to read, it holds code, a description says what can't be obeyed or contradicts
                 the weights or the arguments, or a tensor is missing, too many, of a wrong shape or not finite.
         """
         place = local_path(path)
-        architecture, tensors = open_files(place, activation, k)
+        architecture, tensors, hooks = open_files(place, activation, k, hook)
         try:
-            return cls.of(architecture, tensors)
+            sae = cls.of(architecture, tensors)
         except NbkitError as error:
             raise NbkitError(f"{place}: {error}") from error
+        sae.hook, sae.hook_out = hooks.read, hooks.predicted
+        return sae
 
     def _latents(self, x: Float[Tensor, "b d_in"]) -> Float[Tensor, "b d_sae"]:
         """The latents of what the weights receive."""

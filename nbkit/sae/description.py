@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nbkit.errors import NbkitError
+from nbkit.sae.hooks import checked_hook
 
 MOST_BYTES = 1 << 24
 """Of a description; the longest are a thousand times smaller."""
@@ -69,6 +70,11 @@ class Description:
         if not isinstance(value, str) or value not in known:
             raise self.refusal(name, value, f"nbkit opens {', '.join(known)}")
         return value
+
+    def hook(self, name: str) -> str | None:
+        """The name of a hook point; None if it is missing or empty."""
+        value = self.take(name, "")
+        return None if value == "" else checked_hook(f"{self.path}: {name}", value)
 
     def must_be(self, name: str, found: int) -> None:
         """Refuses a size that is not that of the weights; it may be missing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,8 @@ from nbkit.sae.architecture import AnyActivation, Architecture
 from nbkit.sae.description import Description
 from nbkit.sae.foreign.state_dict import TIED_BIAS
 from nbkit.sae.foreign.weights import LINEAR, SAELENS, Layout, renamed
+from nbkit.sae.found import Found
+from nbkit.sae.hooks import Hooks
 
 
 class DictClass(NamedTuple):
@@ -46,6 +49,7 @@ CLASSES = {
         "gated",
     ),
 }
+_OUTPUT_OF_BLOCK = re.compile(r"resid_post_layer_(\d{1,4})")
 _HARMLESS = """
 anneal_end anneal_start auxk_alpha bandwidth dead_feature_threshold decay_start device group_fractions group_sizes
 group_weights initial_sparsity_penalty k_anneal_steps l1_penalty layer lm_name lr n_sparsity_updates p_end p_start
@@ -57,11 +61,12 @@ HARMLESS = frozenset(_HARMLESS.split())
 """Fields of a trainer that say how it trained."""
 
 
-def read_dictionary_learning(
-    description: Description, tensors: dict[str, Tensor], path: Path
-) -> tuple[Architecture, dict[str, Tensor]]:
+def read_dictionary_learning(description: Description, tensors: dict[str, Tensor], path: Path) -> Found:
     """The weights as they are: `load_dictionary` divides an `AutoEncoder`'s decoder by its norms and multiplies the
     encoder's, which changes the scale of the latents and not the reconstruction.
+
+    The hook point is known of a block's output: of all that users call their submodules, its scripts know only
+    `resid_post_layer_L`.
 
     Raises:
         NbkitError: an unknown class or field, or one that contradicts the weights.
@@ -84,6 +89,17 @@ def read_dictionary_learning(
     if what.activation in ("topk", "batch_topk") and k is None:
         raise trainer.refusal("k", k, "a number of latents is needed")
     trainer.finish(HARMLESS)
-    description.finish({"buffer"})
+    hooks = _hooks(trainer, description.take("buffer"))
+    description.finish(())
     found.setdefault("threshold", zeros((), dtype=found["w_enc"].dtype))
-    return Architecture(d_in, d_sae, what.activation, k, apply_b_dec_to_input=what.apply_b_dec_to_input), found
+    architecture = Architecture(d_in, d_sae, what.activation, k, apply_b_dec_to_input=what.apply_b_dec_to_input)
+    return Found(architecture, found, hooks)
+
+
+def _hooks(trainer: Description, buffer: object) -> Hooks:
+    """What the buffer took from the submodule, if both, and the layer, say that it's a block's output."""
+    named = _OUTPUT_OF_BLOCK.fullmatch(str(trainer.take("submodule_name", "")))
+    given = buffer.get("io", "out") == "out" if isinstance(buffer, dict) else True
+    if named is None or not given or trainer.take("layer", int(named[1])) != int(named[1]):
+        return Hooks()
+    return Hooks(f"blocks.{named[1]}.hook_resid_post")

@@ -10,6 +10,8 @@ from torch import Tensor, zeros
 from nbkit.sae.architecture import Architecture, Reshaping
 from nbkit.sae.description import Description
 from nbkit.sae.foreign.weights import SAELENS, renamed
+from nbkit.sae.found import Found
+from nbkit.sae.hooks import Hooks, is_left_alone
 
 _HARMLESS = """
 batch_size beta1 beta2 buffer_batches buffer_mult buffer_size checkpoint_freq d_mlp device dict_mult enc_dtype hook_name
@@ -20,10 +22,8 @@ HARMLESS = frozenset(_HARMLESS.split())
 """Of training, and about where the activations come from; the tensors have their precision themselves."""
 
 
-def read_nanda(
-    description: Description, tensors: dict[str, Tensor], path: Path
-) -> tuple[Architecture, dict[str, Tensor]]:
-    """A ReLU autoencoder that subtracts `b_dec`.
+def read_nanda(description: Description, tensors: dict[str, Tensor], path: Path) -> Found:
+    """A ReLU autoencoder that subtracts `b_dec`, of a model whose weights TransformerLens has rewritten.
 
     Raises:
         NbkitError: a field that is unknown or contradicts the weights.
@@ -32,7 +32,9 @@ def read_nanda(
     d_in, d_sae = found["w_enc"].shape
     description.must_be("act_size", d_in)
     description.must_be("dict_size", d_sae)
-    reshape = "hook_z" if "hook_z" in str(description.take("act_name", "")) else "none"
+    hook = description.hook("act_name")
+    reshape = "hook_z" if "hook_z" in (hook or "") else "none"
     description.finish(HARMLESS)
     found["threshold"] = zeros((), dtype=found["w_enc"].dtype)
-    return Architecture(d_in, d_sae, reshape_activations=cast(Reshaping, reshape)), found
+    hooks = Hooks(hook, same=hook is not None and is_left_alone(hook))
+    return Found(Architecture(d_in, d_sae, reshape_activations=cast(Reshaping, reshape)), found, hooks)

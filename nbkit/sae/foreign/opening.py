@@ -8,7 +8,8 @@ from pathlib import Path
 from torch import Tensor
 
 from nbkit.errors import NbkitError
-from nbkit.sae.architecture import AnyActivation, Architecture
+from nbkit.method.checks import shown
+from nbkit.sae.architecture import AnyActivation
 from nbkit.sae.description import Description
 from nbkit.sae.foreign.dictionary_learning import read_dictionary_learning
 from nbkit.sae.foreign.gemma_scope import read_gemma_scope_2, read_npz
@@ -17,9 +18,10 @@ from nbkit.sae.foreign.saelens import SAELENS_WEIGHTS, read_saelens
 from nbkit.sae.foreign.sparsify import read_sparsify
 from nbkit.sae.foreign.state_dict import read_state_dict
 from nbkit.sae.foreign.weights import read_weights
+from nbkit.sae.found import Found
+from nbkit.sae.hooks import Hooks, are_same_place, checked_hook
 from nbkit.sae.own_folder import SAE_CONFIG, SAE_WEIGHTS, read_folder
 
-Found = tuple[Architecture, dict[str, Tensor]]
 Reader = Callable[[Description, dict[str, Tensor], Path], Found]
 
 DESCRIPTIONS = (SAE_CONFIG, "config.json")
@@ -32,13 +34,16 @@ _OF_SAELENS = frozenset(
 )
 
 
-def open_files(path: Path, activation: AnyActivation | None = None, k: int | None = None) -> Found:
-    """The architecture and the tensors of a folder or a file of weights, obeying the description beside it.
+def open_files(
+    path: Path, activation: AnyActivation | None = None, k: int | None = None, hook: str | None = None
+) -> Found:
+    """What is in a folder or a file of weights, obeying the description beside it.
 
     Args:
         path: the folder or file.
         activation: what a file without description is opened with; with one it must agree.
         k: likewise.
+        hook: where the activations come from; with what the description says it must agree.
 
     Raises:
         NbkitError: there is nothing to read, or what is there is damaged, unknown, contradicts itself or the arguments.
@@ -52,13 +57,21 @@ def open_files(path: Path, activation: AnyActivation | None = None, k: int | Non
     else:
         weights = path
         description = _beside(path) if path.is_file() else None
-    found = _read(weights, description, activation, k)
+    found, where = _read(weights, description, activation, k), description.path if description else weights
     for name, given in (("activation", activation), ("k", k)):
-        said = getattr(found[0], name)
+        said = getattr(found.architecture, name)
         if given is not None and given != said:
-            where = description.path if description else weights
             raise NbkitError(f"{where} says {name} = {said!r}, and {given!r} was given: leave it out.")
-    return found
+    return found._replace(hooks=_told(found, checked_hook("hook", hook), where))
+
+
+def _told(found: Found, hook: str | None, where: Path) -> Hooks:
+    """The hook points that are beyond doubt, or what the user said, who must not contradict the files."""
+    read, predicted, same = found.hooks
+    if hook is not None and read is not None and not are_same_place(hook, read):
+        raise NbkitError(f"{where} says hook = {shown(read)}, and {shown(hook)} was given: leave it out.")
+    known = predicted if same and found.architecture.d_out is not None else None
+    return Hooks(hook or (read if same else None), known)
 
 
 def _beside(weights: Path) -> Description | None:

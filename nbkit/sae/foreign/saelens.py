@@ -19,7 +19,9 @@ from nbkit.files import read_tensors
 from nbkit.sae.architecture import AnyActivation, Architecture, Normalization, Reshaping
 from nbkit.sae.description import Description
 from nbkit.sae.foreign.saelens_fields import HARMLESS
+from nbkit.sae.foreign.saelens_hooks import read_hooks
 from nbkit.sae.foreign.weights import SAELENS, Layout, renamed
+from nbkit.sae.found import Found
 
 SAELENS_WEIGHTS = "sae_weights.safetensors"
 ACTIVATION_OF: dict[str, AnyActivation] = {
@@ -56,21 +58,20 @@ SCALING_FACTORS = ("scaling_factor", "finetuning_scaling_factor")
 THRESHOLDS = ("threshold", "log_threshold", "topk_threshold")
 
 
-def read_saelens(
-    description: Description, tensors: dict[str, Tensor], path: Path
-) -> tuple[Architecture, dict[str, Tensor]]:
+def read_saelens(description: Description, tensors: dict[str, Tensor], path: Path) -> Found:
     """Raises NbkitError for a field that can't be obeyed, is unknown, or contradicts the weights."""
-    d = _flat(description)
+    d, metadata = _flat(description)
     kind = d.choice("architecture", "standard", tuple(ACTIVATION_OF))
     activation, k = _activation(d, kind)
     transcoder = kind.endswith("transcoder")
     subtract = d.flag("apply_b_dec_to_input", default=not transcoder)
     if transcoder and subtract:
         raise d.refusal("apply_b_dec_to_input", subtract, "a transcoder's b_dec is of its output")
-    hook = str(d.take("hook_name", d.take("hook_point", "")))
+    hook = d.hook("hook_name") or d.hook("hook_point") or ""
     reshape = d.choice(
         "reshape_activations", "hook_z" if "hook_z" in hook else "none", ("none",) if transcoder else ("none", "hook_z")
     )
+    hooks = read_hooks(d, metadata)
     dtype = d.choice("dtype", "float32", tuple(DTYPES)) if "dtype" in d.fields else None
 
     found = _renamed(d, dict(tensors), activation, "skip" in kind, path)
@@ -106,11 +107,11 @@ def read_saelens(
         reshape_activations=cast(Reshaping, reshape),
         skip="skip" in kind,
     )
-    return made, found
+    return Found(made, found, hooks)
 
 
-def _flat(description: Description) -> Description:
-    """The fields of the autoencoder beside those around them; metadata don't enter any equation."""
+def _flat(description: Description) -> tuple[Description, Description]:
+    """The fields of the autoencoder beside those around them, and the metadata, which don't enter any equation."""
     fields = dict(description.fields)
     metadata = fields.pop("metadata", None)
     inner = fields.pop("sae", None)
@@ -122,7 +123,7 @@ def _flat(description: Description) -> Description:
     version = str(fields.get("sae_lens_version") or known.get("sae_lens_version") or "0").split(".")[0]
     if version.isdigit() and int(version) >= 6:  # earlier ones left it to the hook's name
         fields.setdefault("reshape_activations", "none")
-    return Description(fields, description.path)
+    return Description(fields, description.path), Description(known, description.path)
 
 
 def _activation(d: Description, kind: str) -> tuple[AnyActivation, int | None]:

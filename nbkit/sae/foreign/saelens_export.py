@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from torch import Tensor
-
 from nbkit.errors import NbkitError
 from nbkit.files import write_json, write_tensors
-from nbkit.sae.architecture import Architecture
 from nbkit.sae.foreign.saelens import DTYPES, GATED, SAELENS_WEIGHTS
 from nbkit.sae.foreign.weights import SAELENS
+from nbkit.sae.found import Found
 
 SAELENS_VERSION = "6.54.12"
 """Whose format is written."""
@@ -28,13 +26,14 @@ ARCHITECTURES = {
 """By activation, whether it is a transcoder, and whether it has a skip connection."""
 
 
-def write_saelens(architecture: Architecture, tensors: dict[str, Tensor], folder: Path) -> None:
+def write_saelens(found: Found, folder: Path) -> None:
     """Writes `cfg.json` and `sae_weights.safetensors`, each whole or not at all.
 
     Raises:
         NbkitError: SAELens has no such architecture, or the folder can't be written.
     """
-    a, transcoder = architecture, architecture.d_out is not None
+    a, tensors, hooks = found
+    transcoder = a.d_out is not None
     kind = ARCHITECTURES.get((a.activation, transcoder, a.skip))
     if kind is None:
         what = (
@@ -50,6 +49,10 @@ def write_saelens(architecture: Architecture, tensors: dict[str, Tensor], folder
     for name, (ours, transposed) in layout.items():
         tensor = tensors[ours].expand(a.d_sae) if ours == "threshold" else tensors[ours]
         weights[name] = (tensor.T if transposed else tensor).contiguous()
+    metadata: dict[str, object] = {"sae_lens_version": SAELENS_VERSION, "sae_lens_training_version": None}
+    metadata |= {name: hook for name, hook in (("hook_name", hooks.read), ("hook_name_out", hooks.predicted)) if hook}
+    if hooks.read or hooks.predicted:
+        metadata["model_from_pretrained_kwargs"] = {}  # TransformerLens leaves the weights as they are
     config = {
         "architecture": kind,
         "d_in": a.d_in,
@@ -59,7 +62,7 @@ def write_saelens(architecture: Architecture, tensors: dict[str, Tensor], folder
         "apply_b_dec_to_input": a.apply_b_dec_to_input,
         "normalize_activations": a.normalize_activations,
         "reshape_activations": a.reshape_activations,
-        "metadata": {"sae_lens_version": SAELENS_VERSION, "sae_lens_training_version": None},
+        "metadata": metadata,
     }
     if kind == "topk":
         config |= {"k": a.k, "rescale_acts_by_decoder_norm": False}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import cast
 
@@ -10,6 +11,8 @@ from torch import Tensor, zeros
 from nbkit.sae.architecture import AnyActivation, Architecture
 from nbkit.sae.description import Description
 from nbkit.sae.foreign.weights import Layout, renamed
+from nbkit.sae.found import Found
+from nbkit.sae.hooks import Hooks, in_block, read_by
 
 LAYOUT: Layout = {
     "encoder.weight": ("w_enc", True),
@@ -17,14 +20,18 @@ LAYOUT: Layout = {
     "W_dec": ("w_dec", False),
     "b_dec": ("b_dec", False),
 }
-HARMLESS = ("normalize_decoder", "multi_topk", "hookpoint", "hook_point", "device", "dtype")
-"""Of training, or about where the activations come from; the decoder is stored as it is used."""
+HARMLESS = ("normalize_decoder", "multi_topk", "device", "dtype")
+"""Of training; the decoder is stored as it is used."""
+_SEED = re.compile("seed[0-9]+")
+"""A folder in that of a module, for each of several autoencoders of it."""
 
 
-def read_sparsify(
-    description: Description, tensors: dict[str, Tensor], path: Path
-) -> tuple[Architecture, dict[str, Tensor]]:
-    """Raises NbkitError for a field that can't be obeyed or contradicts the weights."""
+def read_sparsify(description: Description, tensors: dict[str, Tensor], path: Path) -> Found:
+    """The folder has the name of a module: an autoencoder reads what it gives, a transcoder what it reads.
+
+    Raises:
+        NbkitError: a field that can't be obeyed or contradicts the weights.
+    """
     transcode = description.flag("transcode", default=False)
     skip = description.flag("skip_connection", default=False)
     activation = cast(AnyActivation, description.choice("activation", "topk", ("topk", "groupmax")))
@@ -42,7 +49,15 @@ def read_sparsify(
     k = description.size("k")
     if k is None:
         raise description.refusal("k", k, "a number of latents is needed")
+    module = description.hook("hookpoint") or _module(path.absolute().parent)
     description.finish(HARMLESS)
     found["threshold"] = zeros((), dtype=found["w_enc"].dtype)
     d_out = found["w_dec"].shape[1] if transcode else None
-    return Architecture(d_in, d_sae, activation, k, d_out, apply_b_dec_to_input=not transcode, skip=skip), found
+    architecture = Architecture(d_in, d_sae, activation, k, d_out, apply_b_dec_to_input=not transcode, skip=skip)
+    return Found(architecture, found, Hooks(read_by(module), module) if transcode and module else Hooks(module))
+
+
+def _module(folder: Path) -> str | None:
+    """The module that a folder is named after; None for another folder, since any may hold an autoencoder."""
+    name = folder.parent.name if _SEED.fullmatch(folder.name) else folder.name
+    return name if name == "embed_tokens" or in_block(name) is not None else None

@@ -10,6 +10,7 @@ from torch import Tensor, zeros
 from nbkit.errors import NbkitError
 from nbkit.sae.architecture import Activation, AnyActivation, Architecture
 from nbkit.sae.foreign.weights import LINEAR, SAELENS, Layout, renamed
+from nbkit.sae.found import Found
 
 TIED_BIAS: Layout = {**{name: LINEAR[name] for name in list(LINEAR)[:3]}, "bias": ("b_dec", False)}
 """dictionary_learning's `AutoEncoder`."""
@@ -25,9 +26,7 @@ def _two_layers(second: int) -> Layout:
     }
 
 
-def read_state_dict(
-    tensors: dict[str, Tensor], path: Path, activation: AnyActivation, k: int | None
-) -> tuple[Architecture, dict[str, Tensor]]:
+def read_state_dict(tensors: dict[str, Tensor], path: Path, activation: AnyActivation, k: int | None) -> Found:
     """The encoder subtracts `b_dec` from its input, as in the paper, whose author numbers his two layers `0` and `1`.
 
     Layers `0` and `2`, with an activation between them, are an `nn.Sequential` that runs by itself: nothing is
@@ -60,4 +59,4 @@ def read_state_dict(
     d_out = width if sequential and width != d_in else None
     subtract = d_out is None and "2.weight" not in layout
     found["threshold"] = zeros((), dtype=found["w_enc"].dtype)
-    return Architecture(d_in, d_sae, activation, k, d_out, apply_b_dec_to_input=subtract), found
+    return Found(Architecture(d_in, d_sae, activation, k, d_out, apply_b_dec_to_input=subtract), found)
