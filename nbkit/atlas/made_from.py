@@ -7,7 +7,7 @@ from nbkit.atlas.manifest import Manifest
 
 def made_from(m: Manifest) -> dict[str, str]:
     """Everything that its manifest holds, each on a line, by what it is."""
-    maximum = "a neuron's maximum" if m.maxima_sha256 is None else "the maximum that a neuron was given"
+    maximum = f"a {m.unit}'s maximum" if m.maxima_sha256 is None else f"the maximum that a {m.unit} was given"
     rows = {
         "model": m.model_name,
         "checkpoint": m.checkpoint or m.model_name,

@@ -110,7 +110,7 @@ class SaeLatents:
         """The decoder's rows where they are written into the residual stream, straight or through the MLP's last
         layer; None elsewhere, as of an autoencoder of what an MLP reads."""
         sae, end = self.saes[site], self.model.unembedding
-        name = self.hooks[site].name if sae.architecture.d_out is None else sae.hook_out
+        name: str | None = self.hooks[site].name if sae.architecture.d_out is None else sae.hook_out
         place = IN_BLOCK.fullmatch(name or "")
         if end is None or place is None:
             return None
