@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nbkit.atlas.build import build_atlas as build_atlas
     from nbkit.atlas.cached import atlas_for as atlas_for
     from nbkit.atlas.config import AtlasConfig as AtlasConfig
+    from nbkit.atlas.joined import join_atlases as join_atlases
     from nbkit.atlas.neuron import Neuron as Neuron
     from nbkit.corpora import Contexts as Contexts
     from nbkit.corpora import load_contexts as load_contexts
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from nbkit.sae.loss import NeuronEmbeddingLoss as NeuronEmbeddingLoss
     from nbkit.sae.report import SaeReport as SaeReport
     from nbkit.sae.training import train_sae as train_sae
+    from nbkit.units.latents import SaeLatents as SaeLatents
+    from nbkit.units.latents import latents as latents
+    from nbkit.units.together import join_units as join_units
 
 # Imported when first used: torch, transformers and pandas take seconds, and `nbkit --help` needs none of them.
 _HOMES = {
@@ -54,6 +58,7 @@ _HOMES = {
     "NeuronpediaExport": "features.neuronpedia",
     "Polysemanticity": "method.metrics",
     "SaeConfig": "sae.config",
+    "SaeLatents": "units.latents",
     "SaeReport": "sae.report",
     "SparseAutoencoder": "sae.autoencoder",
     "atlas_for": "atlas.cached",
@@ -64,6 +69,9 @@ _HOMES = {
     "explore": "explorers.explore",
     "export_neuronpedia": "features.neuronpedia",
     "feature_clusters": "method.clusters",
+    "join_atlases": "atlas.joined",
+    "join_units": "units.together",
+    "latents": "units.latents",
     "load_contexts": "corpora",
     "load_model": "models",
     "load_sae": "sae.loading",

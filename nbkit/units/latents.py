@@ -37,6 +37,7 @@ from nbkit.models.units import captured
 from nbkit.models.values import SparseValues, Values
 from nbkit.models.weights import NeuronWeights, as_float, input_weight, relative_error
 from nbkit.sae.autoencoder import SparseAutoencoder
+from nbkit.sae.hooks import are_same_place
 
 CELLS_AT_ONCE = 1 << 23
 """Of a dense tensor of tokens x latents: 32 MB in float32."""
@@ -220,10 +221,8 @@ def _opened(place: str | None, sae: object) -> tuple[SparseAutoencoder, str, str
     else:
         raise NbkitError(f"an autoencoder is of type {type(sae).__name__}: give what nbkit.load_sae or train_sae makes")
     if place is None and found.hook is None:
-        raise NbkitError(
-            f"{source} doesn't say which activations it was trained on: give hook, such as {EXAMPLE_HOOK!r}"
-        )
-    if place is not None and found.hook is not None and place != found.hook:
+        raise NbkitError(f"{source} doesn't say where its activations come from: give hook, such as {EXAMPLE_HOOK!r}")
+    if place is not None and found.hook is not None and not are_same_place(place, found.hook):
         raise NbkitError(f"{source} was trained at {found.hook}, and {shown(place)} was given: leave hook out")
     return found, str(place or found.hook), source
 
