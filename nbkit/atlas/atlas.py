@@ -34,6 +34,8 @@ from nbkit.atlas.neuron_table import survey
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE, display_token
 from nbkit.atlas.strongest import Strongest, strongest_rows
 from nbkit.atlas.token_bytes import LONE, raw_text
+from nbkit.corpora import Contexts
+from nbkit.corpora.added_tokens import AddedTokens
 from nbkit.errors import NbkitError
 from nbkit.files import read_table, read_tensors, sweep, user_path
 from nbkit.method.checks import checked_whole, have_direction, shown
@@ -194,6 +196,21 @@ class Atlas:
     def tokens(self) -> np.ndarray:
         """(n_contexts, length) token ids."""
         return read_tensors(self.path / CONTEXTS)["tokens"].numpy()
+
+    @property
+    def contexts(self) -> Contexts:
+        """The contexts that were scanned, for an atlas of other units on the very same text.
+
+        Positions without text are those of the tokens that the tokenizer added, and the first, as `load_contexts` has
+        it.
+        """
+        around = (self.manifest.added_before, self.manifest.added_after)
+        added = AddedTokens(*(tuple(token for token, _ in tokens) for tokens in around))
+        special = np.zeros(self.manifest.length, dtype=np.bool_)
+        special[: max(len(added.before), 1)] = True
+        special[self.manifest.length - len(added.after) :] = True
+        documents = read_tensors(self.path / CONTEXTS)["documents"].numpy()
+        return Contexts(self.tokens, documents, self.manifest.corpus, special, added)
 
     @cached_property
     def words(self) -> Int[np.ndarray, " n_ids"]:

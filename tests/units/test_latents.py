@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -318,8 +319,7 @@ def test_what_latents_are_asked_equals_dense_latents(
     text = model.tokenizer.decode(CONTEXTS.tokens[3, 1:6].tolist())
     read = read_own_text(several, atlas, 1, unit.index, text)
     ids = [1, *model.tokenizer(text, add_special_tokens=False)["input_ids"]]
-    contexts = Contexts("own", np.array([ids], dtype=np.int32), CONTEXTS.documents[:1], CONTEXTS.special[: len(ids)])
-    _, z = dense(model, hook, sae, contexts)
+    _, z = dense(model, hook, sae, replace(CONTEXTS, tokens=np.array([ids])))
     np.testing.assert_allclose(read.activations, z[0, :, unit.index], rtol=1e-4, atol=1e-5)
     # token importance, one variant after the other
     [importance] = token_importance(several, atlas, 1, unit.index, [0])
@@ -328,8 +328,8 @@ def test_what_latents_are_asked_equals_dense_latents(
     for position in range(max(1, key - TOKENS_BEFORE), key + 1):
         changed = context.copy()
         changed[position] = nbkit.features.importance.mask_token(model)
-        masked = Contexts("masked", changed[None], CONTEXTS.documents[:1], CONTEXTS.special)
-        lost.append(1 - float(dense(model, hook, sae, masked)[1][0, key, unit.index]) / float(unit.peak[0]))
+        _, z = dense(model, hook, sae, replace(CONTEXTS, tokens=changed[None]))
+        lost.append(1 - float(z[0, key, unit.index]) / float(unit.peak[0]))
     expected = np.clip(np.array(lost) / max(lost), 0, 1) if max(lost) > 0 else np.zeros(len(lost))
     np.testing.assert_allclose(importance[-len(lost) :], expected, atol=1e-3)
 

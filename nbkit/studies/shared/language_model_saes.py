@@ -1,0 +1,187 @@
+"""Sparse autoencoders of a language model, trained on an atlas's own text, and their latents' atlas: made once, kept in
+the cache folder, and shared by the pages that are about them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from filelock import FileLock
+from jaxtyping import Float
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from nbkit.assets import cache_folder
+from nbkit.atlas.atlas import Atlas, open_atlas
+from nbkit.atlas.build import build_atlas
+from nbkit.atlas.config import AtlasConfig
+from nbkit.atlas.joined import join_atlases
+from nbkit.atlas.manifest import MANIFEST
+from nbkit.files import make_folder, read_table, user_path, write_table
+from nbkit.models import LanguageModel, load_model
+from nbkit.models.hook_points import hooked
+from nbkit.sae.autoencoder import SparseAutoencoder
+from nbkit.sae.config import SaeConfig
+from nbkit.sae.training import train_sae
+from nbkit.units.latents import latents
+
+RECIPE = 1
+"""Goes up when the training changes, so that autoencoders of an older nbkit are trained again."""
+BATCH = 16
+"""Contexts in a forward pass."""
+N_HELD_OUT = 64
+"""Contexts that no autoencoder is trained on, and on which each is measured."""
+QUALITY = "quality.parquet"
+
+
+@dataclass(frozen=True, eq=False)
+class WithLatents:
+    """The atlas of a model's neurons, that of its autoencoders' latents, and both in one."""
+
+    neurons: Atlas
+    latents: Atlas
+    joined: Atlas
+    """Sites are numbered as in `neurons`, then those of the latents."""
+    quality: pd.DataFrame
+    """A row for each autoencoder: its `hook`, and over contexts that it was not trained on here `unexplained`, the share
+    of the variance that is left (NaN of a transcoder), and `l0`, the latents that are active at a token."""
+
+
+def with_latents(
+    atlas: Atlas,
+    hooks: Sequence[str] = ("blocks.12.mlp.hook_in", "blocks.12.hook_resid_post"),
+    saes: Mapping[str, str | Path] | None = None,
+    d_sae: int = 4608,
+    k: int = 32,
+    n_contexts: int = 3000,
+    seed: int = 0,
+    progress: bool = True,
+) -> WithLatents:
+    """The latents of TopK autoencoders that are trained on the atlas's text, or of somebody's own, in its company.
+
+    Args:
+        atlas: of the neurons of a language model.
+        hooks: where an autoencoder is trained at.
+        saes: for hook points autoencoders that are there, see `nbkit.load_sae`; then none is trained.
+        d_sae: latents.
+        k: of them active at a token.
+        n_contexts: contexts, spread over the corpus, that they are trained on.
+        seed: of their weights and of the order of the tokens.
+
+    Raises:
+        NbkitError: the model has no such hook point, an autoencoder doesn't fit it, or the cache folder can't be
+            written.
+    """
+    m = atlas.manifest
+    own = {hook: str(user_path(path)) for hook, path in (saes or {}).items()}
+    states = [[hook, path, _state(Path(path))] for hook, path in own.items()]
+    request = [RECIPE, m.model_sha256, m.contexts_sha256, m.dtype, states or [list(hooks), d_sae, k, n_contexts, seed]]
+    digest = hashlib.sha256(json.dumps(request).encode()).hexdigest()[:10]
+    kept = cache_folder() / "saes" / digest
+    folder = cache_folder() / "atlases" / f"latents-{digest}"
+    # The numbers of an atlas depend on the machine's type of device and on versions; its manifest refuses others.
+    both = cache_folder() / "atlases" / f"{atlas.path.name}-latents-{digest}"
+    make_folder(kept)
+    with FileLock(kept / ".lock"):
+        if not (folder / MANIFEST).is_file():
+            model = load_model(m.model, dtype=m.dtype, device=m.device)  # type: ignore[arg-type]  # as it was
+            if not own:
+                own = {hook: str(kept / hook) for hook in hooks}
+                _train(model, atlas, {h: Path(p) for h, p in own.items()}, d_sae, k, n_contexts, seed, progress)
+            units = latents(model, own)
+            if not (kept / QUALITY).is_file():
+                write_table(_quality(model, atlas, dict(zip(own, units.saes, strict=True))), kept / QUALITY)
+            config = AtlasConfig(
+                threshold=m.threshold,
+                max_examples=m.max_examples,
+                batch_size=m.batch_size,
+                block_size=m.block_size,
+                seed=m.seed,
+            )
+            build_atlas(units, atlas.contexts, folder, config, progress=progress)
+        of_latents = open_atlas(folder)
+        return WithLatents(atlas, of_latents, join_atlases([atlas, of_latents], both), read_table(kept / QUALITY))
+
+
+def _state(path: Path) -> list[tuple[str, int, int]]:
+    """Names, sizes and times of change of the files at a path."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
+
+
+def _train(
+    model: LanguageModel,
+    atlas: Atlas,
+    folders: Mapping[str, Path],
+    d_sae: int,
+    k: int,
+    n_contexts: int,
+    seed: int,
+    progress: bool,
+) -> None:
+    """Trains an autoencoder at each hook point, and leaves it in its folder.
+
+    It is trained on vectors minus their mean, divided by their standard deviation over all coordinates, so that the
+    learning rate means the same at every hook point; both are then taken into its weights.
+    """
+    missing = {hook: folder for hook, folder in folders.items() if not (folder / "cfg.json").is_file()}
+    chosen, _ = _split(len(atlas.tokens), n_contexts)
+    for (hook, folder), vectors in zip(
+        missing.items(), _captured(model, atlas, list(missing), chosen, progress), strict=True
+    ):
+        mean = vectors.mean(0)
+        scale = float((vectors - mean).square().mean().sqrt())
+        config = SaeConfig(
+            d_sae=d_sae, activation="topk", k=k, l1=0, weight_decay=0, batch_size=256, learning_rate=4e-4, seed=seed
+        )
+        sae = train_sae((vectors - mean) / scale, config, progress=progress)
+        with torch.no_grad():
+            sae.w_enc /= scale
+            sae.w_dec *= scale
+            sae.b_dec.mul_(scale).add_(mean)
+        sae.hook = hook
+        sae.save(folder)
+
+
+def _split(n: int, n_contexts: int) -> tuple[np.ndarray, np.ndarray]:
+    """Contexts to train on, spread over the corpus, and some between them to measure on."""
+    held_out = np.unique(np.linspace(0, n - 1, min(N_HELD_OUT, max(1, n // 4))).astype(int))
+    others = np.setdiff1d(np.arange(n), held_out)
+    return others[np.unique(np.linspace(0, len(others) - 1, min(n_contexts, len(others))).astype(int))], held_out
+
+
+def _captured(
+    model: LanguageModel, atlas: Atlas, hooks: Sequence[str], chosen: np.ndarray, progress: bool
+) -> list[Float[Tensor, "n width"]]:
+    """The vectors at some hook points of the text of chosen contexts, in one pass."""
+    contexts = atlas.contexts
+    text, found = torch.from_numpy(~contexts.special), [list[Tensor]() for _ in hooks]
+    points = [model.hook_point(hook) for hook in hooks]
+
+    def take(number: int, vectors: Tensor) -> None:
+        found[number].append(vectors[:, text.to(vectors.device)].flatten(0, 1).float().cpu())
+
+    with hooked(model.network, model.device, points, take) as run:
+        for start in tqdm(range(0, len(chosen), BATCH), desc="capture", unit="batch", disable=not progress):
+            run(torch.from_numpy(contexts.tokens[chosen[start : start + BATCH]]))
+    return [torch.cat(parts) for parts in found]
+
+
+@torch.no_grad()
+def _quality(model: LanguageModel, atlas: Atlas, saes: Mapping[str, SparseAutoencoder]) -> pd.DataFrame:
+    """See `WithLatents.quality`."""
+    _, held_out = _split(len(atlas.tokens), 0)
+    rows = []
+    for (hook, sae), h in zip(saes.items(), _captured(model, atlas, list(saes), held_out, False), strict=True):
+        z, reconstruction = sae(h)
+        left = np.nan
+        if sae.architecture.d_out is None:
+            left = float((reconstruction.float() - h).square().sum() / (h - h.mean(0)).square().sum())
+        rows.append((hook, left, float((z > 0).sum(1).float().mean())))
+    return pd.DataFrame(rows, columns=["hook", "unexplained", "l0"])
