@@ -73,6 +73,10 @@ class Named:
         return self.n
 
     @property
+    def name(self) -> str:
+        return f"L{self.layer} N{self.index}"
+
+    @property
     def position(self) -> np.ndarray:
         return np.full(self.n, self.at)
 
