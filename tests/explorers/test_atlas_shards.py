@@ -183,6 +183,15 @@ def test_the_overview_holds_every_metric_of_every_neuron(tiny_atlas: Callable[[s
         assert atlas.neurons["n_examples"][row] >= 1
 
 
+def test_the_overview_tells_the_sites_of_latents(latents_atlas: Atlas) -> None:
+    about = opened(*AtlasShards(latents_atlas).shard("overview"))[1]
+    stream, read = about["sites"]
+    kind = {"unit": "latent", "mark": "#"}
+    assert stream == kind | {"number": 0, "size": 20, "label": "S0", "title": "S0 (blocks.1.hook_resid_post)"}
+    assert read == kind | {"number": 1, "size": 9, "label": "S1", "title": "S1 (blocks.0.mlp.hook_in)"}
+    assert all(rule.startswith("Chosen by") and "neurons" not in rule for _, rule in about["featured"])
+
+
 def test_features_and_the_similar_ones_are_found_by_their_numbers(tiny_atlas: Callable[[str], Atlas]) -> None:
     atlas = tiny_atlas("llama")
     shards, table = AtlasShards(atlas), features_of(atlas)

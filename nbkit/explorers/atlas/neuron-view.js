@@ -85,13 +85,13 @@ export class NeuronView {
     return [share, button({ class: "nk-button" }, ["Keep beside"], () => explorer.besides(this.row))];
   }
 
-  /** Why the pages show this neuron, if they do, and whether its key tokens stand without a sentence before them. */
+  /** Why this unit is shown among others, if it is, and whether its key tokens stand without a sentence before them. */
   makeReason() {
     const { data, explorer, row } = this;
     const reasons = explorer.overview.featured.filter(([shown]) => shown === row);
     const first = data.positions.filter((position) => position <= 1).length;
     return [
-      ...reasons.map(([, sentence]) => `On another page: ${sentence}`),
+      ...reasons.map(([, sentence]) => explorer.overview.words.featured + sentence),
       ...(first > data.n / 10 ? [`${first} of its ${count(data.n, "example")} begin their context: it may answer to that.`] : []),
     ].map((text) => element("p", { class: "nk-about" }, [text]));
   }
@@ -201,7 +201,7 @@ export class NeuronView {
     const { data, explorer } = this;
     const known = data.importance.size;
     const kept = known ? `It is known here for ${count(known, "example")} of ${data.n}` : `It is not known for this ${this.unit}`;
-    const importance = `${kept}: a page keeps it for the central examples of the ${explorer.overview.words.units} that other pages show.`;
+    const importance = `${kept}: ${explorer.overview.words.importance}.`;
     const similar = `Similar features belong to the clusters at ${CUT.toFixed(2)}.`;
     this.remarks.textContent = [
       ...(data.shade === "importance" && known < data.n ? [`Token importance: ${importance}`] : []),

@@ -98,6 +98,8 @@ const OF_NEURONS = {
   scopes: ["in the same layer", "in other layers"],
   reads: "pre-MLP vector",
   example: "L7 N123",
+  featured: "On another page: ",
+  importance: "a page keeps it for the central examples of the neurons that other pages show",
 };
 const OF_OTHERS = {
   site: "site",
@@ -105,10 +107,12 @@ const OF_OTHERS = {
   scopes: ["at the same site", "at other sites"],
   reads: "the vector that it reads",
   example: "S0 #123",
+  featured: "One to begin with. ", // no page of a book is about it
+  importance: "a page has what was computed before",
 };
 
 /** What sentences call the units, one and many, and their sites; the `scopes` of similar features, the vector that a unit
- * `reads`, and an `example` of a name. */
+ * `reads`, an `example` of a name, where the `featured` ones are shown, and which token `importance` is there. */
 function wordsOf(sites) {
   const kinds = new Set(sites.map(({ unit }) => unit));
   const unit = kinds.size === 1 ? sites[0].unit : "unit";
