@@ -19,8 +19,8 @@ export class Detail {
       step("Random", () => explorer.choice.openAny(), "Any of the list"),
       this.back,
       element("span", { class: "nk-space" }),
-      this.editor.star,
       this.editor.unfold,
+      this.editor.star, // at the end: a label that is kept while it is pressed would move it
     ]);
     this.map = element("details", { class: "nk-map" }, [
       element("summary", {}, [`The whole model, ${site} by ${site}`]),
