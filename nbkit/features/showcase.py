@@ -167,7 +167,7 @@ def _choose(
             return Choice(neuron, "Chosen by the parameters `layer` and `neuron`.")
     unit = atlas.manifest.unit
     of_neurons = unit == "neuron"
-    layers = sorted(atlas.neurons["layer"].unique()) if layer is None else [layer]
+    layers: Sequence[int] = [layer] if layer is not None else sorted(atlas.neurons["layer"].unique())
     if of_neurons and layer is None:
         layers = _middle(layers)
     table = atlas.neurons[atlas.neurons["layer"].isin(layers)]

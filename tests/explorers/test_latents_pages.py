@@ -16,6 +16,20 @@ from nbkit.features.showcase import featured
 from tests.browser import page_checks as checks
 from tests.examples.latent_units import SIZES
 
+POINT_AT_ALL = """
+(plot) => {
+  const { left, top, width, height } = plot.getBoundingClientRect();
+  const middle = 46 + (width - 46 - 8) / 2; // of what lies between the edges
+  const said = [];
+  for (let x = 0; x < width; x += 8) {
+    for (let y = 0; y < height; y += 8) {
+      plot.dispatchEvent(new PointerEvent("pointermove", { clientX: left + x, clientY: top + y }));
+      if (Math.abs(x - middle) > 12) said.push([plot.nextSibling.textContent, x > middle]);
+    }
+  }
+  return said;
+}
+"""
 SECOND = "S1 (blocks.0.mlp.hook_in), latent 2"
 
 
@@ -99,16 +113,30 @@ def test_similar_features_are_of_the_same_site_and_of_others(browser: Browser, s
         checks.check_needs_no_network(seen)
 
 
+def test_the_map_has_a_column_for_each_site(browser: Browser, site: Path) -> None:
+    with checks.served(site) as base, checks.visit(browser, base, "index.html") as seen:
+        view = seen.page.locator(checks.ATLAS)
+        view.get_by_text("The whole model, site by site").click()
+        plot = view.get_by_role(
+            "img", name=re.compile(r" of \d+ latents, site by site; the list holds the same latents")
+        )
+        found = {(said[:2], right) for said, right in plot.evaluate(POINT_AT_ALL) if said.startswith("S")}
+        assert found == {("S0", False), ("S1", True)}
+
+
 def test_notes_on_latents_travel(browser: Browser, site: Path, tmp_path: Path) -> None:
     with checks.served(site) as base, checks.visit(browser, base, "index.html#L1N2") as seen:
         view = seen.page.locator(checks.ATLAS)
+        expect(view.get_by_label("Label")).to_be_hidden()  # no style of a book helps here
+        view.get_by_role("button", name="Note", exact=True).click()
+        view.get_by_label("Label").fill("brackets")
         view.get_by_role("button", name="Favorite").click()
         view.get_by_text("Favorites and notes: 1 latent").click()
         with seen.page.expect_download() as download:
             view.get_by_role("button", name="Export").click()
         expect(view.locator(".nk-shelf").get_by_role("status")).to_have_text("1 latent exported.")
         file = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
-        kept = {"layer": 1, "neuron": 2, "favorite": True, "label": "", "note": ""}
+        kept = {"layer": 1, "neuron": 2, "favorite": True, "label": "brackets", "note": ""}
         assert file["neurons"] == [kept]
         path = tmp_path / "notes.json"
         path.write_text(json.dumps(file | {"neurons": [kept, kept | {"neuron": 9}]}), encoding="utf-8")
