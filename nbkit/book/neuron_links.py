@@ -19,7 +19,7 @@ LINKS, CARD, CARD_STYLE = "neuron-links.js", "neuron-card.js", "neuron-card.css"
 def write_neuron_links(folder: Path, pages: Path, atlas: Atlas | None) -> None:
     """Write the script that every page loads, and the card that it loads once a reader wants one.
 
-    Without an atlas or a page that explores it the script does nothing.
+    Without an atlas of neurons or a page that explores it the script does nothing.
 
     Args:
         folder: gets the files.
@@ -27,7 +27,7 @@ def write_neuron_links(folder: Path, pages: Path, atlas: Atlas | None) -> None:
         atlas: the one that the book is about.
     """
     script = "// no page of this book explores an atlas\n"
-    if atlas is not None and (page := _page_of_explorer(pages)):
+    if atlas is not None and atlas.manifest.unit == "neuron" and (page := _page_of_explorer(pages)):
         facts = {
             "page": page,
             "site": f"{quote(site_folder(atlas))}/",

@@ -1,4 +1,4 @@
-"""Which neurons a page shows: chosen by a stated rule among those of the middle layers, never by hand."""
+"""Which units a page shows: chosen by a stated rule, neurons among those of the middle layers, never by hand."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Choice:
     """The rule as a sentence; it ends in how many neurons were eligible."""
 
     def _repr_markdown_(self) -> str:
-        return f"**L{self.neuron.layer} N{self.neuron.index}** ({len(self.neuron)} examples). {self.rule}"
+        return f"**{self.neuron.name}** ({len(self.neuron)} examples). {self.rule}"
 
 
 def several_behaviors(atlas: Atlas, layer: int | None = None, neuron: int | None = None) -> Choice:
@@ -61,16 +61,15 @@ def rare_behavior(atlas: Atlas, layer: int | None = None, neuron: int | None = N
 
 def embedding_contrast(atlas: Atlas, layer: int | None = None, neuron: int | None = None) -> Choice:
     """The neuron for which the neuron embedding separates its clusters most clearly better than the pre-MLP vector."""
-    aim = (
-        "the largest gain in silhouette of the neuron embedding over the pre-MLP vector, both cut into as many clusters"
-    )
+    gain = f"gain in silhouette of the neuron embedding over the {_read(atlas)}"
+    aim = f"the largest {gain}, both cut into as many clusters"
     return _choose(atlas, (layer, neuron), CONTRAST, aim, lambda t: _gain(atlas, t))
 
 
 def typical_contrast(atlas: Atlas, layer: int | None = None, neuron: int | None = None) -> Choice:
     """The neuron whose gain in silhouette over the pre-MLP vector is the median: what to expect of a blind draw."""
     aim = (
-        "the gain in silhouette over the pre-MLP vector, both cut into as many clusters, that is closest to the median"
+        f"the gain in silhouette over the {_read(atlas)}, both cut into as many clusters, that is closest to the median"
     )
     return _choose(atlas, (layer, neuron), CONTRAST, aim, lambda t: -(_gain(atlas, t) - _gain(atlas, t).median()).abs())
 
@@ -97,15 +96,20 @@ def featured(atlas: Atlas) -> list[Choice]:
     for choose in (several_behaviors, rare_behavior, embedding_contrast, typical_contrast):
         with suppress(NothingToShow):
             choices.append(choose(atlas))
-    table = extremes(atlas)
+    table, unit = extremes(atlas), atlas.manifest.unit
     for extreme, layer, index in zip(table["extreme"], table["layer"], table["index"], strict=True):
-        rule = f"Chosen by rule: one of the {(table['extreme'] == extreme).sum()} neurons with the {extreme}"
+        rule = f"Chosen by rule: one of the {(table['extreme'] == extreme).sum()} {unit}s with the {extreme}"
         rule += f" among those with at least {_enough(atlas, 50)} examples."
         choices.append(Choice(atlas.neuron(int(layer), int(index)), rule))
     once: dict[tuple[int, int], Choice] = {}
     for choice in choices:
         once.setdefault((choice.neuron.layer, choice.neuron.index), choice)
     return list(once.values())
+
+
+def _read(atlas: Atlas) -> str:
+    """What the units' input weights receive."""
+    return "pre-MLP vector" if atlas.manifest.unit == "neuron" else f"vector that a {atlas.manifest.unit} reads"
 
 
 def _enough(atlas: Atlas, min_examples: int) -> int:
@@ -161,11 +165,17 @@ def _choose(
         neuron = atlas.neuron(layer, index or 0)  # refuses a layer that the atlas does not hold
         if index is not None:
             return Choice(neuron, "Chosen by the parameters `layer` and `neuron`.")
-    layers = _middle(sorted(atlas.neurons["layer"].unique())) if layer is None else [layer]
+    unit = atlas.manifest.unit
+    of_neurons = unit == "neuron"
+    layers: Sequence[int] = [layer] if layer is not None else sorted(atlas.neurons["layer"].unique())
+    if of_neurons and layer is None:
+        layers = _middle(layers)
     table = atlas.neurons[atlas.neurons["layer"].isin(layers)]
-    where = f"layer {layers[0]}" if len(layers) == 1 else f"layers {layers[0]} to {layers[-1]}"
-    passing = f"{aim}, passing over neurons that answer to the start of a context"
-    for ranking in rankings(table, rules, score, passing, f"the {len(table):,} neurons of {where}", "no neuron"):
+    first, last = (number if of_neurons else atlas.manifest.site(number).label for number in (layers[0], layers[-1]))
+    place = "layer" if of_neurons else "site"
+    where = f"{place} {first}" if first == last else f"{place}s {first} to {last}"
+    passing = f"{aim}, passing over {unit}s that answer to the start of a context"
+    for ranking in rankings(table, rules, score, passing, f"the {len(table):,} {unit}s of {where}", f"no {unit}"):
         if (best := _first_that_reads(atlas, table.loc[ranking.units])) is not None:
             return Choice(best, ranking.sentence)
-    raise NothingToShow(f"no neuron of {atlas.path} can be shown here: scan more text, or give `layer` and `neuron`")
+    raise NothingToShow(f"no {unit} of {atlas.path} can be shown here: scan more text, or give `layer` and `neuron`")

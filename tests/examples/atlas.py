@@ -56,6 +56,18 @@ GATED = replace(
     sites=tuple(Site.of_neurons(layer, 16, 8, True, "silu") for layer in (0, 1)),
     embedding="gradient",
 )
+OF_LATENTS = replace(
+    MANIFEST,
+    sites=tuple(
+        Site(number, hook, "latent", n_units, 8, False, "linear", "activations", "TopK, k = 4", "an-sae", sha256)
+        for number, hook, n_units, sha256 in (
+            (0, "blocks.1.hook_resid_post", 20, "56ef"),
+            (1, "blocks.0.mlp.hook_in", 9, "78ab"),
+            (2, "blocks.2.hook_resid_post", 5, "90cd"),
+        )
+    ),
+    n_sites=3,
+)
 MANIFESTS = {"plain": MANIFEST, "gated": GATED}
 
 
@@ -71,6 +83,10 @@ class Named:
 
     def __len__(self) -> int:
         return self.n
+
+    @property
+    def name(self) -> str:
+        return f"L{self.layer} N{self.index}"
 
     @property
     def position(self) -> np.ndarray:

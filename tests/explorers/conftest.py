@@ -1,13 +1,14 @@
-"""The small book's atlas, and where its pages are reached."""
+"""The small book's atlas, where its pages are reached, and an atlas of latents."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from nbkit.atlas.atlas import Atlas, open_atlas
+from nbkit.models import LanguageModel
 from tests.browser import page_checks as checks
 
 
@@ -23,3 +24,15 @@ def base(request: pytest.FixtureRequest, mini_book: Path) -> Iterator[str]:
     """The address of the small book, as files and over http."""
     with checks.reached(mini_book, request.param) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def latents_atlas(tmp_path_factory: pytest.TempPathFactory, tiny_model: Callable[[str], LanguageModel]) -> Atlas:
+    """An atlas of the latents of a tiny model over random text: tests must not change its files, only let more be made
+    from it."""
+    from nbkit.atlas.build import build_atlas
+    from tests.examples.latent_units import tiny_latents
+    from tests.examples.tiny_models import random_contexts
+
+    units = tiny_latents(tiny_model("gpt2"))
+    return build_atlas(units, random_contexts(40, 32), tmp_path_factory.mktemp("latents"), progress=False)

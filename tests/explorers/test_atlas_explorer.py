@@ -138,6 +138,19 @@ def test_the_neuron_and_the_cut_are_traits_that_follow_and_refuse(own_atlas: Atl
         AtlasExplorer(own_atlas, neuron=3)
 
 
+def test_a_latent_is_one_of_its_own_site(latents_atlas: Atlas) -> None:
+    for layer, latent in ((0, 19), (1, 8)):
+        explorer = AtlasExplorer(latents_atlas, layer=layer, neuron=latent)
+        assert (explorer.layer, explorer.neuron) == (layer, latent)
+    for layer, latent in ((0, 20), (1, 9)):
+        with pytest.raises(NbkitError, match=f"no latent {latent}"):
+            AtlasExplorer(latents_atlas, layer=layer, neuron=latent)
+    with explorer.hold_trait_notifications():
+        explorer.layer, explorer.neuron = 0, 19
+    with pytest.raises(NbkitError, match="no latent 20"):
+        explorer.neuron = 20
+
+
 def test_explore_makes_what_an_atlas_lacks(own_atlas: Atlas, tiny_model: Callable[[str], LanguageModel]) -> None:
     kinds = [own_atlas.path / f"similar-{kind}.safetensors" for kind in ("gradient", "pre_mlp")]
     made = [own_atlas.path / FEATURES, own_atlas.path / PHRASES, *kinds]

@@ -84,7 +84,10 @@ def test_a_neuron_is_named_in_any_usual_way() -> None:
     ]
     for found in evaluate("atlas/atlas-links.js", "return data.map(neuronIn);", names):
         assert found == {"layer": 7, "index": 123}
-    words = ["", "said", "7", "L7", "1984", "7 up", "in 1960", "7123", "L7 N123 N4"]
+    names = ["S7 #123", "7 #123", "s7#123", "7#123", "S7, latent 123", "S7 (blocks.2.hook_resid_post), latent 123"]
+    for found in evaluate("atlas/atlas-links.js", "return data.map(neuronIn);", names):
+        assert found == {"layer": 7, "index": 123}
+    words = ["", "said", "7", "L7", "1984", "7 up", "in 1960", "7123", "L7 N123 N4", "S7", "#123", "S7 #", "s7123"]
     assert evaluate("atlas/atlas-links.js", "return data.map(neuronIn);", words) == [None] * len(words)
 
 

@@ -28,7 +28,7 @@ from nbkit.method.clusters import FeatureClusters, node_medoids
 from nbkit.models import LanguageModel
 from tests.browser.node import run_module
 from tests.examples.packed import opened, unpacked
-from tests.examples.tiny_models import PADDED, PRUNED, random_contexts
+from tests.examples.tiny_models import D_MLP, PADDED, PRUNED, random_contexts
 
 
 class Reader:
@@ -163,7 +163,10 @@ def test_an_unknown_shard_is_refused(tiny_atlas: Callable[[str], Atlas]) -> None
 def test_the_overview_holds_every_metric_of_every_neuron(tiny_atlas: Callable[[str], Atlas]) -> None:
     atlas = tiny_atlas("llama")
     overview, about = opened(*AtlasShards(atlas).shard("overview"))
-    assert (about["model"], about["layers"], about["d_mlp"]) == ("llama", [0, 1, 2], 40), "not where it lies"
+    assert about["model"] == "llama", "not where it lies"
+    assert [(site["number"], site["size"], site["unit"]) for site in about["sites"]] == [
+        *((0, 40, "neuron"), (1, 40, "neuron"), (2, 40, "neuron"))
+    ]
     assert (about["kinds"], about["per_shard"]) == (["gradient", "pre_mlp"], PER_SHARD)
     assert about["n_features"] == len(features_of(atlas))
     assert "max_activation" in {metric["name"] for metric in about["metrics"]}
@@ -180,6 +183,15 @@ def test_the_overview_holds_every_metric_of_every_neuron(tiny_atlas: Callable[[s
         assert atlas.neurons["n_examples"][row] >= 1
 
 
+def test_the_overview_tells_the_sites_of_latents(latents_atlas: Atlas) -> None:
+    about = opened(*AtlasShards(latents_atlas).shard("overview"))[1]
+    stream, read = about["sites"]
+    kind = {"unit": "latent", "mark": "#"}
+    assert stream == kind | {"number": 0, "size": 20, "label": "S0", "title": "S0 (blocks.1.hook_resid_post)"}
+    assert read == kind | {"number": 1, "size": 9, "label": "S1", "title": "S1 (blocks.0.mlp.hook_in)"}
+    assert all(rule.startswith("Chosen by") and "neurons" not in rule for _, rule in about["featured"])
+
+
 def test_features_and_the_similar_ones_are_found_by_their_numbers(tiny_atlas: Callable[[str], Atlas]) -> None:
     atlas = tiny_atlas("llama")
     shards, table = AtlasShards(atlas), features_of(atlas)
@@ -187,7 +199,7 @@ def test_features_and_the_similar_ones_are_found_by_their_numbers(tiny_atlas: Ca
     vocabulary = opened(*shards.shard("vocabulary"))[1]["tokens"]
     assert len(known["counts"]) == len(atlas.neurons)
     rows = np.repeat(np.arange(len(atlas.neurons)), known["counts"])
-    assert np.array_equal(rows, table["layer"] * atlas.manifest.d_mlp + table["index"])
+    assert np.array_equal(rows, table["layer"] * D_MLP + table["index"])
     assert np.array_equal(known["size"], table["size"])
     assert [vocabulary[token] for token in known["token"]] == atlas.token_strings(table["key_id"])
 
@@ -248,7 +260,7 @@ def test_importance_is_there_for_the_examples_that_have_it(
         reader = Reader(arrays)
         first = 0
         for place, n in enumerate(arrays["n"]):
-            layer, index = divmod(number * PER_SHARD + place, atlas.manifest.d_mlp)
+            layer, index = divmod(number * PER_SHARD + place, D_MLP)
             for example in reader.take("important_example", int(arrays["important"][place])):
                 found[layer, index, int(example)] = reader.take("importance", int(arrays["key"][first + example]) + 1)
             first += int(n)

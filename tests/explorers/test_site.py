@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,10 +16,13 @@ from playwright.sync_api import Browser, expect
 
 import nbkit
 from nbkit.atlas.atlas import Atlas
+from nbkit.atlas.manifest import Manifest
 from nbkit.errors import NbkitError
 from nbkit.explorers.site import site
+from nbkit.explorers.site.pages import Other, atlas_page
 from nbkit.explorers.site.site import MARKER, write_site
 from tests.browser import page_checks as checks
+from tests.examples.atlas import MANIFEST, OF_LATENTS, example_atlas
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +90,29 @@ def test_each_of_two_is_a_page_that_links_to_the_other(sites: Path, browser: Bro
         seen.page.locator("a.other").click()
         seen.page.wait_for_url(f"**/two/{folders[1]}/index.html#L0N5*")
         expect(seen.page.get_by_text("Layer 0, neuron 5").first).to_be_visible()
+
+
+def test_a_page_says_what_its_atlas_is_of() -> None:
+    alone = replace(OF_LATENTS, sites=OF_LATENTS.sites[:1], n_sites=1)
+    for manifest, words in (
+        (MANIFEST, "32 neurons of 2 of 6 layers, each"),
+        (OF_LATENTS, "34 latents of 3 sites, each"),
+        (replace(OF_LATENTS, sites=OF_LATENTS.sites[:1]), "20 latents of 1 of 3 sites, each"),
+        (alone, "20 latents of 1 site, each"),
+    ):
+        assert words in atlas_page(manifest, "title", "", None)
+    page = atlas_page(alone, "title", "", Other("other", "../b/index.html", alike=True))
+    assert "the same latent in other" in page and not re.search("neuron(?! embedding|s.csv)|layer", page)
+
+
+def test_a_latent_is_the_same_only_of_the_same_autoencoder() -> None:
+    def alike(one: Manifest, other: Manifest) -> bool:
+        return site._are_alike(*(example_atlas([{}], manifest) for manifest in (one, other)))
+
+    first, *rest = OF_LATENTS.sites
+    assert alike(OF_LATENTS, replace(OF_LATENTS, corpus="another")) and alike(MANIFEST, replace(MANIFEST, model="b"))
+    for changed in (replace(first, sha256="0000"), replace(first, name="blocks.2.hook_resid_pre")):
+        assert not alike(OF_LATENTS, replace(OF_LATENTS, sites=(changed, *rest)))
 
 
 def test_the_archive_and_the_table_hold_all(sites: Path, tiny_atlas: Callable[[str], Atlas]) -> None:

@@ -18,7 +18,7 @@ from nbkit.features.showcase import (
     several_behaviors,
     typical_contrast,
 )
-from tests.examples.atlas import example_atlas
+from tests.examples.atlas import OF_LATENTS, example_atlas
 from tests.examples.tiny_models import D_MLP
 
 Row = Mapping[str, float]
@@ -173,6 +173,20 @@ def test_showcases_come_from_the_middle_third_of_the_layers(scanned: tuple[int, 
     choice = several_behaviors(atlas_of(rows))
     assert choice.neuron.layer == chosen
     assert words in choice.rule
+
+
+def test_latents_are_chosen_among_those_of_all_sites_and_called_so() -> None:
+    rows: list[Row] = [{**CONTRAST, "layer": site, "index": 0, "silhouette": 0.3 + 0.1 * site} for site in (0, 1, 2)]
+    atlas = example_atlas(rows, OF_LATENTS, pre_mlp=[{"silhouette_matched": 0.1}] * 3)
+    choice = embedding_contrast(atlas)
+    assert choice.neuron.layer == 2
+    assert "of the neuron embedding over the vector that a latent reads, both cut" in choice.rule
+    assert choice.rule.endswith(
+        "passing over latents that answer to the start of a context (3 of the 3 latents of sites S0 to S2 are "
+        "eligible)."
+    )
+    assert embedding_contrast(atlas, layer=1).rule.endswith("(1 of the 1 latents of site S1 are eligible).")
+    assert all("neurons" not in choice.rule for choice in featured(atlas))
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -3,7 +3,6 @@
 import { cut, makeTree } from "../shared/tree.js";
 
 const NEIGHBORS = 4; // similar features of each scope
-export const SCOPES = ["in the same layer", "in other layers"];
 const NONE = 0xffffffff;
 const NO_EXAMPLE = 0xffff; // as in neuron_shard.py
 
@@ -14,63 +13,10 @@ export function offsets(sizes) {
   return starts;
 }
 
-/** The whole model: its description, the metrics of every neuron, and how neurons are numbered and named. */
-export class Overview {
-  constructor(arrays) {
-    Object.assign(this, arrays.json);
-    this.n = this.layers.length * this.d_mlp;
-    this.metrics = this.metrics.map((metric) => ({ ...metric, values: decoded(arrays[metric.name], metric) }));
-    this.byName = new Map(this.metrics.map((metric) => [metric.name, metric]));
-  }
-
-  layer(row) {
-    return this.layers[Math.floor(row / this.d_mlp)];
-  }
-
-  index(row) {
-    return row % this.d_mlp;
-  }
-
-  name(row) {
-    return `L${this.layer(row)} N${this.index(row)}`;
-  }
-
-  /** The row of a neuron; undefined if the atlas does not hold it. */
-  row(layer, index) {
-    const place = this.layers.indexOf(layer);
-    return place < 0 || !(index >= 0 && index < this.d_mlp) ? undefined : place * this.d_mlp + index;
-  }
-
-  /** The place of a kind of likeness; of the usual one if none, or an unknown one, is named. */
-  kindOf(name) {
-    return this.kinds.includes(name) ? this.kinds.indexOf(name) : this.usual;
-  }
-
-  /** A sentence on a neuron that the atlas does not hold. */
-  missing(layer, index) {
-    const { layers, d_mlp: width } = this;
-    const all = layers.length > 1 && layers.at(-1) - layers[0] === layers.length - 1;
-    const which = all ? `${layers[0]} to ${layers.at(-1)}` : layers.join(", ");
-    return `There is no L${layer} N${index} in this atlas: it holds layers ${which}, neurons 0 to ${width - 1}.`;
-  }
-
-  /** The name of the shard of a kind that holds a neuron. */
-  shardOf(kind, row) {
-    return shardName(kind, row, this.per_shard);
-  }
-}
-
 /** The name of the shard of a kind that holds the item of this number, as shard_files.py has it.
  * @param each how many items a shard holds */
 export function shardName(kind, number, each = 1) {
   return `${kind}-${String(Math.floor(number / each)).padStart(5, "0")}`;
-}
-
-function decoded(raw, { scale, shift = 0 }) {
-  if (raw instanceof Float32Array) return raw;
-  const values = new Float32Array(raw.length);
-  for (let i = 0; i < raw.length; i++) values[i] = raw[i] === 0xffff ? NaN : raw[i] * scale + shift;
-  return values;
 }
 
 /** The features of the whole model: which neuron each belongs to, its size and its most frequent key token. */

@@ -9,13 +9,20 @@ import { addressNumber } from "../shared/axis.js";
 export const CUT = 0.5; // of the survey, from which features come
 
 const OF_PLACE = ["t", "c", "color", "by"];
+const UNIT =
+  /^\s*(?:layer|site|L|S)?\s*(\d{1,4})\s*(?:\([^)]*\))?(?:[\s,.:/]|(?=[N#]))\s*(?:neuron|latent|unit|N|#)?\s*(\d{1,6})\s*$/i;
+
+/** A unit in an address: the number of its site, of neurons their layer, and its own. */
+export function unitInAddress({ layer, index }) {
+  return `L${layer}N${index}`;
+}
 
 /** "#L7N123&t=0.42&c=3&color=importance&by=pre_mlp&silhouette=0.4..&find=in%20love"; what is as usual is left out.
  * @param {Place} place
  * @param {Object<string, string>} asked how neurons are listed (neuron-choice.js), what was searched (finder.js),
  *    the neuron beside it (beside.js) and whether it stands alone (card-view.js) */
 export function addressOf({ layer, index, threshold, cluster, shade, kind }, asked = {}) {
-  const parts = [`L${layer}N${index}`];
+  const parts = [unitInAddress({ layer, index })];
   if (threshold !== CUT) parts.push(`t=${addressNumber(threshold)}`);
   if (cluster) parts.push(`c=${cluster}`);
   if (shade !== "activation") parts.push(`color=${shade}`);
@@ -48,9 +55,10 @@ export function placeIn(address) {
   };
 }
 
-/** The neuron that a text names in any usual way: "L7 N123", "l7n123", "7 123", "7/123", "Layer 7, neuron 123".
+/** The unit that a text names in any usual way: "L7 N123", "l7n123", "7 123", "7/123", "Layer 7, neuron 123", "S0 #521",
+ * "0 #521", "S0 (blocks.12.hook_resid_post), latent 521".
  * @returns {{layer: number, index: number} | null} */
 export function neuronIn(text) {
-  const found = /^\s*(?:layer|L)?\s*(\d{1,4})\s*(?:[\s,.:/]|(?=N))\s*(?:neuron|N)?\s*(\d{1,6})\s*$/i.exec(text);
+  const found = UNIT.exec(text);
   return found && { layer: Number(found[1]), index: Number(found[2]) };
 }

@@ -1,7 +1,7 @@
-// The atlas explorer: a whole model at a glance, any of its neurons up close, features found by word and by likeness.
+// The atlas explorer: a whole model at a glance, any of its units up close, features found by word and by likeness.
 // Served together with its imports as one module (bundle.py); atlas.py says what the data are.
 
-import { Features, neuronData, Overview, similarFeatures } from "./atlas-data.js";
+import { Features, neuronData, similarFeatures } from "./atlas-data.js";
 import { Address } from "./address.js";
 import { CUT, placeIn } from "./atlas-links.js";
 import { Beside } from "./beside.js";
@@ -16,6 +16,7 @@ import { NeuronChoice } from "./neuron-choice.js";
 import { NeuronView } from "./neuron-view.js";
 import { Notes } from "./notes.js";
 import { NotesShelf } from "./notes-view.js";
+import { Overview } from "./overview.js";
 import { Store } from "./shards.js";
 
 /** Which neuron is open and how it is shown; tells its parts when that changes. */
@@ -36,7 +37,7 @@ class AtlasState {
     this.choice = new NeuronChoice(this);
     this.detail = new Detail(this);
     this.beside = new Beside(this);
-    this.master = element("section", { class: "nk-master", "aria-label": "Find neurons" }, [
+    this.master = element("section", { class: "nk-master", "aria-label": `Find ${overview.words.units}` }, [
       this.finder.form,
       this.finder.root,
       this.shelf.root,
@@ -44,7 +45,7 @@ class AtlasState {
     ]);
     // JupyterLab's own keys, as Enter and the arrows, are not meant here
     this.root = element("div", { class: "nbkit-explorer nk-panel nk-atlas", "data-lm-suppress-shortcuts": true }, [
-      button({ class: "nk-button nk-skip nk-hidden" }, ["Skip to the open neuron"], () => this.enter()),
+      button({ class: "nk-button nk-skip nk-hidden" }, [`Skip to the open ${overview.words.unit}`], () => this.enter()),
       element("div", { class: "nk-panes" }, [this.master, this.detail.root]),
     ]);
     this.card = new CardView(this.root, overview);
@@ -57,7 +58,7 @@ class AtlasState {
     this.first = { layer: overview.layer(this.row), index: overview.index(this.row), threshold: this.threshold };
   }
 
-  /** Say that an address names no neuron of this atlas. */
+  /** Say that an address names no unit of this atlas. */
   refuse({ layer, index }) {
     this.detail.error.textContent = this.overview.missing(layer, index);
   }

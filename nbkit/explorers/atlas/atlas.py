@@ -1,4 +1,4 @@
-"""The atlas explorer: a whole model at a glance, every neuron up close, features found by word and by likeness."""
+"""The atlas explorer: a whole model at a glance, every unit up close, features found by word and by likeness."""
 
 from __future__ import annotations
 
@@ -82,6 +82,8 @@ class AtlasExplorer(anywidget.AnyWidget):
             raise NbkitError("A neuron has a layer and a number: give both `layer` and `neuron`, or neither.")
         if model is not None:
             check_units(model, atlas)
+        if layer is not None and neuron is not None:
+            atlas.neuron(layer, neuron)  # refuses
         self._atlas, self._model, self._shards = atlas, model, AtlasShards(atlas)
         super().__init__(
             site=f"{quote(site_folder(atlas))}/",
@@ -98,7 +100,8 @@ class AtlasExplorer(anywidget.AnyWidget):
         if value == NOTHING:
             return value
         is_layer = proposal["trait"].name == "layer"
-        self._atlas.neuron(value if is_layer else self._atlas.layers[0], 0 if is_layer else value)  # refuses
+        largest = max(self._atlas.manifest.sites, key=lambda site: site.n_units).number
+        self._atlas.neuron(value if is_layer else largest, 0 if is_layer else value)  # refuses
         return value
 
     def _answer(self, _: Any, content: Any, __: Any) -> None:

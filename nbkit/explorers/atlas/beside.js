@@ -26,7 +26,7 @@ export class Beside {
 
   /** The second neuron, as the address has it. */
   get asked() {
-    return this.row === null ? {} : { with: this.explorer.overview.name(this.row).replace(" ", "") };
+    return this.row === null ? {} : { with: this.explorer.overview.inAddress(this.row) };
   }
 
   /** Show what an address asks for. */

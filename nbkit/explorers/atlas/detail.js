@@ -7,9 +7,10 @@ export class Detail {
   /** @param explorer the state that it shows and changes (atlas.js) */
   constructor(explorer) {
     this.explorer = explorer;
+    const { unit, site } = explorer.overview.words;
     const step = (text, act, title) => button({ class: "nk-button", title }, [text], act);
     this.toList = button({ class: "nk-button nk-to-list" }, ["‹ List"], () => explorer.showPane("list"));
-    this.back = step("Back", () => explorer.goBack(), "To the neuron that was open before");
+    this.back = step("Back", () => explorer.goBack(), `To the ${unit} that was open before`);
     this.editor = new NoteEditor(explorer);
     this.head = element("div", { class: "nk-detail-head" }, [
       this.toList,
@@ -18,11 +19,11 @@ export class Detail {
       step("Random", () => explorer.choice.openAny(), "Any of the list"),
       this.back,
       element("span", { class: "nk-space" }),
-      this.editor.star,
       this.editor.unfold,
+      this.editor.star, // at the end: a label that is kept while it is pressed would move it
     ]);
     this.map = element("details", { class: "nk-map" }, [
-      element("summary", {}, ["The whole model, layer by layer"]),
+      element("summary", {}, [`The whole model, ${site} by ${site}`]),
       explorer.glance.root,
     ]);
     this.map.addEventListener("toggle", () => explorer.glance.draw());
@@ -30,7 +31,7 @@ export class Detail {
     this.neuron = element("div", { class: "nk-open" });
     const about = [this.map, this.editor.fields, this.error, this.neuron];
     this.body = element("div", { class: "nk-detail-body", tabindex: -1 }, about);
-    this.root = element("section", { class: "nk-detail", "aria-label": "One neuron" }, [this.head, this.body]);
+    this.root = element("section", { class: "nk-detail", "aria-label": `One ${unit}` }, [this.head, this.body]);
   }
 
   /** Whether it scrolls by itself, beside the list. */

@@ -22,7 +22,7 @@ export class Filters {
     this.overview = overview;
     this.changed = changed;
     const layers = Float32Array.from({ length: overview.n }, (_, row) => overview.layer(row));
-    const all = [...overview.metrics, { name: "layer", label: "layer", values: layers }];
+    const all = [...overview.metrics, { name: "layer", label: overview.words.site, values: layers }];
     const rank = ({ name }) => (FIRST_FILTERS.includes(name) ? FIRST_FILTERS.indexOf(name) : FIRST_FILTERS.length);
     const ordered = [...all].sort((a, b) => rank(a) - rank(b));
     this.filters = ordered.map((metric) => new RangeFilter(metric, this.usual(metric.name), () => this.chosen()));

@@ -1,4 +1,4 @@
-// One field that finds a neuron by its number and features by a word or a phrase; these stand in the list
+// One field that finds a unit by its number and features by a word or a phrase; these stand in the list
 // (neuron-list.js), what else could be meant below the field.
 
 import { button, consume, element } from "../shared/elements.js";
@@ -12,8 +12,9 @@ export class Finder {
   constructor(explorer) {
     this.explorer = explorer;
     this.sought = ""; // the words whose features are shown
-    const hint = "L7 N123, or a word";
-    this.field = element("input", { type: "search", placeholder: hint, spellcheck: false, dir: "auto", "aria-label": "Find a neuron or a word" });
+    const { words } = explorer.overview;
+    const hint = `${words.example}, or a word`;
+    this.field = element("input", { type: "search", placeholder: hint, spellcheck: false, dir: "auto", "aria-label": `Find a ${words.unit} or a word` });
     const find = () => this.find(this.field.value);
     this.form = element("div", { class: "nk-find", role: "search" }, [this.field, button({ class: "nk-button" }, ["Find"], find)]);
     this.field.addEventListener("keydown", (event) => {

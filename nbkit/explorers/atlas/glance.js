@@ -1,5 +1,5 @@
-// The model at a glance: a mark per neuron, layers side by side, a metric upwards. Drawn on a canvas, for there are tens
-// of thousands; the list beside it (neuron-list.js) holds the same neurons for keyboard and screen reader.
+// The model at a glance: a mark per unit, sites side by side, a metric upwards. Drawn on a canvas, for there are tens
+// of thousands; the list beside it (neuron-list.js) holds the same units for keyboard and screen reader.
 
 import { element } from "../shared/elements.js";
 import { makeAxis, short } from "../shared/axis.js";
@@ -43,8 +43,9 @@ export class Glance {
     const { overview, metric } = this.choice;
     const rows = this.choice.rows.filter((row) => !Number.isNaN(metric.values[row])); // a word is found in others too
     this.rows = rows;
-    const label = `${metric.label} of ${count(rows.length, "neuron")}, layer by layer`;
-    this.canvas.setAttribute("aria-label", `${label}; the list holds the same neurons`);
+    const { unit, units, site } = overview.words;
+    const label = `${metric.label} of ${count(rows.length, unit)}, ${site} by ${site}`;
+    this.canvas.setAttribute("aria-label", `${label}; the list holds the same ${units}`);
     this.place(overview, metric, rows);
     const ratio = window.devicePixelRatio || 1;
     Object.assign(this.canvas, { width: Math.round(width * ratio), height: Math.round(HEIGHT * ratio) });
@@ -61,7 +62,7 @@ export class Glance {
     this.choose();
   }
 
-  /** Where each neuron's mark lies: beside its layer's middle, and whole numbers a little apart. */
+  /** Where each unit's mark lies: beside its site's middle, and whole numbers a little apart. */
   place(overview, metric, rows) {
     const values = metric.values;
     const whole = metric.name.startsWith("n_");
@@ -70,13 +71,12 @@ export class Glance {
     this.log = low > 0 && high / low > 30;
     this.axis = makeAxis(whole && !this.log ? [low - 0.4, high + 0.4] : [low, high], this.log, HEIGHT - INSET.bottom, INSET.top);
     if (whole) this.axis.ticks = this.axis.ticks.filter(Number.isInteger);
-    this.step = (this.width - INSET.left - INSET.right) / overview.layers.length;
+    this.step = (this.width - INSET.left - INSET.right) / overview.sites.length;
     this.x = new Float32Array(rows.length);
     this.y = new Float32Array(rows.length);
     for (let i = 0; i < rows.length; i++) {
       const row = rows[i];
-      const column = Math.floor(row / overview.d_mlp);
-      this.x[i] = INSET.left + (column + 0.1 + 0.8 * spread(row, 0.6180339887)) * this.step;
+      this.x[i] = INSET.left + (overview.places[row] + 0.1 + 0.8 * spread(row, 0.6180339887)) * this.step;
       const apart = whole ? 0.7 * (spread(row, 0.7548776662) - 0.5) : 0;
       this.y[i] = this.axis.place(Math.max(values[row] + apart, this.log ? low * 0.9 : -Infinity));
     }
@@ -98,11 +98,12 @@ export class Glance {
       paper.fillText(short(tick), INSET.left - 6, y + 4);
     }
     paper.textAlign = "center";
-    const every = Math.ceil(22 / this.step);
-    for (const [i, layer] of overview.layers.entries()) {
-      if (i % every === 0) paper.fillText(layer, INSET.left + (i + 0.5) * this.step, floor + 16);
+    const labels = overview.sites.map((site) => overview.short(site));
+    const every = Math.ceil(Math.max(22, paper.measureText(labels.at(-1)).width + 6) / this.step);
+    for (const [i, label] of labels.entries()) {
+      if (i % every === 0) paper.fillText(label, INSET.left + (i + 0.5) * this.step, floor + 16);
     }
-    paper.fillText("layer", INSET.left + (this.width - INSET.left - INSET.right) / 2, floor + 31);
+    paper.fillText(overview.words.site, INSET.left + (this.width - INSET.left - INSET.right) / 2, floor + 31);
   }
 
   /** A color of the style sheet as the canvas takes it. */

@@ -4,7 +4,7 @@ import { element } from "../shared/elements.js";
 import { PageModel } from "../shared/mount.js";
 import { count, directionOf, keyText, tokenElements } from "../shared/snippets.js";
 import { wordChip } from "../shared/word.js";
-import { shardName } from "./atlas-data.js";
+import { offsets, shardName } from "./atlas-data.js";
 import { medoidsOf } from "./medoid-data.js";
 import { Store } from "./shards.js";
 
@@ -12,14 +12,14 @@ const CLUSTERS = 4;
 const stores = new Map(); // by site
 
 /** What a card shows of a neuron.
- * @param {{site: string, layers: number[], d_mlp: number, per_medoid_shard: number}} atlas where its files lie, and how
+ * @param {{site: string, layers: number[], sizes: number[], per_medoid_shard: number}} atlas where its files lie, and how
  *    they are numbered
  * @param {{layer: number, index: number}} neuron
  * @returns {Promise<Element[]>} */
-export async function neuronCard({ site, layers, d_mlp: width, per_medoid_shard: each }, { layer, index }) {
+export async function neuronCard({ site, layers, sizes, per_medoid_shard: each }, { layer, index }) {
   if (!stores.has(site)) stores.set(site, new Store(new PageModel({ site })));
   const store = stores.get(site);
-  const row = layers.indexOf(layer) * width + index;
+  const row = offsets(sizes)[layers.indexOf(layer)] + index;
   const [shard, { json: words }] = await Promise.all([store.get(shardName("medoids", row, each)), store.get("vocabulary")]);
   const data = medoidsOf(shard, row % each, words);
   const n = data.sizes.reduce((sum, size) => sum + size, 0);

@@ -126,7 +126,7 @@ export class NeuronChoice {
 
   /** Say how many are listed and where the open one stands. */
   tell() {
-    this.status.textContent = this.hits ? this.tellHits() : this.tellNeurons();
+    this.status.textContent = this.hits ? this.tellHits() : this.tellUnits();
   }
 
   tellHits() {
@@ -135,10 +135,10 @@ export class NeuronChoice {
     return `${count(this.hits.length, "feature")}${hidden ? `; the filters hide ${hidden} more` : ""}.`;
   }
 
-  tellNeurons() {
+  tellUnits() {
     const [n, all] = [this.rows.length, this.overview.n].map((value) => value.toLocaleString("en"));
     const at = this.place < 0 ? "" : `; ${this.overview.name(this.row)} is number ${(this.place + 1).toLocaleString("en")}`;
-    return `${n} of ${all} neurons${this.row === null ? "" : at || "; the open one is not among them"}.`;
+    return `${n} of ${all} ${this.overview.words.units}${this.row === null ? "" : at || "; the open one is not among them"}.`;
   }
 
   /** Open what stands at a place in the list. */

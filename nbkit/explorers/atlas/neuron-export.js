@@ -32,6 +32,7 @@ export function neuronAsJson({ explorer, row, data, clusters }) {
   const neuron = {
     model: overview.model,
     corpus: overview.corpus,
+    name: overview.title(row),
     layer: overview.layer(row),
     neuron: overview.index(row),
     metrics: Object.fromEntries(overview.metrics.map(({ name, values }) => [name, values[row]])), // NaN becomes null

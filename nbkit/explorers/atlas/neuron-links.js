@@ -18,7 +18,7 @@ export function namesIn(text) {
 }
 
 /** Link the neurons that a page names, and those that explorers name when they are mounted.
- * @param atlas `page` with its explorer, `layers`, `d_mlp`, and what neuron-card.js needs
+ * @param atlas `page` with its explorer, `layers`, their `sizes`, and what neuron-card.js needs
  * @param {string} folder the address of the folder that holds the card's script and style */
 export function linkNeurons(atlas, folder) {
   const cards = new CardHolder(atlas, folder);
@@ -39,7 +39,7 @@ function linkTexts(root, but, atlas, cards) {
   const texts = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
   const found = [];
   while (texts.nextNode()) {
-    const names = namesIn(texts.currentNode.data).filter(({ layer, index }) => atlas.layers.includes(layer) && index < atlas.d_mlp);
+    const names = namesIn(texts.currentNode.data).filter(({ layer, index }) => index < atlas.sizes[atlas.layers.indexOf(layer)]);
     if (names.length && !texts.currentNode.parentElement.closest(but)) found.push([texts.currentNode, names]);
   }
   for (const [text, names] of found) {

@@ -4,7 +4,7 @@
 import { HUES } from "../shared/cluster-colors.js";
 import { clamp, consume, element } from "../shared/elements.js";
 import { keyLine } from "../shared/kwic.js";
-import { count, number } from "../shared/snippets.js";
+import { capital, count, number } from "../shared/snippets.js";
 
 const ROW_HEAD = 26; // pixels of a row's first line, and of what is around it
 const ROW_LINE = 20; // of each text
@@ -23,7 +23,7 @@ export class NeuronList {
     this.at = 0; // the place in the order that the keys move
     this.made = new Map(); // by place, the rows that exist
     this.inside = element("div", { role: "presentation" });
-    this.root = element("div", { class: "nk-list", role: "listbox", tabindex: 0, "aria-label": "Neurons" }, [this.inside]);
+    this.root = element("div", { class: "nk-list", role: "listbox", tabindex: 0, "aria-label": capital(choice.overview.words.units) }, [this.inside]);
     this.root.addEventListener("scroll", () => this.paint());
     this.root.addEventListener("click", ({ target }) => {
       const row = target.closest("[role=option]");

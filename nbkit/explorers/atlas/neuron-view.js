@@ -16,11 +16,14 @@ import { agreementPart, agreementSentence, kindText, similarPart } from "./simil
 import { StrongestView } from "./strongest-view.js";
 import { wordChip } from "../shared/word.js";
 
-const NO_EXAMPLES = "No context of this corpus activates the neuron enough: it has no examples and no clusters.";
-const NOT_FINITE = "Activations of this neuron are not finite: it has no examples and no clusters.";
-const NO_DIRECTION =
-  "The embeddings of this neuron have no direction, as those of a neuron whose input weights are zeros: no distance " +
-  "between its examples is defined, and it has no clusters.";
+/** Why a unit has no clusters. */
+const UNCLUSTERED = {
+  silent: (unit) => `No context of this corpus activates the ${unit} enough: it has no examples and no clusters.`,
+  infinite: (unit) => `Activations of this ${unit} are not finite: it has no examples and no clusters.`,
+  undirected: (unit) =>
+    `The embeddings of this ${unit} have no direction, as those of a ${unit} whose input weights are zeros: no distance ` +
+    "between its examples is defined, and it has no clusters.",
+};
 
 /** A part of the view under a title. */
 function part(title, ...content) {
@@ -35,7 +38,8 @@ export class NeuronView {
   constructor(explorer, row, data, actions) {
     Object.assign(this, { explorer, row, data, second: actions !== undefined });
     const { overview } = explorer;
-    const name = `Layer ${overview.layer(row)}, neuron ${overview.index(row)}`;
+    const name = overview.title(row);
+    this.unit = overview.site(row).unit;
     this.title = element("p", { class: "nk-title", tabindex: -1 }, [name]);
     this.said = element("p", { class: "nk-about", role: "status" });
     this.root = element("section", { class: "nk-neuron", "aria-label": name }, [
@@ -59,7 +63,7 @@ export class NeuronView {
     };
     const { explorer } = this;
     const link = explorer.linked ? "Copy link" : "Copy as code";
-    const file = `${explorer.overview.name(this.row).replace(" ", "")}.json`;
+    const file = `${explorer.overview.inAddress(this.row)}.json`;
     const copyFrame = tell(() => explorer.address.frame, "Copied: paste it into a page.");
     const share = folded("Share", [
       element("div", {}, [
@@ -81,13 +85,13 @@ export class NeuronView {
     return [share, button({ class: "nk-button" }, ["Keep beside"], () => explorer.besides(this.row))];
   }
 
-  /** Why the pages show this neuron, if they do, and whether its key tokens stand without a sentence before them. */
+  /** Why this unit is shown among others, if it is, and whether its key tokens stand without a sentence before them. */
   makeReason() {
     const { data, explorer, row } = this;
     const reasons = explorer.overview.featured.filter(([shown]) => shown === row);
     const first = data.positions.filter((position) => position <= 1).length;
     return [
-      ...reasons.map(([, sentence]) => `On another page: ${sentence}`),
+      ...reasons.map(([, sentence]) => explorer.overview.words.featured + sentence),
       ...(first > data.n / 10 ? [`${first} of its ${count(data.n, "example")} begin their context: it may answer to that.`] : []),
     ].map((text) => element("p", { class: "nk-about" }, [text]));
   }
@@ -148,10 +152,10 @@ export class NeuronView {
   /** Why there are no clusters, and what examples there are. */
   makeUnclustered() {
     const { data } = this;
-    if (!data.n) return [element("p", {}, [Number.isNaN(data.max) ? NOT_FINITE : NO_EXAMPLES])];
+    if (!data.n) return [element("p", {}, [UNCLUSTERED[Number.isNaN(data.max) ? "infinite" : "silent"](this.unit)])];
     const lower = levelExamples(data.levels, data.max);
     return [
-      element("p", {}, [NO_DIRECTION]),
+      element("p", {}, [UNCLUSTERED.undirected(this.unit)]),
       exampleBand(count(data.n, "example"), data),
       ...(lower.length ? [folded("Text at lower activation", lower)] : []),
     ];
@@ -180,8 +184,8 @@ export class NeuronView {
   }
 
   makeKindChoice() {
-    const { kinds, usual } = this.explorer.overview;
-    const choice = element("select", {}, kinds.map((kind) => element("option", { value: kind }, [kindText(kind)])));
+    const { kinds, usual, words } = this.explorer.overview;
+    const choice = element("select", {}, kinds.map((kind) => element("option", { value: kind }, [kindText(kind, words)])));
     choice.addEventListener("change", () => this.explorer.likenBy(choice.value === kinds[usual] ? null : choice.value));
     return element("label", {}, ["Similar features by ", choice]);
   }
@@ -196,8 +200,8 @@ export class NeuronView {
   remark() {
     const { data, explorer } = this;
     const known = data.importance.size;
-    const kept = known ? `It is known here for ${count(known, "example")} of ${data.n}` : "It is not known for this neuron";
-    const importance = `${kept}: a page keeps it for the central examples of the neurons that other pages show.`;
+    const kept = known ? `It is known here for ${count(known, "example")} of ${data.n}` : `It is not known for this ${this.unit}`;
+    const importance = `${kept}: ${explorer.overview.words.importance}.`;
     const similar = `Similar features belong to the clusters at ${CUT.toFixed(2)}.`;
     this.remarks.textContent = [
       ...(data.shade === "importance" && known < data.n ? [`Token importance: ${importance}`] : []),

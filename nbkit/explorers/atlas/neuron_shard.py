@@ -42,7 +42,8 @@ def neuron_arrays(
 ) -> dict[str, np.ndarray]:
     """Return the arrays of a shard, each over all `neurons` in order.
 
-    Where neurons have examples and no direction, and so no tree, `undirected` has their places among `neurons`.
+    Where neurons have examples and no direction, and so no tree, `undirected` has their places among `neurons`. Logit
+    effects that some of them have and others don't are zeros for the others.
 
     All bands of activation are there with their counts. Of those that reach below the dataset examples, every second
     one that holds any has an example from there: about one an octave. Of the strongest contexts (see `Strongest`),
@@ -80,8 +81,9 @@ def neuron_arrays(
     if not all(directed):
         arrays["undirected"] = np.flatnonzero(~np.array(directed)).astype(np.uint16)
     effects = [neuron.logit_effects for neuron in neurons]
-    known = [effect for effect in effects if effect is not None]
-    if len(known) == len(effects):
+    if (one := next((effect for effect in effects if effect is not None), None)) is not None:
+        none = replace(one, promoted=np.zeros_like(one.promoted), suppressed=np.zeros_like(one.suppressed))
+        known = [effect or none for effect in effects]
         ids = [ids for effect in known for ids in (effect.promoted_ids, effect.suppressed_ids)]
         arrays["logit_tokens"] = text.place[np.concatenate(ids)]
         values = [values for effect in known for values in (effect.promoted, effect.suppressed)]

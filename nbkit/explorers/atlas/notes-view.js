@@ -90,16 +90,20 @@ export class NotesShelf {
     this.show();
   }
 
+  countOf(n) {
+    return count(n, this.explorer.overview.words.unit);
+  }
+
   show() {
     const { kept, lasting } = this.explorer.notes;
-    this.summary.textContent = kept.size ? `Favorites and notes: ${count(kept.size, "neuron")}` : "Favorites and notes";
+    this.summary.textContent = kept.size ? `Favorites and notes: ${this.countOf(kept.size)}` : "Favorites and notes";
     this.said.textContent = lasting ? "" : NOT_LASTING;
   }
 
   export() {
     const { notes, overview } = this.explorer;
     saveFile(`notes-${overview.id}.json`, notes.export());
-    this.said.textContent = `${count(notes.kept.size, "neuron")} exported.`;
+    this.said.textContent = `${this.countOf(notes.kept.size)} exported.`;
   }
 
   async import() {
@@ -108,7 +112,7 @@ export class NotesShelf {
     try {
       const { taken, replaced } = this.explorer.notes.import(await file.text());
       const instead = replaced ? `, ${replaced} of them instead of what was kept` : "";
-      this.said.textContent = `${count(taken, "neuron")} imported${instead}.`;
+      this.said.textContent = `${this.countOf(taken)} imported${instead}.`;
     } catch (error) {
       this.said.textContent = error.message;
     }

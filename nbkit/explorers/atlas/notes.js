@@ -32,16 +32,16 @@ export function notesIn(text, overview) {
   if (file.version !== NOTES_VERSION) throw new Error(`These notes are of version ${file.version}, this page reads ${NOTES_VERSION}.`);
   if (file.atlas?.id !== overview.id) {
     const of = typeof file.atlas?.model === "string" ? `${file.atlas.model} on ${file.atlas.corpus}` : "something else";
-    throw new Error(`These notes are on another atlas, of ${of}: its neurons have other examples.`);
+    throw new Error(`These notes are on another atlas, of ${of}: its ${overview.words.units} have other examples.`);
   }
-  if (!Array.isArray(file.neurons)) throw new Error("This file has no list of neurons: it is not as it was exported.");
+  if (!Array.isArray(file.neurons)) throw new Error(`This file has no list of ${overview.words.units}: it is not as it was exported.`);
   return new Map(file.neurons.map((each, i) => [rowOf(each, i, overview), keptOf(each, i)]));
 }
 
 function rowOf(each, i, overview) {
   const whole = Number.isInteger(each?.layer) && Number.isInteger(each.neuron);
   const row = whole ? overview.row(each.layer, each.neuron) : undefined;
-  if (row === undefined) throw new Error(`Entry ${i + 1} names no neuron of this atlas: nothing was imported.`);
+  if (row === undefined) throw new Error(`Entry ${i + 1} names no ${overview.words.unit} of this atlas: nothing was imported.`);
   return row;
 }
 

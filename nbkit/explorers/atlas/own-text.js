@@ -101,7 +101,7 @@ export class OwnText {
     const least = view.explorer.overview.threshold;
     this.clusters.replaceChildren();
     if (!(activation > 0)) {
-      this.said.textContent = `The neuron is not active on this text: at most ${number(activation)}, on “${key}”.`;
+      this.said.textContent = `The ${view.unit} is not active on this text${activation ? `: at most ${number(activation)}, on “${key}”` : ""}.`;
       return;
     }
     const reaches = share >= least ? "as strong as a dataset example" : `dataset examples have at least ${percent(least)}`;

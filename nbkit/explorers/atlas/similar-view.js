@@ -1,25 +1,32 @@
-// Similar features of other neurons: those of one feature, and how far such neighbors behave alike in each space.
+// Similar features of other units: those of one feature, and how far such neighbors behave alike in each space.
 
 import { fixed } from "../shared/axis.js";
-import { SCOPES } from "./atlas-data.js";
 import { button, element, folded } from "../shared/elements.js";
 import { agreementOf, besideChance, lessSimilar } from "./likeness.js";
 import { percent } from "../shared/snippets.js";
 import { wordChip } from "../shared/word.js";
 
 const COLUMNS = [
-  { scope: "same", measure: "words", title: "key words shared, same layer" },
-  { scope: "other", measure: "words", title: "key words shared, other layers" },
-  { scope: "same", measure: "response", title: "response, same layer" },
+  { scope: "same", measure: "words" },
+  { scope: "other", measure: "words" },
+  { scope: "same", measure: "response" },
 ];
-const MEANING =
-  "Of a feature and a similar one, their most central examples left out: how far the key words of the others overlap, and how " +
-  "strongly the similar one's neuron answers to the others of the feature, as a share of its maximum. Below, a random feature " +
-  "of the same layer and about the same size in its place, and the 95% interval of the difference.";
 
-/** A kind of likeness in words. */
-export function kindText(kind) {
-  return kind === "pre_mlp" ? "pre-MLP vector" : `neuron embedding (${kind})`;
+function titleOf({ scope, measure }, { site, sites }) {
+  return `${measure === "words" ? "key words shared" : "response"}, ${scope === "same" ? `same ${site}` : `other ${sites}`}`;
+}
+
+function meaning({ unit, site }) {
+  return (
+    "Of a feature and a similar one, their most central examples left out: how far the key words of the others overlap, and " +
+    `how strongly the similar one's ${unit} answers to the others of the feature, as a share of its maximum. Below, a random ` +
+    `feature of the same ${site} and about the same size in its place, and the 95% interval of the difference.`
+  );
+}
+
+/** A kind of likeness in the words of an overview. */
+export function kindText(kind, { reads }) {
+  return kind === "pre_mlp" ? reads : `neuron embedding (${kind})`;
 }
 
 /** What unfolds to the similar features of one feature.
@@ -35,7 +42,7 @@ export function similarPart(explorer, row, place) {
     lists.textContent = "Loading …";
     try {
       const { found, features, kind } = await explorer.similar(row, place);
-      lists.replaceChildren(...SCOPES.map((title, scope) => scopeList(explorer, { row, scope, kind }, title, found[scope], features)));
+      lists.replaceChildren(...explorer.overview.words.scopes.map((title, scope) => scopeList(explorer, { row, scope, kind }, title, found[scope], features)));
     } catch (error) {
       lists.textContent = error.message;
     }
@@ -45,7 +52,7 @@ export function similarPart(explorer, row, place) {
 
 function scopeList(explorer, { row, scope, kind }, title, found, features) {
   const { overview } = explorer;
-  const layer = overview.layers.indexOf(overview.layer(row));
+  const layer = overview.places[row];
   const rows = found.map(([feature, cosine]) => {
     const other = features.row(feature);
     const compare = button({ class: "nk-link", "aria-label": `Compare with ${overview.name(other)}, side by side` }, ["compare"], () =>
@@ -66,7 +73,7 @@ function scopeList(explorer, { row, scope, kind }, title, found, features) {
   return element("div", {}, [element("p", { class: "nk-part" }, [title]), list]);
 }
 
-/** How far neighbors of a kind agree, as a sentence: of the same layer if that is known. */
+/** How far neighbors of a kind agree, as a sentence: of the same site if that is known. */
 export function agreementSentence({ kinds, agreement }, kind) {
   const [row] = agreementOf(agreement, kinds[kind], COLUMNS).filter((each) => each?.measure === "words");
   if (!row) return "How far similar features behave alike is not known here";
@@ -75,18 +82,18 @@ export function agreementSentence({ kinds, agreement }, kind) {
 
 /** What unfolds to the agreement of neighbors in each space, the usual one first. */
 export function agreementPart(overview) {
-  const { kinds, usual, agreement } = overview;
+  const { kinds, usual, agreement, words } = overview;
   const order = [kinds[usual], ...kinds.filter((_, kind) => kind !== usual)];
   const rows = order.map((kind) =>
     element("tr", {}, [
-      element("th", { scope: "row" }, [kindText(kind)]),
+      element("th", { scope: "row" }, [kindText(kind, words)]),
       ...agreementOf(agreement, kind, COLUMNS).map(agreementCell),
     ]),
   );
-  const heads = ["neighbors by", ...COLUMNS.map(({ title }) => title)].map((title) => element("th", { scope: "col" }, [title]));
+  const heads = ["neighbors by", ...COLUMNS.map((column) => titleOf(column, words))].map((title) => element("th", { scope: "col" }, [title]));
   const table = element("table", { "aria-label": "How far neighbors agree" }, [element("thead", {}, [element("tr", {}, heads)]), element("tbody", {}, rows)]);
   const details = folded(agreementSentence(overview, usual), [
-    element("p", { class: "nk-about" }, [MEANING]),
+    element("p", { class: "nk-about" }, [meaning(words)]),
     table,
   ]);
   details.className = "nk-agreement";

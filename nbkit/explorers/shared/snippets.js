@@ -21,6 +21,11 @@ export function number(value) {
   return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(3)));
 }
 
+/** With a capital letter. */
+export function capital(text) {
+  return text[0].toUpperCase() + text.slice(1);
+}
+
 /** "1 example", "2 examples". */
 export function count(n, noun) {
   return `${n} ${noun}${n === 1 ? "" : "s"}`;

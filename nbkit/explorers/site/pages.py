@@ -29,7 +29,7 @@ EXPLORER = """\
 <body>
 <header>
 <h1>{title}</h1>
-<p>{n_neurons:,} neurons of {n_layers}, each with its dataset examples in feature clusters.
+<p>{n_units:,} {unit}s of {sites}, each with its dataset examples in feature clusters.
 <a href="neurons.csv" download>All metrics (CSV)</a>{other}</p>
 <button type="button" class="theme">Theme</button>
 </header>
@@ -43,8 +43,8 @@ EXPLORER = """\
 {about}
 </dl>
 </details>
-<p>A neuron's <em>dataset examples</em> are the contexts that activate it to at least {threshold:.0%} of its maximum.
-Its <em>neuron embeddings</em>, what it reads times its input weights, cluster them by what the neuron answers to
+<p>A {unit}'s <em>dataset examples</em> are the contexts that activate it to at least {threshold:.0%} of its maximum.
+Its <em>neuron embeddings</em>, what it reads times its input weights, cluster them by what the {unit} answers to
 (<a href="https://arxiv.org/abs/2411.08166">Foote 2024</a>). Made with nbkit {version}.</p>
 </footer>
 </body>
@@ -78,7 +78,7 @@ class Other:
     address: str
     """Of its page, from this one's."""
     alike: bool
-    """Whether it holds the same layers and neurons."""
+    """Whether it holds the same sites and units."""
 
 
 def atlas_page(manifest: Manifest, title: str, place: str, other: Other | None) -> str:
@@ -90,18 +90,20 @@ def atlas_page(manifest: Manifest, title: str, place: str, other: Other | None) 
         place: where the explorer comes.
         other: the atlas beside it.
     """
-    n, where = len(manifest.sites), "layers" if manifest.unit == "neuron" else "sites"
-    of = f"{n} of {manifest.n_sites} {where}" if n < manifest.n_sites else f"{n} {where}"
+    n, all_sites = len(manifest.sites), manifest.n_sites
+    where = ("layer" if manifest.unit == "neuron" else "site") + ("" if all_sites == 1 else "s")
+    of = f"{n} of {all_sites} {where}" if n < all_sites else f"{n} {where}"
     link = ""
     if other is not None:
-        words = f"the same neuron in {other.title}" if other.alike else other.title
+        words = f"the same {manifest.unit} in {other.title}" if other.alike else other.title
         same = " data-same" if other.alike else ""
         link = OTHER.format(address=escape(other.address), same=same, words=escape(words))
     about = "\n".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in made_from(manifest).items())
     return HEAD.format(title=escape(title), version=version("nbkit")) + EXPLORER.format(
         title=escape(title),
-        n_neurons=manifest.n_units,
-        n_layers=of,
+        n_units=manifest.n_units,
+        unit=manifest.unit,
+        sites=of,
         other=link,
         place=place,
         about=about,

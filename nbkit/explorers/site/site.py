@@ -127,6 +127,8 @@ def _folders(atlases: Sequence[Atlas]) -> list[str]:
 
 
 def _are_alike(one: Atlas, other: Atlas) -> bool:
-    """Whether a neuron of one atlas is a place in the other, too."""
-    shapes = [[(site.number, site.unit, site.n_units) for site in atlas.manifest.sites] for atlas in (one, other)]
+    """Whether a unit of one atlas is a place in the other, too: of autoencoders, whether they are the same."""
+    shapes = [
+        [(site.number, site.name, site.n_units, site.sha256) for site in atlas.manifest.sites] for atlas in (one, other)
+    ]
     return shapes[0] == shapes[1]
