@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nbkit.units import Site
+from nbkit.models.site import Site
 from tests.explorers.test_atlas_js import evaluate
 
 SIZES = (3, 1, 5)

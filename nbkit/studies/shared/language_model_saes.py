@@ -49,7 +49,7 @@ class WithLatents:
     joined: Atlas
     """Sites are numbered as in `neurons`, then those of the latents."""
     quality: pd.DataFrame
-    """A row for each autoencoder: its `hook`, and over contexts that it was not trained on here `unexplained`, the share
+    """A row for each autoencoder: its `hook`, and over contexts that were not trained on here `unexplained`, the share
     of the variance that is left (NaN of a transcoder), and `l0`, the latents that are active at a token."""
 
 
@@ -81,7 +81,13 @@ def with_latents(
     m = atlas.manifest
     own = {hook: str(user_path(path)) for hook, path in (saes or {}).items()}
     states = [[hook, path, _state(Path(path))] for hook, path in own.items()]
-    request = [RECIPE, m.model_sha256, m.contexts_sha256, m.dtype, states or [list(hooks), d_sae, k, n_contexts, seed]]
+    request: list[object] = [
+        RECIPE,
+        m.model_sha256,
+        m.contexts_sha256,
+        m.dtype,
+        states or [list(hooks), d_sae, k, n_contexts, seed],
+    ]
     digest = hashlib.sha256(json.dumps(request).encode()).hexdigest()[:10]
     kept = cache_folder() / "saes" / digest
     folder = cache_folder() / "atlases" / f"latents-{digest}"
@@ -142,8 +148,8 @@ def _train(
         )
         sae = train_sae((vectors - mean) / scale, config, progress=progress)
         with torch.no_grad():
-            sae.w_enc /= scale
-            sae.w_dec *= scale
+            sae.w_enc.div_(scale)
+            sae.w_dec.mul_(scale)
             sae.b_dec.mul_(scale).add_(mean)
         sae.hook = hook
         sae.save(folder)
