@@ -15,7 +15,7 @@ from nbkit.atlas.manifest import CONTEXTS, MANIFEST, NEURONS, VOCABULARY, Manife
 from nbkit.errors import NbkitError
 from nbkit.files import handing_over, user_path, write_table
 
-NOT_COMPARED = ("sites", "n_sites", "embedding", "maxima_sha256")
+NOT_COMPARED = ("sites", "n_sites", "embedding", "maxima_sha256", "versions")
 
 
 def join_atlases(atlases: Sequence[Atlas], out: str | Path) -> Atlas:
@@ -49,7 +49,11 @@ def join_atlases(atlases: Sequence[Atlas], out: str | Path) -> Atlas:
         for site in atlas.manifest.sites
     ]
     manifest = replace(
-        first.manifest, sites=tuple(site for _, _, site in renumbered), n_sites=starts[-1], embedding=embedding
+        first.manifest,
+        sites=tuple(site for _, _, site in renumbered),
+        n_sites=starts[-1],
+        embedding=embedding,
+        versions=_versions(atlases),
     )
     if _is_there(user_path(out), manifest):
         return open_atlas(out)
@@ -87,6 +91,13 @@ def _embedding(atlases: Sequence[Atlas]) -> str:
                 "the other's"
             )
     return "gradient"
+
+
+def _versions(atlases: Sequence[Atlas]) -> dict[str, str]:
+    """Of each library all versions that made one of the atlases."""
+    names = dict.fromkeys(name for atlas in atlases for name in atlas.manifest.versions)
+    found = {name: dict.fromkeys(atlas.manifest.versions.get(name, "none") for atlas in atlases) for name in names}
+    return {name: " and ".join(versions) for name, versions in found.items()}
 
 
 def _is_there(folder: Path, manifest: Manifest) -> bool:

@@ -27,6 +27,8 @@ from nbkit.features.table import features_of
 from nbkit.models import load_model
 from nbkit.studies.embedding_spaces.comparison import spaces_of
 from nbkit.studies.index.experiments import run_experiments
+from nbkit.studies.shared import with_latents
+from nbkit.studies.shared.language_model_saes import WithLatents
 
 
 def build(
@@ -76,26 +78,31 @@ def build(
 
 
 def prepare(profile: Profile) -> Atlas | None:
-    """Make what several notebooks read, each once and with bars in the terminal: the atlas, and the experiments.
+    """Make what several notebooks read, each once and with bars in the terminal: the atlas, the latents beside it, and
+    the experiments.
 
     Returns:
-        The atlas, if the profile has one.
+        The atlas that the book's explorer is of, if the profile has one.
     """
     atlas = None
     if profile.atlas:
-        atlas = atlas_for(**profile.atlas)
-        for kind in spaces_of(atlas):
-            atlas.metrics(kind)
-        _prepare_explorer(atlas)
+        neurons = atlas_for(**profile.atlas)
+        for kind in spaces_of(neurons):
+            neurons.metrics(kind)
+        seed = profile.atlas.get("seed", 0)
+        both = with_latents(neurons, **{"hooks": (), "seed": seed, **profile.latents})
+        atlas = both.joined
+        _prepare_explorer(both)
     if profile.sae:
         assets.fetch("mnist")
         run_experiments(**{"seed": profile.atlas.get("seed", 0), **profile.sae})
     return atlas
 
 
-def _prepare_explorer(atlas: Atlas) -> None:
-    """Make the atlas explorer's data but for its files: token importance is that of the featured neurons, and of all
-    neurons where there is a GPU."""
+def _prepare_explorer(both: WithLatents) -> None:
+    """Make the atlas explorer's data but for its files: token importance is that of the featured units, and of all
+    units where there is a GPU."""
+    atlas = both.joined
     make_parts(atlas)
     neurons = [(choice.neuron.layer, choice.neuron.index) for choice in showcase.featured(atlas)]
     if torch.cuda.is_available():
@@ -104,7 +111,7 @@ def _prepare_explorer(atlas: Atlas) -> None:
     wanted = medoids[medoids.index.isin(neurons)].reset_index().itertuples(index=False, name=None)
     if not kept_importance(atlas).keys() >= set(wanted):
         model = load_model(atlas.manifest.model, dtype=atlas.manifest.dtype)  # type: ignore[arg-type] # as read
-        keep_importance(model, atlas, neurons)
+        keep_importance(both.units(model), atlas, neurons)
 
 
 def parameters_of(path: Path, profile: Profile) -> dict[str, Any]:
@@ -120,7 +127,7 @@ def parameters_of(path: Path, profile: Profile) -> dict[str, Any]:
         raise NbkitError(
             f"The profile {profile.name!r} sets {unknown[0]!r} for {path.name}, whose parameters cell has no such name."
         )
-    given = {"profile": profile.name, **profile.atlas, **profile.sae, **own}
+    given = {"profile": profile.name, **profile.atlas, **profile.latents, **profile.sae, **own}
     return {name: value for name, value in given.items() if name in names}
 
 

@@ -16,9 +16,10 @@ from nbkit.book.notebooks import Parameters
 from nbkit.errors import NbkitError
 from nbkit.studies.index.experiments import run_experiments
 from nbkit.studies.sae_tables.reproduction import Search
+from nbkit.studies.shared import with_latents
 from nbkit.studies.trade_off.experiment import Grid
 
-KEYS = ("atlas", "sae", "notebooks")
+KEYS = ("atlas", "latents", "sae", "notebooks")
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Profile:
     name: str
     atlas: Parameters = field(default_factory=dict)
     """Arguments of `nbkit.atlas_for`; a notebook gets those that its parameters cell names."""
+    latents: Parameters = field(default_factory=dict)
+    """Arguments of `nbkit.studies.shared.with_latents`, for the notebooks about autoencoders of the language model."""
     sae: Parameters = field(default_factory=dict)
     """Arguments of `nbkit.studies.index.experiments.run_experiments`, for the notebooks about sparse autoencoders."""
     notebooks: Mapping[str, Parameters] = field(default_factory=dict)
@@ -53,8 +56,8 @@ def read_profile(name: str, folder: Path) -> Profile:
     """Read `folder/<name>.yaml`.
 
     Raises:
-        NbkitError: there is no such profile, or it is no YAML, or holds something else than `atlas`, `sae` and
-            `notebooks`.
+        NbkitError: there is no such profile, or it is no YAML, or holds something else than `atlas`, `latents`, `sae`
+            and `notebooks`.
     """
     known = sorted(file.stem for file in folder.glob("*.yaml"))
     if name not in known:
@@ -70,11 +73,13 @@ def read_profile(name: str, folder: Path) -> Profile:
         raise NbkitError(f"{path}{where}: this can't be read ({getattr(error, 'problem', None) or error}).") from error
     if not isinstance(content, dict):
         raise NbkitError(
-            f"{path} is a {type(content).__name__}: a profile has the keys `atlas`, `sae` and `notebooks`."
+            f"{path} is a {type(content).__name__}: a profile has the keys `atlas`, `latents`, `sae` and `notebooks`."
         )
     unknown = sorted(map(str, set(content) - set(KEYS)))
     if unknown:
-        raise NbkitError(f"{path} has the key {unknown[0]!r}; a profile has only `atlas`, `sae` and `notebooks`.")
+        raise NbkitError(
+            f"{path} has the key {unknown[0]!r}; a profile has only `atlas`, `latents`, `sae` and `notebooks`."
+        )
     parts = {key: content.get(key) or {} for key in KEYS}
     for key, part in (*parts.items(), *parts["notebooks"].items()) if _is_map(parts["notebooks"]) else parts.items():
         if not _is_map(part or {}):
@@ -95,6 +100,9 @@ def check_profile(profile: Profile, notebooks: Mapping[str, Parameters]) -> None
     atlas = _defaults(atlas_for) | {"layers": None}  # of two types; `AtlasConfig` checks it
     sae = _defaults(run_experiments) | {"grid": asdict(Grid()), "search": asdict(Search())}
     _check(profile.atlas, atlas, "atlas")
+    latents = _defaults(with_latents)
+    del latents["atlas"]
+    _check(profile.latents, latents, "latents")
     _check(profile.sae, sae, "sae")
     for stem, own in profile.notebooks.items():
         known = notebooks[stem]

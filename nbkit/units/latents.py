@@ -215,7 +215,7 @@ def active(sae: SparseAutoencoder, vectors: Float[Tensor, "b t d_in"]) -> Sparse
 def _opened(place: str | None, sae: object) -> tuple[SparseAutoencoder, str, str]:
     """An autoencoder, where it reads and what it is called."""
     if isinstance(sae, str | Path):
-        found, source = SparseAutoencoder.load(sae), str(sae)
+        found, source = SparseAutoencoder.load(sae), _called(str(sae))
     elif isinstance(sae, SparseAutoencoder):
         found, source = sae, f"{sae.d_sae} {sae.activation} latents"
     else:
@@ -225,6 +225,12 @@ def _opened(place: str | None, sae: object) -> tuple[SparseAutoencoder, str, str
     if place is not None and found.hook is not None and not are_same_place(place, found.hook):
         raise NbkitError(f"{source} was trained at {found.hook}, and {shown(place)} was given: leave hook out")
     return found, str(place or found.hook), source
+
+
+def _called(path: str) -> str:
+    """A hub id as it is; of a folder or file what it is called, not where it lies."""
+    is_local = Path(path).expanduser().exists()
+    return Path(path).expanduser().resolve().name if is_local else path.removeprefix("hf:")
 
 
 EXAMPLE_HOOK = "blocks.12.hook_resid_post"

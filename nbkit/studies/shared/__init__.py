@@ -3,6 +3,7 @@
 from nbkit.studies.shared import paper
 from nbkit.studies.shared.behaviors import behaviors_told
 from nbkit.studies.shared.estimate import signed
+from nbkit.studies.shared.language_model_saes import with_latents
 from nbkit.studies.shared.provenance import mnist_provenance, provenance
 from nbkit.studies.shared.words import code, counted, each, listed, when
 
@@ -17,4 +18,5 @@ __all__ = [
     "provenance",
     "signed",
     "when",
+    "with_latents",
 ]

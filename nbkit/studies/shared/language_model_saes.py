@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +26,12 @@ from nbkit.atlas.manifest import MANIFEST
 from nbkit.files import make_folder, read_table, user_path, write_table
 from nbkit.models import LanguageModel, load_model
 from nbkit.models.hook_points import hooked
-from nbkit.sae.autoencoder import SparseAutoencoder
+from nbkit.models.units import Units
+from nbkit.sae.autoencoder import SAE_CONFIG, SparseAutoencoder
 from nbkit.sae.config import SaeConfig
 from nbkit.sae.training import train_sae
 from nbkit.units.latents import latents
+from nbkit.units.together import join_units
 
 RECIPE = 1
 """Goes up when the training changes, so that autoencoders of an older nbkit are trained again."""
@@ -38,6 +40,7 @@ BATCH = 16
 N_HELD_OUT = 64
 """Contexts that no autoencoder is trained on, and on which each is measured."""
 QUALITY = "quality.parquet"
+COLUMNS = ("hook", "unexplained", "l0")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +54,12 @@ class WithLatents:
     quality: pd.DataFrame
     """A row for each autoencoder: its `hook`, and over contexts that were not trained on here `unexplained`, the share
     of the variance that is left (NaN of a transcoder), and `l0`, the latents that are active at a token."""
+    folders: Mapping[str, str]
+    """For each hook point the folder or hub id of its autoencoder."""
+
+    def units(self, model: LanguageModel) -> LanguageModel | Units:
+        """What `joined` is of, in its model."""
+        return join_units(model, latents(model, self.folders)) if self.folders else model
 
 
 def with_latents(
@@ -67,7 +76,8 @@ def with_latents(
 
     Args:
         atlas: of the neurons of a language model.
-        hooks: where an autoencoder is trained at.
+        hooks: where an autoencoder is trained at. Without any, and without `saes`, there are no latents, and all three
+            atlases are this one.
         saes: for hook points autoencoders that are there, see `nbkit.load_sae`; then none is trained.
         d_sae: latents.
         k: of them active at a token.
@@ -78,41 +88,39 @@ def with_latents(
         NbkitError: the model has no such hook point, an autoencoder doesn't fit it, or the cache folder can't be
             written.
     """
+    if not hooks and not saes:
+        return WithLatents(atlas, atlas, atlas, pd.DataFrame(columns=list(COLUMNS)), {})
     m = atlas.manifest
     own = {hook: str(user_path(path)) for hook, path in (saes or {}).items()}
     states = [[hook, path, _state(Path(path))] for hook, path in own.items()]
-    request: list[object] = [
-        RECIPE,
-        m.model_sha256,
-        m.contexts_sha256,
-        m.dtype,
-        states or [list(hooks), d_sae, k, n_contexts, seed],
-    ]
+    config = AtlasConfig(
+        threshold=m.threshold,
+        max_examples=m.max_examples,
+        batch_size=m.batch_size,
+        block_size=m.block_size,
+        seed=m.seed,
+    )
+    request: list[object] = [RECIPE, m.model_sha256, m.contexts_sha256, m.dtype, m.device, asdict(config)]
+    request += states or [list(hooks), d_sae, k, n_contexts, seed]
     digest = hashlib.sha256(json.dumps(request).encode()).hexdigest()[:10]
     kept = cache_folder() / "saes" / digest
+    folders = own or {hook: str(kept / hook) for hook in hooks}
     folder = cache_folder() / "atlases" / f"latents-{digest}"
-    # The numbers of an atlas depend on the machine's type of device and on versions; its manifest refuses others.
     both = cache_folder() / "atlases" / f"{atlas.path.name}-latents-{digest}"
     make_folder(kept)
     with FileLock(kept / ".lock"):
         if not (folder / MANIFEST).is_file():
             model = load_model(m.model, dtype=m.dtype, device=m.device)  # type: ignore[arg-type]  # as it was
-            if not own:
-                own = {hook: str(kept / hook) for hook in hooks}
-                _train(model, atlas, {h: Path(p) for h, p in own.items()}, d_sae, k, n_contexts, seed, progress)
-            units = latents(model, own)
+            if not saes:
+                _train(model, atlas, folders, d_sae, k, n_contexts, seed, progress)
+            units = latents(model, folders)
             if not (kept / QUALITY).is_file():
-                write_table(_quality(model, atlas, dict(zip(own, units.saes, strict=True))), kept / QUALITY)
-            config = AtlasConfig(
-                threshold=m.threshold,
-                max_examples=m.max_examples,
-                batch_size=m.batch_size,
-                block_size=m.block_size,
-                seed=m.seed,
-            )
+                write_table(_quality(model, atlas, dict(zip(folders, units.saes, strict=True))), kept / QUALITY)
             build_atlas(units, atlas.contexts, folder, config, progress=progress)
         of_latents = open_atlas(folder)
-        return WithLatents(atlas, of_latents, join_atlases([atlas, of_latents], both), read_table(kept / QUALITY))
+        return WithLatents(
+            atlas, of_latents, join_atlases([atlas, of_latents], both), read_table(kept / QUALITY), folders
+        )
 
 
 def _state(path: Path) -> list[tuple[str, int, int]]:
@@ -124,7 +132,7 @@ def _state(path: Path) -> list[tuple[str, int, int]]:
 def _train(
     model: LanguageModel,
     atlas: Atlas,
-    folders: Mapping[str, Path],
+    folders: Mapping[str, str],
     d_sae: int,
     k: int,
     n_contexts: int,
@@ -136,7 +144,7 @@ def _train(
     It is trained on vectors minus their mean, divided by their standard deviation over all coordinates, so that the
     learning rate means the same at every hook point; both are then taken into its weights.
     """
-    missing = {hook: folder for hook, folder in folders.items() if not (folder / "cfg.json").is_file()}
+    missing = {hook: folder for hook, folder in folders.items() if not (Path(folder) / SAE_CONFIG).is_file()}
     chosen, _ = _split(len(atlas.tokens), n_contexts)
     for (hook, folder), vectors in zip(
         missing.items(), _captured(model, atlas, list(missing), chosen, progress), strict=True
@@ -190,4 +198,4 @@ def _quality(model: LanguageModel, atlas: Atlas, saes: Mapping[str, SparseAutoen
         if sae.architecture.d_out is None:
             left = float((reconstruction.float() - h).square().sum() / (h - h.mean(0)).square().sum())
         rows.append((hook, left, float((z > 0).sum(1).float().mean())))
-    return pd.DataFrame(rows, columns=["hook", "unexplained", "l0"])
+    return pd.DataFrame(rows, columns=list(COLUMNS))
