@@ -19,7 +19,7 @@ from nbkit.errors import NbkitError
 from nbkit.features.importance import keep_importance, token_importance
 from nbkit.features.neighbors import neighbors_of
 from nbkit.models import LanguageModel
-from tests.examples.tiny_models import D_MLP, random_contexts
+from tests.examples.tiny_models import D_MLP, D_MODEL, random_contexts
 
 WRONG: list[Any] = [
     None,
@@ -51,6 +51,7 @@ class Given(NamedTuple):
 
 
 HOOK = "blocks.0.hook_mlp_out"
+SAE = nbkit.SparseAutoencoder(D_MODEL, 5)
 CALLS: dict[str, Callable[[Given, Any], object]] = {
     "capture: contexts": lambda at, wrong: list(at.model.capture(wrong, HOOK)),
     "capture: hook": lambda at, wrong: list(at.model.capture(random_contexts(3, 8), wrong)),
@@ -71,6 +72,15 @@ CALLS: dict[str, Callable[[Given, Any], object]] = {
     ),
     "capture_activations: dtype": lambda at, wrong: nbkit.capture_activations(
         at.model, random_contexts(3, 8), HOOK, at.folder / "kept", wrong
+    ),
+    "latents: model": lambda at, wrong: nbkit.latents(wrong, SAE, HOOK),
+    "latents: saes": lambda at, wrong: nbkit.latents(at.model, wrong, HOOK),
+    "latents: hook": lambda at, wrong: nbkit.latents(at.model, SAE, wrong),
+    "latents: reads": lambda at, wrong: nbkit.latents(at.model, SAE, HOOK, wrong),
+    "join_units": lambda at, wrong: nbkit.join_units(at.model, wrong),
+    "join_atlases: atlases": lambda at, wrong: nbkit.join_atlases(wrong, at.folder / "joined"),
+    "join_atlases: out": lambda at, wrong: nbkit.join_atlases(
+        [at.atlas, at.atlas], wrong if isinstance(wrong, str | Path) else at.folder / "joined"
     ),
     "write_site: atlases": lambda at, wrong: nbkit.write_site(wrong, at.folder / "site"),
     "export_neuronpedia: out": lambda at, wrong: nbkit.export_neuronpedia(

@@ -10,6 +10,8 @@ from importlib.metadata import version
 from nbkit.assets.catalog import ASSETS
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.made_from import made_from
+from nbkit.atlas.manifest import Manifest
+from nbkit.studies.shared.words import counted
 
 LIBRARIES = ("nbkit", "torch", "numpy", "scipy")
 """That compute the numbers of the MNIST part."""
@@ -40,13 +42,21 @@ def provenance(atlas: Atlas, profile: str, images: Provenance | None = None) -> 
         images: what made the page's other numbers, those of the MNIST part.
     """
     m = atlas.manifest
-    layers = f"{len(m.layers)} of {m.n_sites} layers"
-    title = f"Made by profile {profile}: {m.model_name}, {layers}, on {m.n_contexts:,} contexts of {m.corpus}"
+    title = f"Made by profile {profile}: {m.model_name}, {_places(m)}, on {m.n_contexts:,} contexts of {m.corpus}"
     rows = {"profile": profile, **made_from(m)}
     if images is not None:
         title += "; MNIST"
         rows |= {f"{name}, MNIST part": value for name, value in images.rows.items() if name != "profile"}
     return Provenance(_line(title), {name: _line(value) for name, value in rows.items()})
+
+
+def _places(m: Manifest) -> str:
+    """How many layers, and autoencoders, the units are of."""
+    n_layers = sum(site.unit == "neuron" for site in m.sites)
+    n_saes = len(m.sites) - n_layers
+    if not n_saes:
+        return f"{n_layers} of {m.n_sites} layers"
+    return " and ".join(([f"{n_layers} layers"] if n_layers else []) + [counted(n_saes, "autoencoder")])
 
 
 def mnist_provenance(profile: str, n_seeds: int, seed: int = 0) -> Provenance:
