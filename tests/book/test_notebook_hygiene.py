@@ -90,7 +90,7 @@ def parameters_of(path: Path) -> dict[str, Any]:
 
 def read_profile(name: str) -> dict[str, dict[str, Any]]:
     content = yaml.safe_load((BOOK / "profiles" / f"{name}.yaml").read_text(encoding="utf-8"))
-    assert isinstance(content, dict) and set(content) <= {"atlas", "sae", "notebooks"}
+    assert isinstance(content, dict) and set(content) <= {"atlas", "latents", "sae", "notebooks"}
     return content
 
 
