@@ -114,6 +114,7 @@ def scan_block(
     text = np.flatnonzero(~contexts.special)
     first, end = int(text[0]), int(text[-1]) + 1
     inner_special = torch.from_numpy(contexts.special[first:end])
+    inner_text = ~inner_special.to(model.device)
     running = bounds.maximum.clone().to(model.device)
     kth_largest = bounds.kth_largest.to(model.device)
     given = None if maxima is None else maxima.to(model.device)
@@ -149,7 +150,7 @@ def scan_block(
         def at(context: Tensor, neuron: Tensor) -> Block:
             trace = values.traces(context, neuron)  # (n, t)
             activation = peak[context, neuron]
-            reaches = trace[:, first:end] == activation[:, None]
+            reaches = (trace[:, first:end] == activation[:, None]) & inner_text
             position = first + reaches.to(torch.uint8).argmax(1)
             return {
                 "neuron": neuron.int().cpu(),
