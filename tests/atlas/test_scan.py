@@ -70,7 +70,8 @@ Found = list[list[tuple[int, int, float, np.ndarray, np.ndarray]]]
 
 
 def strengths(activations: np.ndarray, sign: Sign) -> np.ndarray:
-    return {"positive": activations, "negative": -activations, "both": np.abs(activations)}[sign]
+    of: dict[Sign, np.ndarray] = {"positive": activations, "negative": -activations, "both": np.abs(activations)}
+    return of[sign]
 
 
 def reference(
