@@ -139,12 +139,13 @@ def _compare(read: Callable[[int], _Behavior], one: int, other: int, drawn: int,
     """The measures of a feature with its neighbor, and with what was drawn in the neighbor's place."""
     mine = read(one)
     return [
-        [_overlap(mine.words, each.words), each.response(mine.pre_mlp) if scope == "same" else np.nan]
+        [overlap(mine.words, each.words), each.response(mine.pre_mlp) if scope == "same" else np.nan]
         for each in (read(other), read(drawn))
     ]
 
 
-def _overlap(one: Int[np.ndarray, " m"], other: Int[np.ndarray, " k"]) -> float:
+def overlap(one: Int[np.ndarray, " m"], other: Int[np.ndarray, " k"]) -> float:
+    """How far two lists of words overlap: the sum over all words of the smaller of the two shares."""
     words = np.union1d(one, other)
     shares = [np.bincount(np.searchsorted(words, some), minlength=len(words)) / len(some) for some in (one, other)]
     return float(np.minimum(*shares).sum())
