@@ -86,6 +86,9 @@ def atlas(
     limit: Annotated[int, typer.Option(help="Contexts at most.")] = CONTEXT_LIMIT,
     threshold: Annotated[float, typer.Option(help="Share of the maximum activation that an example reaches.")] = 0.75,
     max_examples: Annotated[int, typer.Option(help="Examples of a neuron at most.")] = 100,
+    sign: Annotated[
+        str, typer.Option(help="Which activations are looked for: positive (above zero), negative, or both.")
+    ] = "positive",
     maxima: Annotated[
         Path | None, typer.Option(help="Maximum activations from a larger corpus, .npy (layers, neurons).")
     ] = None,
@@ -111,6 +114,7 @@ def atlas(
         embedding=embedding,  # type: ignore[arg-type]
         batch_size=batch_size,
         seed=seed,
+        sign=sign,  # type: ignore[arg-type]
     )
     table = None if maxima is None else read_maxima(maxima)
     language_model = load_model(model, dtype=dtype, device=device)  # type: ignore[arg-type]

@@ -21,6 +21,7 @@ from tests.browser.chromium import find_or_install_chromium
 if TYPE_CHECKING:
     from nbkit.atlas.atlas import Atlas
     from nbkit.models import LanguageModel
+    from nbkit.models.sign import Sign
 
 # The same cases in every run, and none fails for the time it takes on a busy machine.
 hypothesis.settings.register_profile("nbkit", derandomize=True, deadline=None)
@@ -143,6 +144,27 @@ def tiny_atlas(
     def build(architecture: str) -> Atlas:
         contexts = random_contexts(40, 32, last_special=architecture == "bert")
         return build_atlas(tiny_model(architecture), contexts, tmp_path_factory.mktemp("atlas"), progress=False)
+
+    return cache(build)
+
+
+@pytest.fixture(scope="session")
+def signed_atlas(
+    tmp_path_factory: pytest.TempPathFactory,
+    tiny_model: Callable[[str], LanguageModel],
+    tiny_atlas: Callable[[str], Atlas],
+) -> Callable[[str, Sign], Atlas]:
+    """Gives an atlas like `tiny_atlas`, of activations of a sign: likewise not to be changed."""
+    from nbkit.atlas.build import build_atlas
+    from nbkit.atlas.config import AtlasConfig
+    from tests.examples.tiny_models import random_contexts
+
+    def build(architecture: str, sign: Sign) -> Atlas:
+        if sign == "positive":
+            return tiny_atlas(architecture)
+        contexts = random_contexts(40, 32, last_special=architecture == "bert")
+        out = tmp_path_factory.mktemp(f"atlas-{sign}")
+        return build_atlas(tiny_model(architecture), contexts, out, AtlasConfig(sign=sign), progress=False)
 
     return cache(build)
 

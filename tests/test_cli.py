@@ -133,6 +133,13 @@ def test_makes_an_atlas(run: Run, command: Sequence[object], tmp_path: Path) -> 
     assert "another threshold, max_examples, embedding, seed: choose another folder" in sentence(run(*command))
 
 
+def test_makes_an_atlas_of_both_signs(run: Run, command: Sequence[object], tmp_path: Path) -> None:
+    assert run(*command, "--sign", "both").status == 0
+    atlas = nbkit.open_atlas(tmp_path / "atlas")
+    assert atlas.manifest.sign == "both" and min(atlas.neuron(0, i).peak.min(initial=1) for i in range(D_MLP)) < 0
+    assert "another sign: choose another folder" in sentence(run(*command))
+
+
 def test_tells_what_was_read(run: Run, command: Sequence[object], tmp_path: Path) -> None:
     long = " ".join(map(str, range(300)))
     texts = [json.dumps({"body": body}) for body in (long, None, long, "short")]

@@ -32,6 +32,7 @@ OPTIONS = {
     "--seed": [number for number in NUMBERS if number != "-1"],  # the config's tests have it
     "--weights": ["", "Native", ESCAPES, LONG],
     "--embedding": ["", "up", "pre_mlp", ESCAPES],
+    "--sign": ["", "Both", "+", ESCAPES],
     "--dtype": ["", "float64", "int8", ESCAPES],
     "--device": ["", "meta", "cuda:99", "cuda:x", "mps", "cpu:1", "gpu", ESCAPES],
 }

@@ -9,8 +9,8 @@ layer-07.safetensors   of a layer, or another site of units, the dataset example
 neurons.parquet        one row per neuron, with the metrics of the default embedding
 metrics-<kind>.parquet the metrics in another embedding space, made when first asked for
 
-For the explorer, made when first asked for: features.parquet, similar-<kind>.safetensors, agreement.parquet,
-importance.safetensors, phrases.parquet, and shards/ (the modules of these names, `nbkit.features.neighbors`, and
+Made when first asked for: features.parquet, similar-<kind>.safetensors, agreement.parquet, importance.safetensors,
+phrases.parquet, quadrants.parquet, and shards/ (the modules of these names, `nbkit.features.neighbors`, and
 `nbkit.explorers.atlas.shard_files`).
 """
 
@@ -109,7 +109,8 @@ class Atlas:
 
     @cached_property
     def neurons(self) -> pd.DataFrame:
-        """One row per neuron: layer, index, n_examples, max_activation, and the metrics of the default embedding."""
+        """One row per neuron: layer, index, n_examples, max_activation (see `Neuron`), and the metrics of the default
+        embedding."""
         return read_table(self.path / NEURONS)
 
     @property
@@ -260,7 +261,7 @@ class _Layer:
         start, end = tensors["offsets"][index : index + 2].tolist()
         n = int(tensors["n_examples"][index])
         stop = start + n
-        columns = {name: tensors[name][start:stop].numpy() for name in ("context", "position", "activation")}
+        columns = {name: tensors[name][start:stop].numpy() for name in ("context", "position", "window")}
         key_ids = self.atlas.tokens[columns["context"], columns["position"]]
         return Neuron(
             site=self.site,
@@ -268,10 +269,10 @@ class _Layer:
             max_activation=float(tensors["maximum"][index]),
             context=columns["context"],
             position=columns["position"],
-            peak=columns["activation"],
+            peak=columns["window"][:, TOKENS_BEFORE],
             key_ids=key_ids,
             pre_mlp=tensors["pre_mlp"][tensors["vector"][start:stop].long()].float().numpy(),
-            window=tensors["window"][start:stop].numpy(),
+            window=columns["window"],
             weights=self._weights(index),
             donor=None if donor < 0 else self._weights(donor),
             embedding=manifest.embedding,
@@ -280,6 +281,7 @@ class _Layer:
             levels=read_levels(tensors, index),
             strongest=self._strongest(start, end, n),
             logit_effects=read_effects(tensors, index),
+            sign=manifest.sign,
         )
 
     def _strongest(self, start: int, end: int, n_examples: int) -> Strongest:
@@ -287,12 +289,13 @@ class _Layer:
         tensors = self.tensors
         rows = strongest_rows(tensors["activation"][start:end].numpy(), self.atlas.manifest.max_examples)
         at = torch.from_numpy(rows + start)
+        window = tensors["window"][at].numpy()
         return Strongest(
             example=np.where(rows < n_examples, rows, -1),
             context=tensors["context"][at].numpy(),
             position=tensors["position"][at].numpy(),
-            peak=tensors["activation"][at].numpy(),
-            window=tensors["window"][at].numpy(),
+            peak=window[:, TOKENS_BEFORE],
+            window=window,
             pre_mlp=tensors["pre_mlp"][tensors["vector"][at].long()].float().numpy(),
         )
 

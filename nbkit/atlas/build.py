@@ -78,7 +78,8 @@ def build_atlas(
         out: the folder.
         config: what to scan for; the defaults are the paper's.
         maxima: the units' maximum activations, if they are known from a larger corpus (the paper took Neuroscope's),
-            a row for each site and a column for each unit of the largest; None measures them on `contexts`.
+            a row for each site and a column for each unit of the largest; None measures them on `contexts`. Of a config
+            whose `sign` isn't positive, the largest strengths (see `nbkit.models.sign`).
 
     Raises:
         NbkitError: an argument doesn't fit the model; `out` holds something else; the folder can't be written.
@@ -280,6 +281,7 @@ def _manifest(units: Units, contexts: Contexts, config: AtlasConfig, maxima: Ten
         added_before=named(model, contexts.around.before),
         added_after=named(model, contexts.around.after),
         checkpoint=ASSETS[model.name].checkpoint if model.name in ASSETS else "",
+        sign=config.sign,
     )
 
 

@@ -17,6 +17,7 @@ from nbkit.corpora import CONTEXT_LIMIT, corpus_files
 from nbkit.errors import NbkitError
 from nbkit.files import user_path
 from nbkit.method.checks import checked_seed, checked_whole
+from nbkit.models.sign import Sign
 
 
 def atlas_for(
@@ -30,6 +31,7 @@ def atlas_for(
     device: str = "auto",
     field: str = "text",
     unique: bool = False,
+    sign: Sign = "positive",
     atlas: str | Path | None = None,
 ) -> Atlas:
     """The atlas of a model on a corpus, in the cache folder under a name made of the arguments.
@@ -43,6 +45,7 @@ def atlas_for(
         layers: "all" or layer numbers.
         seed: of the shuffled-weights control.
         dtype, device: see `load_model`.
+        sign: which activations are looked for, see `AtlasConfig`.
         atlas: the folder of an atlas that is there already, such as `nbkit atlas` makes: it is opened, and what it was
             made from is in its manifest, whatever the other arguments say. None looks in the cache folder.
 
@@ -58,7 +61,7 @@ def atlas_for(
                 f"{name} is of type {type(given).__name__}: atlas_for finds atlases again by names and paths. Use "
                 "load_contexts and build_atlas for what is in memory."
             )
-    config = AtlasConfig(layers=layers, seed=seed)
+    config = AtlasConfig(layers=layers, seed=seed, sign=sign)
     length, limit = checked_whole("length", length), checked_whole("limit", limit, 1)
     request = [
         NEURONS_SCHEMA,  # the name of an atlas that is there stays
@@ -72,6 +75,7 @@ def atlas_for(
         device,
     ]
     request += [field, bool(unique), _state(_model_files(model)), _state(corpus_files(corpus))]
+    request += [] if config.sign == "positive" else [config.sign]  # likewise
     digest = hashlib.sha256(json.dumps(request, default=str).encode()).hexdigest()[:10]
     folder = cache_folder() / "atlases" / f"{_slug(model)}-{_slug(corpus)}-{digest}"
     if (folder / MANIFEST).is_file():

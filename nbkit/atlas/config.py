@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from nbkit.errors import NbkitError
 from nbkit.method.checks import MOST, checked_choice, checked_number, checked_seed, checked_whole, shown
+from nbkit.models.sign import SIGNS, Sign
 from nbkit.models.site import CONTROLS, embedding_kinds
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ class AtlasConfig:
     """Contexts after which the state is safe on disk."""
     seed: int = 0
     """Seed of the shuffled-weights control."""
+    sign: Sign = "positive"
+    """Which activations are looked for: those above zero, those below, or `both`, by their absolute values (see
+    `nbkit.models.sign`); maximum and threshold are of what is looked for."""
 
     def __post_init__(self) -> None:
         checked: dict[str, object] = {"seed": checked_seed(self.seed)}
@@ -45,6 +49,7 @@ class AtlasConfig:
         for name, choices in (
             ("weights", ("native", "folded")),
             ("embedding", ("auto", "input", "gate", "up", "gradient")),
+            ("sign", SIGNS),
         ):
             checked[name] = checked_choice(name, getattr(self, name), choices)
         if not isinstance(self.layers, str) or self.layers != "all":

@@ -2,7 +2,8 @@
 
 Text near a neuron's maximum can look as if the neuron answered to one thing while most of what it answers to lies lower
 (the "interpretability illusion", Bolukbasi et al. 2021). So the scan also counts in how many contexts the peak
-activation falls into each *band*, and keeps the first contexts in corpus order of every band.
+activation falls into each *band*, and keeps the first contexts in corpus order of every band. Where activations below
+zero count too, bands are of their strengths (see `nbkit.models.sign`).
 
 Bands have the edges 2^k, 1.5 * 2^k, 2^(k + 1), …: the number of a band is the exponent and the first digit of the
 peak's mantissa, cut from the bits of the float32. No logarithm, no rounding: the same on any machine. Kept are the
@@ -23,6 +24,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from nbkit.atlas.candidates import candidates, filled, rank_in_group
+from nbkit.atlas.snippets import TOKENS_BEFORE
 
 N_BANDS = 12
 N_SHOWN = 2
@@ -33,10 +35,10 @@ _ALL = (1 << N_BANDS) - 1  # as a set of bands
 
 @dataclass(frozen=True, eq=False)
 class Level:
-    """A band of activations, and the first m = min(count, 2) contexts in corpus order whose peak lies in it."""
+    """A band of peak strengths, and the first m = min(count, 2) contexts in corpus order whose peak lies in it."""
 
     low: float
-    """Peaks from `low` on belong to it,"""
+    """Strengths from `low` on belong to it,"""
     high: float
     """and below `high`."""
     count: int
@@ -45,6 +47,7 @@ class Level:
     position: Int[np.ndarray, " m"]
     """Of the peak in its context."""
     peak: Float[np.ndarray, " m"]
+    """The activation there."""
     window: Float[np.ndarray, "m window"]
     """Activations from 20 tokens before the peak to 10 after; 0 outside the context."""
 
@@ -148,7 +151,7 @@ def merge_levels(blocks: Sequence[Mapping[str, Tensor]], layer: int, row: int) -
         an activation is not finite;
         `level_count` (n_units, N_BANDS), the contexts in that band and the ones below; and unit j's examples, from the
         highest band down, in rows level_offsets[j] to level_offsets[j + 1] of `level_context`, `level_position`,
-        `level_activation` and `level_window`: N_SHOWN of each band, or as many as there are.
+        `level_activation`, a strength, and `level_window`: N_SHOWN of each band, or as many as there are.
     """
     n_units = len(blocks[0][f"{layer}.level.count"])
     counts = LevelCounts(n_units)
@@ -184,7 +187,8 @@ def read_levels(tensors: Mapping[str, Tensor], index: int) -> tuple[Level, ...]:
     edges = low_edge(int(tensors["level_top"][index]) + 1 - np.arange(n + 1)).tolist()
     stops = int(tensors["level_offsets"][index]) + np.minimum(count, N_SHOWN).cumsum()
     starts = [int(tensors["level_offsets"][index]), *stops.tolist()]
-    columns = [tensors[f"level_{name}"].numpy() for name in ("context", "position", "activation", "window")]
+    context, position, window = (tensors[f"level_{name}"].numpy() for name in ("context", "position", "window"))
+    columns = context, position, window[:, TOKENS_BEFORE], window
     return tuple(
         Level(edges[i + 1], edges[i], int(count[i]), *(column[starts[i] : starts[i + 1]] for column in columns))
         for i in range(n)

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from nbkit.atlas.manifest import Manifest
+from nbkit.models.sign import Sign
+
+_LOOKED_FOR: dict[Sign, str] = {
+    "positive": "above zero",
+    "negative": "below zero",
+    "both": "above and below zero, by their absolute values",
+}
 
 
 def made_from(m: Manifest) -> dict[str, str]:
@@ -17,6 +24,7 @@ def made_from(m: Manifest) -> dict[str, str]:
         "corpus": m.corpus,
         "contexts": f"{m.n_contexts:,} of {m.length} tokens; {_around(m)}",
         "sha256 of the contexts": m.contexts_sha256,
+        "activations": _LOOKED_FOR[m.sign],
         "examples": f"reach {m.threshold:.0%} of {maximum}; the first {m.max_examples} are kept",
         **({} if m.maxima_sha256 is None else {"sha256 of the given maxima": m.maxima_sha256}),
         "embedding": m.embedding,

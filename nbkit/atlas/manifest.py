@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from nbkit.errors import NbkitError
 from nbkit.files import check_seal, read_json, sha256_of, write_json
+from nbkit.models.sign import Sign
 from nbkit.models.site import Site
 
 ATLAS_SCHEMA = 5
@@ -67,6 +68,8 @@ class Manifest:
     """Those behind it."""
     checkpoint: str = ""
     """Which one of a model's checkpoints it is and in which precision its weights came, where the name doesn't tell."""
+    sign: Sign = "positive"
+    """Which activations are looked for."""
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -130,6 +133,7 @@ def read_manifest(path: Path) -> tuple[Manifest, dict[str, tuple[int, str]]]:
         if type(schema) is int and schema in (NEURONS_SCHEMA, ATLAS_SCHEMA) and check_seal(path):
             if schema == NEURONS_SCHEMA:
                 values |= _of_neurons(values)
+            values.setdefault("sign", "positive")  # an atlas that was made before there was a choice
             known = {field.name: values[field.name] for field in fields(Manifest)}
             pairs = {name: tuple((i, text) for i, text in known[name]) for name in ("added_before", "added_after")}
             manifest = Manifest(**known | pairs | {"sites": tuple(Site(**site) for site in known["sites"])})

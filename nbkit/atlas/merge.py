@@ -24,12 +24,12 @@ def merge_layer(
 
     Args:
         blocks: the results of all blocks in corpus order; only the tensors of the site `layer` are read from each.
-        maximum: the neurons' maximum activations over the corpus, or those given; NaN for a neuron that gets no
+        maximum: the neurons' maximum strengths over the corpus, or those given; NaN for a neuron that gets no
             examples, since an activation of it is not finite.
 
     Returns:
         `offsets` (n_units + 1,): what is kept of neuron j are rows offsets[j] to offsets[j + 1], in corpus order, of
-        `context`, `position`, `activation`, `window` and `vector`; the latter is a row of `pre_mlp`, in corpus order.
+        `context`, `position`, `activation` (a strength), `window` and `vector`, a row of `pre_mlp`, in corpus order.
         The first `n_examples` (n_units,) of them are its dataset examples; behind those stand the ones that are among
         its strongest (see `nbkit.atlas.strongest`) and come too late in the corpus to be examples.
     """

@@ -9,10 +9,11 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from nbkit.atlas.levels import Level
+from nbkit.atlas.quadrants import quadrants
 from nbkit.atlas.snippets import TOKENS_BEFORE, Snippet
 from nbkit.atlas.strongest import NOT_KNOWN, Strongest
 from nbkit.errors import NbkitError
@@ -21,6 +22,7 @@ from nbkit.method.clusters import FeatureClusters, feature_clusters
 from nbkit.method.embeddings import gated_gradient_embeddings, gradient_embeddings, neuron_embeddings
 from nbkit.models import activation_function
 from nbkit.models.logits import LogitEffects
+from nbkit.models.sign import Sign
 from nbkit.models.site import Site, embedding_kinds
 
 
@@ -37,7 +39,13 @@ class InputWeights:
 
     def embed(self, pre_mlp: Float[np.ndarray, "n d"], kind: str, activation: str) -> Float[np.ndarray, "n d"]:
         """Embeddings of the vectors `pre_mlp`: `input` and `up` are equation 1, `gate` the same with the gate weights,
-        `gradient` the vector times the gradient of the neuron's activation with respect to it."""
+        `gradient` the vector times the gradient of the neuron's activation with respect to it.
+
+        They are the same for an activation below zero: its gradient is not turned around to be that of its strength.
+        Within one sign the distances would not change. But take two vectors that differ in the side of zero alone on
+        which a gated neuron's `up` branch lies: one pushes it up and one down. As it is their embeddings are opposite,
+        and cluster apart; turned around they would coincide. And a vector has one embedding, whatever is looked for.
+        """
         if kind == "gradient":
             function = activation_function(activation)
             if self.w_gate is None:
@@ -74,14 +82,14 @@ class Neuron:
     index: int
     """Its place there, 0-based."""
     max_activation: float
-    """The maximum that the threshold refers to: over the scanned corpus, or as given. NaN if an activation is not
-    finite; then there are no examples."""
+    """The maximum that the threshold refers to, over the scanned corpus or as given: the largest strength (see
+    `nbkit.models.sign`) if `sign` isn't positive. NaN if an activation is not finite; then there are no examples."""
     context: Int[np.ndarray, " n"]
     """The context of each example, in corpus order."""
     position: Int[np.ndarray, " n"]
     """Where its key token stands in the context, 0-based."""
     peak: Float[np.ndarray, " n"]
-    """Activation at the key token."""
+    """Activation at the key token; below zero if `sign` says so."""
     key_ids: Int[np.ndarray, " n"]
     """Token ids of the key tokens."""
     pre_mlp: Float[np.ndarray, "n d"]
@@ -98,15 +106,17 @@ class Neuron:
     """For each example the raw texts (see `token_bytes`) of its window's tokens and the key token's index among
     them."""
     levels: tuple[Level, ...] = ()
-    """Bands of the contexts' peak activations, highest first, with examples of each (see `Level`): of all that
-    was measured, whatever the threshold and the maximum. Empty if the neuron was never positive."""
+    """Bands of the contexts' peak activations, strongest first, with examples of each (see `Level`): of all that
+    was measured, whatever the threshold and the maximum. Empty if the neuron was never active."""
     strongest: Strongest = NOT_KNOWN
-    """The contexts of highest activation, of the whole corpus; none if they are not known."""
+    """The contexts of strongest activation, of the whole corpus; none if they are not known."""
     logit_effects: LogitEffects | None = None
     """Tokens that the neuron promotes and suppresses (see `LogitEffects`); None if the model has no unembedding that
     its output goes to."""
     key_words: Int[np.ndarray, " n"] | None = None
     """Numbers of the key tokens' words (see `Atlas.words`)."""
+    sign: Sign = "positive"
+    """Which activations were looked for (see `nbkit.models.sign`)."""
 
     def __len__(self) -> int:
         return len(self.context)
@@ -143,6 +153,19 @@ class Neuron:
     def w_gate(self) -> Float[np.ndarray, " d"] | None:
         """Gate weights of a gated neuron."""
         return self.weights.w_gate
+
+    @property
+    def quadrants(self) -> Shaped[np.ndarray, " n"]:
+        """For each example the one of `QUADRANTS` in which it lies.
+
+        Raises:
+            NbkitError: if the neuron is not gated.
+        """
+        own = self.weights
+        if own.w_gate is None:
+            raise NbkitError(f"{self.name} has no quadrants: it is not gated")
+        pre_mlp = self.pre_mlp.astype(np.float64)
+        return quadrants(pre_mlp @ own.w_gate + own.b_gate, pre_mlp @ own.w_in + own.b_in)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -211,5 +234,5 @@ class Neuron:
         for (texts, key), window, context, position, word in rows:
             start = TOKENS_BEFORE - key
             values = window[start : start + len(texts)].tolist()
-            snippets.append(Snippet.of(texts, values, key, int(context), int(position), int(word)))
+            snippets.append(Snippet.of(texts, values, key, int(context), int(position), int(word), self.sign))
         return snippets

@@ -3,6 +3,8 @@
 A *dataset example* of a neuron is (context, key position, activation): the neuron's highest activation in a context, at
 the first position that attains it, positions of added special tokens left out. A context counts if that activation is
 positive and reaches `threshold` times the neuron's maximum; the first `max_examples` of them in corpus order are kept.
+Where activations below zero count too, all this holds for their strengths (see `nbkit.models.sign`), as all that
+follows; what a block calls `activation` and `maximum` are strengths, its windows hold the activations themselves.
 
 **Why one forward pass per context suffices**, although the maximum is only known at the end. After some contexts let R
 be the neuron's largest activation so far. The final maximum is at least R, so a context below ``threshold * R`` can be
@@ -39,6 +41,7 @@ from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.levels import LevelCounts, LevelScan
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE
 from nbkit.errors import NbkitError
+from nbkit.models.sign import strength
 from nbkit.models.units import captured
 
 if TYPE_CHECKING:
@@ -101,7 +104,7 @@ def scan_block(
     Args:
         config: a resolved one.
         bounds: what earlier blocks found. Without it the result is larger, and the same after the merge.
-        maxima: the units' maximum activations, if they are known from elsewhere.
+        maxima: the units' maximum strengths, if they are known from elsewhere.
 
     Raises:
         NbkitError: if a vector that the units of a site read is not finite, or no unit of it has finite activations.
@@ -111,9 +114,11 @@ def scan_block(
     sizes = [sites[layer].n_units for layer in layers]
     bounds = bounds or Bounds(len(layers), max(sizes), config.max_examples)
     stop = min(start + config.block_size, len(contexts.tokens))
+    sign = config.sign
     text = np.flatnonzero(~contexts.special)
     first, end = int(text[0]), int(text[-1]) + 1
     inner_special = torch.from_numpy(contexts.special[first:end])
+    inner_text = ~inner_special.to(model.device)
     running = bounds.maximum.clone().to(model.device)
     kth_largest = bounds.kth_largest.to(model.device)
     given = None if maxima is None else maxima.to(model.device)
@@ -130,7 +135,7 @@ def scan_block(
     def capture(layer: int, vectors: Tensor, values: Values) -> None:
         row = layers.index(layer)
         n = sizes[row]
-        peak, finite = values.peaks(first, end, inner_special)  # (b, n_units)
+        peak, finite = values.peaks(first, end, inner_special, sign)  # (b, n_units)
         highest = peak.amax(0)
         if not bool(finite.all()):
             overflow.append(sites[layer])
@@ -149,7 +154,7 @@ def scan_block(
         def at(context: Tensor, neuron: Tensor) -> Block:
             trace = values.traces(context, neuron)  # (n, t)
             activation = peak[context, neuron]
-            reaches = trace[:, first:end] == activation[:, None]
+            reaches = (strength(trace[:, first:end], sign) == activation[:, None]) & inner_text
             position = first + reaches.to(torch.uint8).argmax(1)
             return {
                 "neuron": neuron.int().cpu(),

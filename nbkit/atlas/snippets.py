@@ -10,6 +10,7 @@ from typing import Any
 from nbkit.atlas.pieces import pieces
 from nbkit.atlas.token_bytes import token_bytes
 from nbkit.atlas.visible import visible_characters
+from nbkit.models.sign import Sign, strength
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Snippet:
     tokens: tuple[str, ...]
     """Display strings, harmless in any renderer that escapes markup (see `display_token`)."""
     activations: tuple[float, ...]
-    """The neuron's activation on each; of tokens that are shown as one the largest, or the key token's."""
+    """The neuron's activation on each; of tokens that are shown as one the strongest, or the key token's."""
     key: int
     """Index of the key token."""
     context: int
@@ -31,6 +32,8 @@ class Snippet:
     """Position of the key token in the context."""
     key_word: int = 0
     """Number of the key token's word (see `Atlas.words`): different tokens can look alike."""
+    sign: Sign = "positive"
+    """Which activations the neuron was looked at for."""
 
     @classmethod
     def of(
@@ -41,13 +44,20 @@ class Snippet:
         context: int,
         position: int,
         key_word: int = 0,
+        sign: Sign = "positive",
     ) -> Snippet:
         """The snippet of tokens, given by their raw texts (see `token_bytes`), with the activation on each."""
         shown = pieces(texts, key)
         at = next(i for i, piece in enumerate(shown) if piece.first <= key <= piece.last)
-        values = [max(activations[piece.first : piece.last + 1]) for piece in shown]
+        parts = [activations[piece.first : piece.last + 1] for piece in shown]
+        values = [max(part, key=lambda activation: strength(activation, sign)) for part in parts]
         values[at] = activations[key]
-        return cls(tuple(piece.text for piece in shown), tuple(values), at, context, position, key_word)
+        return cls(tuple(piece.text for piece in shown), tuple(values), at, context, position, key_word, sign)
+
+    @property
+    def strengths(self) -> tuple[float, ...]:
+        """How much the activation on each counts (see `nbkit.models.sign`)."""
+        return tuple(strength(activation, self.sign) for activation in self.activations)
 
     @property
     def key_token(self) -> str:

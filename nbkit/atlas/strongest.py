@@ -23,8 +23,8 @@ N_STRONGEST = 10
 
 @dataclass(frozen=True, eq=False)
 class Strongest:
-    """The m contexts of highest activation among all that reach the threshold, the highest first, equal ones in corpus
-    order; m is at most 10, and at most `AtlasConfig.max_examples`."""
+    """The m contexts of largest peak strength (see `nbkit.models.sign`) among all that reach the threshold, the largest
+    first, equal ones in corpus order; m is at most 10, and at most `AtlasConfig.max_examples`."""
 
     example: Int[np.ndarray, " m"]
     """Which of the neuron's dataset examples it is; -1 if it is none of them."""
@@ -32,6 +32,7 @@ class Strongest:
     position: Int[np.ndarray, " m"]
     """Of the peak in its context."""
     peak: Float[np.ndarray, " m"]
+    """The activation there."""
     window: Float[np.ndarray, "m window"]
     """Activations from 20 tokens before the peak to 10 after; 0 outside the context."""
     pre_mlp: Float[np.ndarray, "m d"]
@@ -56,7 +57,7 @@ def among_strongest(
 
     Args:
         neuron: (n,) sorted, and in corpus order within a neuron.
-        activation: (n,)
+        activation: (n,) their peak strengths.
         max_examples: of the atlas.
     """
     order = activation.argsort(descending=True, stable=True)
@@ -66,7 +67,7 @@ def among_strongest(
     return chosen
 
 
-def strongest_rows(peak: Float[np.ndarray, " n"], max_examples: int) -> Int[np.ndarray, " m"]:
+def strongest_rows(strength: Float[np.ndarray, " n"], max_examples: int) -> Int[np.ndarray, " m"]:
     """The rows of a neuron's strongest contexts among all that are kept of it, in corpus order; the strongest first."""
-    rows: Int[np.ndarray, " n"] = np.argsort(-peak, kind="stable")
+    rows: Int[np.ndarray, " n"] = np.argsort(-strength, kind="stable")
     return rows[: min(N_STRONGEST, max_examples)]

@@ -17,6 +17,7 @@ from nbkit.atlas.neuron import InputWeights
 from nbkit.atlas.neuron_table import ATLAS_CUT
 from nbkit.features.neighbors import neighbor_kinds, neighbors_of
 from nbkit.features.table import features_of
+from nbkit.models.sign import Sign, strength
 
 AGREEMENT = "agreement.parquet"
 SCOPES = ("same", "other")
@@ -38,8 +39,9 @@ def agreement_of(atlas: Atlas, progress: bool = True) -> pd.DataFrame:
 
     - `words`: how far the two features' key words overlap, the sum over all words of the smaller of the two shares; 1
       if their shares are equal, 0 if they have no word in common.
-    - `response`: how strongly the neighbor's neuron answers to them: its mean activation, negative ones as 0, as a
-      share of its maximum. Known in the same layer, where both neurons read the same vector.
+    - `response`: how strongly the neighbor's neuron answers to them: the mean strength of its activation (see
+      `nbkit.models.sign`), below zero as 0, as a share of its maximum. Known in the same layer, where both neurons
+      read the same vector.
 
     In the neighbor's place, a feature of its layer and about its size is drawn from another neuron than the feature's.
     Up to `PAIRS` pairs of each kind and scope are drawn, with the atlas's seed, from all neighbors of which both sides
@@ -75,14 +77,15 @@ class _Behavior:
     weights: InputWeights
     activation: str
     max_activation: float
+    sign: Sign
     words: Int[np.ndarray, " m"]
     pre_mlp: Float[np.ndarray, "m d"]
 
     def response(self, pre_mlp: Float[np.ndarray, "k d"]) -> float:
-        """The neuron's mean activation on some vectors as a share of its maximum; each counts as at least 0 and, since
+        """The neuron's mean strength on some vectors as a share of its maximum; each counts as at least 0 and, since
         a maximum may be given, as at most 1."""
         activations = self.weights.activations(torch.from_numpy(pre_mlp), self.activation)
-        return float((activations / self.max_activation).clamp(0, 1).mean())
+        return float((strength(activations, self.sign) / self.max_activation).clamp(0, 1).mean())
 
 
 def _measure(atlas: Atlas, progress: bool) -> pd.DataFrame:
@@ -117,7 +120,9 @@ def _behavior(atlas: Atlas, features: pd.DataFrame, number: int) -> _Behavior:
     rest = rest[rest != medoid]
     assert neuron.key_words is not None
     words = np.where(neuron.key_words < 0, -1 - neuron.key_ids, neuron.key_words)
-    return _Behavior(neuron.weights, neuron.activation, neuron.max_activation, words[rest], neuron.pre_mlp[rest])
+    return _Behavior(
+        neuron.weights, neuron.activation, neuron.max_activation, neuron.sign, words[rest], neuron.pre_mlp[rest]
+    )
 
 
 def _peer(rng: np.random.Generator, able: pd.DataFrame, one: int, other: int) -> int:
@@ -134,12 +139,13 @@ def _compare(read: Callable[[int], _Behavior], one: int, other: int, drawn: int,
     """The measures of a feature with its neighbor, and with what was drawn in the neighbor's place."""
     mine = read(one)
     return [
-        [_overlap(mine.words, each.words), each.response(mine.pre_mlp) if scope == "same" else np.nan]
+        [overlap(mine.words, each.words), each.response(mine.pre_mlp) if scope == "same" else np.nan]
         for each in (read(other), read(drawn))
     ]
 
 
-def _overlap(one: Int[np.ndarray, " m"], other: Int[np.ndarray, " k"]) -> float:
+def overlap(one: Int[np.ndarray, " m"], other: Int[np.ndarray, " k"]) -> float:
+    """How far two lists of words overlap: the sum over all words of the smaller of the two shares."""
     words = np.union1d(one, other)
     shares = [np.bincount(np.searchsorted(words, some), minlength=len(words)) / len(some) for some in (one, other)]
     return float(np.minimum(*shares).sum())

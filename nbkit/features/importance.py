@@ -2,7 +2,7 @@
 
 Each token of an example's window up to and including the key token is replaced by a mask token, one at a time. Its
 importance is the share of the activation at the key token that is lost with it, 1 - masked / original, divided by the
-largest of the window and clipped to [0, 1]; all are 0 if no replacement lowers the activation.
+largest of the window and clipped to [0, 1]; all are 0 if no replacement brings the activation nearer to zero.
 
 - The text before the window stays as it is. So the original activation is the atlas's, and is checked to be.
 - The *mask token* is the tokenizer's own if it has one, else an underscore, the blank of a cloze test, else the unknown
@@ -32,6 +32,7 @@ from nbkit.method.checks import checked_whole, shown
 from nbkit.models import LanguageModel
 from nbkit.models.language_model import ROUNDING
 from nbkit.models.neurons import units_of
+from nbkit.models.sign import strength
 from nbkit.models.units import Units, captured
 from nbkit.models.values import Values
 
@@ -241,7 +242,8 @@ def _checked(model: LanguageModel | Units, atlas: Atlas) -> Units:
 
 def _check_peak(units: Units, atlas: Atlas, example: Example, activations: Float[np.ndarray, "1+variants 2"]) -> None:
     original, largest = activations[0].tolist()
-    if not (original > 0 and abs(original - example.peak) <= ROUNDING[units.model.dtype] * largest):  # NaN is an error
+    counts = strength(original, atlas.manifest.sign) > 0
+    if not (counts and abs(original - example.peak) <= ROUNDING[units.model.dtype] * largest):  # NaN is an error
         name = atlas.manifest.site(example.layer).named(example.index)
         raise NbkitError(
             f"model {units.model.name!r} doesn't give the activations of atlas {atlas.path}: {name} is {original:.3g} "

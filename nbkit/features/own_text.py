@@ -21,6 +21,7 @@ from nbkit.errors import NbkitError
 from nbkit.method.checks import have_direction
 from nbkit.models import LanguageModel
 from nbkit.models.neurons import units_of
+from nbkit.models.sign import strength
 from nbkit.models.units import Units, captured
 from nbkit.models.values import Values
 
@@ -34,9 +35,10 @@ class OwnText:
     activations: Float[np.ndarray, " t"]
     """The neuron's activation on each."""
     peak: int
-    """Where it is highest: the first such position, those left out that dataset examples are never of."""
+    """Where it is strongest, as the atlas's examples are chosen (see `nbkit.models.sign`): the first such position,
+    those left out that dataset examples are never of."""
     of_maximum: float
-    """The activation there as a share of the maximum that the atlas knows; NaN if that is not positive."""
+    """The strength there as a share of the maximum that the atlas knows; NaN if that is not positive."""
     distances: Float[np.ndarray, " n"] | None
     """Cosine distance of the peak's embedding to that of each dataset example; None if there are
     no examples, or an embedding has no direction."""
@@ -73,14 +75,15 @@ def read_own_text(model: LanguageModel | Units, atlas: Atlas, layer: int, index:
     activations = values.traces(place[:1], place[1:])[0].cpu().numpy()
     if not np.isfinite(activations).all():
         raise NbkitError(f"{neuron.name} has activations on this text that are not finite.")
-    peak = first + int(activations[first:end].argmax())
+    strengths = strength(activations, manifest.sign)
+    peak = first + int(strengths[first:end].argmax())
     received = units.received(layer, vectors[peak : peak + 1].float().cpu())
     maximum = neuron.max_activation
     return OwnText(
         tokens=_texts(units.model, atlas, ids),
         activations=activations,
         peak=peak,
-        of_maximum=float(activations[peak] / maximum) if maximum > 0 else float("nan"),
+        of_maximum=float(strengths[peak] / maximum) if maximum > 0 else float("nan"),
         distances=_distances(
             neuron.embeddings(), neuron.weights.embed(received.numpy(), neuron.embedding, neuron.activation)
         ),

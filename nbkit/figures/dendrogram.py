@@ -15,8 +15,9 @@ def cluster_dendrogram(neuron: HasExamples, threshold: float = 0.5, examples_per
     """Figure 2: the tree of a neuron's examples, its clusters by color and number, and examples of each as text.
 
     A branch stands at the average distance between its two sides. The background of a token is the neuron's
-    activation on it; the outlined token is the key token, five tokens after it are shown. A cluster's first example
-    is its medoid, the others are its first in corpus order. The ten largest clusters have text and a color.
+    activation on it, in blue if it is below zero and that was looked for; the outlined token is the key token, five
+    tokens after it are shown. A cluster's first example is its medoid, the others are its first in corpus order. The
+    ten largest clusters have text and a color.
 
     Raises:
         NbkitError: the neuron has no examples, or the threshold is outside (0, 1].

@@ -21,6 +21,8 @@ INK = "#1d2733"
 QUIET = "#566270"
 HEAT = "#ffb54d"
 """Behind a token, as opaque as the neuron's activation on it is high."""
+COLD = "#8fbdf2"
+"""Likewise of an activation below zero, where those are looked for."""
 RULE = "#dfe3e8"
 """Grid lines."""
 AXIS = "#8a94a0"
@@ -33,6 +35,7 @@ ON_DARK = {
     AXIS: "#6f7883",
     RULE: "#2b3138",
     HEAT: "#945400",
+    COLD: "#1d5c9c",
     ALONE: "#9aa3ad",
     **dict(
         zip(

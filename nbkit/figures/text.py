@@ -14,7 +14,7 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 from nbkit.atlas.snippets import Snippet, display_token
 from nbkit.atlas.visible import visible_characters
 from nbkit.figures.fonts import families_of, font_of, opened
-from nbkit.figures.palette import HEAT, INK
+from nbkit.figures.palette import COLD, HEAT, INK
 from nbkit.figures.reading_order import reading_order, turned_around
 
 MISSING = "□"
@@ -78,7 +78,7 @@ def draw_snippet(
         snippet: the example.
         y: the baseline.
         columns: left end of the line, left end of the key token, right end of the line.
-        highest: the activation that is fully opaque.
+        highest: the strength (see `nbkit.models.sign`) that is fully opaque.
         color: outlines the key token.
         size: of the font, in points.
     """
@@ -99,6 +99,7 @@ def draw_snippet(
         leftmost -= width(line[0][1], size)
         if line[0][1] != texts[i]:
             break
+    strengths = snippet.strengths
     gap = {snippet.key: width(texts[snippet.key], size) - width(texts[snippet.key].lstrip(), size)}
     runs, leftward = reading_order([text for _, text in line])
     x = left + right - rightmost if leftward else leftmost
@@ -106,18 +107,22 @@ def draw_snippet(
         i, text = line[place]
         x += gap.get(i, 0) * (not leftward)
         outline = color if i == snippet.key else None
-        _draw_token(
-            ax, turned_around(text) if from_right else text, x, y, size, snippet.activations[i] / highest, outline
-        )
+        heat = HEAT if snippet.activations[i] > 0 else COLD
+        ground = heat, strengths[i] / highest
+        _draw_token(ax, turned_around(text) if from_right else text, x, y, size, ground, outline)
         x += width(text, size)
 
 
-def _draw_token(ax: Axes, text: str, x: float, y: float, size: float, share: float, outline: str | None) -> None:
+def _draw_token(
+    ax: Axes, text: str, x: float, y: float, size: float, ground: tuple[str, float], outline: str | None
+) -> None:
+    """Draw a token on a color that is as opaque as a share says."""
+    heat, share = ground
     visible = text.strip() or text
     start = x + width(text[: len(text) - len(text.lstrip())], size) * bool(text.strip())
     box = (start, y - 0.92 * size), width(visible, size), 1.2 * size
     if share > 0.02:
-        ax.add_patch(Rectangle(*box, facecolor=HEAT, alpha=min(share, 1.0), linewidth=0))
+        ax.add_patch(Rectangle(*box, facecolor=heat, alpha=min(share, 1.0), linewidth=0))
     if outline:
         (bx, by), w, h = box
         ax.add_patch(

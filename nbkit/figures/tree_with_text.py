@@ -79,8 +79,9 @@ def tree_with_text(
     )
     draw_tree(tree, clusters, leaf_y, colors)
 
-    page.text(TEXT_LEFT, TOP - 6, "more color: higher activation; outlined: key token", size=SMALL, color=QUIET)
-    highest = max(max(max(snippet.activations) for snippet in snippets), np.finfo(np.float64).tiny)
+    higher = "higher" if snippets[0].sign == "positive" else "stronger (blue: below zero)"
+    page.text(TEXT_LEFT, TOP - 6, f"more color: {higher} activation; outlined: key token", size=SMALL, color=QUIET)
+    highest = max(max(max(snippet.strengths) for snippet in snippets), np.finfo(np.float64).tiny)
     for block in blocks:
         if block.label >= n_with_text:
             continue

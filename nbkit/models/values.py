@@ -14,18 +14,24 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from nbkit.models.sign import Sign, strength
+
+LEFT_OUT: dict[Sign, float] = {"positive": -torch.inf, "negative": torch.inf, "both": 0.0}
+"""What takes the place of an activation that is left out: no other has less strength."""
+
 
 class Values(Protocol):
     """The activations of `d` units in `b` contexts of `t` tokens."""
 
     def peaks(
-        self, first: int, end: int, special: Bool[Tensor, " positions"]
+        self, first: int, end: int, special: Bool[Tensor, " positions"], sign: Sign
     ) -> tuple[Float[Tensor, "b d"], Bool[Tensor, "b d"]]:
-        """Each unit's highest activation in each context, in float32, and whether what it is the highest of is finite.
+        """Each unit's largest strength in each context, in float32, and whether what it is the largest of is finite.
 
         Args:
             first, end: the positions among which it is looked for.
             special: which of those are left out.
+            sign: what strength is: see `nbkit.models.sign`.
         """
 
     def traces(self, context: Int[Tensor, " n"], unit: Int[Tensor, " n"]) -> Float[Tensor, "n t"]:
@@ -42,12 +48,12 @@ class DenseValues:
     activations: Float[Tensor, "b t d"]
 
     def peaks(
-        self, first: int, end: int, special: Bool[Tensor, " positions"]
+        self, first: int, end: int, special: Bool[Tensor, " positions"], sign: Sign
     ) -> tuple[Float[Tensor, "b d"], Bool[Tensor, "b d"]]:
         usable = self.activations[:, first:end]
         if bool(special.any()):
-            usable = usable.masked_fill(special.to(usable.device)[:, None], -torch.inf)
-        peaks = usable.amax(1).float()
+            usable = usable.masked_fill(special.to(usable.device)[:, None], LEFT_OUT[sign])
+        peaks = _largest_strength(usable, sign).float()
         finite = peaks.isfinite()
         if self.activations.dtype == torch.float16:  # its largest number is 65,504, and an overflow may be negative
             finite &= self.activations.isfinite().all(1)
@@ -62,7 +68,7 @@ class DenseValues:
 
 @dataclass(frozen=True, eq=False)
 class SparseValues:
-    """Activations of units of which few are active at a token; all others are 0."""
+    """Activations of units of which few are active at a token; all others are 0, and no peak is below that."""
 
     shape: tuple[int, int, int]
     """(b, t, d)"""
@@ -71,7 +77,7 @@ class SparseValues:
     value: Float[Tensor, " pairs"]
 
     def peaks(
-        self, first: int, end: int, special: Bool[Tensor, " positions"]
+        self, first: int, end: int, special: Bool[Tensor, " positions"], sign: Sign
     ) -> tuple[Float[Tensor, "b d"], Bool[Tensor, "b d"]]:
         b, t, d = self.shape
         usable = torch.zeros(t, dtype=torch.bool)
@@ -80,7 +86,7 @@ class SparseValues:
         everywhere = b * bool(usable.any())  # a context without a position has no peak
         peaks = self.value.new_full((b * d,), -torch.inf)
         peaks[: everywhere * d] = 0
-        peaks.scatter_reduce_(0, self._place[inside], self.value[inside], "amax")
+        peaks.scatter_reduce_(0, self._place[inside], strength(self.value[inside], sign), "amax")
         return peaks.view(b, d), peaks.view(b, d).isfinite()
 
     def traces(self, context: Int[Tensor, " n"], unit: Int[Tensor, " n"]) -> Float[Tensor, "n t"]:
@@ -122,3 +128,11 @@ class SparseValues:
     def _sorted(self) -> tuple[Int[Tensor, " pairs"], Int[Tensor, " pairs"]]:
         """The places in order, and the pairs in that order."""
         return self._place.sort(stable=True)
+
+
+def _largest_strength(activations: Float[Tensor, "b t d"], sign: Sign) -> Float[Tensor, "b d"]:
+    """Over t, without a tensor of the strengths."""
+    if sign == "positive":
+        return activations.amax(1)
+    below = 0 - activations.amin(1)  # a zero without a sign
+    return below if sign == "negative" else torch.maximum(activations.amax(1), below)

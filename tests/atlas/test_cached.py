@@ -61,6 +61,8 @@ CHANGES: list[dict[str, Any]] = [
     {"device": "auto"},
     {"field": "body"},
     {"unique": True},
+    {"sign": "negative"},
+    {"sign": "both"},
 ]
 
 
@@ -82,6 +84,12 @@ def test_another_request_is_another_atlas(
     atlas_for(**request_for)
     atlas_for(**request_for | change)
     assert built[0] == built[1] != built[2]
+
+
+def test_a_sign_that_is_the_default_leaves_the_name(request_for: dict[str, Any], built: list[Path]) -> None:
+    atlas_for(**request_for)
+    atlas_for(**request_for | {"sign": "positive"})
+    assert built[0] == built[1]
 
 
 def touch(path: Path) -> None:
@@ -159,6 +167,7 @@ def test_a_changed_corpus_file_is_scanned_again(request_for: dict[str, Any], tmp
         ({"layers": "some"}, "layers is 'some'"),
         ({"length": 1000}, "context of 1000 tokens is not possible"),
         ({"length": "16"}, "length is '16': give a whole number"),
+        ({"sign": "minus"}, "sign is 'minus': choose one of"),
         ({"limit": 1.5}, "limit is 1.5: give a whole number"),
         ({"corpus": "nowhere/*.txt"}, "There is no file nowhere"),
         ({"corpus": ["some text"]}, "corpus is of type list: .* Use load_contexts and build_atlas"),

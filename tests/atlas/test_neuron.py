@@ -20,6 +20,7 @@ from nbkit.errors import NbkitError
 from nbkit.method.metrics import Polysemanticity
 from nbkit.models import LanguageModel, load_model
 from nbkit.models.neurons import MlpNeurons
+from nbkit.models.sign import Sign
 from tests.examples.tiny_models import D_MLP, N_LAYERS, PADDED, PRUNED, make_model, prune, random_contexts
 
 METRICS = [*Polysemanticity._fields, *EXTRA]
@@ -138,12 +139,24 @@ def overflowing(model: LanguageModel, layer: int, index: int, context: int, valu
     return Overflowing(model)
 
 
-@pytest.mark.parametrize(("value", "context", "given"), [(np.inf, 0, False), (np.nan, 21, False), (np.inf, 39, True)])
+@pytest.mark.parametrize(
+    ("value", "context", "given", "sign"),
+    [
+        (np.inf, 0, False, "positive"),
+        (np.nan, 21, False, "positive"),
+        (np.inf, 39, True, "positive"),
+        (-np.inf, 21, False, "negative"),
+        (np.nan, 0, False, "negative"),
+        (np.inf, 21, False, "both"),
+        (-np.inf, 39, True, "both"),
+        (np.nan, 39, False, "both"),
+    ],
+)
 def test_an_overflow_costs_the_neuron_alone(
-    value: float, context: int, given: bool, tiny_model: Callable[[str], LanguageModel], tmp_path: Path
+    value: float, context: int, given: bool, sign: Sign, tiny_model: Callable[[str], LanguageModel], tmp_path: Path
 ) -> None:
     model, contexts = tiny_model("gpt2"), random_contexts(40, 32)
-    config = AtlasConfig(layers=[2], batch_size=8, block_size=16)
+    config = AtlasConfig(layers=[2], batch_size=8, block_size=16, sign=sign)
     maxima = np.full((N_LAYERS, D_MLP), 0.5) if given else None
     plain = build_atlas(model, contexts, tmp_path / "plain", config, maxima, progress=False)
     index = int(plain.neurons["n_examples"].to_numpy().argmax())
@@ -152,7 +165,7 @@ def test_an_overflow_costs_the_neuron_alone(
     neuron = atlas.neuron(2, index)
     assert (len(neuron), neuron.levels) == (0, ()) and np.isnan(neuron.max_activation)
     assert atlas.neurons.loc[index, ["max_activation", *METRICS]].isna().all()
-    pd.testing.assert_frame_equal(atlas.neurons.drop(index), plain.neurons.drop(index))
+    pd.testing.assert_frame_equal(atlas.neurons.drop(index), plain.neurons.drop(index), check_dtype=False)
     for other in range(D_MLP):
         if other != index:
             for a, b in zip(atlas.neuron(2, other).levels, plain.neuron(2, other).levels, strict=True):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,21 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 
 from nbkit.atlas.candidates import rank_in_group
 from nbkit.atlas.config import AtlasConfig
-from nbkit.atlas.levels import N_BANDS
+from nbkit.atlas.levels import N_BANDS, band, low_edge, merge_levels, read_levels
 from nbkit.atlas.merge import merge_layer
-from nbkit.atlas.scan import Bounds, scan_block
+from nbkit.atlas.scan import Block, Bounds, scan_block
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE
 from nbkit.atlas.strongest import N_STRONGEST
 from nbkit.corpora import Contexts
 from nbkit.errors import NbkitError
 from nbkit.models import LanguageModel, activation_function, load_model
 from nbkit.models.neurons import MlpNeurons
+from nbkit.models.sign import SIGNS, Sign
+from nbkit.models.values import DenseValues, SparseValues
 from tests.examples.tiny_models import make_model, random_contexts
 
 ARCHITECTURES = ("gpt2", "bert", "llama")
@@ -44,32 +48,63 @@ def scan(
     """All layers' examples, block after block, or every block by itself."""
     units = MlpNeurons(model, config.weights)
     config = config.resolved(units)
-    bounds = Bounds(len(config.numbers), model.d_mlp, config.max_examples)
+    blocks = blocks_of(units, contexts, config, maxima, independent=independent)
+    maximum = torch.stack([block["maximum"] for block in blocks]).amax(0) if maxima is None else maxima
+    return {layer: merge_layer(blocks, layer, maximum[row], config) for row, layer in enumerate(config.numbers)}
+
+
+def blocks_of(
+    units: MlpNeurons, contexts: Contexts, config: AtlasConfig, maxima: torch.Tensor | None, *, independent: bool
+) -> list[Block]:
+    bounds = Bounds(len(config.numbers), units.model.d_mlp, config.max_examples)
     blocks = []
     for start in range(0, len(contexts.tokens), config.block_size):
         block = scan_block(units, contexts, start, config, None if independent else bounds, maxima)
         bounds.absorb(block, config.numbers)
         blocks.append(block)
-    maximum = torch.stack([block["maximum"] for block in blocks]).amax(0) if maxima is None else maxima
-    return {layer: merge_layer(blocks, layer, maximum[row], config) for row, layer in enumerate(config.numbers)}
+    return blocks
+
+
+Found = list[list[tuple[int, int, float, np.ndarray, np.ndarray]]]
+"""Of every neuron what is kept: context, position, strength, window, and what the neuron receives."""
+
+
+def strengths(activations: np.ndarray, sign: Sign) -> np.ndarray:
+    of: dict[Sign, np.ndarray] = {"positive": activations, "negative": -activations, "both": np.abs(activations)}
+    return of[sign]
 
 
 def reference(
     model: LanguageModel, contexts: Contexts, config: AtlasConfig, layer: int, maxima: np.ndarray | None
-) -> list[list[tuple[int, int, float, np.ndarray, np.ndarray]]]:
+) -> Found:
     """What is kept of every neuron: run everything through TransformerLens, store it, then look twice.
 
-    Per neuron its dataset examples by DESIGN's definition, and behind them the strongest contexts that are none."""
+    Below zero GELU has a floor, at which activations differ by their rounding alone. So the numbers are those of the
+    scan's own passes, if they are TransformerLens'."""
     names = [f"blocks.{layer}.mlp.in.hook_in", f"blocks.{layer}.mlp.out.hook_in"]
     with torch.inference_mode():
         _, cache = model.bridge.run_with_cache(
             torch.from_numpy(contexts.tokens).long(), names_filter=lambda n: n in names
         )
     pre_mlp, activations = (cache[name].numpy() for name in names)
-    usable = np.where(contexts.special[None, :, None], -np.inf, activations)
+    passes: list[torch.Tensor] = []
+    with model.captured([layer], lambda _, __, values: passes.append(values.clone())) as run:
+        for start in range(0, len(contexts.tokens), config.batch_size):
+            run(torch.from_numpy(contexts.tokens[start : start + config.batch_size]))
+    own = torch.cat(passes).numpy()
+    np.testing.assert_allclose(own, activations, rtol=1e-5, atol=1e-5 * np.abs(activations).max())
+    return two_passes(pre_mlp, own, contexts.special, config, None if maxima is None else maxima[layer])
+
+
+def two_passes(
+    pre_mlp: np.ndarray, activations: np.ndarray, special: np.ndarray, config: AtlasConfig, maxima: np.ndarray | None
+) -> Found:
+    """Per neuron its dataset examples by DESIGN's definition, and behind them the strongest contexts that are none."""
+    usable = np.where(special[None, :, None], -np.inf, strengths(activations, config.sign))
     found = []
     for neuron in range(activations.shape[-1]):
-        maximum = usable[..., neuron].max() if maxima is None else maxima[layer, neuron]
+        known = not np.isnan(usable[..., neuron]).any()
+        maximum = np.nan if not known else usable[..., neuron].max() if maxima is None else maxima[neuron]
         examples = []
         for context in range(len(activations)):
             trace = usable[context, :, neuron]
@@ -86,11 +121,7 @@ def reference(
     return found
 
 
-def assert_same(
-    merged: dict[str, torch.Tensor],
-    expected: list[list[tuple[int, int, float, np.ndarray, np.ndarray]]],
-    max_examples: int,
-) -> None:
+def assert_same(merged: dict[str, torch.Tensor], expected: Found, max_examples: int) -> None:
     counts = merged["offsets"].diff().tolist()
     assert counts == [len(examples) for examples in expected]
     assert merged["n_examples"].tolist() == [min(len(examples), max_examples) for examples in expected]
@@ -107,23 +138,108 @@ def assert_same(
         np.testing.assert_allclose(tensor, values, rtol=1e-5, atol=1e-5 * np.abs(values).max(), err_msg=name)
 
 
+@pytest.mark.parametrize("sign", SIGNS)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("max_examples", [3, 20, 1000])
-def test_equals_the_two_pass_reference(models: dict[str, LanguageModel], architecture: str, max_examples: int) -> None:
+def test_equals_the_two_pass_reference(
+    models: dict[str, LanguageModel], architecture: str, max_examples: int, sign: Sign
+) -> None:
     model = models[architecture]
     contexts = random_contexts(150, 40, last_special=architecture == "bert")
-    config = AtlasConfig(max_examples=max_examples, batch_size=8, block_size=24, threshold=0.6)
+    config = AtlasConfig(max_examples=max_examples, batch_size=8, block_size=24, threshold=0.6, sign=sign)
     for layer, merged in scan(model, contexts, config).items():
         assert_same(merged, reference(model, contexts, config, layer, None), max_examples)
 
 
+@pytest.mark.parametrize("sign", SIGNS)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_equals_the_reference_with_given_maxima(models: dict[str, LanguageModel], architecture: str) -> None:
+def test_equals_the_reference_with_given_maxima(
+    models: dict[str, LanguageModel], architecture: str, sign: Sign
+) -> None:
     model, contexts = models[architecture], random_contexts(90, 40)
-    config = AtlasConfig(max_examples=5, batch_size=8, block_size=24, layers=[0, 2])
-    maxima = np.random.default_rng(1).uniform(0.01, 4, (model.n_layers, model.d_mlp)).astype(np.float32)
+    config = AtlasConfig(max_examples=5, batch_size=8, block_size=24, layers=[0, 2], sign=sign)
+    largest = 0.3 if sign == "negative" else 4
+    maxima = np.random.default_rng(1).uniform(0.01, largest, (model.n_layers, model.d_mlp)).astype(np.float32)
     for layer, merged in scan(model, contexts, config, torch.from_numpy(maxima[[0, 2]])).items():
         assert_same(merged, reference(model, contexts, config, layer, maxima), 5)
+
+
+class Given(MlpNeurons):
+    """Neurons of one layer whose activations are given: those of the contexts in order, over and over."""
+
+    def given(self, activations: np.ndarray, *, sparse: bool) -> Given:
+        self.activations, self.sparse, self.seen = torch.from_numpy(activations), sparse, 0
+        return self
+
+    def values(self, site: int, vectors: Sequence[torch.Tensor]) -> tuple[torch.Tensor, Any]:
+        n, at = len(vectors[0]), self.seen % len(self.activations)
+        self.seen += n
+        dense = self.activations[at : at + n]
+        if not self.sparse:
+            return vectors[0], DenseValues(dense)
+        entry = dense.flatten().nonzero()[:, 0]  # neither zero
+        return vectors[0], SparseValues((n, *dense.shape[1:]), entry, dense.flatten()[entry])
+
+
+ACTIVATIONS = st.sampled_from([0.0, -0.0, 0.5, -0.5, 1.0, -1.0, 1.5, -1.5, 2.0, -2.0]) | st.floats(-3, 3, width=32)
+N_GIVEN = 4
+
+
+@settings(max_examples=150)
+@given(
+    arrays.arrays(np.float32, st.tuples(st.integers(1, 9), st.integers(2, 6), st.just(N_GIVEN)), elements=ACTIVATIONS),
+    st.data(),
+)
+def test_any_activations_equal_the_reference(
+    models: dict[str, LanguageModel], drawn: np.ndarray, data: st.DataObject
+) -> None:
+    """Ties, zeros of both signs, neurons on one side of zero alone, special tokens between others, and NaN."""
+    n, length, _ = drawn.shape
+    drawn[..., 1], drawn[..., 2] = np.abs(drawn[..., 1]), -np.abs(drawn[..., 2])
+    broken, sparse, independent = (data.draw(st.booleans()) for _ in range(3))
+    special = np.array(data.draw(st.lists(st.booleans(), min_size=length, max_size=length)))
+    special[data.draw(st.integers(0, length - 1))] = False
+    if broken:
+        drawn[data.draw(st.integers(0, n - 1)), np.flatnonzero(~special)[0], 3] = np.nan
+    model = models["gpt2"]
+    activations = np.zeros((n, length, model.d_mlp), dtype=np.float32)
+    activations[..., :N_GIVEN] = drawn
+    tokens = random_contexts(n, length).tokens
+    contexts = Contexts(tokens, np.arange(n, dtype=np.int32), "given", special)
+    units = Given(model).given(activations, sparse=sparse)
+    for sign in SIGNS:
+        config = AtlasConfig(
+            layers=[0],
+            sign=sign,
+            max_examples=data.draw(st.integers(1, 4)),
+            threshold=data.draw(st.sampled_from([0.25, 0.5, 1.0])),
+            batch_size=data.draw(st.integers(1, 4)),
+            block_size=data.draw(st.integers(1, 9)),
+        )
+        blocks = blocks_of(units, contexts, config, None, independent=independent)
+        maximum = torch.stack([block["maximum"] for block in blocks]).amax(0)[0]
+        merged = merge_layer(blocks, 0, maximum, config)
+        levels = merge_levels(blocks, 0, 0)
+        expected = two_passes(np.zeros((n, length, 1)), activations, special, config, None)
+        assert merged["n_examples"].tolist() == [min(len(each), config.max_examples) for each in expected]
+        flat = [example for examples in expected for example in examples]
+        assert merged["context"].tolist() == [example[0] for example in flat]
+        assert merged["position"].tolist() == [example[1] for example in flat]
+        assert merged["activation"].tolist() == [example[2] for example in flat]
+        for window, example in zip(merged["window"].numpy(), flat, strict=True):
+            np.testing.assert_array_equal(window, example[3])
+        usable = strengths(activations, sign)[:, ~special]
+        floor = 0 if sparse else -np.inf  # of a latent, strengths below zero are not told apart
+        np.testing.assert_array_equal(maximum.numpy(), np.maximum(usable.max((0, 1)), floor))
+        for neuron in range(N_GIVEN):
+            peaks = usable[..., neuron].max(1)
+            if np.isnan(peaks).any():
+                assert read_levels(levels, neuron) == ()
+                continue
+            numbers = band(torch.from_numpy(peaks)).tolist()
+            counts = {level.low: level.count for level in read_levels(levels, neuron) if level.count}
+            within = [number for number in numbers if number and max(numbers) - number < N_BANDS]
+            assert counts == dict(Counter(low_edge(np.array(within, dtype=int)).tolist()))
 
 
 def test_a_vector_is_stored_once_however_many_neurons_share_it(models: dict[str, LanguageModel]) -> None:
@@ -133,9 +249,11 @@ def test_a_vector_is_stored_once_however_many_neurons_share_it(models: dict[str,
     assert places[:, 2].tolist() == list(range(len(places)))  # in corpus order
 
 
+@pytest.mark.parametrize("sign", SIGNS)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_blocks_may_be_scanned_independently(models: dict[str, LanguageModel], architecture: str) -> None:
-    contexts, config = random_contexts(100, 32, seed=3), AtlasConfig(max_examples=4, batch_size=10, block_size=20)
+def test_blocks_may_be_scanned_independently(models: dict[str, LanguageModel], architecture: str, sign: Sign) -> None:
+    contexts = random_contexts(100, 32, seed=3)
+    config = AtlasConfig(max_examples=4, batch_size=10, block_size=20, sign=sign)
     together = scan(models[architecture], contexts, config)
     apart = scan(models[architecture], contexts, config, independent=True)
     for layer in together:
@@ -231,6 +349,8 @@ def test_bounds_never_drop_what_the_selection_needs(
         ({"embedding": "sum"}, "embedding"),
         ({"layers": []}, "layers"),
         ({"layers": "some"}, "layers"),
+        ({"sign": "plus"}, "sign is 'plus': choose one of positive, negative, both"),
+        ({"sign": -1}, "sign is -1"),
     ],
 )
 def test_a_config_that_makes_no_sense_is_refused(arguments: dict[str, Any], message: str) -> None:

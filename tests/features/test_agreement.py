@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from nbkit.atlas.atlas import Atlas, open_atlas
+from nbkit.atlas.manifest import MANIFEST
 from nbkit.features import agreement
 from nbkit.features.agreement import agreement_of, most_agreeing_kind
 from nbkit.features.neighbors import neighbors_of
 from nbkit.features.table import features_of
+from nbkit.files import read_json
+from nbkit.models.sign import Sign
 
 
 def others_of(atlas: Atlas, features: pd.DataFrame, number: int) -> tuple[list[object], np.ndarray]:
@@ -32,19 +37,26 @@ def shared(one: list[object], other: list[object]) -> float:
 
 
 def answer(atlas: Atlas, features: pd.DataFrame, number: int, pre_mlp: np.ndarray) -> float:
-    """The mean activation of a feature's neuron, which is gated, as a share of its maximum."""
+    """The mean strength of a feature's neuron, which is gated, as a share of its maximum."""
     neuron = atlas.neuron(int(features.at[number, "layer"]), int(features.at[number, "index"]))
     weights = neuron.weights
     assert weights.w_gate is not None
     gate = pre_mlp @ weights.w_gate + weights.b_gate
     activation = gate / (1 + np.exp(-gate)) * (pre_mlp @ weights.w_in + weights.b_in)
-    return float(np.clip(activation / neuron.max_activation, 0, 1).mean())
+    strength = {"positive": activation, "negative": -activation, "both": np.abs(activation)}[atlas.manifest.sign]
+    return float(np.clip(strength / neuron.max_activation, 0, 1).mean())
 
 
-def test_equals_a_slow_loop_over_all_pairs(own_atlas: Callable[[str], Atlas], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("sign", ["positive", "both"])
+def test_equals_a_slow_loop_over_all_pairs(
+    sign: Sign, signed_atlas: Callable[[str, Sign], Atlas], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(agreement, "LEAST", 1)
     monkeypatch.setattr(agreement, "PAIRS", 10_000)
-    atlas = own_atlas("llama")
+    source = signed_atlas("llama", sign).path
+    for name in (MANIFEST, *read_json(source / MANIFEST)["files"]):
+        shutil.copyfile(source / name, tmp_path / name)
+    atlas = open_atlas(tmp_path)
     features = features_of(atlas, progress=False)
     table = agreement_of(atlas, progress=False).set_index(["kind", "scope", "measure"])
     assert len(table) == 2 * 2 * 2

@@ -29,6 +29,7 @@ from nbkit.features.replacements import PACKED, WHOLE, Example, Layout
 from nbkit.features.table import features_of
 from nbkit.models import LanguageModel, load_model
 from nbkit.models.neurons import MlpNeurons
+from nbkit.models.sign import Sign
 from tests.examples.tiny_models import VOCABULARY, make_model
 
 ARCHITECTURES = ("gpt2", "llama", "bert", "gemma2")
@@ -86,6 +87,25 @@ def test_equals_one_pass_per_replaced_token(
             lengths.append(len(found))
             largest.append(found.max())
     assert min(lengths) < 21 == max(lengths) and np.median(largest) == 1
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "llama"])
+@pytest.mark.parametrize("sign", ["negative", "both"])
+def test_activations_below_zero_are_lost_towards_zero(
+    architecture: str,
+    sign: Sign,
+    tiny_model: Callable[[str], LanguageModel],
+    signed_atlas: Callable[[str, Sign], Atlas],
+) -> None:
+    model, atlas = tiny_model(architecture), signed_atlas(architecture, sign)
+    below = 0
+    for index in range(6):
+        neuron = atlas.neuron(1, index)
+        example = int(neuron.peak.argmin())
+        below += neuron.peak[example] < 0
+        [found] = token_importance(model, atlas, 1, index, [example])
+        np.testing.assert_allclose(found, slow_importance(model, atlas, 1, index, example), atol=1e-3)
+    assert below >= (6 if sign == "negative" else 1) or (architecture, sign) == ("gpt2", "both")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.features import neuronpedia
 from nbkit.features.neuronpedia import export_neuronpedia
+from nbkit.models.sign import Sign
 
 REQUIRED, OPTIONAL = True, False
 
@@ -185,3 +186,12 @@ def test_a_failure_leaves_nothing(
     with pytest.raises(NbkitError, match="No space left on device"):
         export_neuronpedia(tiny_atlas("gpt2"), tmp_path / "out", progress=False)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("sign", ["negative", "both"])
+def test_activations_below_zero_are_refused(
+    sign: Sign, signed_atlas: Callable[[str, Sign], Atlas], tmp_path: Path
+) -> None:
+    with pytest.raises(NbkitError, match="is of activations below zero: build one with sign='positive'"):
+        export_neuronpedia(signed_atlas("gpt2", sign), tmp_path / "out", progress=False)
+    assert not (tmp_path / "out").exists()

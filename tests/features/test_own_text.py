@@ -13,6 +13,7 @@ from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.features.own_text import read_own_text
 from nbkit.models import LanguageModel
+from nbkit.models.sign import SIGNS, Sign
 
 TEXT = "the old bank of a river, 7x!"
 
@@ -26,11 +27,15 @@ def captured(model: LanguageModel, ids: list[int], layer: int) -> tuple[np.ndarr
     return received, activations
 
 
+@pytest.mark.parametrize("sign", SIGNS)
 @pytest.mark.parametrize("architecture", ["gpt2", "llama"])
 def test_equals_a_slow_reference(
-    architecture: str, tiny_model: Callable[[str], LanguageModel], tiny_atlas: Callable[[str], Atlas]
+    architecture: str,
+    sign: Sign,
+    tiny_model: Callable[[str], LanguageModel],
+    signed_atlas: Callable[[str, Sign], Atlas],
 ) -> None:
-    model, atlas = tiny_model(architecture), tiny_atlas(architecture)
+    model, atlas = tiny_model(architecture), signed_atlas(architecture, sign)
     before = [token for token, _ in atlas.manifest.added_before]
     ids = [*before, *model.tokenizer(TEXT, add_special_tokens=False)["input_ids"]]
     first = max(len(before), 1)
@@ -41,8 +46,10 @@ def test_equals_a_slow_reference(
             read = read_own_text(model, atlas, layer, index, TEXT)
             assert [token.strip() or " " for token in read.tokens[len(before) :]] == list(TEXT)
             assert np.allclose(read.activations, activations[:, index], atol=1e-5)
-            assert read.peak == max(range(first, len(ids)), key=lambda t: activations[t, index])
-            assert read.of_maximum == pytest.approx(activations[read.peak, index] / neuron.max_activation, rel=1e-4)
+            own = activations[:, index]
+            strengths = {"positive": own, "negative": -own, "both": np.abs(own)}[sign]
+            assert strengths[read.peak] == pytest.approx(strengths[first:].max(), rel=1e-5)
+            assert read.of_maximum == pytest.approx(strengths[first:].max() / neuron.max_activation, rel=1e-3)
             embedding = neuron.weights.embed(received[read.peak][None], neuron.embedding, neuron.activation)[0]
             expected = [cosine(embedding, example) for example in neuron.embeddings()]
             assert read.distances is not None and np.allclose(read.distances, expected, atol=1e-4)

@@ -21,12 +21,13 @@ from matplotlib.transforms import Bbox
 from nbkit import figures
 from nbkit.atlas.snippets import Snippet
 from nbkit.errors import NbkitError
-from nbkit.figures.palette import ALONE, CLUSTER_COLORS, HEAT, QUIET
+from nbkit.figures.palette import ALONE, CLUSTER_COLORS, COLD, HEAT, QUIET
 from nbkit.figures.projection import project
 from nbkit.figures.text import clip, draw_snippet, drawable, width
 from nbkit.figures.tree import leaf_order
 from nbkit.method.clusters import FeatureClusters, feature_clusters
 from nbkit.method.embeddings import EMBEDDING_NAMES
+from nbkit.models.sign import Sign
 from nbkit.studies.embedding_spaces.figures import table1_intervals
 from tests.examples.neuron import HOSTILE, example_neuron
 
@@ -186,6 +187,18 @@ def test_dendrogram_shows_clusters_threshold_numbers_and_sizes() -> None:
     highlights = [patch for patch in page.patches if isinstance(patch, Rectangle)]
     assert {to_hex(patch.get_facecolor()) for patch in highlights} == {HEAT}
     assert max(patch.get_alpha() or 0.0 for patch in highlights) > 0.9  # the strongest key token
+
+
+@pytest.mark.parametrize("sign", ["negative", "both"])
+def test_dendrogram_shows_activations_below_zero_in_another_color(sign: Sign) -> None:
+    neuron = FakeNeuron([0] * 4)
+    row = (" before", " key", " after", " last")
+    neuron.snippets = [Snippet(row, (4.0, -8.0, -2.0, 0.0), 1, 0, 0, sign=sign) for _ in range(4)]
+    figure = drawn(figures.cluster_dendrogram(neuron))
+    assert "more color: stronger (blue: below zero) activation; outlined: key token" in words(figure)
+    highlights = [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
+    found = {(to_hex(patch.get_facecolor()), patch.get_alpha()) for patch in highlights}
+    assert found == {(COLD, 1.0), (COLD, 0.25)} | ({(HEAT, 0.5)} if sign == "both" else set())
 
 
 def test_dendrogram_recut_moves_line_and_groups() -> None:

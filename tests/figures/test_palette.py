@@ -8,7 +8,7 @@ import pytest
 
 import nbkit.explorers
 import nbkit.figures
-from nbkit.figures.palette import ALONE, CLUSTER_COLORS, HEAT, INK, ON_DARK, PAPER, QUIET, RULE, cluster_color
+from nbkit.figures.palette import ALONE, CLUSTER_COLORS, COLD, HEAT, INK, ON_DARK, PAPER, QUIET, RULE, cluster_color
 
 
 def contrast(one: str, other: str) -> float:
@@ -27,9 +27,10 @@ def test_text_and_lines_are_legible_on_white(color: str) -> None:
     assert contrast(ON_DARK[color], ON_DARK[PAPER]) >= 4.5
 
 
-def test_text_is_legible_on_the_brightest_highlight() -> None:
-    assert contrast(INK, HEAT) >= 4.5
-    assert contrast(ON_DARK[INK], ON_DARK[HEAT]) >= 4.5
+@pytest.mark.parametrize("highlight", [HEAT, COLD])
+def test_text_is_legible_on_the_brightest_highlight(highlight: str) -> None:
+    assert contrast(INK, highlight) >= 4.5
+    assert contrast(ON_DARK[INK], ON_DARK[highlight]) >= 4.5
 
 
 def test_colors_differ_and_are_used_in_turn() -> None:
