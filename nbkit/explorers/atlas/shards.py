@@ -60,6 +60,16 @@ class AtlasShards:
     """Makes any shard of an atlas. A shard is what `pack` gives; `json` in it is text."""
 
     def __init__(self, atlas: Atlas) -> None:
+        """Of an atlas of positive activations.
+
+        Raises:
+            NbkitError: it is of others.
+        """
+        if atlas.manifest.sign != "positive":
+            raise NbkitError(
+                f"{atlas.path} is of sign {atlas.manifest.sign!r}, and the explorer shows activations above zero alone: "
+                "look at it with Atlas.neuron and nbkit.figures"
+            )
         self.atlas = atlas
         self.n_neurons = atlas.n_neurons
 
