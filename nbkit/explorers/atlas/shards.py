@@ -264,8 +264,8 @@ def _check_sign(atlas: Atlas) -> None:
     """Raises NbkitError unless an atlas is of activations above zero."""
     if atlas.manifest.sign != "positive":
         raise NbkitError(
-            f"{atlas.path} is of sign {atlas.manifest.sign!r}, and the explorer shows activations above zero alone: look "
-            "at it with Atlas.neuron and nbkit.figures"
+            f"{atlas.path} is of sign {atlas.manifest.sign!r}, and the explorer shows activations above zero alone: "
+            "look at it with Atlas.neuron and nbkit.figures"
         )
 
 
