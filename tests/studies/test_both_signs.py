@@ -191,7 +191,7 @@ def test_three_atlases_of_a_part_of_the_text(
     ]
     monkeypatch.setattr("nbkit.studies.both_signs.atlases.load_model", None)
     assert both_sides(atlas, [1], 30, progress=False).both.path == found.both.path
-    largest = np.maximum(*(each.neurons["max_activation"] for each in (found.positive, found.negative)))
+    largest = np.maximum(found.positive.neurons["max_activation"], found.negative.neurons["max_activation"])
     np.testing.assert_array_equal(found.both.neurons["max_activation"], largest)
     table = quadrant_table(found)
     if architecture == "gpt2":
