@@ -46,7 +46,7 @@ CELLS_AT_ONCE = 1 << 23
 
 @dataclass(frozen=True, eq=False)
 class SaeLatents:
-    """The latents of sparse autoencoders of a language model. Made by `nbkit.latents`."""
+    """The latents of sparse autoencoders of a language model. Made by `nbkit.sae_latents`."""
 
     model: LanguageModel
     """The model that they are in."""
@@ -146,7 +146,7 @@ class SaeLatents:
             run(self.model.probe())
 
 
-def latents(
+def sae_latents(
     model: LanguageModel,
     saes: SparseAutoencoder
     | str
