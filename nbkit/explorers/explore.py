@@ -35,8 +35,8 @@ def explore(
     Args:
         thing: an atlas; or a report of `nbkit.mnist.reports.report_on`.
         model: of an atlas its language model, or its latents (`nbkit.sae_latents`), for token importance of any example
-            and for a text of one's own; of a report the MLP's hidden layer (`nbkit.mnist.hidden.hidden_of`), without which
-            the browser could compute no activations.
+            and for a text of one's own; of a report the MLP's hidden layer (`nbkit.mnist.hidden.hidden_of`), without
+            which the browser could compute no activations.
         layer, neuron: the neuron to begin with; of a report only `neuron`, the number of a latent.
         threshold: distance in (0, 1] at which an atlas's trees are cut. A report has its own.
 
