@@ -49,7 +49,7 @@ def units_beside_each_other(atlas: Atlas, table: pd.DataFrame) -> Figure:
         Line2D([], [], marker=marker, color=color, linewidth=2.2, label=CONDITION_TITLES[condition])
         for condition, (marker, color) in MARKS.items()
     ]
-    figure.legend(handles=marks, loc="outside upper center", ncols=3)
+    figure.legend(handles=marks, loc="outside lower center", ncols=3)
     set_heading(figure, "A unit's examples: median and middle half of the units")
     columns = ["units", "measure", "condition", "lower quartile", "median", "upper quartile", "n"]
     figure.data = {"": pd.DataFrame(shown, columns=columns)}

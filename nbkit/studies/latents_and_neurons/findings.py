@@ -82,17 +82,14 @@ def beside_neurons(atlas: Atlas, table: pd.DataFrame, n_examples: int, seed: int
                 _difference(mine["one_word", "own"], own["one_word", "own"], rng),
             )
         )
+    rows = [(site, condition) for site in (*neurons, *latents) for condition in CONDITIONS]
     cells = pd.DataFrame(
         {
-            f"{TITLES[measure]}, {CONDITION_TITLES[condition]}": [
-                means[site.number][measure, condition] for site in (*neurons, *latents)
-            ]
-            for measure in TITLES
-            for condition in CONDITIONS
-            if (measure, condition) != ("one_word", "shuffled")  # the same examples have the same words
+            title: [means[site.number][measure, condition] for site, condition in rows]
+            for measure, title in TITLES.items()
         },
-        index=[f"{site.unit}s, {site.title}" for site in (*neurons, *latents)],
-    ).T
+        index=pd.MultiIndex.from_tuples([(_titled(site), CONDITION_TITLES[condition]) for site, condition in rows]),
+    )
     return Comparison(n_examples, tuple(found), BookTable("latents-and-neurons", cells))
 
 
@@ -109,7 +106,11 @@ def quality_table(units: WithLatents) -> BookTable:
             "latents never active": float((table["max_activation"] <= 0).mean()),
             "latents with 20 examples": float((table["n_examples"] >= 20).mean()),
         }
-    return BookTable("autoencoders", pd.DataFrame(rows))
+    return BookTable("autoencoders", pd.DataFrame(rows).T)
+
+
+def _titled(site: Site) -> str:
+    return f"neurons of layer {site.number}" if site.unit == "neuron" else f"latents of {site.name}"
 
 
 def _parts(atlas: Atlas) -> tuple[list[Site], list[Site]]:
