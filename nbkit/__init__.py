@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from nbkit.sae.report import SaeReport as SaeReport
     from nbkit.sae.training import train_sae as train_sae
     from nbkit.units.latents import SaeLatents as SaeLatents
-    from nbkit.units.latents import latents as latents
+    from nbkit.units.latents import sae_latents as sae_latents
     from nbkit.units.together import join_units as join_units
 
 # Imported when first used: torch, transformers and pandas take seconds, and `nbkit --help` needs none of them.
@@ -71,13 +71,13 @@ _HOMES = {
     "feature_clusters": "method.clusters",
     "join_atlases": "atlas.joined",
     "join_units": "units.together",
-    "latents": "units.latents",
     "load_contexts": "corpora",
     "load_model": "models",
     "load_sae": "sae.loading",
     "neuron_embeddings": "method.embeddings",
     "open_atlas": "atlas.atlas",
     "polysemanticity": "method.metrics",
+    "sae_latents": "units.latents",
     "train_sae": "sae.training",
     "write_site": "explorers.site.site",
 }

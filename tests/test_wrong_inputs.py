@@ -73,10 +73,10 @@ CALLS: dict[str, Callable[[Given, Any], object]] = {
     "capture_activations: dtype": lambda at, wrong: nbkit.capture_activations(
         at.model, random_contexts(3, 8), HOOK, at.folder / "kept", wrong
     ),
-    "latents: model": lambda at, wrong: nbkit.latents(wrong, SAE, HOOK),
-    "latents: saes": lambda at, wrong: nbkit.latents(at.model, wrong, HOOK),
-    "latents: hook": lambda at, wrong: nbkit.latents(at.model, SAE, wrong),
-    "latents: reads": lambda at, wrong: nbkit.latents(at.model, SAE, HOOK, wrong),
+    "sae_latents: model": lambda at, wrong: nbkit.sae_latents(wrong, SAE, HOOK),
+    "sae_latents: saes": lambda at, wrong: nbkit.sae_latents(at.model, wrong, HOOK),
+    "sae_latents: hook": lambda at, wrong: nbkit.sae_latents(at.model, SAE, wrong),
+    "sae_latents: reads": lambda at, wrong: nbkit.sae_latents(at.model, SAE, HOOK, wrong),
     "join_units": lambda at, wrong: nbkit.join_units(at.model, wrong),
     "join_atlases: atlases": lambda at, wrong: nbkit.join_atlases(wrong, at.folder / "joined"),
     "join_atlases: out": lambda at, wrong: nbkit.join_atlases(

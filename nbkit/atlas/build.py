@@ -73,7 +73,7 @@ def build_atlas(
     finished atlas of the same arguments is opened, not built again.
 
     Args:
-        model: a language model, whose MLP neurons are meant, or what `nbkit.latents` makes of autoencoders of one.
+        model: a language model, whose MLP neurons are meant, or what `nbkit.sae_latents` makes of autoencoders of one.
         contexts: what `load_contexts` gives.
         out: the folder.
         config: what to scan for; the defaults are the paper's.
@@ -133,7 +133,7 @@ def _check_kinds(model: object, contexts: object, config: object) -> None:
     from nbkit.models.units import Units
 
     for name, given, kind, maker in (
-        ("model", model, LanguageModel | Units, "nbkit.load_model or nbkit.latents"),
+        ("model", model, LanguageModel | Units, "nbkit.load_model or nbkit.sae_latents"),
         ("contexts", contexts, Contexts, "nbkit.load_contexts"),
         ("config", config, AtlasConfig | None, "nbkit.AtlasConfig"),
     ):

@@ -34,9 +34,9 @@ def explore(
 
     Args:
         thing: an atlas; or a report of `nbkit.mnist.reports.report_on`.
-        model: of an atlas its language model, or its latents (`nbkit.latents`), for token importance of any example and
-            for a text of one's own; of a report the MLP's hidden layer (`nbkit.mnist.hidden.hidden_of`), without which
-            the browser could compute no activations.
+        model: of an atlas its language model, or its latents (`nbkit.sae_latents`), for token importance of any example
+            and for a text of one's own; of a report the MLP's hidden layer (`nbkit.mnist.hidden.hidden_of`), without
+            which the browser could compute no activations.
         layer, neuron: the neuron to begin with; of a report only `neuron`, the number of a latent.
         threshold: distance in (0, 1] at which an atlas's trees are cut. A report has its own.
 
@@ -54,7 +54,7 @@ def explore(
         if isinstance(model, Hidden) or not isinstance(model, LanguageModel | Units | None):
             raise NbkitError(
                 "The model of an atlas is a language model, or latents of one: give what nbkit.load_model or "
-                "nbkit.latents returns."
+                "nbkit.sae_latents returns."
             )
         if model is not None:
             check_units(model, thing)  # before anything is made

@@ -226,7 +226,9 @@ def _reads_packed(units: Units, example: Example) -> bool:
 def _checked(model: LanguageModel | Units, atlas: Atlas) -> Units:
     """The units, unless the atlas's numbers do not even fit them."""
     if not isinstance(model, LanguageModel | Units):
-        raise NbkitError(f"model is of type {type(model).__name__}: give what nbkit.load_model or nbkit.latents makes")
+        raise NbkitError(
+            f"model is of type {type(model).__name__}: give what nbkit.load_model or nbkit.sae_latents makes"
+        )
     units, made = units_of(model, atlas.manifest.weights), atlas.manifest
     shapes = [
         {(site.number, site.unit, site.n_units, site.sha256) for site in sites} for sites in (made.sites, units.sites)

@@ -17,6 +17,7 @@ from nbkit.method.checks import shown
 from nbkit.models.hook_points import HookPoint, find_places, hooked
 from nbkit.models.mlp import Mlp
 from nbkit.models.norm import read_norm
+from nbkit.models.processed import PROCESSED, in_processed, unknown
 from nbkit.models.trace import first_tensor, trace
 
 IN_BLOCK = re.compile(r"blocks\.(\d+)\.(.+)")
@@ -51,27 +52,33 @@ def find_hook_point(
         model: what messages call the model.
         probe: tokens to try the network on.
     """
-    found = IN_BLOCK.fullmatch(name) if isinstance(name, str) else None
-    calls = trace(network, probe).blocks
+    plain = name.removesuffix(PROCESSED) if isinstance(name, str) else ""
+    found, traced, where = IN_BLOCK.fullmatch(plain), trace(network, probe), f"model {model!r}, {name}"
     if found is not None and int(found[1]) < len(blocks):
         layer = int(found[1])
-        place = find_places(calls[layer], mlps[layer]).get(found[2])
+        places = find_places(traced.blocks[layer], mlps[layer])
+        part, centered = found[2], False
+        if plain != name and part in places:
+            part, centered = in_processed(where, traced, layer, mlps[layer], places, part)
+        place = places.get(part)
         if place is not None:
             block, before_mlp = blocks[layer], mlps[layer].norm
             norm = None
             if place.bare and before_mlp is not None:
                 norm = read_norm(block.get_submodule(before_mlp), place.width)
                 if norm is None or bool((norm.scale == 0).any()):
-                    raise NbkitError(f"model {model!r}, {name}: its layer norm has a zero scale, which can't be undone")
-            return HookPoint(name, block.get_submodule(place.module), place.reads, place.width, norm)
+                    raise NbkitError(f"{where}: its layer norm has a zero scale, which can't be undone")
+            return HookPoint(name, block.get_submodule(place.module), place.reads, place.width, norm, centered)
     modules = dict(network.named_modules()) | dict(network.base_model.named_modules())
-    if isinstance(name, str) and name and name in modules:
+    if plain and plain in modules:
+        if plain != name:
+            raise NbkitError(f"{where}: {unknown()}")
         if (width := _width_at(modules[name], network, probe)) is not None:
             return HookPoint(name, modules[name], False, width)
         raise NbkitError(f"model {model!r}: {name} gives no vector for every token, so nothing can be captured there")
-    places = find_places(calls[0], mlps[0])
+    places = find_places(traced.blocks[0], mlps[0])
     known = [f"blocks.{layer}.{place}" for layer in range(len(blocks)) for place in places]
-    near = get_close_matches(str(name), [*known, *filter(None, modules)], n=1, cutoff=0)
+    near = get_close_matches(str(name).removesuffix(PROCESSED), [*known, *filter(None, modules)], n=1, cutoff=0)
     raise NbkitError(f"model {model!r} has no hook point {shown(name)}: the nearest is {near[0]}")
 
 

@@ -47,9 +47,14 @@ class HookPoint:
     """Of the vector."""
     norm: Norm | None = None
     """What is taken back of the module's output: a layer norm's scale and shift."""
+    centered: bool = False
+    """Whether the mean over coordinates is taken away."""
 
     def vector(self, tensor: Tensor) -> Tensor:
         """The vectors, given what the module reads or gives."""
+        if self.centered:
+            values = tensor.float()
+            return (values - values.mean(-1, keepdim=True)).to(tensor.dtype)
         if self.norm is None:
             return tensor
         scale, shift = (part.to(tensor.device) for part in (self.norm.scale, self.norm.shift))

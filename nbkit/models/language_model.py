@@ -199,8 +199,14 @@ class LanguageModel:
                 `blocks.L.mlp.hook_out`, what its last layer gives; `blocks.L.attn.hook_z`, what attention's last layer
                 reads, head after head. Or the name of a module of the Hugging Face network: what it gives.
 
+                With `:processed` behind it, what TransformerLens has there in a model whose weights it has processed
+                (`fold_ln`, `center_writing_weights`): the residual stream and what is added to it minus the mean over
+                coordinates where layer norms are LayerNorms, and as they are where they are RMSNorms; for
+                `mlp.hook_in`, `ln2.hook_normalized`; that and `mlp.hook_post` as they are.
+
         Raises:
-            NbkitError: the model has no such place.
+            NbkitError: the model has no such place, or what is there after processing is not known, as for
+                `attn.hook_z`, `mlp.hook_out` and modules.
         """
         return find_hook_point(self.name, self.network, self.blocks, self.mlps, self.probe(), name)
 

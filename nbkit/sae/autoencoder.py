@@ -212,10 +212,12 @@ class SparseAutoencoder(nn.Module):
         Args:
             folder: made if it isn't there.
             format: `nbkit`, with `sae.safetensors`; or `saelens`, with `sae_weights.safetensors`, which SAELens 6 opens
-                (`SAE.load_from_disk`). SAELens keeps a `batch_topk` autoencoder as a `jumprelu` one.
+                (`SAE.load_from_disk`). SAELens keeps a `batch_topk` autoencoder as a `jumprelu` one, and `:processed`
+                behind a hook point as what TransformerLens shall do to the weights.
 
         Raises:
-            NbkitError: the folder can't be written, SAELens has no such architecture, or a hook is no name.
+            NbkitError: the folder can't be written, SAELens has no such architecture or hook points, or a hook is no
+                name.
         """
         writers = {"nbkit": write_folder, "saelens": write_saelens}
         hooks = Hooks(checked_hook("hook", self.hook), checked_hook("hook_out", self.hook_out))

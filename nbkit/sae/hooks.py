@@ -16,8 +16,12 @@ _MODULE_OF_BLOCK = re.compile(
 """A module in a block of a Hugging Face network: the layer, and the module's name in the block."""
 _READ = {None: "hook_resid_pre", "mlp": "mlp.hook_in", "self_attn.o_proj": "attn.hook_z"}
 """Of modules in a block, what each reads."""
+PROCESSED = ":processed"
+"""End of the name of a hook point whose vectors are those after TransformerLens has rewritten the weights."""
 _LEFT_ALONE = ("mlp.hook_post", "ln2.hook_normalized")
 """Ends of the names of vectors that are the same whether or not TransformerLens has rewritten the weights."""
+_CENTERED = ("hook_resid_pre", "hook_resid_mid", "hook_resid_post", "hook_attn_out", "hook_mlp_out")
+"""Ends of the names of vectors that it changes by centering alone."""
 
 
 class Hooks(NamedTuple):
@@ -28,8 +32,8 @@ class Hooks(NamedTuple):
     predicted: str | None = None
     """What a transcoder predicts."""
     same: bool = True
-    """Whether the vectors were all of those that the Hugging Face network has there: TransformerLens can center what is
-    written to the residual stream and fold biases, which changes the vectors and not the logits."""
+    """Whether `LanguageModel.hook_point` gives the vectors that the autoencoder was trained on: not one head's of them,
+    nor those of `attn.hook_z` after TransformerLens has folded biases."""
 
 
 def checked_hook(name: str, value: object) -> str | None:
@@ -57,13 +61,22 @@ def read_by(module: str) -> str | None:
     return f"blocks.{place[0]}.{_READ[place[1]]}" if place is not None and place[1] in _READ else None
 
 
-def is_left_alone(hook: str) -> bool:
-    """Whether the vectors at a hook point are the same however TransformerLens was told to rewrite the weights."""
-    return hook.endswith(_LEFT_ALONE)
+def after_rewriting(hook: str, centered: bool) -> str | None:
+    """The name of what is at a hook point after TransformerLens has rewritten the weights; None if it has none.
+
+    Args:
+        centered: whether the rewriting took the mean from what is written to the residual stream.
+    """
+    if hook.endswith(_LEFT_ALONE):
+        return hook
+    if hook.endswith(_CENTERED):
+        return f"{hook}{PROCESSED}" if centered else hook
+    return None
 
 
 def are_same_place(first: str, second: str) -> bool:
-    """Whether two names are of one place: a block's output is its `hook_resid_post`, and wrappers add to a name."""
+    """Whether two names are of the same vectors: a block's output is its `hook_resid_post`, and wrappers add to a name;
+    with processed weights the vectors are others."""
     return _normalized(first) == _normalized(second)
 
 

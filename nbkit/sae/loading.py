@@ -29,10 +29,11 @@ def load_sae(
     is refused by the field's name. Code in a file never runs.
 
     `hook` of the result is where its activations come from, and `hook_out`, of a transcoder, where what it predicts is:
-    from the description, or from the names of the folders, as sparsify and Gemma Scope choose them. It is None if
-    nothing says so, and if the vectors may be others than those of the Hugging Face network: if one head's slice was
-    read, or if TransformerLens rewrote the model's weights, as it always did for Neel Nanda's and for SAELens before
-    3.19.2, which centers the residual stream of models with layer norms.
+    from the description, or from the names of the folders, as sparsify and Gemma Scope choose them. Where
+    TransformerLens rewrote the model's weights, as it always did for Neel Nanda's and for SAELens before 3.19.2, the
+    name ends in `:processed`, and `LanguageModel.hook_point` gives the vectors of that model: in one with LayerNorms
+    the residual stream, and what is added to it, minus its mean over coordinates. It is None if nothing says so, and
+    if the vectors may be others still: if one head's slice was read, or `attn.hook_z` after rewriting.
 
     Args:
         path: the folder or the file of weights; or `owner/name`, `owner/name/sub/folder` on the Hugging Face hub,

@@ -32,6 +32,7 @@ from nbkit.models import LanguageModel
 from nbkit.models.capturing import IN_BLOCK
 from nbkit.models.hook_points import HookPoint
 from nbkit.models.language_model import ROUNDING
+from nbkit.models.processed import ADDED, PROCESSED, STREAM
 from nbkit.models.site import Site
 from nbkit.models.units import captured
 from nbkit.models.values import SparseValues, Values
@@ -41,13 +42,11 @@ from nbkit.sae.hooks import are_same_place
 
 CELLS_AT_ONCE = 1 << 23
 """Of a dense tensor of tokens x latents: 32 MB in float32."""
-STREAM = ("hook_resid_pre", "hook_resid_mid", "hook_resid_post", "hook_attn_out", "hook_mlp_out")
-"""Hook points whose vectors are the residual stream, or are added to it."""
 
 
 @dataclass(frozen=True, eq=False)
 class SaeLatents:
-    """The latents of sparse autoencoders of a language model. Made by `nbkit.latents`."""
+    """The latents of sparse autoencoders of a language model. Made by `nbkit.sae_latents`."""
 
     model: LanguageModel
     """The model that they are in."""
@@ -109,14 +108,15 @@ class SaeLatents:
 
     def written(self, site: int) -> Float[Tensor, "n_units d_model"] | None:
         """The decoder's rows where they are written into the residual stream, straight or through the MLP's last
-        layer; None elsewhere, as of an autoencoder of what an MLP reads."""
+        layer; None elsewhere, as of an autoencoder of what an MLP reads. Rows at a processed hook point keep the
+        mean that processing would take away: the LayerNorm before the logits does so too."""
         sae, end = self.saes[site], self.model.unembedding
         name: str | None = self.hooks[site].name if sae.architecture.d_out is None else sae.hook_out
-        place = IN_BLOCK.fullmatch(name or "")
+        place = IN_BLOCK.fullmatch((name or "").removesuffix(PROCESSED))
         if end is None or place is None:
             return None
         layer, name, rows = int(place[1]), place[2], sae.w_dec.detach().float()
-        if name in STREAM:
+        if name in (*STREAM, *ADDED):
             return rows
         if name == "mlp.hook_post":
             rows, name = rows @ input_weight(self.model.output_weights(layer)).T.to(rows), "mlp.hook_out"
@@ -146,7 +146,7 @@ class SaeLatents:
             run(self.model.probe())
 
 
-def latents(
+def sae_latents(
     model: LanguageModel,
     saes: SparseAutoencoder
     | str

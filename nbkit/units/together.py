@@ -72,22 +72,24 @@ class Together:
 
 
 def join_units(*sources: LanguageModel | Units) -> Together:
-    """Units of several sources, for one atlas of them all: `join_units(model, latents(model, saes))`.
+    """Units of several sources, for one atlas of them all: `join_units(model, sae_latents(model, saes))`.
 
     The sites are counted through: the model's layers keep their numbers if the model comes first.
 
     Args:
-        sources: a language model, whose MLP neurons are meant, or what `nbkit.latents` makes; all of one model.
+        sources: a language model, whose MLP neurons are meant, or what `nbkit.sae_latents` makes; all of one model.
 
     Raises:
         NbkitError: there is none, one is something else, or they are of several models.
     """
     for source in sources:
         if not isinstance(source, LanguageModel | Units):
-            raise NbkitError(f"a source is of type {type(source).__name__}: give models and what nbkit.latents makes")
+            raise NbkitError(
+                f"a source is of type {type(source).__name__}: give models and what nbkit.sae_latents makes"
+            )
     units = tuple(units_of(source) for source in sources)
     if not units:
-        raise NbkitError("there are no units to join: give a model, or what nbkit.latents makes")
+        raise NbkitError("there are no units to join: give a model, or what nbkit.sae_latents makes")
     for one in units[1:]:
         if one.model.fingerprint != units[0].model.fingerprint:
             raise NbkitError(f"units of two models, {units[0].model.name} and {one.model.name}, share no atlas")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nbkit.models import LanguageModel
 from nbkit.sae.autoencoder import SparseAutoencoder
-from nbkit.units.latents import SaeLatents, latents
+from nbkit.units.latents import SaeLatents, sae_latents
 from tests.examples.tiny_models import D_MODEL
 
 SIZES = (20, 9)
@@ -14,4 +14,4 @@ SIZES = (20, 9)
 def tiny_latents(model: LanguageModel) -> SaeLatents:
     """Those of the residual stream, whose decoder writes there, and of what an MLP reads, whose decoder doesn't."""
     stream, read = (SparseAutoencoder(D_MODEL, size, "topk", k=4, seed=size) for size in SIZES)
-    return latents(model, {"blocks.1.hook_resid_post": stream, "blocks.0.mlp.hook_in": read})
+    return sae_latents(model, {"blocks.1.hook_resid_post": stream, "blocks.0.mlp.hook_in": read})

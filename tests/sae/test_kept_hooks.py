@@ -25,7 +25,7 @@ def transcoder() -> SparseAutoencoder:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("hook", [PLACE, "transformer.h.3", None])
+@pytest.mark.parametrize("hook", [PLACE, f"{PLACE}:processed", "transformer.h.3", None])
 def test_an_autoencoders(hook: str | None, format: Format, tmp_path: Path) -> None:  # noqa: A002
     sae = SparseAutoencoder(5, 12)
     assert (sae.hook, sae.hook_out) == (None, None)
@@ -39,8 +39,18 @@ def test_an_autoencoders(hook: str | None, format: Format, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("hook_out", ["blocks.3.hook_mlp_out", None])
-@pytest.mark.parametrize("hook", ["blocks.3.mlp.hook_in", None])
+@pytest.mark.parametrize(
+    ("hook", "hook_out"),
+    [
+        ("blocks.3.mlp.hook_in", "blocks.3.hook_mlp_out"),
+        ("blocks.3.mlp.hook_in", None),
+        (None, "blocks.3.hook_mlp_out"),
+        (None, None),
+        ("blocks.3.ln2.hook_normalized", "blocks.3.hook_mlp_out:processed"),
+        ("blocks.3.hook_resid_mid:processed", "blocks.3.hook_mlp_out:processed"),
+        (None, "blocks.3.hook_mlp_out:processed"),
+    ],
+)
 def test_a_transcoders(hook: str | None, hook_out: str | None, format: Format, tmp_path: Path) -> None:  # noqa: A002
     sae = transcoder()
     sae.hook, sae.hook_out = hook, hook_out
@@ -58,6 +68,36 @@ def test_what_saelens_reads(tmp_path: Path) -> None:
     metadata = json.loads((tmp_path / SAE_CONFIG).read_text())["metadata"]
     assert (metadata["hook_name"], metadata["hook_name_out"]) == (sae.hook, sae.hook_out)
     assert metadata["model_from_pretrained_kwargs"] == {}
+
+
+def test_what_saelens_reads_of_processed_weights(tmp_path: Path) -> None:
+    sae = SparseAutoencoder(5, 12)
+    sae.hook = f"{PLACE}:processed"
+    sae.save(tmp_path, "saelens")
+    metadata = json.loads((tmp_path / SAE_CONFIG).read_text())["metadata"]
+    assert metadata["hook_name"] == PLACE
+    told = ("fold_ln", "center_writing_weights", "center_unembed", "fold_value_biases")
+    assert metadata["model_from_pretrained_kwargs"] == dict.fromkeys(told, True)
+
+
+@pytest.mark.parametrize(
+    ("hook", "hook_out", "odd"),
+    [
+        ("blocks.3.hook_resid_mid", "blocks.3.hook_mlp_out:processed", "blocks.3.hook_resid_mid"),
+        ("blocks.3.hook_resid_mid:processed", "blocks.3.hook_mlp_out", "blocks.3.hook_mlp_out"),
+        ("blocks.3.mlp.hook_in", "blocks.3.hook_mlp_out:processed", "blocks.3.mlp.hook_in"),
+        ("blocks.3.mlp.hook_in:processed", None, "blocks.3.mlp.hook_in:processed"),
+    ],
+)
+def test_what_saelens_cannot_tell(hook: str, hook_out: str | None, odd: str, tmp_path: Path) -> None:
+    sae = transcoder()
+    sae.hook, sae.hook_out = hook, hook_out
+    with pytest.raises(NbkitError, match=f"SAELens .* can't tell that '{odd}' is .*: save it in nbkit's own format"):
+        sae.save(tmp_path / "saelens", "saelens")
+    assert not list((tmp_path / "saelens").glob("*")), "nothing is written by halves"
+    sae.save(tmp_path / "nbkit")
+    again = load_sae(tmp_path / "nbkit")
+    assert (again.hook, again.hook_out) == (hook, hook_out)
 
 
 def test_what_has_no_hook_is_written_as_before(tmp_path: Path) -> None:

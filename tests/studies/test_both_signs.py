@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import nbkit
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.manifest import Manifest
 from nbkit.errors import NbkitError
 from nbkit.method.clusters import FeatureClusters, feature_clusters
 from nbkit.models.sign import Sign
-from nbkit.studies.both_signs import answers, separation, sides
+from nbkit.studies.both_signs import answers, both_sides, quadrant_table, separation, sides
 from nbkit.studies.both_signs.answers import overlaps
 from nbkit.studies.both_signs.separation import of_one_sign
 from tests.examples.atlas import MANIFEST, example_atlas
@@ -175,3 +176,39 @@ def test_atlases_of_a_model_are_compared(signed_atlas: Callable[[str, Sign], Atl
     assert compared.n_neurons > 10 and compared == answers(positive, negative, at_least=3, progress=False)
     apart = separation(signed_atlas("llama", "both"), at_least=2, progress=False)
     assert apart.n_neurons > 10 and 0 <= apart.chance.value <= apart.own.value <= 1
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gpt2"])
+def test_three_atlases_of_a_part_of_the_text(
+    architecture: str, tiny_atlas: Callable[[str], Atlas], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NBKIT_CACHE", str(tmp_path / "cache"))
+    atlas = tiny_atlas(architecture)
+    found = both_sides(atlas, [1], 30, progress=False)
+    manifests = [each.manifest for each in (found.positive, found.negative, found.both)]
+    assert [(m.sign, m.layers, m.n_contexts) for m in manifests] == [
+        (sign, (1,), 30) for sign in ("positive", "negative", "both")
+    ]
+    monkeypatch.setattr("nbkit.studies.both_signs.atlases.load_model", None)
+    assert both_sides(atlas, [1], 30, progress=False).both.path == found.both.path
+    largest = np.maximum(found.positive.neurons["max_activation"], found.negative.neurons["max_activation"])
+    np.testing.assert_array_equal(found.both.neurons["max_activation"], largest)
+    table = quadrant_table(found)
+    if architecture == "gpt2":
+        assert table.cells.empty
+        return
+    sums = table.data.filter(regex="^(above|below) zero$").sum()
+    np.testing.assert_allclose(sums, 1)
+    assert table.data["above zero"].to_numpy()[[1, 2]].tolist() == [0, 0], "a product above zero has equal signs"
+    assert table.data["below zero"].to_numpy()[[0, 3]].tolist() == [0, 0]
+
+
+def test_the_explorer_shows_activations_above_zero_alone(
+    tiny_atlas: Callable[[str], Atlas], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NBKIT_CACHE", str(tmp_path / "cache"))
+    found = both_sides(tiny_atlas("llama"), [1], 30, progress=False)
+    with pytest.raises(NbkitError, match="of sign 'negative', and the explorer shows activations above zero alone"):
+        nbkit.explore(found.negative)
+    with pytest.raises(NbkitError, match="of sign 'both', and the explorer shows"):
+        nbkit.write_site([found.both], tmp_path / "site")

@@ -35,6 +35,7 @@ def test_the_badge_tells_everything_that_made_the_numbers() -> None:
         "corpus": "a-corpus",
         "contexts": "1,234 of 128 tokens; the tokenizer adds no special tokens",
         "sha256 of the contexts": "34cd",
+        "activations": "above zero",
         "examples": "reach 75% of a neuron's maximum; the first 100 are kept",
         "embedding": "input",
         "seed": "7",

@@ -29,7 +29,7 @@ from nbkit.models import LanguageModel
 from nbkit.models.logits import direct_unembedding
 from nbkit.sae.architecture import Architecture
 from nbkit.sae.autoencoder import SparseAutoencoder
-from nbkit.units.latents import SaeLatents, latents
+from nbkit.units.latents import SaeLatents, sae_latents
 from tests.examples.tiny_models import D_MLP, D_MODEL, random_contexts
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {
@@ -120,7 +120,7 @@ def test_equals_two_slow_passes(
 ) -> None:
     model = tiny_model(family)
     saes = {hook: made_up(width, 20 + 5 * i, i, **ARCHITECTURES[name]) for i, (hook, width) in enumerate(HOOKS.items())}
-    units = latents(model, saes)
+    units = sae_latents(model, saes)
     atlas = nbkit.build_atlas(units, CONTEXTS, tmp_path / "atlas", CONFIG, progress=False)
     assert [site.n_units for site in atlas.manifest.sites] == [20, 25, 30] and len(atlas.neurons) == 75
     for site, (hook, sae) in enumerate(saes.items()):
@@ -137,9 +137,11 @@ def test_an_embedding_s_sum_and_the_bias_are_the_activation(
     sae = made_up(D_MODEL, **ARCHITECTURES[name])
     if reads == "centered" and not sae.architecture.apply_b_dec_to_input:
         with pytest.raises(NbkitError, match="doesn't subtract b_dec from its input: leave reads at 'activations'"):
-            latents(model, sae, hook, reads)
+            sae_latents(model, sae, hook, reads)
         return
-    atlas = nbkit.build_atlas(latents(model, sae, hook, reads), CONTEXTS, tmp_path / "atlas", CONFIG, progress=False)
+    atlas = nbkit.build_atlas(
+        sae_latents(model, sae, hook, reads), CONTEXTS, tmp_path / "atlas", CONFIG, progress=False
+    )
     n = 0
     for unit in atlas.iterate(0):
         for kind in ("input", "gradient"):
@@ -150,7 +152,7 @@ def test_an_embedding_s_sum_and_the_bias_are_the_activation(
         n += len(unit)
     assert n > 30
     if reads == "centered":
-        others = nbkit.build_atlas(latents(model, sae, hook), CONTEXTS, tmp_path / "other", CONFIG, progress=False)
+        others = nbkit.build_atlas(sae_latents(model, sae, hook), CONTEXTS, tmp_path / "other", CONFIG, progress=False)
         neuron = max(atlas.iterate(0), key=len)
         other = others.neuron(0, neuron.index)
         assert np.array_equal(neuron.peak, other.peak) and neuron.site.reads.endswith("minus b_dec")
@@ -171,7 +173,7 @@ def test_of_equal_latents_top_k_keeps_no_more_than_k(
     assert int((z > 0).sum(2).max()) == 3
     assert int(((z[..., :10] > 0) != (z[..., 10:] > 0)).sum()) > 100, "no pair is torn apart: the test is empty"
     for folder in ("first", "second"):
-        atlas = nbkit.build_atlas(latents(model, sae, hook), CONTEXTS, tmp_path / folder, CONFIG, progress=False)
+        atlas = nbkit.build_atlas(sae_latents(model, sae, hook), CONTEXTS, tmp_path / folder, CONFIG, progress=False)
         assert_examples(atlas, 0, z, vectors, lambda rows: rows)
     assert sums(tmp_path / "first") == sums(tmp_path / "second")
 
@@ -181,7 +183,7 @@ def test_weights_and_effects_are_the_encoder_s_and_the_decoder_s(
 ) -> None:
     model = tiny_model("llama")
     saes = {hook: made_up(width, 20) for hook, width in HOOKS.items()}
-    atlas = nbkit.build_atlas(latents(model, saes), CONTEXTS, tmp_path / "atlas", CONFIG, progress=False)
+    atlas = nbkit.build_atlas(sae_latents(model, saes), CONTEXTS, tmp_path / "atlas", CONFIG, progress=False)
     unembedding = direct_unembedding(model)
     assert unembedding is not None
     stream, mlp_in, neurons = saes.values()
@@ -203,9 +205,9 @@ def test_a_transcoder_s_latents_have_effects_where_it_says_what_it_predicts(
     tiny_model: Callable[[str], LanguageModel],
 ) -> None:
     model, sae = tiny_model("llama"), made_up(D_MODEL, 20, d_out=D_MODEL, apply_b_dec_to_input=False)
-    assert latents(model, sae, "blocks.1.mlp.hook_in").written(0) is None
+    assert sae_latents(model, sae, "blocks.1.mlp.hook_in").written(0) is None
     sae.hook_out = "blocks.1.hook_mlp_out"
-    written = latents(model, sae, "blocks.1.mlp.hook_in").written(0)
+    written = sae_latents(model, sae, "blocks.1.mlp.hook_in").written(0)
     assert written is not None and torch.equal(written, sae.w_dec.detach())
 
 
@@ -219,7 +221,7 @@ def sums(folder: Path) -> dict[str, str]:
 def several(tiny_model: Callable[[str], LanguageModel]) -> SaeLatents:
     """Three sites of 50, 9 and 1 latents."""
     sizes = (50, 9, 1)
-    return latents(
+    return sae_latents(
         tiny_model("llama"),
         {
             hook: made_up(width, size, activation="topk", k=min(4, size))
@@ -335,16 +337,19 @@ def test_what_latents_are_asked_equals_dense_latents(
 
 
 WRONG: list[tuple[Callable[[LanguageModel], Any], str]] = [
-    (lambda m: latents(m, made_up(7), "blocks.0.hook_resid_post"), r"reads vectors of 7 numbers, and .*vectors of 24"),
-    (lambda m: latents(m, made_up(D_MODEL), "blocks.0.hook_resid_pots"), "the nearest is blocks.0.hook_resid_post"),
-    (lambda m: latents(m, made_up(D_MODEL)), "doesn't say where its activations come from: give hook"),
-    (lambda m: latents(m, []), "saes is empty"),
-    (lambda m: latents(m, {}), "saes is empty"),
-    (lambda m: latents(m, [made_up(D_MODEL)], "blocks.0.hook_resid_post"), "hook is for a single autoencoder"),
-    (lambda m: latents(m, 3, "blocks.0.hook_resid_post"), "an autoencoder is of type int"),  # type: ignore[arg-type]
-    (lambda m: latents("gpt2", made_up(D_MODEL)), "model is of type str"),  # type: ignore[arg-type]
-    (lambda m: latents(m, made_up(D_MODEL), "blocks.0.hook_resid_post", "h"), "reads is 'h'"),  # type: ignore[arg-type]
-    (lambda m: latents(m, "no-such-folder/sae", "blocks.0.hook_resid_post"), "no-such-folder"),
+    (
+        lambda m: sae_latents(m, made_up(7), "blocks.0.hook_resid_post"),
+        "reads vectors of 7 numbers, and .*of 24",
+    ),
+    (lambda m: sae_latents(m, made_up(D_MODEL), "blocks.0.hook_resid_pots"), "the nearest is blocks.0.hook_resid_post"),
+    (lambda m: sae_latents(m, made_up(D_MODEL)), "doesn't say where its activations come from: give hook"),
+    (lambda m: sae_latents(m, []), "saes is empty"),
+    (lambda m: sae_latents(m, {}), "saes is empty"),
+    (lambda m: sae_latents(m, [made_up(D_MODEL)], "blocks.0.hook_resid_post"), "hook is for a single autoencoder"),
+    (lambda m: sae_latents(m, 3, "blocks.0.hook_resid_post"), "an autoencoder is of type int"),  # type: ignore[arg-type]
+    (lambda m: sae_latents("gpt2", made_up(D_MODEL)), "model is of type str"),  # type: ignore[arg-type]
+    (lambda m: sae_latents(m, made_up(D_MODEL), "blocks.0.hook_resid_post", "h"), "reads is 'h'"),  # type: ignore[arg-type]
+    (lambda m: sae_latents(m, "no-such-folder/sae", "blocks.0.hook_resid_post"), "no-such-folder"),
 ]
 
 
@@ -359,9 +364,9 @@ def test_what_does_not_fit_is_refused_in_a_sentence(
 def test_another_hook_than_the_autoencoder_s_own_is_refused(tiny_model: Callable[[str], LanguageModel]) -> None:
     sae = made_up(D_MODEL)
     sae.hook = "blocks.1.hook_resid_post"
-    assert latents(tiny_model("llama"), sae).sites[0].name == sae.hook
+    assert sae_latents(tiny_model("llama"), sae).sites[0].name == sae.hook
     with pytest.raises(NbkitError, match=r"was trained at blocks\.1\.hook_resid_post, and 'blocks.0"):
-        latents(tiny_model("llama"), sae, "blocks.0.hook_resid_post")
+        sae_latents(tiny_model("llama"), sae, "blocks.0.hook_resid_post")
 
 
 def test_an_atlas_of_latents_takes_its_own_latents_alone(
@@ -369,7 +374,7 @@ def test_an_atlas_of_latents_takes_its_own_latents_alone(
 ) -> None:
     model = tiny_model("llama")
     atlas = nbkit.build_atlas(several, CONTEXTS, tmp_path / "atlas", CONFIG, progress=False)
-    others = latents(model, {hook: made_up(width, 50, seed=9) for hook, width in HOOKS.items()})
+    others = sae_latents(model, {hook: made_up(width, 50, seed=9) for hook, width in HOOKS.items()})
     for units in (model, others):
         with pytest.raises(NbkitError, match=r"is of other units: S0 .* is not among those that were given"):
             nbkit.explore(atlas, units)

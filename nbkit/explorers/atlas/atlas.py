@@ -164,5 +164,5 @@ def check_units(model: LanguageModel | Units, atlas: Atlas) -> None:
     if lacking := [site for site in manifest.sites if site not in units.sites]:
         raise NbkitError(
             f"{atlas.path} is of other units: {lacking[0].title} is not among those that were given. For latents give "
-            "nbkit.latents(model, …) of the same autoencoders."
+            "nbkit.sae_latents(model, …) of the same autoencoders."
         )

@@ -60,6 +60,8 @@ class AtlasShards:
     """Makes any shard of an atlas. A shard is what `pack` gives; `json` in it is text."""
 
     def __init__(self, atlas: Atlas) -> None:
+        """Raises NbkitError if the atlas is not of activations above zero."""
+        _check_sign(atlas)
         self.atlas = atlas
         self.n_neurons = atlas.n_neurons
 
@@ -241,6 +243,7 @@ class AtlasShards:
 
 def make_parts(atlas: Atlas, progress: bool = True) -> None:
     """Make what the shards are made from, if it is not in the atlas's folder yet; with progress bars."""
+    _check_sign(atlas)
     atlas.metrics("pre_mlp", progress)  # some of the featured neurons are chosen by it
     features_of(atlas, progress)
     agreement_of(atlas, progress)  # and the neighbors that it is about
@@ -260,6 +263,15 @@ def sites_of(manifest: Manifest) -> list[dict[str, Any]]:
         }
         for site in manifest.sites
     ]
+
+
+def _check_sign(atlas: Atlas) -> None:
+    """Raises NbkitError unless an atlas is of activations above zero."""
+    if atlas.manifest.sign != "positive":
+        raise NbkitError(
+            f"{atlas.path} is of sign {atlas.manifest.sign!r}, and the explorer shows activations above zero alone: "
+            "look at it with Atlas.neuron and nbkit.figures"
+        )
 
 
 def _identity(manifest: Manifest) -> str:

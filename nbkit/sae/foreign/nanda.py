@@ -11,7 +11,7 @@ from nbkit.sae.architecture import Architecture, Reshaping
 from nbkit.sae.description import Description
 from nbkit.sae.foreign.weights import SAELENS, renamed
 from nbkit.sae.found import Found
-from nbkit.sae.hooks import Hooks, is_left_alone
+from nbkit.sae.hooks import Hooks, after_rewriting
 
 _HARMLESS = """
 batch_size beta1 beta2 buffer_batches buffer_mult buffer_size checkpoint_freq d_mlp device dict_mult enc_dtype hook_name
@@ -36,5 +36,6 @@ def read_nanda(description: Description, tensors: dict[str, Tensor], path: Path)
     reshape = "hook_z" if "hook_z" in (hook or "") else "none"
     description.finish(HARMLESS)
     found["threshold"] = zeros((), dtype=found["w_enc"].dtype)
-    hooks = Hooks(hook, same=hook is not None and is_left_alone(hook))
+    processed = None if hook is None else after_rewriting(hook, centered=True)
+    hooks = Hooks(processed or hook, same=processed is not None)
     return Found(Architecture(d_in, d_sae, reshape_activations=cast(Reshaping, reshape)), found, hooks)

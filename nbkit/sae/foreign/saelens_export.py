@@ -6,9 +6,11 @@ from pathlib import Path
 
 from nbkit.errors import NbkitError
 from nbkit.files import write_json, write_tensors
+from nbkit.method.checks import shown
 from nbkit.sae.foreign.saelens import DTYPES, GATED, SAELENS_WEIGHTS
 from nbkit.sae.foreign.weights import SAELENS
 from nbkit.sae.found import Found
+from nbkit.sae.hooks import PROCESSED, Hooks, after_rewriting
 
 SAELENS_VERSION = "6.54.12"
 """Whose format is written."""
@@ -24,6 +26,8 @@ ARCHITECTURES = {
     ("jumprelu", True, True): "jumprelu_skip_transcoder",
 }
 """By activation, whether it is a transcoder, and whether it has a skip connection."""
+PROCESSING = ("fold_ln", "center_writing_weights", "center_unembed", "fold_value_biases")
+"""What TransformerLens does to weights unless it is told otherwise, as SAELens tells it."""
 
 
 def write_saelens(found: Found, folder: Path) -> None:
@@ -50,9 +54,7 @@ def write_saelens(found: Found, folder: Path) -> None:
         tensor = tensors[ours].expand(a.d_sae) if ours == "threshold" else tensors[ours]
         weights[name] = (tensor.T if transposed else tensor).contiguous()
     metadata: dict[str, object] = {"sae_lens_version": SAELENS_VERSION, "sae_lens_training_version": None}
-    metadata |= {name: hook for name, hook in (("hook_name", hooks.read), ("hook_name_out", hooks.predicted)) if hook}
-    if hooks.read or hooks.predicted:
-        metadata["model_from_pretrained_kwargs"] = {}  # TransformerLens leaves the weights as they are
+    metadata |= _places(hooks)
     config = {
         "architecture": kind,
         "d_in": a.d_in,
@@ -70,3 +72,24 @@ def write_saelens(found: Found, folder: Path) -> None:
         config["d_out"] = a.d_out
     write_tensors(weights, folder / SAELENS_WEIGHTS)
     write_json(config, folder / "cfg.json")
+
+
+def _places(hooks: Hooks) -> dict[str, object]:
+    """The hook points, and what TransformerLens is told to do to the weights.
+
+    Raises:
+        NbkitError: SAELens can't tell them, as of two that are not in one model.
+    """
+    said = {name: hook for name, hook in (("hook_name", hooks.read), ("hook_name_out", hooks.predicted)) if hook}
+    if not said:
+        return {}
+    plain = {name: hook.removesuffix(PROCESSED) for name, hook in said.items()}
+    if plain == said:
+        return {**said, "model_from_pretrained_kwargs": {}}
+    for name, hook in said.items():
+        if after_rewriting(plain[name], centered=True) != hook:
+            raise NbkitError(
+                f"SAELens {SAELENS_VERSION} can't tell that {shown(hook)} is a hook point in a model some of whose "
+                "vectors are processed: save it in nbkit's own format."
+            )
+    return {**plain, "model_from_pretrained_kwargs": dict.fromkeys(PROCESSING, True)}

@@ -30,7 +30,7 @@ from nbkit.models.units import Units
 from nbkit.sae.autoencoder import SAE_CONFIG, SparseAutoencoder
 from nbkit.sae.config import SaeConfig
 from nbkit.sae.training import train_sae
-from nbkit.units.latents import latents
+from nbkit.units.latents import sae_latents
 from nbkit.units.together import join_units
 
 RECIPE = 1
@@ -59,7 +59,7 @@ class WithLatents:
 
     def units(self, model: LanguageModel) -> LanguageModel | Units:
         """What `joined` is of, in its model."""
-        return join_units(model, latents(model, self.folders)) if self.folders else model
+        return join_units(model, sae_latents(model, self.folders)) if self.folders else model
 
 
 def with_latents(
@@ -113,7 +113,7 @@ def with_latents(
             model = load_model(m.model, dtype=m.dtype, device=m.device)  # type: ignore[arg-type]  # as it was
             if not saes:
                 _train(model, atlas, folders, d_sae, k, n_contexts, seed, progress)
-            units = latents(model, folders)
+            units = sae_latents(model, folders)
             if not (kept / QUALITY).is_file():
                 write_table(_quality(model, atlas, dict(zip(folders, units.saes, strict=True))), kept / QUALITY)
             build_atlas(units, atlas.contexts, folder, config, progress=progress)

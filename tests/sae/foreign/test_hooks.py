@@ -90,16 +90,74 @@ def test_transcoders_of_saelens(
         config_2(model_from_pretrained_kwargs={}),
         config_3(model_from_pretrained_kwargs={"center_writing_weights": True}),
         config_3(sae_lens_training_version="3.19.1", model_from_pretrained_kwargs=None),
-        config_3(sae_lens_training_version=None, model_from_pretrained_kwargs=None),
-        of_version_6(hook_name="blocks.1.hook_resid_pre", model_from_pretrained_kwargs={"fold_ln": True}),
+        of_version_6(
+            hook_name="blocks.1.hook_resid_pre",
+            model_from_pretrained_kwargs={"fold_ln": True, "center_writing_weights": True},
+        ),
     ],
 )
-def test_vectors_of_rewritten_weights_are_not_the_networks(config: dict[str, Any], tmp_path: Path) -> None:
-    hook = "blocks.1.hook_resid_pre"
-    assert hooks(write_folder(tmp_path, config, weights())) == (None, None)
-    assert hooks(tmp_path, hook) == (hook, None), "the user may say so all the same"
-    with pytest.raises(NbkitError, match=r"says hook = 'blocks\.1\.hook_resid_pre', and 'blocks\.2\.hook_resid_pre'"):
-        load_sae(tmp_path, "blocks.2.hook_resid_pre")
+def test_vectors_of_rewritten_weights_have_names_of_their_own(config: dict[str, Any], tmp_path: Path) -> None:
+    hook = "blocks.1.hook_resid_pre:processed"
+    assert hooks(write_folder(tmp_path, config, weights())) == (hook, None)
+    assert hooks(tmp_path, hook) == (hook, None)
+    for other in ("blocks.1.hook_resid_pre", "blocks.2.hook_resid_pre:processed"):
+        with pytest.raises(NbkitError, match=f"says hook = '{hook}', and '{other}' was given: leave it out"):
+            load_sae(tmp_path, other)
+
+
+def test_where_nothing_tells_whether_weights_were_rewritten_the_user_does(tmp_path: Path) -> None:
+    folder = write_folder(
+        tmp_path, config_3(sae_lens_training_version=None, model_from_pretrained_kwargs=None), weights()
+    )
+    assert hooks(folder) == (None, None)
+    for told in ("blocks.1.hook_resid_pre", "blocks.1.hook_resid_pre:processed"):
+        assert hooks(folder, told) == (told, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "told", "expected"),
+    [
+        ("hook_resid_post", "center_writing_weights", "hook_resid_post:processed"),
+        ("hook_resid_mid", "center_writing_weights", "hook_resid_mid:processed"),
+        ("hook_attn_out", "center_writing_weights", "hook_attn_out:processed"),
+        ("hook_mlp_out", "center_writing_weights", "hook_mlp_out:processed"),
+        ("hook_resid_post", "fold_ln", "hook_resid_post"),  # nothing is centered
+        ("hook_mlp_out", "fold_value_biases", "hook_mlp_out"),
+        ("hook_resid_post", "default_padding_side", "hook_resid_post"),
+        ("attn.hook_z", "center_writing_weights", None),
+        ("attn.hook_z", "fold_value_biases", None),
+        ("mlp.hook_in", "fold_ln", None),
+        ("mlp.hook_out", "center_writing_weights", None),
+        ("mlp.hook_post", "center_writing_weights", "mlp.hook_post"),
+    ],
+)
+def test_what_rewriting_does_to_each_name(name: str, told: str, expected: str | None, tmp_path: Path) -> None:
+    hook, known = f"blocks.1.{name}", None if expected is None else f"blocks.1.{expected}"
+    config = of_version_6(hook_name=hook, model_from_pretrained_kwargs={told: True})
+    assert hooks(write_folder(tmp_path, config, weights())) == (known, None)
+    if known is None:
+        assert hooks(tmp_path, hook) == (hook, None), "the user may say so all the same"
+
+
+@pytest.mark.parametrize(
+    ("read", "predicted", "expected"),
+    [
+        ("hook_resid_mid", "hook_mlp_out", ("hook_resid_mid:processed", "hook_mlp_out:processed")),
+        ("ln2.hook_normalized", "hook_mlp_out", ("ln2.hook_normalized", "hook_mlp_out:processed")),
+        ("ln2.hook_normalized", "mlp.hook_out", ("ln2.hook_normalized", None)),
+    ],
+)
+def test_a_transcoder_of_rewritten_weights(
+    read: str, predicted: str, expected: tuple[str, str | None], tmp_path: Path
+) -> None:
+    metadata = {
+        "hook_name": f"blocks.1.{read}",
+        "hook_name_out": f"blocks.1.{predicted}",
+        "model_from_pretrained_kwargs": {"center_writing_weights": True},
+    }
+    config = config_6("transcoder", d_out=D_OUT, metadata=metadata)
+    found = hooks(write_folder(tmp_path, config, weights(D_OUT)))
+    assert found == tuple(each and f"blocks.1.{each}" for each in expected)
 
 
 @pytest.mark.parametrize("hook", ["blocks.1.mlp.hook_post", "blocks.1.ln2.hook_normalized"])
@@ -199,7 +257,7 @@ def test_dictionary_learning(
     [
         ("blocks.0.mlp.hook_post", "blocks.0.mlp.hook_post"),
         ("blocks.5.attn.hook_z", None),
-        ("blocks.5.hook_resid_pre", None),
+        ("blocks.5.hook_resid_pre", "blocks.5.hook_resid_pre:processed"),
         (None, None),
     ],
 )
@@ -209,7 +267,8 @@ def test_nanda(name: str | None, expected: str | None, tmp_path: Path) -> None:
     config = {"act_size": D_IN, "dict_size": weights()["W_enc"].shape[1], "act_name": name, "layer": 5}
     (tmp_path / "25_cfg.json").write_text(json.dumps(config))
     assert hooks(tmp_path / "25.pt") == (expected, None)
-    assert hooks(tmp_path / "25.pt", name or "layers.1") == (name or "layers.1", None)
+    told = expected or name or "layers.1"
+    assert hooks(tmp_path / "25.pt", told) == (told, None)
 
 
 CACHE = "models--google--gemma-scope-9b-it-res/snapshots/0a1b"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
-from transformer_lens.model_bridge import TransformerBridge
 
 from nbkit.models import LanguageModel, load_model
 from nbkit.sae.foreign.gemma_scope import GIVEN, of_gemma_3
-from nbkit.sae.hooks import in_block, is_left_alone, read_by
+from nbkit.sae.hooks import after_rewriting, in_block, read_by
 from tests.examples.architectures import ARCHITECTURES
+from tests.examples.processed_weights import processed_vectors
 from tests.examples.tiny_models import make_tokenizer, random_contexts
 
 CONTEXTS = random_contexts(5, 12, seed=3)
@@ -66,22 +68,21 @@ def test_what_modules_of_gemma_give(kind: str) -> None:
             assert torch.equal(captured(model, of_gemma_3(f"{name}.output")), gave)
 
 
-def test_vectors_that_transformer_lens_changes(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Folding, centering and value biases change some vectors and leave others alone."""
+@pytest.mark.parametrize("told", [{}, {"center_writing_weights": False}], ids=["centered", "uncentered"])
+def test_vectors_that_transformer_lens_changes(told: dict[str, bool], tmp_path: Path) -> None:
+    """The name that each is given after folding and centering is that of the vectors that are there then."""
     network = next(each for each in ARCHITECTURES if each.kind == "GPT2LMHeadModel").make()
-    generator = torch.Generator().manual_seed(0)
-    for parameter in network.parameters():
-        parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator)
-    folder = tmp_path_factory.mktemp("network")
-    network.save_pretrained(folder)
-    make_tokenizer().save_pretrained(folder)
-    bridge = TransformerBridge.boot_transformers(str(folder), device="cpu")
-    tokens = torch.from_numpy(CONTEXTS.tokens).long()
-    with torch.inference_mode():
-        _, as_they_are = bridge.run_with_cache(tokens)
-        bridge.enable_compatibility_mode()
-        _, rewritten = bridge.run_with_cache(tokens)
+    rewritten = processed_vectors(network, tmp_path, CONTEXTS, **told)
+    model = load_model(tmp_path, dtype="float32", device="cpu")
     ends = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
-    for name in (*(f"hook_{end}" for end in ends), "attn.hook_z", "ln2.hook_normalized", "mlp.hook_post"):
+    for name in (
+        *(f"hook_{end}" for end in ends),
+        "attn.hook_z",
+        "mlp.hook_in",
+        "ln2.hook_normalized",
+        "mlp.hook_post",
+    ):
         hook = f"blocks.1.{name}"
-        assert torch.allclose(as_they_are[hook], rewritten[hook], atol=1e-4) == is_left_alone(hook), hook
+        after, expected = after_rewriting(hook, centered=not told), rewritten(hook)
+        close = torch.allclose(captured(model, after or hook), expected, atol=1e-4)
+        assert close == (after is not None), hook
