@@ -136,6 +136,11 @@ class Neuron:
         """What it is called: `L12 N521`, or for a latent `S0 #521`."""
         return self.site.named(self.index)
 
+    @property
+    def title(self) -> str:
+        """What titles call it: `Layer 12, neuron 521`."""
+        return self.site.titled(self.index)
+
     def __repr__(self) -> str:
         return f"Neuron({self.name}, {len(self)} examples, max {self.max_activation:.3g})"
 

@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 
 from nbkit.atlas.examples import HasExamples
 from nbkit.figures.palette import ALONE, CLUSTER_COLORS, cluster_color
-from nbkit.figures.style import count, neuron_name, styled
+from nbkit.figures.style import count, styled
 from nbkit.figures.tree_with_text import tree_with_text
 
 MOST_CLUSTERS = len(CLUSTER_COLORS)  # with text and a color of their own
@@ -24,7 +24,7 @@ def cluster_dendrogram(neuron: HasExamples, threshold: float = 0.5, examples_per
     """
     clusters = neuron.clusters(threshold)
     n, sizes = len(clusters.labels), clusters.sizes.tolist()
-    title = f"{neuron_name(neuron)}: {count(n, 'example')} in {count(len(sizes), 'cluster')}"
+    title = f"{neuron.title}: {count(n, 'example')} in {count(len(sizes), 'cluster')}"
     if len(sizes) > MOST_CLUSTERS:
         title += f", text of the {MOST_CLUSTERS} largest"
     colors = [cluster_color(label, size) if label < MOST_CLUSTERS else ALONE for label, size in enumerate(sizes)]
@@ -47,5 +47,5 @@ def rare_behavior(neuron: HasExamples, threshold: float = 0.5, examples_per_clus
     else:
         found = f"a primary behavior ({sizes[0]} of {n} examples), a secondary one ({sizes[1]})"
     colors = [cluster_color(label, 2) if label < 2 else ALONE for label in range(len(sizes))]
-    title = f"{neuron_name(neuron)}: {found}"
+    title = f"{neuron.title}: {found}"
     return tree_with_text(neuron.snippets, clusters, 2, colors, title, examples_per_cluster)

@@ -11,7 +11,7 @@ from nbkit.atlas.snippets import display_token
 from nbkit.figures.fonts import families_of
 from nbkit.figures.palette import QUIET, cluster_color
 from nbkit.figures.projection import draw_projections, projection_table
-from nbkit.figures.style import WIDTH, BookFigure, neuron_name, set_heading, styled
+from nbkit.figures.style import WIDTH, BookFigure, set_heading, styled
 from nbkit.figures.text import clip, drawable
 from nbkit.method.clusters import FeatureClusters, cosine_distances
 
@@ -59,7 +59,7 @@ def embedding_illustration(neuron: HasExamples, threshold: float = 0.5, kind: st
         label.set_color(colors[example])
         label.set_family(families_of(label.get_text()))
     middle.set_xlabel(f"the {len(dims)} of {vectors.shape[1]} dimensions that weigh most, each panel to its own scale")
-    set_heading(figure, f"{neuron_name(neuron)}: its weights select what it sees of its input")
+    set_heading(figure, f"{neuron.title}: its weights select what it sees of its input")
 
     before, after = lower.subplots(1, 2)
     projected = draw_projections((before, after), (cosine_distances(vectors), clusters.distances), colors)

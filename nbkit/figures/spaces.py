@@ -13,7 +13,7 @@ from nbkit.atlas.examples import HasExamples
 from nbkit.errors import NbkitError
 from nbkit.figures.palette import cluster_color
 from nbkit.figures.projection import draw_projections, projection_table
-from nbkit.figures.style import WIDTH, BookFigure, neuron_name, set_heading, styled
+from nbkit.figures.style import WIDTH, BookFigure, set_heading, styled
 from nbkit.method.clusters import FeatureClusters, cosine_distances
 from nbkit.method.embeddings import EMBEDDING_NAMES
 from nbkit.method.metrics import Polysemanticity, polysemanticity_from_distances
@@ -61,7 +61,7 @@ def compare_embedding_spaces(
     sizes = clusters.sizes
     set_heading(
         figure,
-        f"{neuron_name(neuron)}: clusters {first + 1} ({sizes[first]} examples) and {second + 1} ({sizes[second]})",
+        f"{neuron.title}: clusters {first + 1} ({sizes[first]} examples) and {second + 1} ({sizes[second]})",
     )
     names = [EMBEDDING_NAMES[kind or "input"] for kind in SPACES]
     pairs = np.triu_indices(len(members), 1)
@@ -77,7 +77,7 @@ def compare_embedding_spaces(
 def _pair(neuron: HasExamples, clusters: FeatureClusters, pair: tuple[int, int] | None) -> tuple[int, int]:
     if clusters.n_clusters < 2:
         raise NbkitError(
-            f"{neuron_name(neuron)} has one cluster at a threshold of {clusters.threshold:g}, and two are compared: "
+            f"{neuron.title} has one cluster at a threshold of {clusters.threshold:g}, and two are compared: "
             "lower the threshold or choose another neuron."
         )
     first, second = pair or (0, 1)

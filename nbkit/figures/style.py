@@ -14,7 +14,6 @@ import matplotlib.style
 import pandas as pd
 from matplotlib.figure import Figure
 
-from nbkit.atlas.examples import HasExamples
 from nbkit.figures.dark import darkened
 from nbkit.figures.data_link import data_link
 from nbkit.method.metrics import METRIC_TITLES, METRIC_UNITS
@@ -93,11 +92,6 @@ def first_sentence(function: Callable[..., object]) -> str:
     """What a function's docstring says first, without backticks."""
     paragraph = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
     return paragraph.replace("`", "").split(". ")[0].rstrip(".") + "."
-
-
-def neuron_name(neuron: HasExamples) -> str:
-    """The neuron as titles name it."""
-    return f"Layer {neuron.layer}, neuron {neuron.index}"
 
 
 def metric_label(metric: str) -> str:

@@ -48,6 +48,10 @@ class Site:
         """A name in words."""
         return f"layer {self.number}" if self.unit == "neuron" else f"{self.label} ({self.name})"
 
+    def titled(self, index: int) -> str:
+        """What a unit is called in a title: `Layer 12, neuron 521` or `S0 (blocks.12.hook_resid_post), latent 521`."""
+        return f"{self.title[0].upper()}{self.title[1:]}, {self.unit} {index}"
+
     def named(self, index: int) -> str:
         """What a unit is called: `L12 N521` or `S0 #521`."""
         return f"{self.label} {'N' if self.unit == 'neuron' else '#'}{index}"

@@ -8,6 +8,7 @@ import numpy as np
 
 from nbkit.atlas.snippets import Snippet
 from nbkit.method.clusters import FeatureClusters, feature_clusters
+from nbkit.models.site import Site
 
 TOPICS = (
     ("bank", "river water boat shore mud reeds fish cold stream grass"),
@@ -40,6 +41,11 @@ class ExampleNeuron:
     index: int
     snippets: list[Snippet]
     pre_mlp: np.ndarray
+
+    @property
+    def title(self) -> str:
+        """As of a neuron in a layer."""
+        return Site.of_neurons(self.layer, 1, 1, False, "relu").titled(self.index)
 
     def embeddings(self, kind: str | None = None) -> np.ndarray:
         """Whatever the kind."""

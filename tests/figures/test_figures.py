@@ -40,7 +40,7 @@ class FakeNeuron:
     def __init__(self, topics: list[int], noise: float = 0.3, tokens: tuple[str, ...] = ()) -> None:
         rng = np.random.default_rng(0)
         n, d = len(topics), 64
-        self.layer, self.index = 7, 123
+        self.layer, self.index, self.title = 7, 123, "Layer 7, neuron 123"
         self.snippets = example_neuron(n, words=tokens).snippets
         self.w_in = np.where(np.arange(d) < 20, 1.0, 0.05)
         self.pre_mlp = (

@@ -16,6 +16,8 @@ import nbkit
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.manifest import Manifest
 from nbkit.errors import NbkitError
+from nbkit.explorers import DendrogramExplorer
+from nbkit.explorers.live_neuron.live_neuron import LiveNeuron
 from nbkit.method.clusters import FeatureClusters, feature_clusters
 from nbkit.models.sign import Sign
 from nbkit.studies.both_signs import answers, both_sides, quadrant_table, separation, sides
@@ -212,3 +214,7 @@ def test_the_explorer_shows_activations_above_zero_alone(
         nbkit.explore(found.negative)
     with pytest.raises(NbkitError, match="of sign 'both', and the explorer shows"):
         nbkit.write_site([found.both], tmp_path / "site")
+    neuron = max(found.negative.iterate(1), key=len)
+    for explorer in (DendrogramExplorer, LiveNeuron):
+        with pytest.raises(NbkitError, match=r"Layer 1, neuron .* has examples below zero"):
+            explorer(neuron)

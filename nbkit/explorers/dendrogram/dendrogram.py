@@ -7,6 +7,7 @@ import traitlets
 
 from nbkit.atlas.examples import HasExamples
 from nbkit.atlas.snippets import Snippet
+from nbkit.errors import NbkitError
 from nbkit.explorers.shared.bundle import module_text, style_text
 from nbkit.explorers.shared.page_json import page_json
 from nbkit.explorers.shared.threshold import Threshold
@@ -49,9 +50,14 @@ def explorer_data(neuron: HasExamples, threshold: float = 0.5, near: tuple[int, 
         near: how many tokens before and after the key token are sent, at most; None for all.
 
     Raises:
-        NbkitError: the threshold is outside (0, 1] or the neuron has no examples.
+        NbkitError: the threshold is outside (0, 1], or the neuron has no examples, or examples below zero.
     """
     clusters = neuron.clusters(threshold)
+    if any(snippet.sign != "positive" for snippet in neuron.snippets):
+        raise NbkitError(
+            f"{neuron.title} has examples below zero, and the explorer shows activations above zero alone: take a "
+            "figure of nbkit.figures"
+        )
     snippets = [_shown_part(snippet, near) for snippet in neuron.snippets]
     vocabulary: dict[tuple[str, int | None], int] = {}  # key tokens of different words are told apart
 
@@ -61,7 +67,7 @@ def explorer_data(neuron: HasExamples, threshold: float = 0.5, near: tuple[int, 
 
     tokens = [places(snippet) for snippet in snippets]
     payload = {
-        "title": f"Layer {neuron.layer}, neuron {neuron.index}",
+        "title": neuron.title,
         "pairs": clusters.linkage[:, :2].astype(int).ravel().tolist(),
         "heights": clusters.linkage[:, 2].tolist(),
         "medoids": node_medoids(clusters),
