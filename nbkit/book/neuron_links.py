@@ -1,4 +1,4 @@
-"""What makes the neurons that a book names lead to its explorer: scripts that every page loads."""
+"""What makes the units that a book names lead to its explorer: scripts that every page loads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import quote
 from nbkit.atlas.atlas import Atlas
 from nbkit.explorers import AtlasExplorer
 from nbkit.explorers.atlas.shard_files import site_folder
-from nbkit.explorers.atlas.shards import PER_MEDOID_SHARD
+from nbkit.explorers.atlas.shards import PER_MEDOID_SHARD, sites_of
 from nbkit.explorers.mount import scoped
 from nbkit.explorers.shared.bundle import module_text, style_text
 
@@ -19,7 +19,7 @@ LINKS, CARD, CARD_STYLE = "neuron-links.js", "neuron-card.js", "neuron-card.css"
 def write_neuron_links(folder: Path, pages: Path, atlas: Atlas | None) -> None:
     """Write the script that every page loads, and the card that it loads once a reader wants one.
 
-    Without an atlas of neurons or a page that explores it the script does nothing.
+    Without an atlas or a page that explores it the script does nothing.
 
     Args:
         folder: gets the files.
@@ -27,12 +27,11 @@ def write_neuron_links(folder: Path, pages: Path, atlas: Atlas | None) -> None:
         atlas: the one that the book is about.
     """
     script = "// no page of this book explores an atlas\n"
-    if atlas is not None and atlas.manifest.unit == "neuron" and (page := _page_of_explorer(pages)):
+    if atlas is not None and (page := _page_of_explorer(pages)):
         facts = {
             "page": page,
             "site": f"{quote(site_folder(atlas))}/",
-            "layers": atlas.layers,
-            "sizes": [site.n_units for site in atlas.manifest.sites],
+            "sites": sites_of(atlas.manifest),
             "per_medoid_shard": PER_MEDOID_SHARD,
         }
         links = scoped(module_text("atlas/neuron-links.js"), "{ linkNeurons }")

@@ -1,4 +1,4 @@
-"""Which units a page shows: chosen by a stated rule, neurons among those of the middle layers, never by hand."""
+"""Which units a page shows: chosen by a stated rule, never by hand; of neurons, those of the middle layers."""
 
 from __future__ import annotations
 
@@ -61,16 +61,15 @@ def rare_behavior(atlas: Atlas, layer: int | None = None, neuron: int | None = N
 
 def embedding_contrast(atlas: Atlas, layer: int | None = None, neuron: int | None = None) -> Choice:
     """The neuron for which the neuron embedding separates its clusters most clearly better than the pre-MLP vector."""
-    gain = f"gain in silhouette of the neuron embedding over the {_read(atlas)}"
+    gain = f"gain in silhouette of the neuron embedding over the {_read(atlas, layer)}"
     aim = f"the largest {gain}, both cut into as many clusters"
     return _choose(atlas, (layer, neuron), CONTRAST, aim, lambda t: _gain(atlas, t))
 
 
 def typical_contrast(atlas: Atlas, layer: int | None = None, neuron: int | None = None) -> Choice:
     """The neuron whose gain in silhouette over the pre-MLP vector is the median: what to expect of a blind draw."""
-    aim = (
-        f"the gain in silhouette over the {_read(atlas)}, both cut into as many clusters, that is closest to the median"
-    )
+    gain = f"gain in silhouette over the {_read(atlas, layer)}"
+    aim = f"the {gain}, both cut into as many clusters, that is closest to the median"
     return _choose(atlas, (layer, neuron), CONTRAST, aim, lambda t: -(_gain(atlas, t) - _gain(atlas, t).median()).abs())
 
 
@@ -79,12 +78,13 @@ def extremes(atlas: Atlas, min_examples: int = 50, n: int = 5) -> pd.DataFrame:
 
     Fewer where fewer have metrics.
     """
-    enough = atlas.neurons[atlas.neurons["n_examples"] >= _enough(atlas, min_examples)].dropna(subset="mean_distance")
+    table = _table(atlas, _kind(atlas))
+    enough = table[table["n_examples"] >= _enough(atlas, min_examples)].dropna(subset="mean_distance")
     columns = ["layer", "index", "n_examples", "n_clusters", "largest_share", "mean_distance", "max_distance"]
     most = enough.nlargest(n, ["n_clusters", "mean_distance"]).assign(extreme="most clusters")
     tight = enough.nsmallest(n, "mean_distance").assign(extreme="smallest mean distance")
-    table: pd.DataFrame = pd.concat([most, tight])[["extreme", *columns]].reset_index(drop=True)
-    return table
+    both: pd.DataFrame = pd.concat([most, tight])[["extreme", *columns]].reset_index(drop=True)
+    return both
 
 
 def featured(atlas: Atlas) -> list[Choice]:
@@ -96,7 +96,7 @@ def featured(atlas: Atlas) -> list[Choice]:
     for choose in (several_behaviors, rare_behavior, embedding_contrast, typical_contrast):
         with suppress(NothingToShow):
             choices.append(choose(atlas))
-    table, unit = extremes(atlas), atlas.manifest.unit
+    table, unit = extremes(atlas), _kind(atlas)
     for extreme, layer, index in zip(table["extreme"], table["layer"], table["index"], strict=True):
         rule = f"Chosen by rule: one of the {(table['extreme'] == extreme).sum()} {unit}s with the {extreme}"
         rule += f" among those with at least {_enough(atlas, 50)} examples."
@@ -107,14 +107,30 @@ def featured(atlas: Atlas) -> list[Choice]:
     return list(once.values())
 
 
-def _read(atlas: Atlas) -> str:
+def _kind(atlas: Atlas, layer: int | None = None) -> str:
+    """What the units are called among which a rule chooses: of a site, or else of all, of which neurons come first."""
+    kinds = {site.unit for site in atlas.manifest.sites if layer in (None, site.number)}
+    if "neuron" in kinds:
+        return "neuron"
+    return kinds.pop() if len(kinds) == 1 else "unit"
+
+
+def _table(atlas: Atlas, kind: str) -> pd.DataFrame:
+    """The units of a kind."""
+    others = [site.number for site in atlas.manifest.sites if kind not in (site.unit, "unit")]
+    return atlas.neurons[~atlas.neurons["layer"].isin(others)]
+
+
+def _read(atlas: Atlas, layer: int | None) -> str:
     """What the units' input weights receive."""
-    return "pre-MLP vector" if atlas.manifest.unit == "neuron" else f"vector that a {atlas.manifest.unit} reads"
+    kind = _kind(atlas, layer)
+    return "pre-MLP vector" if kind == "neuron" else f"vector that a {kind} reads"
 
 
 def _enough(atlas: Atlas, min_examples: int) -> int:
     """Examples that a neuron of an extreme has at least; fewer in an atlas of which none has as many."""
-    measured = atlas.neurons.loc[atlas.neurons["mean_distance"].notna(), "n_examples"]
+    table = _table(atlas, _kind(atlas))
+    measured = table.loc[table["mean_distance"].notna(), "n_examples"]
     return min(min_examples, int(measured.max())) if len(measured) else min_examples
 
 
@@ -165,12 +181,12 @@ def _choose(
         neuron = atlas.neuron(layer, index or 0)  # refuses a layer that the atlas does not hold
         if index is not None:
             return Choice(neuron, "Chosen by the parameters `layer` and `neuron`.")
-    unit = atlas.manifest.unit
-    of_neurons = unit == "neuron"
-    layers: Sequence[int] = [layer] if layer is not None else sorted(atlas.neurons["layer"].unique())
+    unit = _kind(atlas, layer)
+    table, of_neurons = _table(atlas, unit), unit == "neuron"
+    layers: Sequence[int] = [layer] if layer is not None else sorted(table["layer"].unique())
     if of_neurons and layer is None:
         layers = _middle(layers)
-    table = atlas.neurons[atlas.neurons["layer"].isin(layers)]
+    table = table[table["layer"].isin(layers)]
     first, last = (number if of_neurons else atlas.manifest.site(number).label for number in (layers[0], layers[-1]))
     place = "layer" if of_neurons else "site"
     where = f"{place} {first}" if first == last else f"{place}s {first} to {last}"

@@ -1,4 +1,4 @@
-"""The small book's atlas, where its pages are reached, and an atlas of latents."""
+"""The small book's atlas, where its pages are reached, and atlases of latents, alone and beside neurons."""
 
 from __future__ import annotations
 
@@ -36,3 +36,14 @@ def latents_atlas(tmp_path_factory: pytest.TempPathFactory, tiny_model: Callable
 
     units = tiny_latents(tiny_model("gpt2"))
     return build_atlas(units, random_contexts(40, 32), tmp_path_factory.mktemp("latents"), progress=False)
+
+
+@pytest.fixture(scope="session")
+def both_atlas(
+    tmp_path_factory: pytest.TempPathFactory, tiny_atlas: Callable[[str], Atlas], latents_atlas: Atlas
+) -> Atlas:
+    """The neurons of three layers and, at sites 3 and 4, the latents: tests must not change its files, only let more be
+    made from it."""
+    from nbkit.atlas.joined import join_atlases
+
+    return join_atlases([tiny_atlas("gpt2"), latents_atlas], tmp_path_factory.mktemp("both") / "atlas")

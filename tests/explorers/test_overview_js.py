@@ -77,6 +77,15 @@ def test_units_are_named_by_their_kind() -> None:
     assert [name for name, *_ in names] == ["L0 N0", "S1 #0", "S2 #4"]
 
 
+def test_only_an_atlas_with_neurons_may_have_pages_about_them() -> None:
+    script = "return [overview.words.example, overview.words.featured];"
+    assert [ask(sites_of(*units), script) for units in UNITS.values()] == [
+        ["L7 N123", "On another page: "],
+        ["S0 #123", "One to begin with. "],
+        ["L7 N123", "On another page: "],
+    ]
+
+
 @pytest.mark.parametrize(
     ("units", "numbers", "sizes", "asked", "sentence"),
     [

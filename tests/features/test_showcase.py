@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from nbkit.features.showcase import (
     several_behaviors,
     typical_contrast,
 )
-from tests.examples.atlas import OF_LATENTS, example_atlas
+from tests.examples.atlas import MANIFEST, OF_LATENTS, example_atlas
 from tests.examples.tiny_models import D_MLP
 
 Row = Mapping[str, float]
@@ -187,6 +188,29 @@ def test_latents_are_chosen_among_those_of_all_sites_and_called_so() -> None:
     )
     assert embedding_contrast(atlas, layer=1).rule.endswith("(1 of the 1 latents of site S1 are eligible).")
     assert all("neurons" not in choice.rule for choice in featured(atlas))
+
+
+def test_neurons_are_shown_where_latents_stand_beside_them() -> None:
+    beside = tuple(replace(site, number=2 + site.number) for site in OF_LATENTS.sites)
+    manifest = replace(MANIFEST, sites=(*MANIFEST.sites, *beside))
+    neuron: Row = {**CONTRAST, **RARE, "layer": 1, "silhouette": 0.5, "mean_distance": 0.5}
+    latent: Row = {
+        **CONTRAST,
+        **RARE,
+        "layer": 3,
+        "index": 0,
+        "silhouette": 0.9,
+        "mean_distance": 0.01,
+        "n_examples": 500,
+    }
+    atlas = example_atlas([neuron, latent], manifest, pre_mlp=[{"silhouette_matched": 0.1}] * 2)
+    alone = example_atlas([neuron], pre_mlp=[{"silhouette_matched": 0.1}])
+    assert [(choice.neuron, choice.rule) for choice in featured(atlas)] == [
+        (choice.neuron, choice.rule) for choice in featured(alone)
+    ]
+    choice = embedding_contrast(atlas, layer=3)
+    assert choice.neuron.layer == 3 and "vector that a latent reads" in choice.rule
+    assert choice.rule.endswith("(1 of the 1 latents of site S3 are eligible).")
 
 
 @pytest.mark.parametrize("rule", RULES)

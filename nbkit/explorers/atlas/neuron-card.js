@@ -1,25 +1,27 @@
-// A neuron at a glance, for any page of a book: its largest clusters, each with its central example.
+// A unit at a glance, for any page of a book: its largest clusters, each with its central example.
 
 import { element } from "../shared/elements.js";
 import { PageModel } from "../shared/mount.js";
 import { count, directionOf, keyText, tokenElements } from "../shared/snippets.js";
 import { wordChip } from "../shared/word.js";
-import { offsets, shardName } from "./atlas-data.js";
+import { shardName } from "./atlas-data.js";
 import { medoidsOf } from "./medoid-data.js";
 import { Store } from "./shards.js";
+import { Sites } from "./sites.js";
 
 const CLUSTERS = 4;
 const stores = new Map(); // by site
 
-/** What a card shows of a neuron.
- * @param {{site: string, layers: number[], sizes: number[], per_medoid_shard: number}} atlas where its files lie, and how
- *    they are numbered
- * @param {{layer: number, index: number}} neuron
+/** What a card shows of a unit.
+ * @param {{site: string, sites: Site[], per_medoid_shard: number}} atlas where its files lie, and how they are numbered
+ *    (sites.js)
+ * @param {{layer: number, index: number}} unit
  * @returns {Promise<Element[]>} */
-export async function neuronCard({ site, layers, sizes, per_medoid_shard: each }, { layer, index }) {
+export async function neuronCard({ site, sites, per_medoid_shard: each }, { layer, index }) {
   if (!stores.has(site)) stores.set(site, new Store(new PageModel({ site })));
   const store = stores.get(site);
-  const row = offsets(sizes)[layers.indexOf(layer)] + index;
+  const known = new Sites(sites);
+  const row = known.row(layer, index);
   const [shard, { json: words }] = await Promise.all([store.get(shardName("medoids", row, each)), store.get("vocabulary")]);
   const data = medoidsOf(shard, row % each, words);
   const n = data.sizes.reduce((sum, size) => sum + size, 0);
@@ -27,7 +29,7 @@ export async function neuronCard({ site, layers, sizes, per_medoid_shard: each }
   const shown = data.sizes.slice(0, CLUSTERS).map((size, cluster) => clusterRow(data, cluster, size));
   const hidden = data.sizes.length - shown.length;
   return [
-    element("p", { class: "nk-title" }, [`Layer ${layer}, neuron ${index}`, element("span", { class: "nk-about" }, [` ${about}`])]),
+    element("p", { class: "nk-title" }, [known.title(row), element("span", { class: "nk-about" }, [` ${about}`])]),
     element("ol", {}, shown),
     ...(hidden > 0 ? [element("p", { class: "nk-about" }, [`and ${count(hidden, "smaller cluster")}`])] : []),
   ];

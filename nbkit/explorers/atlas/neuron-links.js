@@ -1,24 +1,25 @@
-// On every page of a book: each neuron that a text names leads to the explorer, and pointing at it or focusing it shows a
+// On every page of a book: each unit that a text names leads to the explorer, and pointing at it or focusing it shows a
 // card (neuron-card.js), which is loaded with its data when it is first wanted.
 
-const NAME = /\bL(\d{1,3})[ \u00a0]N(\d{1,6})\b|\b[Ll]ayer (\d{1,3}), neuron (\d{1,6})\b/g;
+const NAME =
+  /\b(?:L(\d{1,3})[ \u00a0]N|[Ll]ayer (\d{1,3}), neuron )(\d{1,6})\b|\bS(\d{1,3})(?:[ \u00a0]#| \([\w.]+\), latent )(\d{1,6})\b/g;
 const NOT_IN = "a, code, pre, script, style, svg, button, textarea, h1, h2, h3, h4, h5, h6, .nbkit-explorer";
 const [PATIENCE, GRACE] = [150, 250]; // ms until a card opens, and until it closes
 const GAP = 6; // pixels between a name and its card
 
-/** The neurons that a text names, with the places of their names in it.
- * @returns {{layer: number, index: number, start: number, end: number}[]} */
+/** The units that a text names, each with the label of its site and the place of its name in the text.
+ * @returns {{label: string, index: number, start: number, end: number}[]} */
 export function namesIn(text) {
   return Array.from(text.matchAll(NAME), (found) => ({
-    layer: Number(found[1] ?? found[3]),
-    index: Number(found[2] ?? found[4]),
+    label: found[4] === undefined ? `L${Number(found[1] ?? found[2])}` : `S${Number(found[4])}`,
+    index: Number(found[3] ?? found[5]),
     start: found.index,
     end: found.index + found[0].length,
   }));
 }
 
-/** Link the neurons that a page names, and those that explorers name when they are mounted.
- * @param atlas `page` with its explorer, `layers`, their `sizes`, and what neuron-card.js needs
+/** Link the units that a page names, and those that explorers name when they are mounted.
+ * @param atlas `page` with its explorer, and what neuron-card.js needs
  * @param {string} folder the address of the folder that holds the card's script and style */
 export function linkNeurons(atlas, folder) {
   const cards = new CardHolder(atlas, folder);
@@ -39,19 +40,21 @@ function linkTexts(root, but, atlas, cards) {
   const texts = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
   const found = [];
   while (texts.nextNode()) {
-    const names = namesIn(texts.currentNode.data).filter(({ layer, index }) => index < atlas.sizes[atlas.layers.indexOf(layer)]);
+    const names = namesIn(texts.currentNode.data)
+      .map((name) => ({ ...name, site: atlas.sites.find(({ label }) => label === name.label) }))
+      .filter(({ site, index }) => index < site?.size);
     if (names.length && !texts.currentNode.parentElement.closest(but)) found.push([texts.currentNode, names]);
   }
   for (const [text, names] of found) {
-    for (const { start, end, ...neuron } of names.reverse()) {
+    for (const { start, end, site, index } of names.reverse()) {
       const name = text.splitText(start);
       name.splitText(end - start);
       const made = document.createElement("a");
       made.className = "nbkit-neuron";
-      made.href = `${document.documentElement.dataset.content_root ?? ""}${atlas.page}#L${neuron.layer}N${neuron.index}`;
+      made.href = `${document.documentElement.dataset.content_root ?? ""}${atlas.page}#L${site.number}N${index}`;
       name.replaceWith(made);
       made.append(name);
-      cards.serve(made, neuron);
+      cards.serve(made, { layer: site.number, index });
     }
   }
 }

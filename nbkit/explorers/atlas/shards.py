@@ -112,17 +112,7 @@ class AtlasShards:
             "model": manifest.model_title,
             "corpus": manifest.corpus,
             "n_contexts": manifest.n_contexts,
-            "sites": [
-                {
-                    "number": site.number,
-                    "size": site.n_units,
-                    "label": site.label,
-                    "title": site.title,
-                    "unit": site.unit,
-                    "mark": site.named(0).removeprefix(f"{site.label} ").removesuffix("0"),
-                }
-                for site in manifest.sites
-            ],
+            "sites": sites_of(manifest),
             "per_shard": PER_SHARD,
             "per_medoid_shard": PER_MEDOID_SHARD,
             "threshold": manifest.threshold,
@@ -258,6 +248,21 @@ def make_parts(atlas: Atlas, progress: bool = True) -> None:
     features_of(atlas, progress)
     agreement_of(atlas, progress)  # and the neighbors that it is about
     phrases_of(atlas, progress)
+
+
+def sites_of(manifest: Manifest) -> list[dict[str, Any]]:
+    """What sites.js knows of the sites."""
+    return [
+        {
+            "number": site.number,
+            "size": site.n_units,
+            "label": site.label,
+            "title": site.title,
+            "unit": site.unit,
+            "mark": site.named(0).removeprefix(f"{site.label} ").removesuffix("0"),
+        }
+        for site in manifest.sites
+    ]
 
 
 def _check_sign(atlas: Atlas) -> None:
