@@ -55,6 +55,10 @@ def join_atlases(atlases: Sequence[Atlas], out: str | Path) -> Atlas:
         embedding=embedding,
         versions=_versions(atlases),
     )
+    try:
+        str(out).encode()
+    except UnicodeEncodeError as error:
+        raise NbkitError("out is no name that a folder can have: name another folder") from error
     if _is_there(user_path(out), manifest):
         return open_atlas(out)
     with handing_over(out, MANIFEST) as folder:

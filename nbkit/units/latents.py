@@ -214,6 +214,8 @@ def active(sae: SparseAutoencoder, vectors: Float[Tensor, "b t d_in"]) -> Sparse
 
 def _opened(place: str | None, sae: object) -> tuple[SparseAutoencoder, str, str]:
     """An autoencoder, where it reads and what it is called."""
+    if place is not None and not isinstance(place, str):
+        raise NbkitError(f"hook is {shown(place)}: give the name of a hook point, such as {EXAMPLE_HOOK!r}")
     if isinstance(sae, str | Path):
         found, source = SparseAutoencoder.load(sae), _called(str(sae))
     elif isinstance(sae, SparseAutoencoder):

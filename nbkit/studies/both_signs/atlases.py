@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from filelock import FileLock
+from transformers.utils.logging import disable_progress_bar
 
 from nbkit.assets import cache_folder
 from nbkit.atlas.atlas import Atlas, open_atlas
@@ -49,6 +50,7 @@ def both_sides(atlas: Atlas, layers: Sequence[int], n_contexts: int = 1000, prog
     make_folder(folder)
     with FileLock(folder / ".lock"):
         if not all((folder / sign / MANIFEST).is_file() for sign in SIGNS):
+            disable_progress_bar()  # a page would show it
             model = load_model(m.model, dtype=m.dtype, device=m.device)  # type: ignore[arg-type]  # as it was
             whole = atlas.contexts
             chosen = np.unique(np.linspace(0, m.n_contexts - 1, min(n_contexts, m.n_contexts)).astype(int))
