@@ -34,8 +34,8 @@ from nbkit.atlas.neuron_table import survey
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE, display_token
 from nbkit.atlas.strongest import Strongest, strongest_rows
 from nbkit.atlas.token_bytes import LONE, raw_text
+from nbkit.atlas.tokens import contexts_of
 from nbkit.corpora import Contexts
-from nbkit.corpora.added_tokens import AddedTokens
 from nbkit.errors import NbkitError
 from nbkit.files import read_table, read_tensors, sweep, user_path
 from nbkit.method.checks import checked_whole, have_direction, shown
@@ -119,14 +119,15 @@ class Atlas:
         why, if any has but for lack of examples."""
         table = self.neurons
         n, has = len(table), table["n_examples"]
-        text = f"{int((has > 0).sum()):,} neurons with examples"
+        units = f"{self.manifest.unit}s"
+        text = f"{int((has > 0).sum()):,} {units} with examples"
         reasons = {
             "have no direction": (has > 1) & table["mean_distance"].isna(),
             "have activations that are not finite": table["max_activation"].isna(),
         }
         for reason, rows in reasons.items():
             if rows.any():
-                text += f"; {int(rows.sum()):,} of {n:,} neurons {reason}: NaN"
+                text += f"; {int(rows.sum()):,} of {n:,} {units} {reason}: NaN"
         return text
 
     def metrics(self, kind: str, progress: bool = True) -> pd.DataFrame:
@@ -143,9 +144,8 @@ class Atlas:
         """
         kinds = embedding_kinds(self.manifest.sites)
         if not isinstance(kind, str) or kind not in kinds:
-            raise NbkitError(
-                f"the neurons of {self.manifest.model} have no {shown(kind)} embedding: choose {', '.join(kinds)}"
-            )
+            of = f"the {self.manifest.unit}s of {self.manifest.model}"
+            raise NbkitError(f"{of} have no {shown(kind)} embedding: choose {', '.join(kinds)}")
         if kind == self.manifest.embedding:
             return self.neurons
         return self.kept.table(f"metrics-{kind}.parquet", lambda: survey(self, kind, progress))
@@ -174,7 +174,8 @@ class Atlas:
     def _site(self, layer: int) -> Site:
         layer = checked_whole("layer", layer)
         if layer not in self.layers:
-            raise NbkitError(f"atlas {self.path} has no layer {layer}: it holds {_ranges(self.layers)}")
+            where = "layer" if self.manifest.unit == "neuron" else "site"
+            raise NbkitError(f"atlas {self.path} has no {where} {layer}: it holds {_ranges(where, self.layers)}")
         return self.manifest.site(layer)
 
     def token_strings(self, ids: Iterable[int]) -> list[str]:
@@ -205,13 +206,7 @@ class Atlas:
         Positions without text are those of the tokens that the tokenizer added, and the first, as `load_contexts` has
         it.
         """
-        around = (self.manifest.added_before, self.manifest.added_after)
-        added = AddedTokens(*(tuple(token for token, _ in tokens) for tokens in around))
-        special = np.zeros(self.manifest.length, dtype=np.bool_)
-        special[: max(len(added.before), 1)] = True
-        special[self.manifest.length - len(added.after) :] = True
-        documents = read_tensors(self.path / CONTEXTS)["documents"].numpy()
-        return Contexts(self.tokens, documents, self.manifest.corpus, special, added)
+        return contexts_of(self.manifest, self.tokens, read_tensors(self.path / CONTEXTS)["documents"].numpy())
 
     @cached_property
     def words(self) -> Int[np.ndarray, " n_ids"]:
@@ -334,7 +329,7 @@ class _SnippetTokens(Sequence[tuple[tuple[str, ...], int]]):
         return tuple(table[token] for token in ids.tolist()), position - start
 
 
-def _ranges(layers: Sequence[int]) -> str:
-    if len(layers) > 2 and list(layers) == list(range(layers[0], layers[-1] + 1)):
-        return f"layers {layers[0]} to {layers[-1]}"
-    return ("layer " if len(layers) == 1 else "layers ") + ", ".join(str(layer) for layer in layers)
+def _ranges(where: str, numbers: Sequence[int]) -> str:
+    if len(numbers) > 2 and list(numbers) == list(range(numbers[0], numbers[-1] + 1)):
+        return f"{where}s {numbers[0]} to {numbers[-1]}"
+    return (f"{where} " if len(numbers) == 1 else f"{where}s ") + ", ".join(str(number) for number in numbers)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
@@ -11,9 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 from nbkit.atlas.atlas import Atlas, open_atlas
-from nbkit.atlas.manifest import CONTEXTS, MANIFEST, NEURONS, VOCABULARY, Manifest, layer_file, write_manifest
+from nbkit.atlas.manifest import CONTEXTS, MANIFEST, NEURONS, VOCABULARY, layer_file, write_manifest
 from nbkit.errors import NbkitError
-from nbkit.files import handing_over, user_path, write_table
+from nbkit.files import handing_over, link_or_copy, make_folder, user_path, write_table
 
 NOT_COMPARED = ("sites", "n_sites", "embedding", "maxima_sha256", "versions")
 
@@ -26,7 +25,7 @@ def join_atlases(atlases: Sequence[Atlas], out: str | Path) -> Atlas:
 
     Args:
         atlases: of one model and the same contexts, made with the same config.
-        out: a new folder, or one that this function made.
+        out: a new folder, or that of this very atlas, which is opened.
 
     Raises:
         NbkitError: there are fewer than two, they were made differently, their embeddings can't be compared, or the
@@ -55,16 +54,19 @@ def join_atlases(atlases: Sequence[Atlas], out: str | Path) -> Atlas:
         embedding=embedding,
         versions=_versions(atlases),
     )
-    try:
-        str(out).encode()
-    except UnicodeEncodeError as error:
-        raise NbkitError("out is no name that a folder can have: name another folder") from error
-    if _is_there(user_path(out), manifest):
-        return open_atlas(out)
-    with handing_over(out, MANIFEST) as folder:
+    target = user_path(out)
+    if (target / MANIFEST).is_file():
+        found = open_atlas(target)
+        if differences := manifest.differences(found.manifest):
+            raise NbkitError(
+                f"{target} holds an atlas of another {', '.join(differences)}: choose another folder, or delete it"
+            )
+        return found
+    make_folder(target)
+    with handing_over(target, MANIFEST) as folder:
         for atlas, number, site in renumbered:
-            shutil.copyfile(atlas.path / layer_file(number), folder / layer_file(site.number))
-        shutil.copyfile(first.path / CONTEXTS, folder / CONTEXTS)
+            link_or_copy(atlas.path / layer_file(number), folder / layer_file(site.number))
+        link_or_copy(first.path / CONTEXTS, folder / CONTEXTS)
         tokens = pd.concat([atlas.vocabulary for atlas in atlases]).drop_duplicates("id").sort_values("id")
         write_table(tokens.reset_index(drop=True), folder / VOCABULARY)
         tables = [
@@ -74,7 +76,7 @@ def join_atlases(atlases: Sequence[Atlas], out: str | Path) -> Atlas:
         write_table(pd.concat(tables, ignore_index=True), folder / NEURONS)
         layers = [layer_file(site.number) for site in manifest.sites]
         write_manifest(manifest, folder / MANIFEST, [*layers, CONTEXTS, VOCABULARY, NEURONS])
-    return open_atlas(out)
+    return open_atlas(target)
 
 
 def _embedding(atlases: Sequence[Atlas]) -> str:
@@ -102,11 +104,3 @@ def _versions(atlases: Sequence[Atlas]) -> dict[str, str]:
     names = dict.fromkeys(name for atlas in atlases for name in atlas.manifest.versions)
     found = {name: dict.fromkeys(atlas.manifest.versions.get(name, "none") for atlas in atlases) for name in names}
     return {name: " and ".join(versions) for name, versions in found.items()}
-
-
-def _is_there(folder: Path, manifest: Manifest) -> bool:
-    """Whether a folder holds this very atlas, whole."""
-    try:
-        return not open_atlas(folder).manifest.differences(manifest)
-    except NbkitError:
-        return False

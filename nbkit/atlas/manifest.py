@@ -110,8 +110,7 @@ class Manifest:
 
     def differences(self, other: Manifest) -> list[str]:
         """Names of the fields in which two manifests differ."""
-        mine, theirs = asdict(self), asdict(other)
-        return [name for name in mine if mine[name] != theirs[name]]
+        return [each.name for each in fields(self) if getattr(self, each.name) != getattr(other, each.name)]
 
 
 def write_manifest(manifest: Manifest, path: Path, names: Iterable[str] = ()) -> None:

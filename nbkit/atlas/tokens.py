@@ -1,16 +1,19 @@
-"""Whether contexts are of a model's tokens, and which tokens stand around their text."""
+"""The contexts of an atlas: whether they are of a model's tokens, which tokens stand around their text, and the
+contexts again from what was kept of them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Int32
 
-from nbkit.corpora.added_tokens import vocabulary_sha256
+from nbkit.atlas.manifest import Manifest
+from nbkit.corpora import Contexts
+from nbkit.corpora.added_tokens import AddedTokens, vocabulary_sha256
 from nbkit.errors import NbkitError
 
 if TYPE_CHECKING:
-    from nbkit.corpora import Contexts
     from nbkit.models import LanguageModel
 
 
@@ -32,3 +35,16 @@ def check_tokens(model: LanguageModel, contexts: Contexts) -> None:
 def named(model: LanguageModel, ids: tuple[int, ...]) -> tuple[tuple[int, str], ...]:
     """Token ids with what the tokenizer calls them."""
     return tuple(zip(ids, model.tokenizer.convert_ids_to_tokens(list(ids)), strict=True))
+
+
+def contexts_of(
+    manifest: Manifest, tokens: Int32[np.ndarray, "n length"], documents: Int32[np.ndarray, " n"]
+) -> Contexts:
+    """The contexts that an atlas was made of; positions without text are those of the tokens that the tokenizer added,
+    and the first, as `load_contexts` has it."""
+    around = (manifest.added_before, manifest.added_after)
+    added = AddedTokens(*(tuple(token for token, _ in tokens) for tokens in around))
+    special = np.zeros(manifest.length, dtype=np.bool_)
+    special[: max(len(added.before), 1)] = True
+    special[manifest.length - len(added.after) :] = True
+    return Contexts(tokens, documents, manifest.corpus, special, added)

@@ -24,11 +24,11 @@ from nbkit.explorers.atlas.shards import make_parts
 from nbkit.features import showcase
 from nbkit.features.importance import keep_importance, kept_importance
 from nbkit.features.table import features_of
-from nbkit.models import load_model
 from nbkit.studies.embedding_spaces.comparison import spaces_of
 from nbkit.studies.index.experiments import run_experiments
 from nbkit.studies.shared import with_latents
 from nbkit.studies.shared.language_model_saes import WithLatents
+from nbkit.studies.shared.text_and_model import model_of
 
 
 def build(
@@ -110,8 +110,7 @@ def _prepare_explorer(both: WithLatents) -> None:
     medoids = features_of(atlas).set_index(["layer", "index"])["medoid"]
     wanted = medoids[medoids.index.isin(neurons)].reset_index().itertuples(index=False, name=None)
     if not kept_importance(atlas).keys() >= set(wanted):
-        model = load_model(atlas.manifest.model, dtype=atlas.manifest.dtype)  # type: ignore[arg-type] # as read
-        keep_importance(both.units(model), atlas, neurons)
+        keep_importance(both.units(model_of(atlas)), atlas, neurons)
 
 
 def parameters_of(path: Path, profile: Profile) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from nbkit.files.seal import check_seal, sha256_of
 from nbkit.files.whole import (
     cannot_write_to,
     is_leftover,
+    link_or_copy,
     make_folder,
     not_writable,
     replacing,
@@ -32,6 +33,7 @@ __all__ = [
     "check_seal",
     "handing_over",
     "is_leftover",
+    "link_or_copy",
     "make_folder",
     "not_writable",
     "read_json",

@@ -38,6 +38,15 @@ def make_folder(folder: Path) -> None:
         raise not_writable(folder, error) from error
 
 
+def link_or_copy(source: Path, target: Path) -> None:
+    """A second name of a file where the file system has hard links, else a copy. Files here are replaced, not written
+    over, so that neither name sees what becomes of the other."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
 def not_writable(folder: Path, error: Exception) -> NbkitError:
     """What a user is told whose folder can't be made or written."""
     return NbkitError(f"can't write to {folder} ({getattr(error, 'strerror', None) or error}): choose another folder")

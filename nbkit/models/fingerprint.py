@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -36,8 +36,14 @@ def used_weights(network: Any, traced: Trace, end: Unembedding | None) -> Iterat
 def fingerprint(network: Any, traced: Trace, end: Unembedding | None) -> str:
     """sha256 of the weights in use, with their names, shapes and dtype; the names as in the network without its head,
     so that a model is itself with another head, or none."""
-    prefix, digest = f"{network.base_model_prefix}.", hashlib.sha256()
+    prefix = f"{network.base_model_prefix}."
     named = ((name.removeprefix(prefix), tensor) for name, tensor in used_weights(network, traced, end))
+    return sha256_of_tensors(named)
+
+
+def sha256_of_tensors(named: Iterable[tuple[str, Tensor]], of: str = "") -> str:
+    """sha256 of tensors with their names, shapes and dtypes, in the order of the names, and of a text before them."""
+    digest = hashlib.sha256(of.encode())
     for name, tensor in sorted(named, key=lambda pair: pair[0]):
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
         digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)

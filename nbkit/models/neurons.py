@@ -69,6 +69,6 @@ def units_of(thing: LanguageModel | Units, weights: Literal["native", "folded"] 
     """
     if isinstance(thing, LanguageModel):
         return MlpNeurons(thing, weights)
-    if weights == "folded" and not isinstance(thing, MlpNeurons):
-        raise NbkitError("weights='folded' is for the MLP neurons of a model: leave it out")
+    if weights != (thing.read if isinstance(thing, MlpNeurons) else "native"):
+        raise NbkitError("weights='folded' is for the MLP neurons of a model: give the model itself, or leave it out")
     return thing

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,9 @@ class Site:
     """Which vector the weights receive, in words."""
     rule: str = ""
     """Which latents pass, in words."""
-    source: str = ""
-    """The autoencoder whose latents they are; empty for a model's own neurons."""
+    source: str = field(default="", compare=False)
+    """What the autoencoder is called whose latents they are, wherever it lies: its weights make it what it is. Empty
+    for a model's own neurons."""
     sha256: str = ""
     """Of the autoencoder's weights."""
 

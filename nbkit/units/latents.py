@@ -15,7 +15,6 @@ that the embeddings of a latent and of a neuron that reads the same vector can b
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,6 +29,7 @@ from nbkit.errors import NbkitError
 from nbkit.method.checks import checked_choice, shown
 from nbkit.models import LanguageModel
 from nbkit.models.capturing import IN_BLOCK
+from nbkit.models.fingerprint import sha256_of_tensors
 from nbkit.models.hook_points import HookPoint
 from nbkit.models.language_model import ROUNDING
 from nbkit.models.processed import ADDED, PROCESSED, STREAM
@@ -40,6 +40,7 @@ from nbkit.models.weights import NeuronWeights, as_float, input_weight, relative
 from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.sae.hooks import are_same_place
 
+EXAMPLE_HOOK = "blocks.12.hook_resid_post"
 CELLS_AT_ONCE = 1 << 23
 """Of a dense tensor of tokens x latents: 32 MB in float32."""
 
@@ -74,7 +75,7 @@ class SaeLatents:
                 reads=_reads(sae, self.reads),
                 rule=_rule(sae),
                 source=source,
-                sha256=_sha256(sae),
+                sha256=sha256_of_tensors(sae.state_dict().items(), repr(sorted(sae.architecture.as_fields().items()))),
             )
             for number, (sae, hook, source) in enumerate(zip(self.saes, self.hooks, self.sources, strict=True))
         )
@@ -235,9 +236,6 @@ def _called(path: str) -> str:
     return Path(path).expanduser().resolve().name if is_local else path.removeprefix("hf:")
 
 
-EXAMPLE_HOOK = "blocks.12.hook_resid_post"
-
-
 def _reads(sae: SparseAutoencoder, reads: str) -> str:
     """The vector that the weights receive, in words."""
     norm = {
@@ -258,12 +256,3 @@ def _rule(sae: SparseAutoencoder) -> str:
         "gated": "gated",
         "groupmax": f"the largest of each of {sae.k} groups",
     }[sae.activation]
-
-
-def _sha256(sae: SparseAutoencoder) -> str:
-    """Of an autoencoder's architecture and weights."""
-    digest = hashlib.sha256(repr(sorted(sae.architecture.as_fields().items())).encode())
-    for name, tensor in sorted(sae.state_dict().items()):
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()

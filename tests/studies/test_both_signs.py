@@ -191,7 +191,7 @@ def test_three_atlases_of_a_part_of_the_text(
     assert [(m.sign, m.layers, m.n_contexts) for m in manifests] == [
         (sign, (1,), 30) for sign in ("positive", "negative", "both")
     ]
-    monkeypatch.setattr("nbkit.studies.both_signs.atlases.load_model", None)
+    monkeypatch.setattr("nbkit.studies.both_signs.atlases.model_of", None)
     assert both_sides(atlas, [1], 30, progress=False).both.path == found.both.path
     largest = np.maximum(found.positive.neurons["max_activation"], found.negative.neurons["max_activation"])
     np.testing.assert_array_equal(found.both.neurons["max_activation"], largest)

@@ -44,7 +44,7 @@ def test_they_are_made_once_and_the_same_again(
     both: WithLatents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NBKIT_CACHE", str(both.latents.path.parents[1]))
-    monkeypatch.setattr("nbkit.studies.shared.language_model_saes.load_model", None)
+    monkeypatch.setattr("nbkit.studies.shared.language_model_saes.model_of", None)
     again = shared.with_latents(both.neurons, HOOKS, d_sae=30, k=4, n_contexts=60, progress=False)
     assert again.joined.path == both.joined.path
     monkeypatch.undo()

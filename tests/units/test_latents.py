@@ -304,6 +304,10 @@ def test_only_what_fits_is_joined(
     (tmp_path / "full" / "mine.txt").write_text("mine")
     with pytest.raises(NbkitError, match="was not made by this command"):
         nbkit.join_atlases([atlas, atlas], tmp_path / "full")
+    kept = sums(other.path)
+    with pytest.raises(NbkitError, match="holds an atlas of another sites, n_sites"):
+        nbkit.join_atlases([other, other], other.path)
+    assert sums(other.path) == kept, "an atlas was lost"
     with pytest.raises(NbkitError, match="units of two models"):
         nbkit.join_units(tiny_model("gpt2"), several)
     with pytest.raises(NbkitError, match="a source is of type str"):
@@ -367,6 +371,18 @@ def test_another_hook_than_the_autoencoder_s_own_is_refused(tiny_model: Callable
     assert sae_latents(tiny_model("llama"), sae).sites[0].name == sae.hook
     with pytest.raises(NbkitError, match=r"was trained at blocks\.1\.hook_resid_post, and 'blocks.0"):
         sae_latents(tiny_model("llama"), sae, "blocks.0.hook_resid_post")
+
+
+def test_what_an_autoencoder_is_called_doesn_t_make_it_another(
+    tiny_model: Callable[[str], LanguageModel], tmp_path: Path
+) -> None:
+    model, sae, hook = tiny_model("llama"), made_up(D_MODEL), "blocks.1.hook_resid_post"
+    atlas = nbkit.build_atlas(sae_latents(model, sae, hook), CONTEXTS, tmp_path / "atlas", CONFIG, progress=False)
+    sae.save(tmp_path / "moved")
+    again = sae_latents(model, tmp_path / "moved", hook)
+    assert again.sites[0].source == "moved" != atlas.manifest.sites[0].source
+    assert nbkit.build_atlas(again, CONTEXTS, tmp_path / "atlas", CONFIG).path == atlas.path
+    assert nbkit.explore(atlas, again).has_model
 
 
 def test_an_atlas_of_latents_takes_its_own_latents_alone(

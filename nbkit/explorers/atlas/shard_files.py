@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.shards import AtlasShards, make_parts
 from nbkit.explorers.shared.data_script import write_data_script
-from nbkit.files import cannot_write_to, check, read_json, replacing_folder, sha256_of, write_json
+from nbkit.files import cannot_write_to, check, link_or_copy, read_json, replacing_folder, sha256_of, write_json
 from nbkit.parallel.pool import gather
 
 SHARDS_FOLDER = "shards"
@@ -69,10 +67,7 @@ def put_shards(atlas: Atlas, target: Path, progress: bool = True) -> None:
         return
     folder = write_shards(atlas, progress)
     for path in folder.glob("*.js"):
-        try:
-            os.link(path, target / path.name)
-        except OSError:
-            shutil.copyfile(path, target / path.name)
+        link_or_copy(path, target / path.name)
 
 
 def _are_made(folder: Path, made_from: dict[str, Any]) -> bool:

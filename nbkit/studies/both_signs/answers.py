@@ -17,7 +17,6 @@ from tqdm.auto import tqdm
 from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.features.agreement import overlap
-from nbkit.method.intervals import summarize
 from nbkit.studies.both_signs.sides import checked_pair
 from nbkit.studies.shared.estimate import Difference, Estimate
 from nbkit.studies.shared.populations import ENOUGH_EXAMPLES
@@ -87,11 +86,11 @@ def answers(
     return Answers(
         n_neurons=len(table),
         at_least=at_least,
-        itself=Estimate(*mean_of(table["itself"], seed)),
-        other_side=Estimate(*mean_of(table["other_side"], seed)),
-        others=Estimate(*mean_of(table["others"], seed)),
-        side_less_itself=Difference(*mean_of(table["other_side"] - table["itself"], seed)),
-        side_less_others=Difference(*mean_of(table["other_side"] - table["others"], seed)),
+        itself=Estimate.over_units(table["itself"], seed),
+        other_side=Estimate.over_units(table["other_side"], seed),
+        others=Estimate.over_units(table["others"], seed),
+        side_less_itself=Difference.over_units(table["other_side"] - table["itself"], seed),
+        side_less_others=Difference.over_units(table["other_side"] - table["others"], seed),
     )
 
 
@@ -107,9 +106,3 @@ def overlaps(
     mine = rng.permutation(positive)
     half, rest = mine[:n], mine[n : 2 * n]
     return overlap(half, rest), overlap(half, rng.permutation(negative)[:n]), overlap(half, rng.permutation(other)[:n])
-
-
-def mean_of(values: pd.Series, seed: int) -> tuple[float, float, float]:
-    """The mean and its 95% bootstrap interval."""
-    row = summarize(values, seed).iloc[0]
-    return float(row["value"]), float(row["low"]), float(row["high"])

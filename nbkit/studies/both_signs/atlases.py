@@ -8,9 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 from filelock import FileLock
-from transformers.utils.logging import disable_progress_bar
 
 from nbkit.assets import cache_folder
 from nbkit.atlas.atlas import Atlas, open_atlas
@@ -18,8 +16,8 @@ from nbkit.atlas.build import build_atlas
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.manifest import MANIFEST
 from nbkit.files import make_folder
-from nbkit.models import load_model
 from nbkit.models.sign import SIGNS
+from nbkit.studies.shared.text_and_model import model_of, spread
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,10 +48,8 @@ def both_sides(atlas: Atlas, layers: Sequence[int], n_contexts: int = 1000, prog
     make_folder(folder)
     with FileLock(folder / ".lock"):
         if not all((folder / sign / MANIFEST).is_file() for sign in SIGNS):
-            disable_progress_bar()  # a page would show it
-            model = load_model(m.model, dtype=m.dtype, device=m.device)  # type: ignore[arg-type]  # as it was
-            whole = atlas.contexts
-            chosen = np.unique(np.linspace(0, m.n_contexts - 1, min(n_contexts, m.n_contexts)).astype(int))
+            model, whole = model_of(atlas, progress), atlas.contexts
+            chosen = spread(m.n_contexts, n_contexts)
             contexts = replace(whole, tokens=whole.tokens[chosen], documents=whole.documents[chosen])
             for sign in SIGNS:
                 build_atlas(model, contexts, folder / sign, replace(config, sign=sign), progress=progress)

@@ -6,7 +6,6 @@ import pandas as pd
 
 from nbkit.atlas.quadrants import QUADRANTS
 from nbkit.features.quadrants import quadrants_of
-from nbkit.studies.both_signs.answers import mean_of
 from nbkit.studies.both_signs.atlases import BothSides
 from nbkit.studies.shared.estimate import Estimate
 from nbkit.studies.shared.table import BookTable
@@ -24,5 +23,5 @@ def quadrant_table(sides: BothSides, seed: int = 0) -> BookTable:
         "above zero": quadrants_of(sides.positive, progress=False),
         "below zero": quadrants_of(sides.negative, progress=False),
     }
-    cells = {title: [Estimate(*mean_of(table[name], seed)) for name in QUADRANTS] for title, table in tables.items()}
+    cells = {title: [Estimate.over_units(table[name], seed) for name in QUADRANTS] for title, table in tables.items()}
     return BookTable("quadrants", pd.DataFrame(cells, index=list(QUADRANTS)), as_half=True)

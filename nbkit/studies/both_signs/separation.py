@@ -17,7 +17,6 @@ from tqdm.auto import tqdm
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.neuron_table import ATLAS_CUT
 from nbkit.errors import NbkitError
-from nbkit.studies.both_signs.answers import mean_of
 from nbkit.studies.shared.estimate import Difference, Estimate
 
 DEALS = 20
@@ -79,11 +78,11 @@ def separation(
     return Separation(
         n_neurons=len(found),
         at_least=at_least,
-        own=Estimate(*mean_of(found["own"], seed)),
-        pre_mlp=Estimate(*mean_of(found["pre_mlp"], seed)),
-        chance=Estimate(*mean_of(found["chance"], seed)),
-        own_less_pre_mlp=Difference(*mean_of(found["own"] - found["pre_mlp"], seed)),
-        own_less_chance=Difference(*mean_of(found["own"] - found["chance"], seed)),
+        own=Estimate.over_units(found["own"], seed),
+        pre_mlp=Estimate.over_units(found["pre_mlp"], seed),
+        chance=Estimate.over_units(found["chance"], seed),
+        own_less_pre_mlp=Difference.over_units(found["own"] - found["pre_mlp"], seed),
+        own_less_chance=Difference.over_units(found["own"] - found["chance"], seed),
     )
 
 

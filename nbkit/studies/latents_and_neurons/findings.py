@@ -65,7 +65,7 @@ def beside_neurons(atlas: Atlas, table: pd.DataFrame, n_examples: int, seed: int
     rng = np.random.default_rng(seed)
     neurons, latents = _parts(atlas)
     means: dict[int | None, Mapping[tuple[str, str], Estimate]] = {
-        site.number: _means(table, site, rng) for site in (*neurons, *latents)
+        site.number: _means(table, site, seed) for site in (*neurons, *latents)
     }
     wide = {number: _wide(table, number) for number in means}
     found = []
@@ -128,15 +128,10 @@ def _over(wide: pd.DataFrame, control: str) -> pd.Series:
     return wide["mean_distance", "own"] - wide["mean_distance", control]
 
 
-def _means(table: pd.DataFrame, site: Site, rng: np.random.Generator) -> Mapping[tuple[str, str], Estimate]:
+def _means(table: pd.DataFrame, site: Site, seed: int) -> Mapping[tuple[str, str], Estimate]:
     wide = _wide(table, site.number)
-    drawn = [rng.integers(len(wide), size=len(wide)) for _ in range(RESAMPLES)]
-    found: dict[tuple[str, str], Estimate] = {}
-    for column in ((measure, condition) for measure in TITLES for condition in CONDITIONS):
-        values = wide[column].to_numpy(dtype=np.float64)
-        low, high = np.quantile([values[rows].mean() for rows in drawn], TAILS)
-        found[column] = Estimate(float(values.mean()), float(low), float(high))
-    return found
+    columns = [(measure, condition) for measure in TITLES for condition in CONDITIONS]
+    return {column: Estimate.over_units(wide[column], seed) for column in columns}
 
 
 def _difference(mine: pd.Series, other: pd.Series, rng: np.random.Generator) -> Difference:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from nbkit.method.intervals import mean_interval
+from nbkit.method.intervals import mean_interval, summarize
 
 UNDEFINED = "–"
 """What stands for a number that is not there."""
@@ -42,6 +42,12 @@ class Estimate:
     def over_seeds(cls, values: Float[np.ndarray, " n_seeds"]) -> Self:
         """The mean over seeds with Student's interval, which a single seed has not."""
         return cls(*mean_interval(values)) if len(values) else cls(np.nan, np.nan, np.nan)
+
+    @classmethod
+    def over_units(cls, values: pd.Series, seed: int) -> Self:
+        """The mean over neurons, or other units, with its 95% bootstrap interval."""
+        row = summarize(values, seed).iloc[0]
+        return cls(float(row["value"]), float(row["low"]), float(row["high"]))
 
     def within(self, lowest: float, highest: float) -> Estimate:
         """This estimate of a number that can't lie outside two bounds."""

@@ -24,12 +24,13 @@ from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.joined import join_atlases
 from nbkit.atlas.manifest import MANIFEST
 from nbkit.files import make_folder, read_table, user_path, write_table
-from nbkit.models import LanguageModel, load_model
+from nbkit.models import LanguageModel
 from nbkit.models.hook_points import hooked
 from nbkit.models.units import Units
 from nbkit.sae.autoencoder import SAE_CONFIG, SparseAutoencoder
 from nbkit.sae.config import SaeConfig
 from nbkit.sae.training import train_sae
+from nbkit.studies.shared.text_and_model import model_of, spread
 from nbkit.units.latents import sae_latents
 from nbkit.units.together import join_units
 
@@ -106,11 +107,13 @@ def with_latents(
     kept = cache_folder() / "saes" / digest
     folders = own or {hook: str(kept / hook) for hook in hooks}
     folder = cache_folder() / "atlases" / f"latents-{digest}"
-    both = cache_folder() / "atlases" / f"{atlas.path.name}-latents-{digest}"
+    # Built again by another nbkit, an atlas keeps its name; what it is joined to is another then.
+    of_neurons = hashlib.sha256(json.dumps(asdict(m)).encode()).hexdigest()[:6]
+    both = cache_folder() / "atlases" / f"{atlas.path.name}-{of_neurons}-latents-{digest}"
     make_folder(kept)
     with FileLock(kept / ".lock"):
         if not (folder / MANIFEST).is_file():
-            model = load_model(m.model, dtype=m.dtype, device=m.device)  # type: ignore[arg-type]  # as it was
+            model = model_of(atlas, progress)
             if not saes:
                 _train(model, atlas, folders, d_sae, k, n_contexts, seed, progress)
             units = sae_latents(model, folders)
@@ -165,9 +168,9 @@ def _train(
 
 def _split(n: int, n_contexts: int) -> tuple[np.ndarray, np.ndarray]:
     """Contexts to train on, spread over the corpus, and some between them to measure on."""
-    held_out = np.unique(np.linspace(0, n - 1, min(N_HELD_OUT, max(1, n // 4))).astype(int))
+    held_out = spread(n, min(N_HELD_OUT, max(1, n // 4)))
     others = np.setdiff1d(np.arange(n), held_out)
-    return others[np.unique(np.linspace(0, len(others) - 1, min(n_contexts, len(others))).astype(int))], held_out
+    return others[spread(len(others), n_contexts)], held_out
 
 
 def _captured(
