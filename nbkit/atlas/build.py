@@ -106,6 +106,8 @@ def build_atlas(
         if _is_finished(folder, manifest):
             shutil.rmtree(folder / SCAN, ignore_errors=True)
             return open_atlas(folder)
+        for layer in config.numbers:
+            units.weights(layer)  # such as can't be folded are refused before the scan
         _begin(folder, manifest)
         if progress and contexts.summary is not None:
             tqdm.write(str(contexts.summary), file=sys.stderr)

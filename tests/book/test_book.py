@@ -196,7 +196,7 @@ def test_an_atlas_is_made_ready_for_its_explorer_once(
     def opened(*_: object, **__: object) -> None:
         raise AssertionError("the model was opened")
 
-    monkeypatch.setattr("nbkit.book.build.load_model", opened)
+    monkeypatch.setattr("nbkit.book.build.model_of", opened)
     again = prepare(profile)
     assert again is not None and again.path == atlas.path
     (atlas.path / "importance.safetensors").unlink()
