@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-
 import torch
-from filelock import FileLock
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, dropout
-from tqdm.auto import tqdm
 
-from nbkit import assets
-from nbkit.errors import NbkitError
-from nbkit.files import read_tensors, write_tensors
 from nbkit.mnist.images import CLASSES, HIDDEN, PIXELS, Mnist, load_mnist
+from nbkit.mnist.training import fit, kept
 
 MLP_RECIPE = {
     "learning_rate": 0.12,
@@ -74,22 +67,12 @@ def train_mlp(mnist: Mnist, seed: int = 0, progress: bool = True) -> MnistMLP:
         progress: whether to show a bar.
     """
     mlp = MnistMLP(seed)
-    optimizer = torch.optim.Adadelta(
-        mlp.parameters(), lr=MLP_RECIPE["learning_rate"], weight_decay=MLP_RECIPE["weight_decay"], foreach=True
-    )
-    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, MLP_RECIPE["falls_by"])
-    images, labels = mnist.train_images, mnist.train_labels
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        for _ in tqdm(range(int(MLP_RECIPE["epochs"])), desc="MLP", unit="epoch", disable=not progress):
-            for places in torch.randperm(len(images)).split(int(MLP_RECIPE["batch_size"])):
-                hidden = dropout(mlp.hidden(images[places]), MLP_RECIPE["dropout"])
-                loss = cross_entropy(mlp.readout(hidden), labels[places])
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-            schedule.step()
-    return mlp.eval().requires_grad_(False)
+
+    def loss(images: Float[Tensor, "b 784"], labels: Int[Tensor, " b"]) -> Float[Tensor, ""]:
+        hidden = dropout(mlp.hidden(images), MLP_RECIPE["dropout"])
+        return cross_entropy(mlp.readout(hidden), labels)
+
+    return fit(mlp, loss, mnist, MLP_RECIPE, seed, "MLP", progress)
 
 
 def accuracy(logits: Float[Tensor, "n 10"], labels: Int[Tensor, " n"]) -> float:
@@ -103,16 +86,4 @@ def mlp_for(seed: int = 0) -> MnistMLP:
     Raises:
         NbkitError: MNIST can't be fetched, or the cache folder can't be written.
     """
-    recipe = json.dumps({**MLP_RECIPE, "seed": seed, "torch": torch.__version__}, sort_keys=True)
-    path = assets.cache_folder() / "mlps" / f"mnist-{hashlib.sha256(recipe.encode()).hexdigest()[:10]}.safetensors"
-    if not path.is_file():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(path.with_suffix(".lock")):
-                if not path.is_file():  # another process may have held the lock to write it
-                    write_tensors(train_mlp(load_mnist(), seed, progress=False).state_dict(), path)
-        except OSError as error:
-            raise NbkitError(f"can't write to {path.parent} ({error.strerror}): set NBKIT_CACHE to another") from error
-    mlp = MnistMLP(seed)
-    mlp.load_state_dict(read_tensors(path))
-    return mlp.eval().requires_grad_(False)
+    return kept(MnistMLP(seed), "mlps", MLP_RECIPE, seed, lambda: train_mlp(load_mnist(), seed, progress=False))
