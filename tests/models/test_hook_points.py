@@ -110,7 +110,7 @@ def test_a_name_of_nothing_is_refused(tiny_model: Callable[[str], LanguageModel]
 def test_contexts_of_other_tokens_are_refused(tiny_model: Callable[[str], LanguageModel]) -> None:
     tokens = CONTEXTS.tokens.copy()
     tokens[1, 3] = 10**6
-    with pytest.raises(NbkitError, match=r"the contexts hold token id 1000000, and model .* has no such token"):
+    with pytest.raises(NbkitError, match=r"the contexts of .* hold token id 1000000, and model .* has no such token"):
         tiny_model("llama").capture(replace(CONTEXTS, tokens=tokens), "blocks.0.hook_resid_pre")
 
 
