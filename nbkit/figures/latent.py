@@ -9,20 +9,17 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from nbkit.errors import NbkitError
 from nbkit.figures.palette import INK, QUIET
+from nbkit.figures.pictures import NEGATIVE, POSITIVE, show_gray, show_signed
 from nbkit.figures.style import WIDTH, BookFigure, count, set_heading, styled
 from nbkit.mnist.choice import LatentChoice
 from nbkit.mnist.images import SIDE
 from nbkit.mnist.pixel_views import average_examples, importance_maps
 from nbkit.mnist.view import UNCLUSTERED
 
-NEGATIVE, POSITIVE = "#1e73c8", "#c95416"
-"""The colors of the explorer's maps."""
-SIGNED = LinearSegmentedColormap.from_list("signed", [NEGATIVE, "#ffffff", POSITIVE])
 SUBHEADING: dict[str, Any] = {"x": 0.01, "ha": "left", "size": 9.5, "weight": "bold"}
 """Of several panels, as the title of a single one: as a title it would widen the first panel's column."""
 EXAMPLES_WIDE = 6
@@ -170,27 +167,17 @@ def _heading(choice: LatentChoice) -> str:
 
 
 def _gray(ax: Axes, image: Float[np.ndarray, " 784"]) -> None:
-    ax.imshow(image.reshape(SIDE, SIDE), cmap="gray_r", vmin=0.0, vmax=1.0)
-    _frame(ax)
+    show_gray(ax, image.reshape(SIDE, SIDE))
 
 
 def _signed(ax: Axes, values: Float[np.ndarray, " 784"], reach: float) -> None:
-    reach = reach or 1.0
-    ax.imshow(values.reshape(SIDE, SIDE), cmap=SIGNED, vmin=-reach, vmax=reach)
-    _frame(ax)
+    show_signed(ax, values.reshape(SIDE, SIDE), reach)
 
 
 def _signed_map(ax: Axes, values: Float[np.ndarray, " 784"], title: str) -> None:
     _signed(ax, values, float(np.abs(values).max()))
     ax.set_title(title)
     ax.set_xlabel(f"{values.min():+.2g} to {values.max():+.2g}".replace("-", "−"), color=QUIET)
-
-
-def _frame(ax: Axes) -> None:
-    ax.set_xticks([])
-    ax.set_yticks([])
-    for spine in ax.spines.values():
-        spine.set(visible=True, color=QUIET, linewidth=0.5)
 
 
 def _logit_effects(ax: Axes, effects: Float[np.ndarray, " 10"]) -> None:

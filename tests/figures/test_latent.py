@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 
 from nbkit import figures
 from nbkit.errors import NbkitError
-from nbkit.figures.latent import NEGATIVE, POSITIVE
+from nbkit.figures.pictures import NEGATIVE, POSITIVE
 from nbkit.mnist.choice import LatentChoice
 from nbkit.mnist.view import LatentView, activation_curve
 from tests.examples.figure_data import data_of

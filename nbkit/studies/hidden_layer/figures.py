@@ -7,8 +7,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nbkit.errors import NbkitError
-from nbkit.figures.latent import SIGNED, picture_table
+from nbkit.figures.latent import picture_table
 from nbkit.figures.palette import ALONE, CLUSTER_COLORS, INK
+from nbkit.figures.pictures import SIGNED
 from nbkit.figures.style import WIDTH, BookFigure, styled
 from nbkit.mnist.images import SIDE
 from nbkit.mnist.view import LatentView

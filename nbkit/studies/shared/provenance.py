@@ -59,19 +59,19 @@ def _places(m: Manifest) -> str:
     return " and ".join(([f"{n_layers} layers"] if n_layers else []) + [counted(n_saes, "autoencoder")])
 
 
-def mnist_provenance(profile: str, n_seeds: int, seed: int = 0) -> Provenance:
-    """What made the numbers of a page of the MNIST part."""
+def mnist_provenance(profile: str, n_seeds: int, seed: int = 0, model: str = "an MLP 784-64-10") -> Provenance:
+    """What made the numbers of a page of the MNIST part, and of which model."""
     rows = {
         "profile": profile,
         "images": "MNIST, 60,000 for training and 10,000 for tests",
         "sha256 of the images' archive": ", ".join(download.sha256 for download in ASSETS["mnist"].downloads),
-        "model": "an MLP 784-64-10, trained here",
+        "model": f"{model}, trained here",
         "seeds": f"seed {seed}" if n_seeds == 1 else f"one MLP for each seed, {seed} to {seed + n_seeds - 1}",
         "precision": "float32",
         "versions": ", ".join(f"{name} {version(name)}" for name in LIBRARIES),
     }
     seeds = rows["seeds"].replace("one MLP for each seed,", "seeds")
-    title = f"Made by profile {profile}: MNIST, an MLP 784-64-10, {seeds}"
+    title = f"Made by profile {profile}: MNIST, {model}, {seeds}"
     return Provenance(_line(title), {name: _line(value) for name, value in rows.items()})
 
 
