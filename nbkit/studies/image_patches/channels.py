@@ -74,8 +74,8 @@ def channels_of(seed: int = 0, n_images: int = 10_000, progress: bool = True) ->
     Raises:
         NbkitError: MNIST can't be fetched, there are not so many images, or the cache folder can't be written.
     """
-    n_images = checked_whole("n_images", n_images, CLASSES, 10_000)
     mnist, cnn = load_mnist(), cnn_for(seed)
+    n_images = checked_whole("n_images", n_images, CLASSES, len(mnist.test_images))
     # images are small: larger batches than of text
     config = AtlasConfig(batch_size=50, block_size=500, seed=seed)
     identity = [sha256_of_tensors(cnn.state_dict().items()), n_images, asdict(config)]

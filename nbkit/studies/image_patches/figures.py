@@ -120,7 +120,7 @@ def channel_clusters(
         }
     titles = {0: "average", 1: "× weights", 2: "first patches" if boxes is not None else "first images"}
     for column, title in (titles | ({2 + n_patches: "in the image"} if boxes is not None else {})).items():
-        axes[0, column].set_title(title, size=8)
+        axes[0, column].set_title(title, size=8, weight="normal")
     n = clusters.n_clusters
     told = f"the {len(members)} largest of {n} clusters" if n > len(members) else count(n, "cluster")
     set_heading(figure, f"{choice.name}: {told} at a cut of {clusters.threshold:g}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pandas as pd
 
@@ -56,6 +57,21 @@ class NetworkFindings:
     """Of them, how many have a single feature cluster at a cut of 0.5."""
     layers: tuple[LayerFindings, ...]
     table: BookTable
+
+    @property
+    def deeper_is_wider(self) -> bool:
+        """Whether, measured by other units' examples, those of a unit lie farther apart in each layer than in the one
+        before it, with intervals that don't overlap."""
+        return all(before.of_others.high < after.of_others.low for before, after in pairwise(self.layers))
+
+    @property
+    def sorting(self) -> tuple[str, ...]:
+        """The layers whose clusters agree with the digits better than with another unit's weights and without."""
+        return tuple(
+            layer.site.name
+            for layer in self.layers
+            if layer.agreement_shuffled.sign > 0 and layer.agreement_none.sign > 0
+        )
 
     @property
     def hidden(self) -> LayerFindings:
