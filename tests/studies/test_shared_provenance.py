@@ -84,6 +84,9 @@ def test_the_badge_of_the_mnist_part_names_its_seeds() -> None:
     title, rows = shown(mnist_provenance("quick", 3, 2))
     assert title.endswith(", seeds 2 to 4") and rows["seeds"] == "one MLP for each seed, 2 to 4"
     assert rows["versions"].split(", ")[1] == f"torch {version('torch')}"
+    title, rows = shown(mnist_provenance("quick", 1, 0, "a convolutional network"))
+    assert title == "Made by profile quick: MNIST, a convolutional network, seed 0"
+    assert rows["model"] == "a convolutional network, trained here"
 
 
 def test_a_page_with_both_parts_has_one_badge() -> None:
