@@ -113,6 +113,21 @@ def assert_examples(atlas: Atlas, site: int, z: Tensor, vectors: Tensor, receive
             np.testing.assert_allclose(neuron.pre_mlp, rows, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_active_latents_are_all_of_the_dense_ones_that_are_not_0(name: str, dtype: torch.dtype) -> None:
+    sae = made_up(D_MODEL, **ARCHITECTURES[name]).to(dtype)
+    with torch.no_grad():
+        sae.w_enc[:, 1::2] = sae.w_enc[:, ::2]  # every latent twice, so that TopK and GroupMax meet ties
+        sae.b_enc[1::2] = sae.b_enc[::2]
+        h = torch.randn(50, D_MODEL, generator=torch.Generator().manual_seed(1))
+        h[7] = torch.nan
+        z = sae.encode(h).flatten()
+        place, value = sae.active(h)
+    assert torch.equal(place, (z != 0).nonzero()[:, 0]) and len(place)
+    assert torch.equal(value.nan_to_num(-1), z[place].nan_to_num(-1)) and value.dtype == dtype
+
+
 @pytest.mark.parametrize("name", ARCHITECTURES)
 @pytest.mark.parametrize("family", ["llama", "gpt2"])
 def test_equals_two_slow_passes(
