@@ -18,6 +18,7 @@ from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.models import activation_function
 from nbkit.units.patches import by_position, read_by
+from tests.examples.stopped_writes import is_stopped, sums
 
 CONFIG = nbkit.AtlasConfig(max_examples=5, batch_size=4, block_size=16)
 
@@ -164,6 +165,21 @@ def test_atlases_of_two_layers_join_with_their_boxes(net: Net, images: Tensor, a
     assert np.array_equal(both.images, atlas.images)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("number", range(1, 12))
+def test_a_build_that_is_stopped_goes_on(
+    number: int, net: Net, images: Tensor, atlas: Atlas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown, labels, names = images.mean(1), np.arange(40) % 3, ["conv1", "conv2", "fc"]
+
+    def build() -> Atlas:
+        return nbkit.atlas_from_module(
+            net, names, images, tmp_path / "atlas", shown=shown, labels=labels, config=CONFIG, progress=False
+        )
+
+    assert is_stopped(build, number, monkeypatch) == (number <= 11)
+    assert sums(build().path) == sums(atlas.path)
+
+
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 @pytest.mark.parametrize("padding", [0, (2, 1), "same", "valid"])
 @pytest.mark.parametrize("mode", ["zeros", "reflect", "replicate", "circular"])
@@ -253,9 +269,9 @@ def test_what_cannot_be_honored_is_refused(net: Net, images: Tensor, tmp_path: P
     out = tmp_path / "atlas"
     shown = images.mean(1)
 
-    def refused(message: str, *args: Any, **kwargs: Any) -> None:
+    def refused(message: str, module: Any, layers: Any, inputs: Any, **kwargs: Any) -> None:
         with pytest.raises(NbkitError, match=re.escape(message)):
-            nbkit.atlas_from_module(*args, out=out, progress=False, **kwargs)
+            nbkit.atlas_from_module(module, layers, inputs, out, progress=False, **kwargs)
         assert not out.exists()
 
     refused("Net has no linear layer or convolution 'conv3': the nearest is 'conv2'", net, "conv3", images)
