@@ -40,8 +40,10 @@ if TYPE_CHECKING:
     from nbkit.sae.loss import NeuronEmbeddingLoss as NeuronEmbeddingLoss
     from nbkit.sae.report import SaeReport as SaeReport
     from nbkit.sae.training import train_sae as train_sae
+    from nbkit.units.arrays import atlas_from_arrays as atlas_from_arrays
     from nbkit.units.latents import SaeLatents as SaeLatents
     from nbkit.units.latents import sae_latents as sae_latents
+    from nbkit.units.modules import atlas_from_module as atlas_from_module
     from nbkit.units.together import join_units as join_units
 
 # Imported when first used: torch, transformers and pandas take seconds, and `nbkit --help` needs none of them.
@@ -62,6 +64,8 @@ _HOMES = {
     "SaeReport": "sae.report",
     "SparseAutoencoder": "sae.autoencoder",
     "atlas_for": "atlas.cached",
+    "atlas_from_arrays": "units.arrays",
+    "atlas_from_module": "units.modules",
     "build_atlas": "atlas.build",
     "capture_activations": "models.activation_files",
     "cosine_distances": "method.clusters",

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Int
+from jaxtyping import Int, UInt8
 
 from nbkit.atlas.kept_files import KeptFiles
 from nbkit.atlas.levels import read_levels
@@ -33,8 +33,7 @@ from nbkit.atlas.neuron import InputWeights, Neuron
 from nbkit.atlas.neuron_table import survey
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE, display_token
 from nbkit.atlas.strongest import Strongest, strongest_rows
-from nbkit.atlas.token_bytes import LONE, raw_text
-from nbkit.atlas.tokens import contexts_of
+from nbkit.atlas.tokens import contexts_of, token_positions
 from nbkit.corpora import Contexts
 from nbkit.errors import NbkitError
 from nbkit.files import read_table, read_tensors, sweep, user_path
@@ -42,6 +41,7 @@ from nbkit.method.checks import checked_whole, have_direction, shown
 from nbkit.method.controls import other_units
 from nbkit.models.logits import read_effects
 from nbkit.models.site import Site, embedding_kinds
+from nbkit.models.token_bytes import LONE, raw_text
 
 
 def open_atlas(path: str | Path) -> Atlas:
@@ -205,8 +205,29 @@ class Atlas:
 
         Positions without text are those of the tokens that the tokenizer added, and the first, as `load_contexts` has
         it.
+
+        Raises:
+            NbkitError: the atlas is of arrays, which only their own units read.
         """
+        if self.manifest.inputs != "text":
+            raise NbkitError(f"atlas {self.path} is of {self.manifest.inputs}: no other units read them")
         return contexts_of(self.manifest, self.tokens, read_tensors(self.path / CONTEXTS)["documents"].numpy())
+
+    @cached_property
+    def images(self) -> UInt8[np.ndarray, "n_contexts h w ..."] | None:
+        """The inputs as images, gray (n, h, w) or in red, green and blue (n, h, w, 3); None if they are none."""
+        found = read_tensors(self.path / CONTEXTS).get("images")
+        return None if found is None else found.numpy()
+
+    def boxes(self, layer: int) -> Int[np.ndarray, "positions 4"] | None:
+        """What part of an image a unit of a site sees at each position: top, left, bottom and right, in pixels; None
+        if it sees the whole.
+
+        Raises:
+            NbkitError: if the atlas doesn't hold the site.
+        """
+        found = read_tensors(self.path / CONTEXTS).get(f"boxes.{self._site(layer).number}")
+        return None if found is None else found.numpy()
 
     @cached_property
     def words(self) -> Int[np.ndarray, " n_ids"]:
@@ -257,7 +278,8 @@ class _Layer:
         n = int(tensors["n_examples"][index])
         stop = start + n
         columns = {name: tensors[name][start:stop].numpy() for name in ("context", "position", "window")}
-        key_ids = self.atlas.tokens[columns["context"], columns["position"]]
+        tokens = self.atlas.tokens
+        key_ids = tokens[columns["context"], token_positions(columns["position"], tokens.shape[1])]
         return Neuron(
             site=self.site,
             index=index,
@@ -322,7 +344,7 @@ class _SnippetTokens(Sequence[tuple[tuple[str, ...], int]]):
         return len(self.context)
 
     def __getitem__(self, i: int) -> tuple[tuple[str, ...], int]:  # type: ignore[override]
-        position = int(self.position[i])
+        position = min(int(self.position[i]), self.atlas.manifest.length - 1)
         start = max(0, position - TOKENS_BEFORE)
         ids = self.atlas.tokens[self.context[i], start : position + TOKENS_AFTER + 1]
         table = self.atlas.raw_texts

@@ -10,17 +10,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import torch
 from filelock import FileLock
 from jaxtyping import Float, Int
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from nbkit.assets import ASSETS
 from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.atlas.block_file import BlockFile
 from nbkit.atlas.config import AtlasConfig
@@ -39,13 +37,9 @@ from nbkit.atlas.manifest import (
 from nbkit.atlas.merge import merge_layer
 from nbkit.atlas.neuron_table import survey
 from nbkit.atlas.scan import Bounds, scan_block
-from nbkit.atlas.snippets import token_texts
-from nbkit.atlas.token_bytes import special_ids, token_bytes
-from nbkit.atlas.tokens import check_tokens, named
 from nbkit.errors import NbkitError
 from nbkit.files import is_leftover, make_folder, not_writable, sweep, user_path, write_table, write_tensors
 from nbkit.method.checks import checked_array
-from nbkit.models.logits import direct_unembedding, logit_effects
 from nbkit.models.neurons import units_of
 
 if TYPE_CHECKING:
@@ -87,7 +81,7 @@ def build_atlas(
     _check_kinds(model, contexts, config)
     units = units_of(model, (config or AtlasConfig()).weights)
     folder, config = user_path(out), (config or AtlasConfig()).resolved(units)
-    check_tokens(units.model, contexts)
+    units.check_contexts(contexts)
     table = _checked_maxima(maxima, units)
     manifest = _manifest(units, contexts, config, table)
     if (folder / MANIFEST).is_file() and _is_finished(folder, manifest):  # needs no lock, nor a disk to write one on
@@ -115,11 +109,10 @@ def build_atlas(
         given = None if table is None else table[list(layers)]
         blocks = _scan(units, contexts, folder / SCAN, config, given, progress)
         affected = _merge(units, blocks, folder, config, given, progress)
-        write_tensors(
-            {name: torch.from_numpy(getattr(contexts, name)) for name in ("tokens", "documents")}, folder / CONTEXTS
-        )
+        text = {name: torch.from_numpy(getattr(contexts, name)) for name in ("tokens", "documents")}
+        write_tensors({**text, **units.pictures}, folder / CONTEXTS)
         ids = np.union1d(contexts.tokens, affected)
-        write_table(_vocabulary(units.model.tokenizer, ids), folder / VOCABULARY)
+        write_table(units.vocabulary(ids), folder / VOCABULARY)
         write_table(survey(Atlas(folder, manifest), manifest.embedding, progress), folder / NEURONS)
         written = [layer_file(layer) for layer in layers] + [CONTEXTS, VOCABULARY, NEURONS]
         write_manifest(manifest, folder / MANIFEST, written)
@@ -180,28 +173,20 @@ def _merge(
     maximum = torch.stack([block["maximum"] for block in blocks]).amax(0)
     if maxima is not None:
         maximum = maxima.where(~maximum.isnan(), torch.nan)
-    unembedding, affected = direct_unembedding(units.model), np.empty(0, dtype=np.int32)
+    effects_of, affected = units.logit_effects(), np.empty(0, dtype=np.int32)
     for row, layer in enumerate(tqdm(config.numbers, desc="merge", unit="layer", disable=not progress)):
         weights = units.weights(layer)
         of_site = maximum[row, : len(weights.w_in)].contiguous()
         merged = merge_layer(blocks, layer, of_site, config) | {"maximum": of_site}
         merged |= merge_levels(blocks, layer, row)
         merged |= {name: tensor for name, tensor in vars(weights).items() if tensor is not None}
-        if unembedding is not None and (written := units.written(layer)) is not None:
-            effects = logit_effects(written, unembedding, units.model.token_ids)
+        if effects := effects_of(layer):
             affected = np.union1d(affected, torch.cat([effects["promoted_ids"], effects["suppressed_ids"]]))
             merged |= effects
         write_tensors(merged, folder / layer_file(layer))
         del merged
         _return_freed_memory()
     return affected
-
-
-def _vocabulary(tokenizer: Any, ids: Int[np.ndarray, " n_ids"]) -> pd.DataFrame:
-    """The table of tokens: see `Atlas.vocabulary`."""
-    special = np.isin(ids, list(special_ids(tokenizer)))
-    texts, written = token_texts(tokenizer, ids), token_bytes(tokenizer, ids)
-    return pd.DataFrame({"id": ids, "text": texts, "bytes": written, "special": special})
 
 
 def _return_freed_memory() -> None:
@@ -258,11 +243,12 @@ def _foreign(folder: Path, names: set[str]) -> NbkitError:
 
 
 def _manifest(units: Units, contexts: Contexts, config: AtlasConfig, maxima: Tensor | None) -> Manifest:
-    model, sites = units.model, units.sites
+    sites, around = units.sites, contexts.around
+    before, after = (tuple(zip(ids, units.token_names(ids), strict=True)) for ids in around)
     return Manifest(
         schema=ATLAS_SCHEMA,
-        model=model.name,
-        model_sha256=model.fingerprint,
+        model=units.name,
+        model_sha256=units.fingerprint,
         corpus=contexts.name,
         contexts_sha256=contexts.sha256,
         n_contexts=len(contexts.tokens),
@@ -277,13 +263,14 @@ def _manifest(units: Units, contexts: Contexts, config: AtlasConfig, maxima: Ten
         block_size=config.block_size,
         seed=config.seed,
         maxima_sha256=None if maxima is None else hashlib.sha256(maxima.numpy().tobytes()).hexdigest(),
-        dtype=str(model.dtype).removeprefix("torch."),
-        device=model.device.type,
+        dtype=str(units.dtype).removeprefix("torch."),
+        device=units.device.type,
         versions={name: version(name) for name in LIBRARIES},
-        added_before=named(model, contexts.around.before),
-        added_after=named(model, contexts.around.after),
-        checkpoint=ASSETS[model.name].checkpoint if model.name in ASSETS else "",
+        added_before=before,
+        added_after=after,
+        checkpoint=units.checkpoint,
         sign=config.sign,
+        inputs=units.kind,
     )
 
 
@@ -298,7 +285,7 @@ def _checked_maxima(maxima: np.ndarray | None, units: Units) -> Tensor | None:
         raise NbkitError(f"the table of maxima doesn't hold numbers ({str(error).removesuffix('.')})") from error
     if table.shape != shape:
         raise NbkitError(
-            f"the table of maxima has shape {table.shape}: model {units.model.name!r} needs (layers, neurons) = {shape}"
+            f"the table of maxima has shape {table.shape}: model {units.name!r} needs (layers, neurons) = {shape}"
         )
     if not np.isfinite(table).all():
         raise NbkitError("the table of maxima holds NaN or infinite values")

@@ -74,7 +74,7 @@ class AtlasConfig:
         for layer in layers:
             if layer not in sites:
                 raise NbkitError(
-                    f"model {units.model.name!r} has no layer {layer}: its layers are 0 to {len(sites) - 1}"
+                    f"model {units.name!r} has no layer {layer}: its layers are 0 to {len(sites) - 1}"
                     if next(iter(sites.values())).unit == "neuron"
                     else f"there is no site {layer}: the sites are 0 to {len(sites) - 1}"
                 )
@@ -85,8 +85,7 @@ class AtlasConfig:
             embedding = "input" if "input" in own else "gradient"
         if embedding not in own:
             raise NbkitError(
-                f"embedding {embedding!r} is not defined for the neurons of {units.model.name!r}: choose "
-                f"{', '.join(own)}"
+                f"embedding {embedding!r} is not defined for the neurons of {units.name!r}: choose {', '.join(own)}"
             )
         return replace(self, layers=layers, embedding=embedding)
 

@@ -41,7 +41,7 @@ class Manifest:
     """Of the token contexts."""
     n_contexts: int
     length: int
-    """Tokens in a context."""
+    """Tokens in a context; of an input that is shown as one thing, such as an image, 1."""
     sites: tuple[Site, ...]
     """Where the units are; see `Units`."""
     n_sites: int
@@ -70,6 +70,9 @@ class Manifest:
     """Which one of a model's checkpoints it is and in which precision its weights came, where the name doesn't tell."""
     sign: Sign = "positive"
     """Which activations are looked for."""
+    inputs: str = "text"
+    """What was scanned: `text` of a language model's tokens; or arrays that are shown as `images`, `tokens` in windows,
+    `texts` or `labels`."""
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -132,7 +135,7 @@ def read_manifest(path: Path) -> tuple[Manifest, dict[str, tuple[int, str]]]:
         if type(schema) is int and schema in (NEURONS_SCHEMA, ATLAS_SCHEMA) and check_seal(path):
             if schema == NEURONS_SCHEMA:
                 values |= _of_neurons(values)
-            values.setdefault("sign", "positive")  # an atlas that was made before there was a choice
+            values = {"sign": "positive", "inputs": "text"} | values  # an atlas that was made before there was a choice
             known = {field.name: values[field.name] for field in fields(Manifest)}
             pairs = {name: tuple((i, text) for i, text in known[name]) for name in ("added_before", "added_after")}
             manifest = Manifest(**known | pairs | {"sites": tuple(Site(**site) for site in known["sites"])})

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import regex
 
-from nbkit.atlas.token_bytes import raw_text
 from nbkit.atlas.visible import visible_characters
+from nbkit.models.token_bytes import raw_text
 
 _RUN = re.compile("(?P<bytes>[\udc80-\udcff]+)|[^\udc80-\udcff]+")
 _CLUSTER = regex.compile(r"\X")

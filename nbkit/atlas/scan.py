@@ -42,7 +42,6 @@ from nbkit.atlas.levels import LevelCounts, LevelScan
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE
 from nbkit.errors import NbkitError
 from nbkit.models.sign import strength
-from nbkit.models.units import captured
 
 if TYPE_CHECKING:
     from nbkit.corpora import Contexts
@@ -109,7 +108,7 @@ def scan_block(
     Raises:
         NbkitError: if a vector that the units of a site read is not finite, or no unit of it has finite activations.
     """
-    layers, model = config.numbers, units.model
+    layers = config.numbers
     sites = {site.number: site for site in units.sites}
     sizes = [sites[layer].n_units for layer in layers]
     bounds = bounds or Bounds(len(layers), max(sizes), config.max_examples)
@@ -118,12 +117,12 @@ def scan_block(
     text = np.flatnonzero(~contexts.special)
     first, end = int(text[0]), int(text[-1]) + 1
     inner_special = torch.from_numpy(contexts.special[first:end])
-    inner_text = ~inner_special.to(model.device)
-    running = bounds.maximum.clone().to(model.device)
-    kth_largest = bounds.kth_largest.to(model.device)
-    given = None if maxima is None else maxima.to(model.device)
+    inner_text = ~inner_special.to(units.device)
+    running = bounds.maximum.clone().to(units.device)
+    kth_largest = bounds.kth_largest.to(units.device)
+    given = None if maxima is None else maxima.to(units.device)
     found: dict[int, list[Block]] = {layer: [] for layer in layers}
-    levels = LevelScan(bounds.levels, stop - start, model.device)
+    levels = LevelScan(bounds.levels, stop - start, units.device)
     found_levels: dict[int, list[Block]] = {layer: [] for layer in layers}
     block_maximum = torch.full_like(running, -torch.inf)
     overflow: list[Site] = []
@@ -142,9 +141,9 @@ def scan_block(
             unknown = ~finite.all(0)
             if bool(unknown.all()) or not bool(vectors.isfinite().all()):
                 raise NbkitError(
-                    f"model {model.name!r}, {overflow[0].title}: activations that are not finite in contexts {offset} "
+                    f"model {units.name!r}, {overflow[0].title}: activations that are not finite in contexts {offset} "
                     f"to {offset + len(peak) - 1}, and with them all that is computed from them; its weights may "
-                    f"overflow in {str(model.dtype).removeprefix('torch.')}, try dtype='float32'"
+                    f"overflow in {str(units.dtype).removeprefix('torch.')}, try dtype='float32'"
                 )
             highest[unknown] = torch.nan
             peak[:, unknown] = -torch.inf
@@ -154,7 +153,7 @@ def scan_block(
         def at(context: Tensor, neuron: Tensor) -> Block:
             trace = values.traces(context, neuron)  # (n, t)
             activation = peak[context, neuron]
-            reaches = (strength(trace[:, first:end], sign) == activation[:, None]) & inner_text
+            reaches = (strength(trace[:, first:end], sign) == activation[:, None]) & inner_text[: trace.shape[1]]
             position = first + reaches.to(torch.uint8).argmax(1)
             return {
                 "neuron": neuron.int().cpu(),
@@ -172,9 +171,9 @@ def scan_block(
         rows = vectors.flatten(0, 1)[keys.to(vectors.device)]
         found[layer].append({**batch, "vector": vector.int(), "pre_mlp": rows.cpu()})
 
-    with captured(units, layers, capture) as run:
+    with units.reading(layers, capture) as read:
         for offset in range(start, stop, config.batch_size):
-            run(torch.from_numpy(contexts.tokens[offset : min(offset + config.batch_size, stop)]))
+            read(contexts, slice(offset, min(offset + config.batch_size, stop)))
 
     block: Block = {"maximum": block_maximum.cpu()}
     for row, layer in enumerate(layers):

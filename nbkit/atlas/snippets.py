@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 from nbkit.atlas.pieces import pieces
-from nbkit.atlas.token_bytes import token_bytes
 from nbkit.atlas.visible import visible_characters
 from nbkit.models.sign import Sign, strength
 
@@ -72,14 +70,6 @@ class Snippet:
 def display_token(text: str) -> str:
     """A raw text (see `token_bytes`) by itself, what is invisible in it made visible (see `visible_characters`)."""
     return "".join(visible_characters(text))
-
-
-def token_texts(tokenizer: Any, ids: Iterable[int]) -> list[str]:
-    """The text that each token adds behind another one, leading space included (see `token_bytes`).
-
-    What is part of no whole character reads U+FFFD.
-    """
-    return [data.decode("utf-8", "replace") for data in token_bytes(tokenizer, ids)]
 
 
 TOKENS_BEFORE = 20

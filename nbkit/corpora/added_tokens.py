@@ -1,9 +1,7 @@
-"""What a tokenizer adds to a text of its own accord, and which tokenizer it is."""
+"""What a tokenizer adds to a text of its own accord."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any, NamedTuple
@@ -44,9 +42,3 @@ def _texts(tokenizer: Any) -> Iterator[str]:
     yield "a"
     for token in islice(tokenizer.get_vocab(), 1000):
         yield tokenizer.convert_tokens_to_string([token])
-
-
-def vocabulary_sha256(tokenizer: Any) -> str:
-    """Checksum of a tokenizer's tokens and their ids: two that agree in it mean the same by an id."""
-    listed = sorted((index, token) for token, index in tokenizer.get_vocab().items())
-    return hashlib.sha256(json.dumps(listed).encode()).hexdigest()

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from jaxtyping import Bool, Int32
 
-from nbkit.corpora.added_tokens import AddedTokens, added_tokens, vocabulary_sha256
+from nbkit.corpora.added_tokens import AddedTokens, added_tokens
 from nbkit.corpora.cutting import cut_documents
 from nbkit.corpora.documents import open_corpus
 from nbkit.corpora.summary import CorpusSummary
@@ -34,6 +34,10 @@ class TextModel(Protocol):
     def name(self) -> str:
         """What messages call the model."""
 
+    @property
+    def vocabulary_sha256(self) -> str:
+        """Checksum of the tokenizer's tokens and their ids."""
+
 
 @dataclass(frozen=True, eq=False)
 class Contexts:
@@ -50,7 +54,7 @@ class Contexts:
     added: AddedTokens | None = None
     """Ids of the tokens that the tokenizer added before and after each text; None if that isn't known."""
     vocabulary_sha256: str | None = None
-    """Of the tokenizer that the ids are of (see `vocabulary_sha256`); None if that isn't known."""
+    """Of the tokens and ids of the tokenizer that cut them; None if that isn't known."""
 
     @cached_property
     def around(self) -> AddedTokens:
@@ -148,7 +152,7 @@ def load_contexts(
         left_out=opened.left_out,
     )
     documents = np.array(cut.documents, dtype=np.int32)
-    return Contexts(tokens, documents, opened.name, special, added, vocabulary_sha256(model.tokenizer), summary)
+    return Contexts(tokens, documents, opened.name, special, added, model.vocabulary_sha256, summary)
 
 
 def _checked(
@@ -159,7 +163,7 @@ def _checked(
     Raises:
         NbkitError: an argument is of another type or out of range.
     """
-    if not all(hasattr(model, each) for each in ("tokenizer", "n_ctx", "name")):
+    if not all(hasattr(model, each) for each in ("tokenizer", "n_ctx", "name", "vocabulary_sha256")):
         raise NbkitError(f"The model is a {type(model).__name__}: give what nbkit.load_model returns.")
     n_tokens, n_contexts = checked_whole("length", length), checked_whole("limit", limit, 1)
     if not 8 <= n_tokens <= model.n_ctx:

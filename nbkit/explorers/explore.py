@@ -15,14 +15,14 @@ from nbkit.mnist.hidden import Hidden
 from nbkit.mnist.reports import HIDDEN_NAME, latent_view
 from nbkit.mnist.view import LatentView, MlpWeights
 from nbkit.models import LanguageModel
-from nbkit.models.units import Units
+from nbkit.models.units import ModelUnits
 from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.sae.report import SaeReport
 
 
 def explore(
     thing: Atlas | SaeReport,
-    model: LanguageModel | Units | Hidden | None = None,
+    model: LanguageModel | ModelUnits | Hidden | None = None,
     layer: int | None = None,
     neuron: int | None = None,
     threshold: float = 0.5,
@@ -51,7 +51,7 @@ def explore(
     check_threshold(threshold)
     threshold = float(threshold)
     if isinstance(thing, Atlas):
-        if isinstance(model, Hidden) or not isinstance(model, LanguageModel | Units | None):
+        if isinstance(model, Hidden) or not isinstance(model, LanguageModel | ModelUnits | None):
             raise NbkitError(
                 "The model of an atlas is a language model, or latents of one: give what nbkit.load_model or "
                 "nbkit.sae_latents returns."

@@ -33,7 +33,7 @@ from nbkit.models import LanguageModel
 from nbkit.models.language_model import ROUNDING
 from nbkit.models.neurons import units_of
 from nbkit.models.sign import strength
-from nbkit.models.units import Units, captured
+from nbkit.models.units import ModelUnits
 from nbkit.models.values import Values
 
 IMPORTANCE = "importance.safetensors"
@@ -42,7 +42,7 @@ BATCH_TOKENS = 4096
 
 
 def token_importance(
-    model: LanguageModel | Units, atlas: Atlas, layer: int, index: int, examples: Sequence[int]
+    model: LanguageModel | ModelUnits, atlas: Atlas, layer: int, index: int, examples: Sequence[int]
 ) -> list[Float[np.ndarray, " window"]]:
     """Importance of the tokens of a neuron's examples.
 
@@ -61,7 +61,7 @@ def token_importance(
 
 
 def keep_importance(
-    model: LanguageModel | Units, atlas: Atlas, neurons: Sequence[tuple[int, int]], progress: bool = True
+    model: LanguageModel | ModelUnits, atlas: Atlas, neurons: Sequence[tuple[int, int]], progress: bool = True
 ) -> None:
     """Computes the importance for the medoid of every feature of these neurons and keeps it in the atlas's folder.
 
@@ -162,7 +162,7 @@ def examples_of(atlas: Atlas, layer: int, index: int, numbers: Sequence[int]) ->
 
 
 def _importance(
-    units: Units, atlas: Atlas, examples: Sequence[Example], progress: bool
+    units: ModelUnits, atlas: Atlas, examples: Sequence[Example], progress: bool
 ) -> list[Float[np.ndarray, " window"]]:
     if not examples:
         return []
@@ -180,7 +180,7 @@ def _importance(
 
 
 def activations_of(
-    units: Units, examples: Sequence[Example], layout: Layout
+    units: ModelUnits, examples: Sequence[Example], layout: Layout
 ) -> list[Float[np.ndarray, "1+variants 2"]]:
     """For each example its neuron's activation at the key token, beside the largest of the layer there, without and
     with each replacement: one forward pass, up to the deepest layer."""
@@ -196,7 +196,7 @@ def activations_of(
                 found[number] = both.float().cpu().numpy()
 
     inputs = {name: tensor.to(model.device) for name, tensor in sequences.inputs.items()}
-    with captured(units, sorted({example.layer for example in examples}), read) as run:
+    with units.captured(sorted({example.layer for example in examples}), read) as run:
         run(sequences.tokens, **inputs)
     return [found[number] for number in range(len(examples))]
 
@@ -210,7 +210,7 @@ def _share_lost(example: Example, activations: Float[np.ndarray, " 1+variants"])
     return importance
 
 
-def _reads_packed(units: Units, example: Example) -> bool:
+def _reads_packed(units: ModelUnits, example: Example) -> bool:
     """Whether the model takes a 4-dimensional attention mask and position ids at their word.
 
     Tried on the longest example, since a model whose attention reaches only so far back may do so for short texts.
@@ -223,9 +223,9 @@ def _reads_packed(units: Units, example: Example) -> bool:
     return bool((np.abs(packed - whole)[:, 0] <= ROUNDING[model.dtype] * whole[:, 1]).all())
 
 
-def _checked(model: LanguageModel | Units, atlas: Atlas) -> Units:
+def _checked(model: LanguageModel | ModelUnits, atlas: Atlas) -> ModelUnits:
     """The units, unless the atlas's numbers do not even fit them."""
-    if not isinstance(model, LanguageModel | Units):
+    if not isinstance(model, LanguageModel | ModelUnits):
         raise NbkitError(
             f"model is of type {type(model).__name__}: give what nbkit.load_model or nbkit.sae_latents makes"
         )
@@ -242,7 +242,9 @@ def _checked(model: LanguageModel | Units, atlas: Atlas) -> Units:
     return units
 
 
-def _check_peak(units: Units, atlas: Atlas, example: Example, activations: Float[np.ndarray, "1+variants 2"]) -> None:
+def _check_peak(
+    units: ModelUnits, atlas: Atlas, example: Example, activations: Float[np.ndarray, "1+variants 2"]
+) -> None:
     original, largest = activations[0].tolist()
     counts = strength(original, atlas.manifest.sign) > 0
     if not (counts and abs(original - example.peak) <= ROUNDING[units.model.dtype] * largest):  # NaN is an error

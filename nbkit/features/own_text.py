@@ -16,13 +16,13 @@ from jaxtyping import Float
 from scipy.spatial.distance import cdist
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.atlas.token_bytes import raw_text, token_bytes
 from nbkit.errors import NbkitError
 from nbkit.method.checks import have_direction
 from nbkit.models import LanguageModel
 from nbkit.models.neurons import units_of
 from nbkit.models.sign import strength
-from nbkit.models.units import Units, captured
+from nbkit.models.token_bytes import raw_text, token_bytes
+from nbkit.models.units import ModelUnits
 from nbkit.models.values import Values
 
 
@@ -44,7 +44,7 @@ class OwnText:
     no examples, or an embedding has no direction."""
 
 
-def read_own_text(model: LanguageModel | Units, atlas: Atlas, layer: int, index: int, text: str) -> OwnText:
+def read_own_text(model: LanguageModel | ModelUnits, atlas: Atlas, layer: int, index: int, text: str) -> OwnText:
     """Let a neuron read a text; the model is run up to its layer.
 
     Args:
@@ -68,7 +68,7 @@ def read_own_text(model: LanguageModel | Units, atlas: Atlas, layer: int, index:
     if len(ids) > manifest.length:
         raise NbkitError(f"The text has {len(ids):,} tokens: give at most {manifest.length}, as many as a context has.")
     found: list[tuple[torch.Tensor, Values]] = []
-    with captured(units, [layer], lambda _, vectors, values: found.append((vectors[0], values))) as run:
+    with units.captured([layer], lambda _, vectors, values: found.append((vectors[0], values))) as run:
         run(torch.tensor([ids]))
     [(vectors, values)] = found
     place = torch.tensor([0, index], device=units.model.device)

@@ -152,11 +152,12 @@ CONTRAST: Rules = {
 def _first_that_reads(atlas: Atlas, ranked: pd.DataFrame) -> Neuron | None:
     """The first neuron of a ranking of whose key tokens at most a tenth are the first token of their context.
 
-    Such a token stands there without its sentence: neurons that answer to it are real, but a poor first example.
+    Such a token stands there without its sentence: neurons that answer to it are real, but a poor first example. Inputs
+    that are shown as one thing have no start.
     """
     for layer, index in zip(ranked["layer"], ranked["index"], strict=True):
         neuron = atlas.neuron(int(layer), int(index))
-        if float((neuron.position <= 1).mean()) <= 0.1:
+        if atlas.manifest.length == 1 or float((neuron.position <= 1).mean()) <= 0.1:
             return neuron
     return None
 
@@ -190,7 +191,9 @@ def _choose(
     first, last = (number if of_neurons else atlas.manifest.site(number).label for number in (layers[0], layers[-1]))
     place = "layer" if of_neurons else "site"
     where = f"{place} {first}" if first == last else f"{place}s {first} to {last}"
-    passing = f"{aim}, passing over {unit}s that answer to the start of a context"
+    passing = (
+        aim if atlas.manifest.length == 1 else f"{aim}, passing over {unit}s that answer to the start of a context"
+    )
     for ranking in rankings(table, rules, score, passing, f"the {len(table):,} {unit}s of {where}", f"no {unit}"):
         if (best := _first_that_reads(atlas, table.loc[ranking.units])) is not None:
             return Choice(best, ranking.sentence)

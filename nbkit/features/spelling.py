@@ -10,7 +10,7 @@ from jaxtyping import Bool, Int
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.pieces import pieces
-from nbkit.atlas.token_bytes import raw_text
+from nbkit.models.token_bytes import raw_text
 
 _SHARING = regex.compile(
     "[\udc80-\udcff\\p{M}\\p{Cf}\u1100-\u11ff\ua960-\ua97c\ud7b0-\ud7fb\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff]"

@@ -16,10 +16,10 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from nbkit.atlas.snippets import display_token
-from nbkit.atlas.token_bytes import LONE
 from nbkit.atlas.visible import ZERO_WIDTH_JOINER, ZERO_WIDTH_NON_JOINER
 from nbkit.features.spelling import Spelling
 from nbkit.features.unspaced import UNSPACED
+from nbkit.models.token_bytes import LONE
 
 SPACE = re.compile(r"[\s\x85\ufeff]+")
 """What JavaScript and Python, taken together, know as whitespace."""

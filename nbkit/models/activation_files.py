@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 from nbkit.errors import NbkitError
 from nbkit.files import make_folder, not_writable, read_json, read_tensors, sweep, user_path, write_json, write_tensors
 from nbkit.method.checks import MOST, checked_choice, checked_whole
-from nbkit.models.capturing import Tokens, check_contexts
+from nbkit.models.capturing import Tokens
 from nbkit.models.language_model import LanguageModel
 
 ACTIVATIONS = "activations.json"
@@ -131,7 +131,7 @@ def capture_activations(
     """
     if not isinstance(model, LanguageModel):
         raise NbkitError(f"model is of type {type(model).__name__}: give what nbkit.load_model makes")
-    check_contexts(contexts, model.name, model.token_ids)
+    model.check_contexts(contexts)
     checked_choice("dtype", dtype, ("bfloat16", "float16", "float32"))
     batch_size, point = checked_whole("batch_size", batch_size, 1, MOST), model.hook_point(hook)
     rows, precision = int((~contexts.special).sum()), getattr(torch, dtype)

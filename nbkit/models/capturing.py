@@ -35,12 +35,27 @@ class Tokens(Protocol):
         """Positions that hold no text."""
 
 
-def check_contexts(contexts: object, model: str, token_ids: Int[np.ndarray, " n_ids"]) -> None:
-    """Raises NbkitError if something is no contexts, or they hold a token that a model hasn't."""
+def check_contexts(contexts: object, model: str, token_ids: Int[np.ndarray, " n_ids"], vocabulary: str) -> None:
+    """See `LanguageModel.check_contexts`.
+
+    Args:
+        model: what messages call it.
+        token_ids: of its tokens, ascending.
+        vocabulary: checksum of the tokenizer's.
+    """
     if not all(isinstance(getattr(contexts, name, None), np.ndarray) for name in ("tokens", "special")):
         raise NbkitError(f"contexts is of type {type(contexts).__name__}: give what nbkit.load_contexts makes")
+    name = getattr(contexts, "name", "arrays")
+    if getattr(contexts, "vocabulary_sha256", None) not in (None, vocabulary):
+        raise NbkitError(
+            f"the contexts of {name} were cut with another tokenizer than that of model {model!r}: make them with "
+            "load_contexts(…, model)"
+        )
     if len(foreign := np.setdiff1d(contexts.tokens, token_ids)):  # type: ignore[attr-defined]
-        raise NbkitError(f"the contexts hold token id {foreign[0]}, and model {model!r} has no such token")
+        raise NbkitError(
+            f"the contexts of {name} hold token id {foreign[0]}, and model {model!r} has no such token: it has "
+            f"{len(token_ids)}, ids {token_ids[0]} to {token_ids[-1]}"
+        )
 
 
 def find_hook_point(

@@ -24,6 +24,7 @@ from nbkit.models.norm import Norm, read_norm
 from nbkit.models.probe import context_length, owned_ids, probe
 from nbkit.models.trace import trace
 from nbkit.models.unembedding import Unembedding, find_unembedding
+from nbkit.models.vocabulary import vocabulary_sha256
 from nbkit.models.weights import NeuronWeights, activation_function, as_float, relative_error
 
 # Largest error, relative to the largest value of the layer, that rounding alone explains.
@@ -75,6 +76,11 @@ class LanguageModel:
     def token_ids(self) -> Int[np.ndarray, " n"]:
         """The ids of the tokenizer's tokens, ascending: rows of the embedding that no token owns are not among them."""
         return owned_ids(self.tokenizer, self.network)
+
+    @cached_property
+    def vocabulary_sha256(self) -> str:
+        """Checksum of the tokenizer's tokens and their ids."""
+        return vocabulary_sha256(self.tokenizer)
 
     @cached_property
     def n_ctx(self) -> int:
@@ -226,11 +232,16 @@ class LanguageModel:
         Raises:
             NbkitError: the model has no such hook point, or a vector is not finite.
         """
-        check_contexts(contexts, self.name, self.token_ids)
+        self.check_contexts(contexts)
         n, each = len(contexts.tokens), checked_whole("batch_size", batch_size, 1, MOST)
         first = checked_whole("start", start, 0, n)
         offsets = range(first, n if stop is None else checked_whole("stop", stop, first, n), each)
         return stream(self.network, self.device, self.hook_point(hook), contexts, offsets)
+
+    def check_contexts(self, contexts: object) -> None:
+        """Raises `NbkitError` unless something is contexts of the model's tokens, cut with its tokenizer as far as that
+        is known."""
+        check_contexts(contexts, self.name, self.token_ids, self.vocabulary_sha256)
 
     def mlp_points(self, layer: int) -> tuple[HookPoint, HookPoint]:
         """What the neurons of a layer read, and their activations."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, overload
 
 from jaxtyping import Float
 from torch import Tensor
@@ -13,13 +13,13 @@ from nbkit.errors import NbkitError
 from nbkit.models.hook_points import HookPoint
 from nbkit.models.language_model import LanguageModel
 from nbkit.models.site import Site
-from nbkit.models.units import Units
+from nbkit.models.units import ModelUnits, Units
 from nbkit.models.values import DenseValues
 from nbkit.models.weights import NeuronWeights, input_weight
 
 
 @dataclass(frozen=True, eq=False)
-class MlpNeurons:
+class MlpNeurons(ModelUnits):
     """The neurons of all layers of a model."""
 
     model: LanguageModel
@@ -56,6 +56,14 @@ class MlpNeurons:
             return None
         weights = input_weight(self.model.output_weights(site)).T.float()
         return weights * end.written[site].to(weights)
+
+
+@overload
+def units_of(thing: LanguageModel | ModelUnits, weights: Literal["native", "folded"] = "native") -> ModelUnits: ...
+
+
+@overload
+def units_of(thing: LanguageModel | Units, weights: Literal["native", "folded"] = "native") -> Units: ...
 
 
 def units_of(thing: LanguageModel | Units, weights: Literal["native", "folded"] = "native") -> Units:

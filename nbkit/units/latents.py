@@ -34,7 +34,7 @@ from nbkit.models.hook_points import HookPoint
 from nbkit.models.language_model import ROUNDING
 from nbkit.models.processed import ADDED, PROCESSED, STREAM
 from nbkit.models.site import Site
-from nbkit.models.units import captured
+from nbkit.models.units import ModelUnits
 from nbkit.models.values import SparseValues, Values
 from nbkit.models.weights import NeuronWeights, as_float, input_weight, relative_error
 from nbkit.sae.autoencoder import SparseAutoencoder
@@ -46,7 +46,7 @@ CELLS_AT_ONCE = 1 << 23
 
 
 @dataclass(frozen=True, eq=False)
-class SaeLatents:
+class SaeLatents(ModelUnits):
     """The latents of sparse autoencoders of a language model. Made by `nbkit.sae_latents`."""
 
     model: LanguageModel
@@ -143,7 +143,7 @@ class SaeLatents:
                     f"don't reproduce the latents (relative error {error:.1e}); this autoencoder is not supported"
                 )
 
-        with captured(self, range(len(self.saes)), compare) as run:
+        with self.captured(range(len(self.saes)), compare) as run:
             run(self.model.probe())
 
 

@@ -14,22 +14,19 @@ from nbkit.models import LanguageModel
 from nbkit.models.hook_points import HookPoint
 from nbkit.models.neurons import units_of
 from nbkit.models.site import Site
-from nbkit.models.units import Units
+from nbkit.models.units import ModelUnits
 from nbkit.models.values import Values
 from nbkit.models.weights import NeuronWeights
 
 
 @dataclass(frozen=True, eq=False)
-class Together:
+class Together(ModelUnits):
     """Units of several sources of one model. Made by `nbkit.join_units`."""
 
-    sources: tuple[Units, ...]
+    model: LanguageModel
+    """The model that they are in."""
+    sources: tuple[ModelUnits, ...]
     """What they are from, in the order of their sites' numbers."""
-
-    @property
-    def model(self) -> LanguageModel:
-        """The model that they are in."""
-        return self.sources[0].model
 
     @cached_property
     def sites(self) -> tuple[Site, ...]:
@@ -62,7 +59,7 @@ class Together:
         source, number = self._found(site)
         return source.written(number)
 
-    def _found(self, site: int) -> tuple[Units, int]:
+    def _found(self, site: int) -> tuple[ModelUnits, int]:
         """The source of a site, and the site's number there."""
         for source in self.sources:
             if site < len(source.sites):
@@ -71,7 +68,7 @@ class Together:
         raise IndexError(site)
 
 
-def join_units(*sources: LanguageModel | Units) -> Together:
+def join_units(*sources: LanguageModel | ModelUnits) -> Together:
     """Units of several sources, for one atlas of them all: `join_units(model, sae_latents(model, saes))`.
 
     The sites are counted through: the model's layers keep their numbers if the model comes first.
@@ -83,7 +80,7 @@ def join_units(*sources: LanguageModel | Units) -> Together:
         NbkitError: there is none, one is something else, or they are of several models.
     """
     for source in sources:
-        if not isinstance(source, LanguageModel | Units):
+        if not isinstance(source, LanguageModel | ModelUnits):
             raise NbkitError(
                 f"a source is of type {type(source).__name__}: give models and what nbkit.sae_latents makes"
             )
@@ -93,4 +90,4 @@ def join_units(*sources: LanguageModel | Units) -> Together:
     for one in units[1:]:
         if one.model.fingerprint != units[0].model.fingerprint:
             raise NbkitError(f"units of two models, {units[0].model.name} and {one.model.name}, share no atlas")
-    return Together(units)
+    return Together(units[0].model, units)

@@ -14,8 +14,8 @@ import regex
 
 from nbkit.atlas.pieces import Piece, pieces
 from nbkit.atlas.snippets import Snippet, display_token
-from nbkit.atlas.token_bytes import raw_text, token_bytes
 from nbkit.explorers.shared.bundle import module_text
+from nbkit.models.token_bytes import raw_text, token_bytes
 from tests.browser.node import run_module
 from tests.examples.scripts import SCOTLAND, SCRIPTS, TOKENIZERS
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import unicodedata
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from nbkit.atlas.snippets import Snippet, display_token, token_texts
+from nbkit.atlas.snippets import Snippet, display_token
+from nbkit.models.vocabulary import vocabulary_table
 
 
 @pytest.mark.parametrize(
@@ -110,7 +112,8 @@ def metaspace() -> PreTrainedTokenizerFast:
 
 
 def texts(tokenizer: PreTrainedTokenizerFast, names: list[str]) -> list[str]:
-    return token_texts(tokenizer, [tokenizer.convert_tokens_to_ids(name) for name in names])
+    ids = np.array([tokenizer.convert_tokens_to_ids(name) for name in names])
+    return list(vocabulary_table(tokenizer, ids)["text"])
 
 
 def test_byte_level_tokens_keep_their_spaces() -> None:
@@ -130,7 +133,8 @@ def test_metaspaces_become_spaces() -> None:
 
 def test_the_tokens_of_a_text_put_together_are_the_text() -> None:
     tokenizer, text = byte_level(), "the thing\n\n is: a  tether."
-    assert "".join(token_texts(tokenizer, tokenizer(text, add_special_tokens=False)["input_ids"])) == text
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    assert "".join(vocabulary_table(tokenizer, np.array(ids))["text"]) == text
 
 
 def test_a_snippet_reads_as_text_with_its_key_token_in_brackets() -> None:

@@ -12,8 +12,9 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from nbkit.corpora import Contexts, load_contexts
-from nbkit.corpora.added_tokens import added_tokens, vocabulary_sha256
+from nbkit.corpora.added_tokens import added_tokens
 from nbkit.errors import NbkitError
+from nbkit.models.vocabulary import vocabulary_sha256
 
 WORDS = ["<unk>", "<s>", "</s>", "[CLS]", "[SEP]", "<|end|>", *"abcdefgh"]
 
@@ -23,6 +24,10 @@ class Model:
     tokenizer: Any
     n_ctx: int = 64
     name: str = "toy"
+
+    @property
+    def vocabulary_sha256(self) -> str:
+        return vocabulary_sha256(self.tokenizer)
 
 
 def tokenizer(template: str = "", words: list[str] = WORDS, **special: str) -> PreTrainedTokenizerFast:

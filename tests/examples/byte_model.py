@@ -11,6 +11,8 @@ from typing import Any
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
+from nbkit.models.vocabulary import vocabulary_sha256
+
 BOS, END = "<|im_start|>", "<|im_end|>"
 
 
@@ -42,6 +44,10 @@ class ByteModel:
     tokenizer: Any = field(default_factory=with_bos)
     n_ctx: int = 64
     name: str = "toy"
+
+    @property
+    def vocabulary_sha256(self) -> str:
+        return vocabulary_sha256(self.tokenizer)
 
 
 def write_jsonl(folder: Path, *texts: str | None) -> Path:

@@ -14,13 +14,13 @@ import pytest
 import regex
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.atlas.token_bytes import raw_text, token_bytes
 from nbkit.explorers.shared.bundle import module_text
 from nbkit.features.phrases import phrases_of
 from nbkit.features.spelling import Spelling, spelling_of
 from nbkit.features.table import features_of
 from nbkit.features.unspaced import LONGEST_RUN, UNSPACED, runs_around
 from nbkit.features.words import normalized, words_of
+from nbkit.models.token_bytes import raw_text, token_bytes
 from tests.browser.node import run_module
 from tests.examples.scripts import SCRIPTS, TOKENIZERS
 

@@ -110,8 +110,18 @@ def test_a_name_of_nothing_is_refused(tiny_model: Callable[[str], LanguageModel]
 def test_contexts_of_other_tokens_are_refused(tiny_model: Callable[[str], LanguageModel]) -> None:
     tokens = CONTEXTS.tokens.copy()
     tokens[1, 3] = 10**6
-    with pytest.raises(NbkitError, match=r"the contexts hold token id 1000000, and model .* has no such token"):
+    with pytest.raises(NbkitError, match=r"the contexts of .* hold token id 1000000, and model .* has no such token"):
         tiny_model("llama").capture(replace(CONTEXTS, tokens=tokens), "blocks.0.hook_resid_pre")
+
+
+def test_contexts_of_another_tokenizer_are_refused(tiny_model: Callable[[str], LanguageModel], tmp_path: Path) -> None:
+    """Ids of one vocabulary are tokens of another as well."""
+    model, others = tiny_model("llama"), replace(CONTEXTS, vocabulary_sha256="0" * 64)
+    with pytest.raises(NbkitError, match=r"the contexts of .* were cut with another tokenizer than that of model"):
+        model.capture(others, "blocks.0.hook_resid_pre")
+    with pytest.raises(NbkitError, match="were cut with another tokenizer"):
+        capture_activations(model, others, "blocks.0.hook_resid_pre", tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()
 
 
 def test_a_model_runs_undisturbed_between_two_batches(tiny_model: Callable[[str], LanguageModel]) -> None:

@@ -23,13 +23,13 @@ from nbkit.corpora import Contexts
 from nbkit.errors import NbkitError
 from nbkit.features.importance import token_importance
 from nbkit.features.own_text import read_own_text
-from nbkit.files import sha256_of
 from nbkit.method.embeddings import neuron_embeddings
 from nbkit.models import LanguageModel
 from nbkit.models.logits import direct_unembedding
 from nbkit.sae.architecture import Architecture
 from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.units.latents import SaeLatents, sae_latents
+from tests.examples.stopped_writes import is_stopped, sums
 from tests.examples.tiny_models import D_MLP, D_MODEL, random_contexts
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {
@@ -226,12 +226,6 @@ def test_a_transcoder_s_latents_have_effects_where_it_says_what_it_predicts(
     assert written is not None and torch.equal(written, sae.w_dec.detach())
 
 
-def sums(folder: Path) -> dict[str, str]:
-    return {
-        path.name: sha256_of(path) for path in sorted(folder.iterdir()) if path.suffix != ".lock" and path.is_file()
-    }
-
-
 @pytest.fixture(scope="module")
 def several(tiny_model: Callable[[str], LanguageModel]) -> SaeLatents:
     """Three sites of 50, 9 and 1 latents."""
@@ -251,25 +245,10 @@ def test_interrupted_anywhere_and_gone_on_the_bytes_are_the_same(
 ) -> None:
     whole = tmp_path / "whole"
     nbkit.build_atlas(several, CONTEXTS, whole, CONFIG, progress=False)
-    written = 0
-    for name in ("write_tensors", "write_table", "write_manifest"):
-        right = getattr(nbkit.atlas.build, name)
-
-        def write(*arguments: Any, right: Any = right) -> None:
-            nonlocal written
-            written += 1
-            if written == number:
-                raise KeyboardInterrupt
-            right(*arguments)
-
-        monkeypatch.setattr(nbkit.atlas.build, name, write)
-    try:
-        nbkit.build_atlas(several, CONTEXTS, tmp_path / "again", CONFIG, progress=False)
-        interrupted = False
-    except KeyboardInterrupt:
-        interrupted = True
-    assert interrupted == (number <= 11), f"{written} files are written"
-    monkeypatch.undo()
+    stopped = is_stopped(
+        lambda: nbkit.build_atlas(several, CONTEXTS, tmp_path / "again", CONFIG, progress=False), number, monkeypatch
+    )
+    assert stopped == (number <= 11)
     nbkit.build_atlas(several, CONTEXTS, tmp_path / "again", CONFIG, progress=False)
     assert sums(tmp_path / "again") == sums(whole)
 

@@ -21,7 +21,7 @@ from nbkit.models.neurons import units_of
 
 if TYPE_CHECKING:
     from nbkit.models import LanguageModel
-    from nbkit.models.units import Units
+    from nbkit.models.units import ModelUnits
 
 NOTHING = -1
 
@@ -60,7 +60,7 @@ class AtlasExplorer(anywidget.AnyWidget):
     def __init__(
         self,
         atlas: Atlas,
-        model: LanguageModel | Units | None = None,
+        model: LanguageModel | ModelUnits | None = None,
         layer: int | None = None,
         neuron: int | None = None,
         threshold: float = 0.5,
@@ -142,7 +142,7 @@ class AtlasExplorer(anywidget.AnyWidget):
             "distances": None if read.distances is None else _rounded(read.distances, 5),
         }, []
 
-    def _asked(self, question: dict[str, Any]) -> tuple[LanguageModel | Units, int, int]:
+    def _asked(self, question: dict[str, Any]) -> tuple[LanguageModel | ModelUnits, int, int]:
         """The model, and the layer and number of the neuron that a question of the browser is about."""
         if self._model is None:
             raise NbkitError("no model is at hand: give `model` to nbkit.explore")
@@ -153,7 +153,7 @@ def _rounded(values: Iterable[float], digits: int = 3) -> list[float]:
     return [round(float(value), digits) for value in values]
 
 
-def check_units(model: LanguageModel | Units, atlas: Atlas) -> None:
+def check_units(model: LanguageModel | ModelUnits, atlas: Atlas) -> None:
     """Raises `NbkitError` unless an atlas was made with this very model, in this number format, and these units."""
     manifest, units = atlas.manifest, units_of(model, atlas.manifest.weights)
     if units.model.fingerprint != manifest.model_sha256:

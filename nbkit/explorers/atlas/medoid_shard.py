@@ -9,6 +9,7 @@ import pandas as pd
 
 from nbkit.atlas.neuron import Neuron
 from nbkit.atlas.snippets import TOKENS_BEFORE
+from nbkit.atlas.tokens import token_positions
 from nbkit.explorers.atlas.neuron_shard import Text
 
 AROUND = np.arange(-10, 9)
@@ -36,8 +37,9 @@ def medoid_arrays(neurons: Sequence[Neuron], features: pd.DataFrame, text: Text)
     for layer, index, medoid in zip(features["layer"], features["index"], features["medoid"], strict=True):
         neuron = of_neuron[layer, index]
         counts[layer, index] += 1
-        at = neuron.position[medoid] + AROUND
-        inside = (at >= 0) & (at < text.tokens.shape[1])
+        n_tokens = text.tokens.shape[1]
+        at = token_positions(neuron.position[medoid], n_tokens) + AROUND
+        inside = (at >= 0) & (at < n_tokens)
         keys.append(int(np.flatnonzero(AROUND[inside] == 0)[0]))
         texts.append(text.place[text.tokens[neuron.context[medoid], at[inside]]])
         share = neuron.window[medoid, AROUND[inside] + TOKENS_BEFORE] / neuron.peak[medoid]

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from nbkit.atlas.neuron import Neuron
 from nbkit.atlas.neuron_table import ATLAS_CUT
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE, WINDOW
+from nbkit.atlas.tokens import token_positions
 from nbkit.method.clusters import cosine_distances, node_medoids
 
 ACTIVATION_STEPS = 63
@@ -110,15 +111,15 @@ class _Examples:
         around: Int[np.ndarray, " near"],
     ) -> _Examples:
         """Examples with the tokens that lie `around` their peaks."""
-        n_tokens = text.tokens.shape[1]
-        at = position[:, None] + around
+        n_tokens, n_positions = text.tokens.shape[1], int(position.max(initial=0)) + 1
+        at = token_positions(position, n_tokens)[:, None] + around
         inside = (at >= 0) & (at < n_tokens)
         ids = text.tokens[context[:, None], at.clip(0, n_tokens - 1)][inside]
         columns = {
             "length": inside.sum(axis=1).astype(np.uint8),
-            "key": np.minimum(position, -around[0]).astype(np.uint8),
+            "key": np.minimum(token_positions(position, n_tokens), -around[0]).astype(np.uint8),
             "context": context.astype(np.uint32),
-            "position": position.astype(np.uint16),
+            "position": position.astype(np.uint16 if n_positions <= 1 << 16 else np.uint32),
             "peak": peak.astype(np.float32),
         }
         seen = window[:, around + TOKENS_BEFORE]

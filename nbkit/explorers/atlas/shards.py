@@ -15,7 +15,6 @@ from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.manifest import Manifest
 from nbkit.atlas.pieces import pieces
 from nbkit.atlas.snippets import display_token
-from nbkit.atlas.token_bytes import LONE
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.likeness import likeness_of
 from nbkit.explorers.atlas.medoid_shard import medoid_arrays
@@ -28,6 +27,7 @@ from nbkit.features.neighbors import Neighbors, neighbor_kinds, neighbors_of
 from nbkit.features.phrases import phrases_of
 from nbkit.features.table import features_of
 from nbkit.method.metrics import METRIC_TITLES
+from nbkit.models.token_bytes import LONE
 
 PER_SHARD = 16
 """Neurons in a shard."""

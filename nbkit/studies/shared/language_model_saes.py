@@ -26,7 +26,7 @@ from nbkit.atlas.manifest import MANIFEST
 from nbkit.files import make_folder, read_table, user_path, write_table
 from nbkit.models import LanguageModel
 from nbkit.models.hook_points import hooked
-from nbkit.models.units import Units
+from nbkit.models.units import ModelUnits
 from nbkit.sae.autoencoder import SAE_CONFIG, SparseAutoencoder
 from nbkit.sae.config import SaeConfig
 from nbkit.sae.training import train_sae
@@ -58,7 +58,7 @@ class WithLatents:
     folders: Mapping[str, str]
     """For each hook point the folder or hub id of its autoencoder."""
 
-    def units(self, model: LanguageModel) -> LanguageModel | Units:
+    def units(self, model: LanguageModel) -> LanguageModel | ModelUnits:
         """What `joined` is of, in its model."""
         return join_units(model, sae_latents(model, self.folders)) if self.folders else model
 

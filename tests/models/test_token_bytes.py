@@ -6,7 +6,7 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
 
-from nbkit.atlas.token_bytes import raw_text, special_ids, token_bytes
+from nbkit.models.token_bytes import raw_text, special_ids, token_bytes
 from tests.examples.scripts import SCRIPTS, TOKENIZERS
 
 
