@@ -24,9 +24,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -52,7 +51,9 @@ BLOCKS, BLOCK_SIZE = 4, 48
 """The first ones of a corpus cost most, since little is ruled out yet."""
 SITES = ("blocks.0.hook_resid_post", "blocks.1.hook_resid_post", "blocks.2.mlp.hook_in", "blocks.2.hook_resid_post")
 """Of the atlases whose memory is compared: early ones, for the sake of time."""
-MEMORY_CONTEXTS = (512, 1024)
+MEMORY_CONTEXTS = (256, 512)
+EXAMPLES = 30
+"""Of a latent at most, in those atlases: clustering more takes longer."""
 
 
 def main(model: LanguageModel) -> None:
@@ -72,8 +73,8 @@ def trained(model: LanguageModel, contexts: Contexts, hook: str) -> SparseAutoen
     scale = float((vectors - mean).square().mean().sqrt())
     config = SaeConfig(d_sae=D_SAE, activation="topk", k=K, l1=0, weight_decay=0, batch_size=256, epochs=2)
     sae = train_sae((vectors - mean) / scale, config, progress=False).requires_grad_(False)
-    sae.w_enc /= scale
-    sae.w_dec *= scale
+    sae.w_enc.div_(scale)
+    sae.w_dec.mul_(scale)
     sae.b_dec.mul_(scale).add_(mean)
     sae.hook = hook
     return sae
@@ -81,17 +82,23 @@ def trained(model: LanguageModel, contexts: Contexts, hook: str) -> SparseAutoen
 
 @dataclass(frozen=True, eq=False)
 class Watched(SaeLatents):
-    """Latents that note how long the model took until it had the vectors."""
+    """Latents that note how long the model took until it had the vectors, and they until they had their values."""
 
     reached: list[float] = field(default_factory=list)
-    """When."""
+    """When the model had the vectors."""
+    active: list[float] = field(default_factory=list)
+    """When the latents had their values."""
     read: list[Tensor] = field(default_factory=list)
     """The vectors."""
 
-    def values(self, site: int, vectors: Sequence[Tensor]) -> tuple[Float[Tensor, "b t width"], Values]:
+    def values(  # type: ignore[override]
+        self, site: int, vectors: Sequence[Tensor]
+    ) -> tuple[Float[Tensor, "b t width"], Values]:
         self.reached.append(time.process_time())
         self.read.append(vectors[0])
-        return self.activations(site, vectors)
+        values = self.activations(site, vectors)
+        self.active.append(time.process_time())
+        return values
 
     def activations(self, site: int, vectors: Sequence[Tensor]) -> tuple[Float[Tensor, "b t width"], Values]:
         return super().values(site, vectors)
@@ -109,51 +116,57 @@ def product(sae: SparseAutoencoder, vectors: Float[Tensor, "b t d_in"]) -> Float
     return torch.addmm(bias, vectors.flatten(0, 1), sae.w_enc).view(*vectors.shape[:2], -1)
 
 
+@dataclass(frozen=True)
+class Seconds:
+    """Of the scan of a block of contexts."""
+
+    whole: float
+    behind_product: float
+    """Without the model's pass and the encoder's product."""
+    behind_activations: float
+    """Without the pass and all that the units' activations take."""
+
+
 def against_bare_forward_and_dense(model: LanguageModel, contexts: Contexts, hook: str, sae: SparseAutoencoder) -> None:
     """Block by block, in turn: the bare pass up to the hook point, the scan of latents, and that of a dense layer."""
-    made = vars(sae_latents(model, sae))
-    kinds = {"latents": Watched(**made), "dense": Dense(**made)}
-    config = AtlasConfig(block_size=BLOCK_SIZE).resolved(kinds["latents"])
-    bounds = {name: Bounds(1, D_SAE, config.max_examples) for name in kinds}
-    bare, whole, behind = [], {name: list[float]() for name in kinds}, {name: list[float]() for name in kinds}
+    units = sae_latents(model, sae)
+    made = {each.name: getattr(units, each.name) for each in fields(units)}
+    config = AtlasConfig(block_size=BLOCK_SIZE).resolved(units)
+    bounds = [Bounds(1, D_SAE, config.max_examples) for _ in range(2)]
+    bare, latents, dense = list[float](), list[Seconds](), list[Seconds]()
     bare_forward(model, contexts, hook, 0, config.batch_size, config.batch_size)  # warm up
     for start in range(0, BLOCKS * BLOCK_SIZE, BLOCK_SIZE):
         bare.append(cpu(bare_forward, model, contexts, hook, start, BLOCK_SIZE, config.batch_size))
-        for name, units in kinds.items():
-            seconds, own, found = watched_scan(units, contexts, start, config, bounds[name])
-            bounds[name].absorb(found, config.numbers)
-            whole[name].append(seconds)
-            with torch.inference_mode():
-                behind[name].append(own - sum(cpu(product, sae, vectors) for vectors in units.read))
-    ratios = [b / s for b, s in zip(bare, whole["latents"], strict=True)]
+        latents.append(scanned(Watched(**made), contexts, start, config, bounds[0]))
+        dense.append(scanned(Dense(**made), contexts, start, config, bounds[1]))
     n_tokens = BLOCKS * BLOCK_SIZE * contexts.tokens.shape[1]
     print(f"{hook}, {n_tokens:,} tokens, bare forward pass up to there: {n_tokens / sum(bare):,.0f} tokens/s")
-    print(f"  scan of latents / bare forward, throughput by block: {', '.join(f'{r:.3f}' for r in ratios)}")
-    print(f"  scan of latents / bare forward, throughput: {sum(bare) / sum(whole['latents']):.3f} (at least 0.85)")
-    speed = sum(whole["dense"]) / sum(whole["latents"])
-    print(f"  scan of latents / of a dense layer, throughput: {speed:.3f}")
-    by_block = ", ".join(f"{d / s:.2f}" for d, s in zip(behind["dense"], behind["latents"], strict=True))
-    print(f"  the same, behind pass and product, by block: {by_block}")
-    sums = {name: sum(seconds) for name, seconds in behind.items()}
-    print(
-        f"  the same, behind pass and product: {sums['dense'] / sums['latents']:.2f} (at least 3); "
-        f"{sums['dense'] / n_tokens * 1e6:.0f} and {sums['latents'] / n_tokens * 1e6:.0f} microseconds a token"
-    )
+    by_block = ", ".join(f"{b / s.whole:.3f}" for b, s in zip(bare, latents, strict=True))
+    ratio = sum(bare) / sum(each.whole for each in latents)
+    print(f"  scan of latents / bare forward, throughput: {ratio:.3f} (at least 0.85), by block {by_block}")
+    for name, aim in (("whole", ""), ("behind_product", ""), ("behind_activations", " (at least 3)")):
+        ours, theirs = ([getattr(each, name) for each in kind] for kind in (latents, dense))
+        by_block = ", ".join(f"{d / s:.2f}" for d, s in zip(theirs, ours, strict=True))
+        speed = sum(theirs) / sum(ours)
+        print(
+            f"  scan of latents / of a dense layer, {name.replace('_', ' ')}, speed: {speed:.2f}{aim}, "
+            f"by block {by_block}; microseconds a token: {1e6 * sum(ours) / n_tokens:.0f} and "
+            f"{1e6 * sum(theirs) / n_tokens:.0f}"
+        )
 
 
-def watched_scan(
-    units: Watched, contexts: Contexts, start: int, config: AtlasConfig, bounds: Bounds
-) -> tuple[float, float, Any]:
-    """Seconds of a block's scan, those of them that the model didn't take, and what the scan found."""
-    units.reached.clear()
-    units.read.clear()
+def scanned(units: Watched, contexts: Contexts, start: int, config: AtlasConfig, bounds: Bounds) -> Seconds:
     begun: list[float] = []
     handle = units.model.network.register_forward_pre_hook(lambda *_: begun.append(time.process_time()))
     begin = time.process_time()
     block = scan_block(units, contexts, start, config, bounds)
     seconds = time.process_time() - begin
     handle.remove()
-    return seconds, seconds - sum(r - b for r, b in zip(units.reached, begun, strict=True)), block
+    bounds.absorb(block, config.numbers)
+    own = seconds - sum(r - b for r, b in zip(units.reached, begun, strict=True))
+    with torch.inference_mode():
+        products = sum(cpu(product, units.saes[0], vectors) for vectors in units.read)
+    return Seconds(seconds, own - products, own - sum(a - r for a, r in zip(units.active, units.reached, strict=True)))
 
 
 def bare_forward(model: LanguageModel, contexts: Contexts, hook: str, start: int, n: int, batch_size: int) -> None:
@@ -193,7 +206,8 @@ def build_once(folder: str, sites: int, limit: int) -> None:
     model = load_model("smollm2-135m")
     contexts = load_contexts("brown", model, limit=limit)
     units = sae_latents(model, {hook: Path(folder) / "sae" for hook in SITES[-sites:]})
-    build_atlas(units, contexts, Path(folder) / f"atlas-{sites}-{limit}", progress=False)
+    config = AtlasConfig(max_examples=EXAMPLES, block_size=64)
+    build_atlas(units, contexts, Path(folder) / f"atlas-{sites}-{limit}", config, progress=False)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
 
 
