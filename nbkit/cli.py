@@ -6,6 +6,7 @@ import io
 import re
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -81,6 +82,14 @@ def atlas(
     ] = "brown",
     field: Annotated[str, typer.Option(help="Column or field of the texts, where there are such.")] = "text",
     unique: Annotated[bool, typer.Option("--unique", help="Leave out contexts that repeat an earlier one.")] = False,
+    sae: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[HOOK=]SAE",
+            help="Latents of this sparse autoencoder instead of neurons: a folder, a file or a hub id; with the hook "
+            "point that it reads where its config doesn't tell. May be given several times, for a site each.",
+        ),
+    ] = None,
     layers: Annotated[str, typer.Option(help="all, or numbers and ranges: 0,3,8-11.")] = "all",
     length: Annotated[int, typer.Option(help="Tokens in a context.")] = 128,
     limit: Annotated[int, typer.Option(help="Contexts at most.")] = CONTEXT_LIMIT,
@@ -99,12 +108,13 @@ def atlas(
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, or another of PyTorch's.")] = "auto",
 ) -> None:
-    """Scan a corpus for the dataset examples of every MLP neuron and cluster them."""
+    """Scan a corpus for the dataset examples of every MLP neuron, or latent, and cluster them."""
     from nbkit.atlas.build import build_atlas
     from nbkit.atlas.config import AtlasConfig
     from nbkit.corpora import load_contexts
     from nbkit.models import load_model
     from nbkit.models.neurons import units_of
+    from nbkit.units.latents import sae_latents
 
     config = AtlasConfig(
         layers=parse_layers(layers),
@@ -117,10 +127,12 @@ def atlas(
         sign=sign,  # type: ignore[arg-type]
     )
     table = None if maxima is None else read_maxima(maxima)
+    saes = parse_saes(sae or [])
     language_model = load_model(model, dtype=dtype, device=device)  # type: ignore[arg-type]
-    config.resolved(units_of(language_model, config.weights))  # a wrong layer shows before the corpus is read
+    units = units_of(sae_latents(language_model, saes) if saes else language_model, config.weights)
+    config.resolved(units)  # a wrong layer shows before the corpus is read
     loaded = load_contexts(corpus, language_model, length, limit, field, unique)
-    built = build_atlas(language_model, loaded, out, config, table)
+    built = build_atlas(units, loaded, out, config, table)
     typer.echo(printable(f"{built.path}: {built.summary}"))
 
 
@@ -189,6 +201,22 @@ def check(
     typer.echo(printable(f"{place}: {found.intact} files intact, {len(found.damaged)} damaged"))
     if found.damaged:
         raise typer.Exit(DAMAGED)
+
+
+def parse_saes(given: Sequence[str]) -> list[str] | dict[str, str]:
+    """Autoencoders as `sae_latents` takes them: with the hook point that stands before each, or without.
+
+    Raises:
+        NbkitError: some have one and some don't, or two have the same.
+    """
+    parts = [each.partition("=") for each in given]
+    # No name of a hook point has a slash, and a path may hold an equals sign: ./a=b.
+    placed = {hook: path for hook, equals, path in parts if equals and "/" not in hook}
+    if not placed:
+        return list(given)
+    if len(placed) < len(given):
+        raise NbkitError("--sae: give HOOK=SAE for each autoencoder, with other hook points, or for none of them")
+    return placed
 
 
 def parse_layers(text: str) -> Literal["all"] | tuple[int, ...]:

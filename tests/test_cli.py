@@ -22,7 +22,7 @@ from nbkit.assets import ASSETS
 from nbkit.atlas.atlas import Atlas
 from nbkit.cli import main, parse_layers, read_maxima
 from nbkit.errors import NbkitError
-from tests.examples.tiny_models import D_MLP, N_LAYERS
+from tests.examples.tiny_models import D_MLP, D_MODEL, N_LAYERS
 
 TEXT = "The quick brown fox jumps over the lazy dog, and again. " * 30
 
@@ -138,6 +138,32 @@ def test_makes_an_atlas_of_both_signs(run: Run, command: Sequence[object], tmp_p
     atlas = nbkit.open_atlas(tmp_path / "atlas")
     assert atlas.manifest.sign == "both" and min(atlas.neuron(0, i).peak.min(initial=1) for i in range(D_MLP)) < 0
     assert "another sign: choose another folder" in sentence(run(*command))
+
+
+def test_makes_an_atlas_of_latents(run: Run, command: Sequence[object], tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder, d_sae in ((here, 20), (there, 9)):
+        sae = nbkit.SparseAutoencoder(D_MODEL, d_sae, "topk", k=4)
+        sae.hook = "blocks.1.hook_resid_post" if folder == here else None
+        sae.save(folder)
+    all_sites = [*command, "--layers", "all"]
+    assert run(*all_sites, "--sae", here).out.endswith(" latents with examples\n")
+    sites = nbkit.open_atlas(tmp_path / "atlas").manifest.sites
+    assert [(site.name, site.n_units, site.source) for site in sites] == [("blocks.1.hook_resid_post", 20, "here")]
+    assert "an atlas of another sites, n_sites: choose another folder" in sentence(run(*all_sites))
+    both = [*all_sites, "--out", tmp_path / "both", "--sae", f"blocks.1.hook_resid_post={here}"]
+    assert run(*both, "--sae", f"blocks.0.mlp.hook_in={there}").status == 0
+    assert [site.n_units for site in nbkit.open_atlas(tmp_path / "both").manifest.sites] == [20, 9]
+    for options, said in (
+        ([*both, "--sae", there], "--sae: give HOOK=SAE for each autoencoder"),
+        ([*both, "--sae", f"blocks.1.hook_resid_post={there}"], "with other hook points"),
+        ([*both, "--sae", f"blocks.0.mlp.hook_inn={there}"], "no hook point 'blocks.0.mlp.hook_inn': the nearest is"),
+        ([*all_sites, "--sae", there], "there doesn't say where its activations come from: give "),
+        ([*all_sites, "--sae", tmp_path / "nowhere"], "nowhere"),
+        ([*command, "--sae", here], "there is no site 2: the sites are 0 to 0"),
+        ([*all_sites, "--sae", here, "--weights", "folded"], "weights='folded' is for the MLP neurons"),
+    ):
+        assert said in sentence(run(*options))
 
 
 def test_tells_what_was_read(run: Run, command: Sequence[object], tmp_path: Path) -> None:

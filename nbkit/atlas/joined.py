@@ -8,11 +8,12 @@ from itertools import accumulate
 from pathlib import Path
 
 import pandas as pd
+import torch
 
 from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.atlas.manifest import CONTEXTS, MANIFEST, NEURONS, VOCABULARY, layer_file, write_manifest
 from nbkit.errors import NbkitError
-from nbkit.files import handing_over, link_or_copy, make_folder, user_path, write_table
+from nbkit.files import handing_over, link_or_copy, make_folder, read_tensors, user_path, write_table, write_tensors
 
 NOT_COMPARED = ("sites", "n_sites", "embedding", "maxima_sha256", "versions")
 
@@ -66,7 +67,16 @@ def join_atlases(atlases: Sequence[Atlas], out: str | Path) -> Atlas:
     with handing_over(target, MANIFEST) as folder:
         for atlas, number, site in renumbered:
             link_or_copy(atlas.path / layer_file(number), folder / layer_file(site.number))
-        link_or_copy(first.path / CONTEXTS, folder / CONTEXTS)
+        boxes = {
+            f"boxes.{site.number}": torch.from_numpy(box)
+            for atlas, number, site in renumbered
+            if (box := atlas.boxes(number)) is not None
+        }
+        if boxes:
+            inputs = {name: each for name, each in read_tensors(first.path / CONTEXTS).items() if "." not in name}
+            write_tensors(inputs | boxes, folder / CONTEXTS)
+        else:
+            link_or_copy(first.path / CONTEXTS, folder / CONTEXTS)
         tokens = pd.concat([atlas.vocabulary for atlas in atlases]).drop_duplicates("id").sort_values("id")
         write_table(tokens.reset_index(drop=True), folder / VOCABULARY)
         tables = [

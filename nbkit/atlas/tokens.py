@@ -12,7 +12,8 @@ from nbkit.corpora.added_tokens import AddedTokens
 
 def token_positions(position: Int[np.ndarray, ...], length: int) -> Int[np.ndarray, ...]:
     """Where the tokens stand that stand for positions: an input of one token, as an image, has it at all of them."""
-    return np.minimum(position, length - 1)
+    places: Int[np.ndarray, ...] = np.minimum(position, length - 1)
+    return places
 
 
 def contexts_of(

@@ -79,14 +79,16 @@ def export_neuronpedia(
         What `neuronpedia.json` says.
 
     Raises:
-        NbkitError: the atlas is of activations below zero or doesn't hold a layer, a name is none that Neuronpedia
-            takes, or the folder can't be written or holds something else.
+        NbkitError: the atlas is of images or of activations below zero, or doesn't hold a layer, a name is none that
+            Neuronpedia takes, or the folder can't be written or holds something else.
     """
     if atlas.manifest.sign != "positive":
         raise NbkitError(
             f"Neuronpedia shows of a text where it is highest, and atlas {atlas.path} is of activations below zero: "
             "build one with sign='positive'"
         )
+    if atlas.images is not None:
+        raise NbkitError(f"Neuronpedia shows text, and atlas {atlas.path} is of images: nothing can be exported")
     if model_id is None:
         model_id = re.sub(r"[^a-z0-9_-]+", "-", atlas.manifest.model_name.split("/")[-1].lower()).strip("-")
     for what, name in (("model", model_id), ("source set", source_set)):

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from nbkit.errors import NbkitError
 from nbkit.files import make_folder, user_path
 from nbkit.method.checks import checked_choice, checked_seed
 from nbkit.sae.architecture import Activation, AnyActivation, Architecture
-from nbkit.sae.equations import activate, affine, pre_activations
+from nbkit.sae.equations import activate, affine, largest, pre_activations
 from nbkit.sae.foreign.hub import local_path
 from nbkit.sae.foreign.opening import open_files
 from nbkit.sae.foreign.saelens_export import write_saelens
@@ -174,6 +174,28 @@ class SparseAutoencoder(nn.Module):
             setattr(z, _LATENTS_OF, h)  # lives as long as these latents do, so decode(encode(h)) is right
         return z
 
+    def active(self, h: Float[Tensor, "b d_in"]) -> tuple[Int[Tensor, " pairs"], Float[Tensor, " pairs"]]:
+        """The latents that `encode` gives and that aren't 0: the place of each in the flattened (b, d_sae), ascending,
+        and its value.
+
+        Args:
+            h: as for `received`.
+
+        Raises:
+            NbkitError: `h` has another shape or holds no real numbers.
+        """
+        if self.activation != "topk":
+            z = self.encode(h).flatten()
+            place = z.nonzero()[:, 0]  # NaN is not 0
+            return place, z[place]
+        assert self.k is not None
+        # A dense tensor would be filled with zeros only to be searched for what isn't.
+        values, places = largest(self._pre_activations(self.received(h)), self.k)
+        places, order = places.sort()
+        values = values.to(self.w_enc.dtype).gather(1, order)
+        places += torch.arange(len(places), device=places.device)[:, None] * self.d_sae
+        return places[values != 0], values[values != 0]
+
     def decode(self, z: Float[Tensor, "b d_sae"], h: Float[Tensor, "b d_in"] | None = None) -> Float[Tensor, "b d_out"]:
         """The reconstruction from latents, or what a transcoder predicts.
 
@@ -255,20 +277,21 @@ class SparseAutoencoder(nn.Module):
 
     def _latents(self, x: Float[Tensor, "b d_in"]) -> Float[Tensor, "b d_sae"]:
         """The latents of what the weights receive."""
-        w, b, b_dec = self._exact(self.w_enc), self._exact(self.b_enc), self._exact(self.b_dec)
-        subtract = self.architecture.apply_b_dec_to_input
         if self.activation == "gated":
-            shared = x @ w - b_dec @ w if subtract else x @ w
-            return (shared + self._exact(self.b_gate) > 0) * (shared * self._exact(self.r_mag).exp() + b).relu()
-        pre = pre_activations(x, w, b, b_dec) if subtract else affine(x, w, b)
+            w, b_dec = self._exact(self.w_enc), self._exact(self.b_dec)
+            shared = x @ w - b_dec @ w if self.architecture.apply_b_dec_to_input else x @ w
+            magnitude = shared * self._exact(self.r_mag).exp() + self._exact(self.b_enc)
+            return (shared + self._exact(self.b_gate) > 0) * magnitude.relu()
+        pre = self._pre_activations(x)
         if self.activation in ("batch_topk", "jumprelu"):
             return pre.relu() * (pre > self._exact(self.threshold))
-        if self.activation == "groupmax":
-            assert self.k is not None
-            groups = pre.relu().unflatten(1, (self.k, -1))
-            largest, places = groups.max(2, keepdim=True)
-            return torch.zeros_like(groups).scatter(2, places, largest).flatten(1)
         return activate(pre, self.activation, self.k)
+
+    def _pre_activations(self, x: Float[Tensor, "b d_in"]) -> Float[Tensor, "b d_sae"]:
+        """Of all activations but `gated`."""
+        w, b = self._exact(self.w_enc), self._exact(self.b_enc)
+        subtract = self.architecture.apply_b_dec_to_input
+        return pre_activations(x, w, b, self._exact(self.b_dec)) if subtract else affine(x, w, b)
 
     def _normalized(self, h: Float[Tensor, "b d_in"]) -> tuple[Tensor, Tensor, Tensor]:
         """Normalized inputs, and the scale and the mean that bring the output back; an input of zeros stays one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 
@@ -28,8 +28,18 @@ def activate(pre: Float[Tensor, "... b d_sae"], activation: str, k: int | None) 
         return pre.relu()
     assert k is not None
     shape = pre.shape
+    if activation == "groupmax":
+        groups = pre.relu().unflatten(-1, (k, -1))
+        values, places = groups.max(-1, keepdim=True)
+        return torch.zeros_like(groups).scatter_(-1, places, values).view(shape)
     if activation == "batch_topk":
         k *= shape[-2]
         pre = pre.flatten(-2)
+    values, places = largest(pre, k)
+    return torch.zeros_like(pre).scatter_(-1, places, values).view(shape)
+
+
+def largest(pre: Float[Tensor, "... m"], k: int) -> tuple[Float[Tensor, "... k"], Int[Tensor, "... k"]]:
+    """The k largest of each row, 0 instead of those below, and their places, in no order."""
     values, places = pre.topk(k, dim=-1, sorted=False)
-    return torch.zeros_like(pre).scatter_(-1, places, values.relu()).view(shape)
+    return values.relu(), places

@@ -21,7 +21,6 @@ from nbkit.method.checks import checked_array, shown
 from nbkit.models.capturing import Tokens
 from nbkit.models.site import Site
 from nbkit.models.units import Capture, Read
-from nbkit.models.values import DenseValues
 from nbkit.models.weights import NeuronWeights, activation_function
 from nbkit.units.inputs import Inputs, InputUnits, read_inputs, sha256_of_arrays
 
@@ -49,16 +48,8 @@ class ArrayUnits(InputUnits):
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 of weights and of what is read and shown."""
-        own = self.own_weights
-        arrays = {
-            "read": self.read,
-            "w": own.w_in.numpy(),
-            "b": own.b_in.numpy(),
-            "tokens": self.inputs.tokens,
-            **self.shown,
-        }
-        return sha256_of_arrays(arrays if self.keys is None else arrays | {"keys": self.keys}, self.sites[0].activation)
+        """sha256 of what is shown: atlases of several arrays on the same inputs can be joined."""
+        return sha256_of_arrays(self.inputs.shown)
 
     def weights(self, site: int) -> NeuronWeights:
         """As they were given."""
@@ -79,7 +70,7 @@ class ArrayUnits(InputUnits):
                     part.new_zeros(len(part), width, part.shape[-1]).index_put(place, part[:, 0])
                     for part in (vectors, values)
                 )
-            capture(0, vectors, DenseValues(values))
+            capture(0, vectors, self.active(values, some))
 
         with torch.inference_mode():
             yield read
@@ -150,9 +141,25 @@ def atlas_from_arrays(
             "windows of as many tokens, or one vector for each input (with `keys`, where inputs are windows)"
         )
     parts = {} if boxes is None else {0: _boxes(boxes, known, positions)}
-    site = Site(0, "arrays", unit, len(w), w.shape[1], False, activation, "the vectors that were given")
+    w_in, b_in = w.astype(np.float32), b.astype(np.float32)
+    own = NeuronWeights(torch.from_numpy(w_in), torch.from_numpy(b_in), None, None)
+    given = (
+        {"read": whole, "w": w_in, "b": b_in}
+        | ({} if at is None else {"keys": at})
+        | ({} if not parts else {"boxes": parts[0]})
+    )
+    site = Site(
+        number=0,
+        name="arrays",
+        unit=unit,
+        n_units=len(w),
+        width=w.shape[1],
+        gated=False,
+        activation=activation,
+        reads="the vectors that were given",
+        sha256=sha256_of_arrays({key: part for key, part in given.items() if part is not None}),
+    )
     contexts = known.contexts(corpus, positions)
-    own = NeuronWeights(*(torch.from_numpy(part.astype(np.float32)) for part in (w, b)), None, None)
     units = ArrayUnits(name, known, whole, at, own, (site,), parts, contexts)
     return build_atlas(units, contexts, out, config, progress=progress)
 

@@ -21,6 +21,7 @@ from nbkit.errors import NbkitError
 from nbkit.method.checks import shown
 from nbkit.models.site import Site
 from nbkit.models.units import Capture, Read
+from nbkit.models.values import DenseValues
 from nbkit.models.weights import NeuronWeights
 
 PAD = " "
@@ -41,9 +42,18 @@ class Inputs:
     items: tuple[str, ...]
     images: UInt8[np.ndarray, "n h w ..."] | None = None
     """Gray, or red, green and blue."""
+    lengths: Int[np.ndarray, " n"] | None = None
+    """Of windows of tokens; behind their ends nothing is read."""
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+    @property
+    def shown(self) -> dict[str, np.ndarray]:
+        """What makes the inputs look as they do."""
+        items = np.frombuffer("\0".join(self.items).encode("utf-8", "surrogatepass"), dtype=np.uint8)
+        known = {"images": self.images, "lengths": self.lengths}
+        return {"tokens": self.tokens, "items": items} | {n: each for n, each in known.items() if each is not None}
 
     def contexts(self, name: str, positions: int) -> Contexts:
         """The inputs as contexts.
@@ -83,7 +93,7 @@ def read_inputs(inputs: object, n: int, labels: object = None) -> Inputs:
         if not width:
             raise NbkitError("inputs are empty windows: give at least one token in each")
         tokens, items = _coded([each for row in rows for each in [*row, *[PAD] * (width - len(row))]])
-        return Inputs("tokens", tokens.reshape(n, width), items)
+        return Inputs("tokens", tokens.reshape(n, width), items, lengths=np.array([len(row) for row in rows]))
     tokens, items = _coded(_texts("inputs", rows, n))
     return Inputs("texts" if any(isinstance(row, str) for row in rows) else "labels", tokens[:, None], items)
 
@@ -172,6 +182,14 @@ class InputUnits(ABC):
     def reading(self, sites: Sequence[int], capture: Capture) -> AbstractContextManager[Read]:
         """See `Units.reading`."""
 
+    def active(self, activations: Float[Tensor, "b positions units"], some: slice) -> DenseValues:
+        """The activations on some inputs, those behind the end of a window taken for none."""
+        if self.inputs.lengths is not None:
+            ends = torch.from_numpy(self.inputs.lengths[some]).to(activations.device)
+            at = torch.arange(activations.shape[1], device=activations.device)
+            activations = activations.masked_fill((at >= ends[:, None])[..., None], 0)
+        return DenseValues(activations)
+
     def received(self, site: int, vectors: Float[Tensor, "n width"]) -> Float[Tensor, "n width"]:
         """The vectors as they are."""
         return vectors
@@ -194,14 +212,6 @@ class InputUnits(ABC):
     def logit_effects(self) -> Callable[[int], dict[str, Tensor]]:
         """Nothing is known of logits."""
         return lambda site: {}
-
-    @property
-    def shown(self) -> dict[str, np.ndarray]:
-        """What makes the inputs look as they do."""
-        items = np.frombuffer("\0".join(self.inputs.items).encode("utf-8", "surrogatepass"), dtype=np.uint8)
-        return {"tokens": self.inputs.tokens, "items": items} | {
-            name: tensor.numpy() for name, tensor in self.pictures.items()
-        }
 
     @property
     def pictures(self) -> dict[str, Tensor]:

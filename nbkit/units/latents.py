@@ -206,10 +206,9 @@ def active(sae: SparseAutoencoder, vectors: Float[Tensor, "b t d_in"]) -> Sparse
     entries, values = [], []
     rows = max(1, CELLS_AT_ONCE // sae.d_sae)
     for start, part in zip(range(0, b * t, rows), vectors.flatten(0, 1).split(rows), strict=True):
-        z = sae.encode(part).detach().flatten()
-        entry = z.nonzero()[:, 0]  # NaN is not 0
+        entry, value = sae.active(part)
         entries.append(entry + start * sae.d_sae)
-        values.append(z[entry].float())
+        values.append(value.float())
     return SparseValues((b, t, sae.d_sae), torch.cat(entries), torch.cat(values))
 
 

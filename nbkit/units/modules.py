@@ -23,11 +23,11 @@ from nbkit.atlas.build import build_atlas
 from nbkit.corpora import Contexts
 from nbkit.errors import NbkitError
 from nbkit.method.checks import shown
+from nbkit.models.capturing import Tokens
 from nbkit.models.fingerprint import sha256_of_tensors
 from nbkit.models.language_model import ROUNDING
 from nbkit.models.site import Site
 from nbkit.models.units import Capture, Read
-from nbkit.models.values import DenseValues
 from nbkit.models.weights import NeuronWeights, activation_function, as_float, relative_error
 from nbkit.units.inputs import Inputs, InputUnits, read_inputs, sha256_of_arrays
 from nbkit.units.patches import boxes_of, by_position, read_by
@@ -63,7 +63,9 @@ class ModuleUnits(InputUnits):
     @cached_property
     def fingerprint(self) -> str:
         """sha256 of the module's weights, of what it reads, and of what is shown."""
-        return sha256_of_tensors([*self.module.state_dict().items(), ("", self.data)], sha256_of_arrays(self.shown))
+        return sha256_of_tensors(
+            [*self.module.state_dict().items(), ("", self.data)], sha256_of_arrays(self.inputs.shown)
+        )
 
     def weights(self, site: int) -> NeuronWeights:
         """Of a convolution, a row for each channel, in the order of `torch.nn.functional.unfold`."""
@@ -74,15 +76,23 @@ class ModuleUnits(InputUnits):
     @contextmanager
     def reading(self, sites: Sequence[int], capture: Capture) -> Iterator[Read]:
         """See `Units.reading`."""
+        reads = slice(0)
 
         def take(number: int, read: Tensor, gave: Tensor) -> None:
             site = sites[number]
             function = activation_function(self.sites[site].activation)
             vectors = read_by(self.layers[site], read).float()
-            capture(site, vectors, DenseValues(function(by_position(self.layers[site], gave).float())))
+            values = function(by_position(self.layers[site], gave).float())
+            capture(site, vectors, self.active(values, reads))
 
-        with watched(self.module, [self.layers[site] for site in sites], take) as run:
-            yield lambda contexts, some: run(self.data[some])
+        with watched(self.module, {self.sites[site].name: self.layers[site] for site in sites}, take) as run:
+
+            def read_some(contexts: Tokens, some: slice) -> None:
+                nonlocal reads
+                reads = some
+                run(self.data[some])
+
+            yield read_some
 
 
 def atlas_from_module(
@@ -124,17 +134,17 @@ def atlas_from_module(
     if not isinstance(inputs, Tensor) or inputs.ndim < 2 or not inputs.numel():
         raise NbkitError("inputs are no tensor (n, …) of what the module reads")
     names = [layers] if isinstance(layers, str) else list(layers)
-    found = tuple(_layer(module, each) for each in names)
+    found = {str(each): _layer(module, each) for each in names}
     if not found:
         raise NbkitError("layers is empty: give at least one name")
     known = read_inputs(inputs if shown is None else shown, len(inputs), labels)
     called = name or type(module).__name__
-    functions = functions_behind(module, names, found, inputs[:PROBED], activation)
-    positions = _checked(module, names, found, inputs)
+    functions = functions_behind(module, found, inputs[:PROBED], activation)
+    positions = _checked(module, found, inputs)
     sites = tuple(
         Site(
             number=number,
-            name=names[number],
+            name=each,
             unit="channel" if isinstance(layer, nn.Conv2d) else "unit",
             n_units=len(layer.weight),
             width=layer.weight[0].numel(),
@@ -142,7 +152,7 @@ def atlas_from_module(
             activation=function,
             reads="the patch" if isinstance(layer, nn.Conv2d) else "the layer's input",
         )
-        for number, (layer, function) in enumerate(zip(found, functions, strict=True))
+        for number, ((each, layer), function) in enumerate(zip(found.items(), functions, strict=True))
     )
     if known.kind != "images" and max(positions) > known.tokens.shape[1]:
         raise NbkitError(
@@ -151,7 +161,7 @@ def atlas_from_module(
         )
     boxes = {} if known.images is None else boxes_of(module, found, inputs, known.images.shape[1:3])
     contexts = known.contexts(corpus, max(positions))
-    units = ModuleUnits(called, module, found, inputs, known, contexts, sites, boxes)
+    units = ModuleUnits(called, module, tuple(found.values()), inputs, known, contexts, sites, boxes)
     return build_atlas(units, contexts, out, config, progress=progress)
 
 
@@ -171,24 +181,26 @@ def _layer(module: nn.Module, name: object) -> nn.Linear | nn.Conv2d:
 
 
 @torch.no_grad()
-def _checked(module: nn.Module, names: Sequence[str], layers: Sequence[nn.Module], inputs: Tensor) -> list[int]:
+def _checked(module: nn.Module, layers: Mapping[str, nn.Linear | nn.Conv2d], inputs: Tensor) -> list[int]:
     """Positions of each layer, whose weights times what it reads give what it gives.
 
     Raises:
         NbkitError: they don't.
     """
-    positions = [0] * len(layers)
+    positions, names = [0] * len(layers), list(layers)
+    few = inputs[:PROBED]
 
     def take(number: int, read: Tensor, gave: Tensor) -> None:
-        layer = layers[number]
+        layer, name = layers[names[number]], names[number]
+        if len(gave) != len(few):
+            raise NbkitError(f"{name} gives {len(gave)} rows for {len(few)} inputs: its first dimension must be theirs")
         vectors, expected = read_by(layer, read), by_position(layer, gave)
-        weight, bias = layer.get_parameter("weight").flatten(1), layer.bias
-        computed = vectors.float() @ weight.float().T + (0 if bias is None else bias.float())
-        fits = expected.shape == computed.shape and len(expected) == len(inputs[:PROBED])
-        if not fits or not relative_error(computed, expected.float()) <= ROUNDING.get(gave.dtype, 1e-4):
-            raise NbkitError(f"{names[number]} doesn't give its weights times what it reads: choose another layer")
+        weight, bias = layer.weight.flatten(1).float(), layer.bias
+        computed = vectors.float() @ weight.T + (0 if bias is None else bias.float())
+        if not relative_error(computed, expected.float()) <= ROUNDING.get(gave.dtype, ROUNDING[torch.float32]):
+            raise NbkitError(f"{name} doesn't give its weights times what it reads: choose another layer")
         positions[number] = expected.shape[1]
 
     with watched(module, layers, take) as run:
-        run(inputs[:PROBED])
+        run(few)
     return positions

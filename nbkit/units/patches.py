@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -51,15 +51,15 @@ def _padding(layer: nn.Conv2d) -> tuple[int, int, int, int]:
 
 @torch.no_grad()
 def boxes_of(
-    module: nn.Module, layers: Sequence[nn.Module], inputs: Tensor, size: tuple[int, ...]
+    module: nn.Module, layers: Mapping[str, nn.Module], inputs: Tensor, size: tuple[int, ...]
 ) -> dict[int, Int[np.ndarray, "positions 4"]]:
-    """Of each convolution the part of the image that it sees at each position: where its output is not a number if a
-    row or column of the image is none.
+    """Of each convolution, by its number, the part of the image that it sees at each position: where its output is not
+    a number if a row or column of the image is none.
 
     Raises:
         NbkitError: images of another size are shown.
     """
-    convolutions = {number: layer for number, layer in enumerate(layers) if isinstance(layer, nn.Conv2d)}
+    convolutions = {name: layer for name, layer in layers.items() if isinstance(layer, nn.Conv2d)}
     if not convolutions:
         return {}
     height, width = size
@@ -73,22 +73,21 @@ def boxes_of(
         hidden[row, :, row] = torch.nan
     for column in range(width):
         hidden[height + column, :, :, column] = torch.nan
-    seen: dict[int, list[Tensor]] = {number: [] for number in convolutions}
-    numbers = list(convolutions)
+    seen: list[list[Tensor]] = [[] for _ in convolutions]
 
-    def take(place: int, _: Tensor, gave: Tensor) -> None:
-        seen[numbers[place]].append(gave.isnan().any(1))
+    def take(number: int, _: Tensor, gave: Tensor) -> None:
+        seen[number].append(gave.isnan().any(1))
 
-    with watched(module, list(convolutions.values()), take) as run:
+    with watched(module, convolutions, take) as run:
         for batch in hidden.split(BATCH):
             run(batch)
     found = {}
-    for number, parts in seen.items():
+    for name, parts in zip(convolutions, seen, strict=True):
         rows, columns = (part.cpu().numpy() for part in torch.cat(parts).split([height, width]))
         (top, bottom), (left, right) = _ends(rows.any(2)), _ends(columns.any(1))
         at = np.meshgrid(np.arange(len(top)), np.arange(len(left)), indexing="ij")
         box = np.stack([top[at[0]], left[at[1]], bottom[at[0]], right[at[1]]], axis=-1)
-        found[number] = np.ascontiguousarray(box.reshape(-1, 4).astype(np.int32))
+        found[list(layers).index(name)] = np.ascontiguousarray(box.reshape(-1, 4).astype(np.int32))
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,32 +19,37 @@ ACTIVATIONS = ("relu", "gelu", "gelu_pytorch_tanh", "silu", "tanh", "sigmoid", "
 
 @contextmanager
 def watched(
-    module: nn.Module, layers: Sequence[nn.Module], take: Callable[[int, Tensor, Tensor], None]
+    module: nn.Module, layers: Mapping[str, nn.Module], take: Callable[[int, Tensor, Tensor], None]
 ) -> Iterator[Callable[[Tensor], None]]:
     """Gives a function that runs a module and hands to `take` the number of each layer, what it read and what it gave.
+
+    The module is run in its evaluation mode, and left in the one that it was in.
 
     Raises:
         NbkitError: a layer isn't called once.
     """
-    counts = [0] * len(layers)
+    counts = dict.fromkeys(layers, 0)
 
-    def hook(number: int) -> Callable[..., None]:
-        def called(_: nn.Module, args: tuple[Any, ...], gave: Tensor) -> None:
-            counts[number] += 1
-            take(number, args[0], gave)
+    def hook(number: int, name: str) -> Callable[..., None]:
+        def called(_: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor], gave: Tensor) -> None:
+            counts[name] += 1
+            take(number, (*args, *kwargs.values())[0], gave)
 
         return called
 
-    handles = [layer.register_forward_hook(hook(number)) for number, layer in enumerate(layers)]
-    training = [each for each in module.modules() if each.training]
-
     def run(inputs: Tensor) -> None:
-        counts[:] = [0] * len(layers)
+        counts.update(dict.fromkeys(layers, 0))
         with torch.inference_mode():
             module(inputs)
-        if any(count != 1 for count in counts):
-            raise NbkitError(f"a layer is called {max(counts) if 0 not in counts else 0} times in a pass, not once")
+        for name, count in counts.items():
+            if count != 1:
+                raise NbkitError(f"{name} is called {count} times in a pass: choose a layer that is called once")
 
+    handles = [
+        layer.register_forward_hook(hook(number, name), with_kwargs=True)
+        for number, (name, layer) in enumerate(layers.items())
+    ]
+    training = [each for each in module.modules() if each.training]
     module.eval()
     try:
         yield run
@@ -55,62 +60,90 @@ def watched(
             each.training = True
 
 
-class _Consumers(TorchFunctionMode):
-    """Records what is done with the outputs of layers."""
-
-    def __init__(self, layers: int) -> None:
-        super().__init__()
-        self.outputs: list[Tensor | None] = [None] * layers
-        self.before: list[Tensor | None] = [None] * layers
-        self.calls: list[list[tuple[str, object]]] = [[] for _ in range(layers)]
-
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        number = next((i for i, each in enumerate(self.outputs) if args and each is not None and args[0] is each), None)
-        gave = function(*args, **(kwargs or {}))
-        if number is not None and isinstance(gave, Tensor):
-            self.calls[number].append((getattr(function, "__name__", "a function"), gave.detach().clone()))
-        return gave
-
-
 def functions_behind(
-    module: nn.Module,
-    names: Sequence[str],
-    layers: Sequence[nn.Module],
-    inputs: Tensor,
-    told: str | Mapping[str, str] | None,
+    module: nn.Module, layers: Mapping[str, nn.Module], inputs: Tensor, told: str | Mapping[str, str] | None
 ) -> list[str]:
-    """The activation function behind each layer.
+    """The activation function behind each layer: as told, or else seen on a few inputs.
 
     Raises:
         NbkitError: it isn't told, and what follows isn't known.
     """
-    given = {} if told is None else dict(told) if isinstance(told, Mapping) else dict.fromkeys(names, told)
-    if foreign := set(given) - set(names):
-        raise NbkitError(f"activation names {min(foreign)!r}, which is none of the layers {', '.join(names)}")
+    given = {} if told is None else dict(told) if isinstance(told, Mapping) else dict.fromkeys(layers, told)
+    if foreign := set(given) - set(layers):
+        raise NbkitError(f"activation names {min(foreign)!r}, which is none of the layers {', '.join(layers)}")
     for function in given.values():
         activation_function(function)
-    watch = _Consumers(len(layers))
+    watch = _Consumers()
 
     def take(number: int, _: Tensor, gave: Tensor) -> None:
-        watch.before[number] = gave.detach().clone()  # a function may work in place
-        watch.outputs[number] = gave
+        watch.outputs[number] = [gave]
 
     with watched(module, layers, take) as run, watch:
         run(inputs)
-    return [given.get(name) or _function(name, watch, number) for number, name in enumerate(names)]
+    return [given.get(name) or watch.function(number, name) for number, name in enumerate(layers)]
 
 
-def _function(name: str, watch: _Consumers, number: int) -> str:
-    pre, calls = watch.before[number], watch.calls[number]
-    assert pre is not None
-    if not calls:
-        return "linear"
-    for function in ACTIVATIONS:
-        expected = activation_function(function)(pre)
-        for _, gave in calls:
-            if isinstance(gave, Tensor) and gave.shape == pre.shape and torch.allclose(gave, expected, atol=1e-6):
-                return function
-    raise NbkitError(
-        f"{name}'s output goes to {calls[0][0]}, which is no activation function that is known: give activation, "
-        "such as 'relu', or 'linear' for the output itself"
-    )
+class _Consumers(TorchFunctionMode):
+    """Sees what is done with the outputs of layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.outputs: dict[int, list[Tensor]] = {}
+        """Of each layer its output, and what holds the same numbers in the same order."""
+        self.found: dict[int, set[str]] = {}
+        """The activation functions that read them."""
+        self.others: dict[int, set[str]] = {}
+        """What else does."""
+
+    def __torch_function__(self, called: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        first = args[0] if args and isinstance(args[0], Tensor) else None
+        given = [each for each in _flat((*args, *kwargs.values())) if isinstance(each, Tensor)]
+        read = [n for n, known in self.outputs.items() if any(one is each for one in known for each in given)]
+        seen = None
+        if read and first is not None:
+            seen = called(_grid(first), *args[1:], **kwargs)  # on numbers that tell functions apart
+        gave = called(*args, **kwargs)
+        for number in read if isinstance(gave, Tensor) else ():
+            name = None
+            if first is not None and isinstance(seen, Tensor) and any(first is one for one in self.outputs[number]):
+                grid, values = _grid(first).flatten(), seen.flatten()
+                if values.numel() == grid.numel() and torch.equal(values, grid):
+                    self.outputs[number].append(gave)
+                    continue
+                name = next((name for name in ACTIVATIONS if _agrees(values, grid, name)), None)
+            if name is None:
+                self.others.setdefault(number, set()).add(str(getattr(called, "__name__", "a function")))
+            else:
+                self.found.setdefault(number, set()).add(name)
+        return gave
+
+    def function(self, number: int, name: str) -> str:
+        """Of a layer the function that follows it."""
+        found, others = self.found.get(number, set()), self.others.get(number, set())
+        if len(found) == 1:
+            return found.pop()
+        if not found and not others:
+            return "linear"
+        raise NbkitError(
+            f"{name}'s output goes to {', '.join(sorted(found | others))}, which is not one activation function that "
+            "is known: give activation, such as 'relu', or 'linear' for the output itself"
+        )
+
+
+def _grid(like: Tensor) -> Tensor:
+    """Numbers on which any two activation functions differ."""
+    return torch.linspace(-12, 12, like.numel(), dtype=like.dtype, device=like.device).view(like.shape)
+
+
+def _agrees(values: Tensor, grid: Tensor, name: str) -> bool:
+    same = values.shape == grid.shape and values.dtype == grid.dtype
+    return same and torch.allclose(values, activation_function(name)(grid), atol=1e-5)
+
+
+def _flat(values: Any) -> Iterator[Any]:
+    for value in values:
+        if isinstance(value, tuple | list):
+            yield from _flat(value)
+        else:
+            yield value

@@ -114,6 +114,16 @@ def test_contexts_of_other_tokens_are_refused(tiny_model: Callable[[str], Langua
         tiny_model("llama").capture(replace(CONTEXTS, tokens=tokens), "blocks.0.hook_resid_pre")
 
 
+def test_contexts_of_another_tokenizer_are_refused(tiny_model: Callable[[str], LanguageModel], tmp_path: Path) -> None:
+    """Ids of one vocabulary are tokens of another as well."""
+    model, others = tiny_model("llama"), replace(CONTEXTS, vocabulary_sha256="0" * 64)
+    with pytest.raises(NbkitError, match=r"the contexts of .* were cut with another tokenizer than that of model"):
+        model.capture(others, "blocks.0.hook_resid_pre")
+    with pytest.raises(NbkitError, match="were cut with another tokenizer"):
+        capture_activations(model, others, "blocks.0.hook_resid_pre", tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()
+
+
 def test_a_model_runs_undisturbed_between_two_batches(tiny_model: Callable[[str], LanguageModel]) -> None:
     model, tokens = tiny_model("gpt2"), torch.from_numpy(CONTEXTS.tokens).long()
     with torch.inference_mode():

@@ -47,9 +47,10 @@ def test_every_channel_has_its_average_and_its_product(channels: Channels) -> No
     np.testing.assert_allclose(
         shown(titled[f"conv1 #{unit.index}"]), unit.pre_mlp.mean(axis=0).reshape(5, 5), atol=1e-6
     )
-    data = data_of(figure).set_index("picture")
+    data = data_of(figure)
+    mine = data[data["picture"] == f"{unit.name}: average × weights"]
     product = (unit.pre_mlp * unit.w_in).mean(axis=0).reshape(5, 5)
-    np.testing.assert_allclose(data.loc[f"{unit.name}: average × weights"].iloc[:, 1:6], product, atol=1e-4)
+    np.testing.assert_allclose(mine[[f"column {i + 1}" for i in range(5)]], product, atol=1e-4)
 
 
 def test_a_patch_is_where_its_box_is(channels: Channels) -> None:

@@ -23,13 +23,13 @@ from nbkit.corpora import Contexts
 from nbkit.errors import NbkitError
 from nbkit.features.importance import token_importance
 from nbkit.features.own_text import read_own_text
-from nbkit.files import sha256_of
 from nbkit.method.embeddings import neuron_embeddings
 from nbkit.models import LanguageModel
 from nbkit.models.logits import direct_unembedding
 from nbkit.sae.architecture import Architecture
 from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.units.latents import SaeLatents, sae_latents
+from tests.examples.stopped_writes import is_stopped, sums
 from tests.examples.tiny_models import D_MLP, D_MODEL, random_contexts
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {
@@ -111,6 +111,21 @@ def assert_examples(atlas: Atlas, site: int, z: Tensor, vectors: Tensor, receive
             np.testing.assert_allclose(neuron.window, [each[3] for each in examples], rtol=1e-5, atol=1e-6)
             rows = received(vectors[neuron.context, neuron.position]).detach()
             np.testing.assert_allclose(neuron.pre_mlp, rows, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_active_latents_are_all_of_the_dense_ones_that_are_not_0(name: str, dtype: torch.dtype) -> None:
+    sae = made_up(D_MODEL, **ARCHITECTURES[name]).to(dtype)
+    with torch.no_grad():
+        sae.w_enc[:, 1::2] = sae.w_enc[:, ::2]  # every latent twice, so that TopK and GroupMax meet ties
+        sae.b_enc[1::2] = sae.b_enc[::2]
+        h = torch.randn(50, D_MODEL, generator=torch.Generator().manual_seed(1))
+        h[7] = torch.nan
+        z = sae.encode(h).flatten()
+        place, value = sae.active(h)
+    assert torch.equal(place, (z != 0).nonzero()[:, 0]) and len(place)
+    assert torch.equal(value.nan_to_num(-1), z[place].nan_to_num(-1)) and value.dtype == dtype
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
@@ -211,12 +226,6 @@ def test_a_transcoder_s_latents_have_effects_where_it_says_what_it_predicts(
     assert written is not None and torch.equal(written, sae.w_dec.detach())
 
 
-def sums(folder: Path) -> dict[str, str]:
-    return {
-        path.name: sha256_of(path) for path in sorted(folder.iterdir()) if path.suffix != ".lock" and path.is_file()
-    }
-
-
 @pytest.fixture(scope="module")
 def several(tiny_model: Callable[[str], LanguageModel]) -> SaeLatents:
     """Three sites of 50, 9 and 1 latents."""
@@ -236,25 +245,10 @@ def test_interrupted_anywhere_and_gone_on_the_bytes_are_the_same(
 ) -> None:
     whole = tmp_path / "whole"
     nbkit.build_atlas(several, CONTEXTS, whole, CONFIG, progress=False)
-    written = 0
-    for name in ("write_tensors", "write_table", "write_manifest"):
-        right = getattr(nbkit.atlas.build, name)
-
-        def write(*arguments: Any, right: Any = right) -> None:
-            nonlocal written
-            written += 1
-            if written == number:
-                raise KeyboardInterrupt
-            right(*arguments)
-
-        monkeypatch.setattr(nbkit.atlas.build, name, write)
-    try:
-        nbkit.build_atlas(several, CONTEXTS, tmp_path / "again", CONFIG, progress=False)
-        interrupted = False
-    except KeyboardInterrupt:
-        interrupted = True
-    assert interrupted == (number <= 11), f"{written} files are written"
-    monkeypatch.undo()
+    stopped = is_stopped(
+        lambda: nbkit.build_atlas(several, CONTEXTS, tmp_path / "again", CONFIG, progress=False), number, monkeypatch
+    )
+    assert stopped == (number <= 11)
     nbkit.build_atlas(several, CONTEXTS, tmp_path / "again", CONFIG, progress=False)
     assert sums(tmp_path / "again") == sums(whole)
 

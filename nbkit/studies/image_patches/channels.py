@@ -56,14 +56,15 @@ class Channels:
         A convolution reads a patch there; a hidden unit has one position in an image.
         """
         found: list[Tensor] = []
-        layer = self.cnn.get_submodule(LAYERS[site])
+        name = LAYERS[site]
+        layer = self.cnn.get_submodule(name)
 
         def take(_: int, read: Tensor, gave: Tensor) -> None:
             vectors, values = read_by(layer, read), by_position(layer, gave)
             best = values.argmax(1)  # (m, units)
             found.append(vectors[torch.arange(len(best))[:, None], best])
 
-        with watched(self.cnn, [layer], take) as run:
+        with watched(self.cnn, {name: layer}, take) as run:
             run(self.inputs[torch.from_numpy(images)])
         return found[0].numpy()
 
