@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ import torch
 from torch.nn.functional import unfold
 
 import nbkit.studies.image_patches.channels
+from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.method.clusters import cosine_distances
 from nbkit.mnist.cnn import LAYERS, MnistCNN
@@ -91,6 +93,21 @@ def test_with_all_its_examples_the_distances_are_those_of_its_embeddings(channel
         assert found[1, unit.index, condition] == pytest.approx(expected, abs=1e-6), condition
 
 
+def test_random_examples_are_of_others_and_not_of_the_unit_itself(channels: Channels) -> None:
+    """With two units of as many examples as are drawn, those of one are all that the other can get."""
+    pair = [unit for unit in channels.atlas.iterate(1) if len(unit) == 40][:2]
+    site = channels.atlas.manifest.site(1)
+    two = SimpleNamespace(
+        manifest=SimpleNamespace(sites=[site]), iterate=lambda _: iter(pair), tokens=channels.atlas.tokens
+    )
+    found = compare_channels(replace(channels, atlas=cast(Atlas, two)), 40)
+    for unit, other in (pair, pair[::-1]):
+        [row] = found[(found["index"] == unit.index) & (found["condition"] == "others")].itertuples()
+        expected = cosine_distances(other.pre_mlp * unit.w_in).sum() / (40 * 39)
+        assert row.mean_distance == pytest.approx(expected, abs=1e-6)
+        assert row.one_digit == np.bincount(other.key_ids).max() / 40
+
+
 def test_one_digit_is_that_of_the_same_images_whatever_the_weights(table: pd.DataFrame) -> None:
     wide = table.pivot(index=["layer", "index"], columns="condition", values="one_digit")
     assert (wide["own"] == wide["shuffled"]).all() and (wide["own"] == wide["none"]).all()
@@ -144,17 +161,21 @@ def test_verdicts_follow_from_intervals(channels: Channels) -> None:
     found = channel_findings(channels, table)
     assert found.deeper_is_wider
     assert found.sorting == ("conv2",)
+    own = table["condition"] == "own"
+    table.loc[own, "mean_distance"] = 0.1 + 0.01 * table["layer"] + 0.1 * (table["index"] % 2)
+    assert not channel_findings(channels, table).deeper_is_wider, "the intervals overlap"
 
 
 def test_units_are_chosen_by_the_rules_that_they_tell(channels: Channels) -> None:
-    units = [unit for unit in channels.atlas.iterate(1) if len(unit) >= 40]
-    distances = {unit.index: cosine_distances(unit.embeddings()).mean() for unit in units}
-    order = sorted(distances, key=lambda index: distances[index])
-    assert widest(channels.atlas, "conv2", 0.2).unit.index == order[-1]
-    chosen = typical(channels.atlas, "conv2", 0.2)
-    assert chosen.unit.index == order[(len(order) - 1) // 2]
-    assert chosen.name == f"Channel {chosen.unit.index} of conv2"
-    assert f"({len(order)} of 16 channels are eligible)." in chosen._repr_markdown_()
+    for site, layer, of_all in ((0, "conv1", 8), (1, "conv2", 16)):
+        units = [unit for unit in channels.atlas.iterate(site) if len(unit) >= 40]
+        distances = {unit.index: cosine_distances(unit.embeddings()).mean() for unit in units}
+        order = sorted(distances, key=lambda index: distances[index])
+        assert widest(channels.atlas, layer, 0.2).unit.index == order[-1]
+        chosen = typical(channels.atlas, layer, 0.2)
+        assert chosen.unit.index == order[(len(order) - 1) // 2]
+        assert chosen.name == f"Channel {chosen.unit.index} of {layer}"
+        assert f"({len(order)} of {of_all} channels are eligible)." in chosen._repr_markdown_()
     found = clear(channels.atlas, "conv2", 0.1)
     assert found.clusters.threshold == 0.1 and found.clusters.n_clusters > 1
 
