@@ -59,6 +59,7 @@ def _things() -> dict[str, Thing]:
         "NeuronEmbeddingLoss.forward": Thing(loss.forward, {"h": h, "z": h[:, :5], "w_enc": sae.w_enc.detach()}),
         "SparseAutoencoder": Thing(nbkit.SparseAutoencoder, {"d_in": 6, "d_sae": 5}),
         "SparseAutoencoder.encode": Thing(sae.encode, {"h": h}),
+        "SparseAutoencoder.active": Thing(sae.active, {"h": h}),
         "SparseAutoencoder.decode": Thing(sae.decode, {"z": h[:, :5]}),
         "SparseAutoencoder.forward": Thing(sae.forward, {"h": h}),
         "SparseAutoencoder.load": Thing(nbkit.SparseAutoencoder.load, {"path": "nowhere"}),
