@@ -190,7 +190,11 @@ def cpu(function: Callable[..., object], *arguments: object) -> float:
 
 
 def memory(sae: SparseAutoencoder) -> None:
-    """Peak memory of whole builds, each in a process of its own: of all sites and one, of many contexts and few."""
+    """Peak memory of whole builds, each in a process of its own: of all sites and one, of many contexts and few.
+
+    With so few contexts as fit in here nearly every token is an example of some latent, so the atlas of a site still
+    grows with them, and with it what a site takes.
+    """
     few, many = MEMORY_CONTEXTS
     with tempfile.TemporaryDirectory() as folder:
         sae.hook = None
