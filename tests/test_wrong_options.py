@@ -72,6 +72,21 @@ def _things() -> dict[str, Thing]:
         "evaluate_sae": Thing(nbkit.evaluate_sae, {"sae": sae, "train": h, "test": h}),
         "load_sae": Thing(nbkit.load_sae, {"path": "nowhere"}),
         "load_model": Thing(nbkit.load_model, {"model": "nowhere/at-all"}),
+        "atlas_from_arrays": Thing(
+            nbkit.atlas_from_arrays,
+            {"read": h, "weights": h[:3], "inputs": ["a"] * 40, "out": "atlas", "progress": False},
+        ),
+        "atlas_from_module": Thing(
+            nbkit.atlas_from_module,
+            {
+                "module": torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.ReLU()),
+                "layers": "0",
+                "inputs": h,
+                "out": "atlas",
+                "shown": ["a"] * 40,
+                "progress": False,
+            },
+        ),
         "atlas_for": Thing(nbkit.atlas_for, {"model": "./nowhere"}),
         "open_atlas": Thing(nbkit.open_atlas, {"path": "nowhere"}),
     }

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nbkit.errors import NbkitError
+from nbkit.method.checks import shown
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,8 @@ def activation_function(name: str) -> Callable[[Tensor], Tensor]:
 
     try:
         function: Callable[[Tensor], Tensor] = ACT2FN[name]
-    except KeyError:
-        raise NbkitError(f"unknown activation function {name!r}") from None
+    except (KeyError, TypeError):
+        raise NbkitError(f"unknown activation function {shown(name)}") from None
     return function
 
 

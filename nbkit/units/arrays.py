@@ -22,7 +22,7 @@ from nbkit.models.capturing import Tokens
 from nbkit.models.site import Site
 from nbkit.models.units import Capture, Read
 from nbkit.models.weights import NeuronWeights, activation_function
-from nbkit.units.inputs import Inputs, InputUnits, read_inputs, sha256_of_arrays
+from nbkit.units.inputs import Inputs, InputUnits, checked_name, read_inputs, sha256_of_arrays
 
 if TYPE_CHECKING:
     from nbkit.atlas.atlas import Atlas
@@ -131,6 +131,8 @@ def atlas_from_arrays(
     if b.shape != w.shape[:1]:
         raise NbkitError(f"bias has shape {b.shape}: give one number for each of the {len(w)} units")
     activation_function(activation)
+    for what, called in (("name", name), ("corpus", corpus), ("unit", unit)):
+        checked_name(what, called)
     known = read_inputs(inputs, len(h), labels)
     whole = h[:, None] if h.ndim == 2 else h
     at = _keys(keys, known, whole)

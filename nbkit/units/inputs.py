@@ -78,7 +78,7 @@ def read_inputs(inputs: object, n: int, labels: object = None) -> Inputs:
         NbkitError: it is none of these, or not n.
     """
     array = np.asarray(inputs.detach().cpu()) if isinstance(inputs, Tensor) else inputs
-    if not isinstance(array, Sized) or isinstance(array, str | bytes | dict):
+    if not isinstance(array, Sized) or isinstance(array, str | bytes | dict) or getattr(array, "ndim", 1) == 0:
         raise NbkitError(f"inputs are {shown(inputs)}: give texts, windows of tokens, images or labels")
     if len(array) != n:
         raise NbkitError(f"there are {len(array)} inputs and {n} rows of what is read: give one for each")
@@ -96,6 +96,17 @@ def read_inputs(inputs: object, n: int, labels: object = None) -> Inputs:
         return Inputs("tokens", tokens.reshape(n, width), items, lengths=np.array([len(row) for row in rows]))
     tokens, items = _coded(_texts("inputs", rows, n))
     return Inputs("texts" if any(isinstance(row, str) for row in rows) else "labels", tokens[:, None], items)
+
+
+def checked_name(what: str, value: object) -> str:
+    """A text that something is called by.
+
+    Raises:
+        NbkitError: it is none.
+    """
+    if not isinstance(value, str) or not value:
+        raise NbkitError(f"{what} is {shown(value)}: it is a text, what to call it")
+    return value
 
 
 def _texts(what: str, given: Any, n: int) -> list[str]:

@@ -29,7 +29,7 @@ from nbkit.models.language_model import ROUNDING
 from nbkit.models.site import Site
 from nbkit.models.units import Capture, Read
 from nbkit.models.weights import NeuronWeights, activation_function, as_float, relative_error
-from nbkit.units.inputs import Inputs, InputUnits, read_inputs, sha256_of_arrays
+from nbkit.units.inputs import Inputs, InputUnits, checked_name, read_inputs, sha256_of_arrays
 from nbkit.units.patches import boxes_of, by_position, read_by
 from nbkit.units.watching import functions_behind, watched
 
@@ -133,12 +133,15 @@ def atlas_from_module(
         raise NbkitError(f"module is of type {type(module).__name__}: give a torch.nn.Module")
     if not isinstance(inputs, Tensor) or inputs.ndim < 2 or not inputs.numel():
         raise NbkitError("inputs are no tensor (n, …) of what the module reads")
-    names = [layers] if isinstance(layers, str) else list(layers)
+    names = [layers] if isinstance(layers, str) else layers
+    if not isinstance(names, list | tuple):
+        raise NbkitError(f"layers is of type {type(layers).__name__}: give a list of names")
     found = {str(each): _layer(module, each) for each in names}
     if not found:
         raise NbkitError("layers is empty: give at least one name")
     known = read_inputs(inputs if shown is None else shown, len(inputs), labels)
-    called = name or type(module).__name__
+    called = type(module).__name__ if name is None else checked_name("name", name)
+    checked_name("corpus", corpus)
     functions = functions_behind(module, found, inputs[:PROBED], activation)
     positions = _checked(module, found, inputs)
     sites = tuple(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from nbkit.errors import NbkitError
+from nbkit.method.checks import shown
 from nbkit.models.weights import activation_function
 
 ACTIVATIONS = ("relu", "gelu", "gelu_pytorch_tanh", "silu", "tanh", "sigmoid", "leaky_relu", "relu6", "mish")
@@ -70,7 +71,8 @@ def functions_behind(
     """
     given = {} if told is None else dict(told) if isinstance(told, Mapping) else dict.fromkeys(layers, told)
     if foreign := set(given) - set(layers):
-        raise NbkitError(f"activation names {min(foreign)!r}, which is none of the layers {', '.join(layers)}")
+        told_of = min(map(shown, foreign))
+        raise NbkitError(f"activation names {told_of}, which is none of the layers {', '.join(layers)}")
     for function in given.values():
         activation_function(function)
     watch = _Consumers()
