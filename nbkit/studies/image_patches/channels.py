@@ -13,8 +13,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from nbkit.assets import cache_folder
-from nbkit.atlas.atlas import Atlas
+from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.atlas.config import AtlasConfig
+from nbkit.atlas.manifest import ATLAS_SCHEMA, MANIFEST
 from nbkit.method.checks import checked_whole
 from nbkit.mnist.cnn import CHANNELS, LAYERS, UNITS, MnistCNN, cnn_for, cnn_inputs
 from nbkit.mnist.images import CLASSES, Mnist, load_mnist
@@ -79,20 +80,24 @@ def channels_of(seed: int = 0, n_images: int = 10_000, progress: bool = True) ->
     n_images = checked_whole("n_images", n_images, CLASSES, len(mnist.test_images))
     # images are small: larger batches than of text
     config = AtlasConfig(batch_size=50, block_size=500, seed=seed)
-    identity = [sha256_of_tensors(cnn.state_dict().items()), n_images, asdict(config)]
+    identity = [ATLAS_SCHEMA, sha256_of_tensors(cnn.state_dict().items()), n_images, asdict(config)]
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:10]
+    folder = cache_folder() / "atlases" / f"mnist-cnn-{digest}"
     inputs = cnn_inputs(mnist.test_images[:n_images])
-    atlas = atlas_from_module(
-        cnn,
-        LAYERS,
-        inputs,
-        cache_folder() / "atlases" / f"mnist-cnn-{digest}",
-        labels=mnist.test_labels[:n_images],
-        name="CNN on MNIST",
-        corpus="MNIST test images",
-        config=config,
-        progress=progress,
-    )
+    if (folder / MANIFEST).is_file():
+        atlas = open_atlas(folder)
+    else:
+        atlas = atlas_from_module(
+            cnn,
+            LAYERS,
+            inputs,
+            folder,
+            labels=mnist.test_labels[:n_images],
+            name="CNN on MNIST",
+            corpus="MNIST test images",
+            config=config,
+            progress=progress,
+        )
     return Channels(cnn, inputs, atlas, _accuracy(cnn, mnist))
 
 
