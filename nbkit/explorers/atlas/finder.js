@@ -13,8 +13,8 @@ export class Finder {
     this.explorer = explorer;
     this.sought = ""; // the words whose features are shown
     const { words, called } = explorer.overview;
-    const or = called.sought ? `, or ${called.sought}` : "";
-    const hint = words.example + or;
+    const or = called.sought ? ` or ${called.sought}` : "";
+    const hint = words.example + (or && `,${or}`);
     this.field = element("input", { type: "search", placeholder: hint, spellcheck: false, dir: "auto", "aria-label": `Find a ${words.unit}${or}` });
     const find = () => this.find(this.field.value);
     this.form = element("div", { class: "nk-find", role: "search" }, [this.field, button({ class: "nk-button" }, ["Find"], find)]);

@@ -34,7 +34,7 @@ class ShownImages:
     @property
     def per_shard(self) -> int:
         """Images in a shard."""
-        return max(1, IMAGE_BYTES // self.images[0].size)
+        return max(1, IMAGE_BYTES // int(self.images[0].size))
 
     @property
     def n_shards(self) -> int:
