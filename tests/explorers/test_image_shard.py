@@ -167,7 +167,7 @@ def test_every_kind_of_input_has_its_words() -> None:
     assert evaluate("shared/input-words.js", script, None) == [
         ["context", "key token", "a word", True, "context 12, position 3"],
         ["window", "key token", "a word", True, "window 12, position 3"],
-        ["text", "text", "a word", False, "text 12"],
+        ["text", "text", "a text", False, "text 12"],
         ["input", "label", "a label", True, "input 12"],
         ["image", "label", "a label", True, "image 12"],
         ["image", "image", None, False, "image 12"],

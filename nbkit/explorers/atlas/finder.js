@@ -12,8 +12,8 @@ export class Finder {
   constructor(explorer) {
     this.explorer = explorer;
     this.sought = ""; // the words whose features are shown
-    const { words, called } = explorer.overview;
-    const or = called.sought ? ` or ${called.sought}` : "";
+    const { words, called, phrases } = explorer.overview;
+    const or = called.sought && phrases.length ? ` or ${called.sought}` : "";
     const hint = words.example + (or && `,${or}`);
     this.field = element("input", { type: "search", placeholder: hint, spellcheck: false, dir: "auto", "aria-label": `Find a ${words.unit}${or}` });
     const find = () => this.find(this.field.value);

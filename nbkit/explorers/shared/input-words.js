@@ -31,8 +31,8 @@ const OF_TEXTS = {
   inputs: "Texts",
   key: "text",
   word: "text",
-  sought: "a word",
-  found: "in its texts",
+  sought: "a text", // as a whole, if it is as short as a phrase
+  found: "among its texts",
   outlined: null,
   counted: false,
   place: (text) => `text ${text}`,
