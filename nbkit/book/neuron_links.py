@@ -9,7 +9,8 @@ from urllib.parse import quote
 from nbkit.atlas.atlas import Atlas
 from nbkit.explorers import AtlasExplorer
 from nbkit.explorers.atlas.shard_files import site_folder
-from nbkit.explorers.atlas.shards import PER_MEDOID_SHARD, sites_of
+from nbkit.explorers.atlas.shards import PER_MEDOID_SHARD
+from nbkit.explorers.atlas.sites import sites_of
 from nbkit.explorers.mount import scoped
 from nbkit.explorers.shared.bundle import module_text, style_text
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.explorers import AtlasExplorer, LatentExplorer
-from nbkit.explorers.atlas.atlas import check_units
+from nbkit.explorers.atlas.atlas import checked_units
 from nbkit.explorers.atlas.shards import make_parts
 from nbkit.method.checks import checked_whole
 from nbkit.method.clusters import check_threshold
@@ -34,9 +34,9 @@ def explore(
 
     Args:
         thing: an atlas; or a report of `nbkit.mnist.reports.report_on`.
-        model: of an atlas its language model, or its latents (`nbkit.sae_latents`), for token importance of any example
-            and for a text of one's own; of a report the MLP's hidden layer (`nbkit.mnist.hidden.hidden_of`), without
-            which the browser could compute no activations.
+        model: of an atlas of text its language model, or its latents (`nbkit.sae_latents`), for token importance of any
+            example and for a text of one's own; of a report the MLP's hidden layer (`nbkit.mnist.hidden.hidden_of`),
+            without which the browser could compute no activations.
         layer, neuron: the neuron to begin with; of a report only `neuron`, the number of a latent.
         threshold: distance in (0, 1] at which an atlas's trees are cut. A report has its own.
 
@@ -51,15 +51,9 @@ def explore(
     check_threshold(threshold)
     threshold = float(threshold)
     if isinstance(thing, Atlas):
-        if isinstance(model, Hidden) or not isinstance(model, LanguageModel | ModelUnits | None):
-            raise NbkitError(
-                "The model of an atlas is a language model, or latents of one: give what nbkit.load_model or "
-                "nbkit.sae_latents returns."
-            )
-        if model is not None:
-            check_units(model, thing)  # before anything is made
+        units = None if model is None else checked_units(model, thing)  # before anything is made
         make_parts(thing)
-        return AtlasExplorer(thing, model, layer, neuron, threshold)
+        return AtlasExplorer(thing, units, layer, neuron, threshold)
     if isinstance(thing, SaeReport):
         if not isinstance(model, Hidden):
             raise NbkitError(

@@ -1,4 +1,4 @@
-"""The small book's atlas, where its pages are reached, and atlases of latents, alone and beside neurons."""
+"""The small book's atlas, where its pages are reached, and atlases of latents (alone and beside neurons) and images."""
 
 from __future__ import annotations
 
@@ -47,3 +47,12 @@ def both_atlas(
     from nbkit.atlas.joined import join_atlases
 
     return join_atlases([tiny_atlas("gpt2"), latents_atlas], tmp_path_factory.mktemp("both") / "atlas")
+
+
+@pytest.fixture(scope="session")
+def gray_atlas(tmp_path_factory: pytest.TempPathFactory) -> Atlas:
+    """An atlas of a convolution and a linear layer on labeled images: tests must not change its files, only let more be
+    made from it."""
+    from tests.examples import pictures
+
+    return pictures.gray_atlas(tmp_path_factory.mktemp("pictures") / "atlas")

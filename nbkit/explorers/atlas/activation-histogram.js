@@ -2,7 +2,7 @@
 // it in any width.
 
 import { element } from "../shared/elements.js";
-import { count, number } from "../shared/snippets.js";
+import { capital, count, number } from "../shared/snippets.js";
 
 const TICKS = 4; // of contexts, at most
 
@@ -14,13 +14,14 @@ export function decades(most) {
 }
 
 /** Bars of the bands of activation (atlas-data.js), the weakest first, each as high as the logarithm of its contexts.
- * @param from the activation from which a context is a dataset example */
-export function activationHistogram(levels, from) {
+ * @param from the activation from which a context is a dataset example
+ * @param {string} context what a context is called */
+export function activationHistogram(levels, from, context) {
   const bands = [...levels].sort((a, b) => a.low - b.low);
   const ticks = decades(Math.max(...bands.map((band) => band.count)));
   const height = (n) => (n ? (Math.log10(n) + 0.15) / (Math.log10(ticks.at(-1)) + 0.15) : 0); // one context is seen, too
   const bars = bands.map(({ low, high, count: n }) => {
-    const text = `${number(low)} to ${number(high)}: ${n.toLocaleString("en")} ${n === 1 ? "context" : "contexts"}`;
+    const text = `${number(low)} to ${number(high)}: ${n.toLocaleString("en")} ${context}${n === 1 ? "" : "s"}`;
     const bar = element("li", { title: text, class: high > from ? "nk-strong" : "" }, [element("span", { class: "nk-hidden" }, [text])]);
     bar.style.setProperty("--share", height(n).toFixed(4));
     return bar;
@@ -41,11 +42,11 @@ export function activationHistogram(levels, from) {
   return element("figure", { class: "nk-histogram" }, [
     element("div", { class: "nk-histogram-plot" }, [
       element("div", { class: "nk-histogram-lines", "aria-hidden": "true" }, lines),
-      element("ul", { "aria-label": "Contexts by their highest activation" }, bars),
+      element("ul", { "aria-label": `${capital(context)}s by their highest activation` }, bars),
     ]),
     element("div", { class: "nk-histogram-edges", "aria-hidden": "true" }, labels),
     element("figcaption", { class: "nk-about" }, [
-      `Highest activation of ${count(total, "context")}; both axes are logarithmic. Dark: from ${number(from)} on, where dataset examples are.`,
+      `Highest activation of ${count(total, context)}; both axes are logarithmic. Dark: from ${number(from)} on, where dataset examples are.`,
     ]),
   ]);
 }

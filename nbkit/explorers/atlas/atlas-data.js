@@ -49,17 +49,17 @@ export class Features {
 
 /** The examples of a neuron as snippets.js shows them, with their tree, levels and logit effects; of the neuron at a
  * place in the shard. A neuron without examples, or whose embeddings have no direction, is not `clustered`.
- * @param {{tokens: string[], raw: Object<number, string>}} words the vocabulary, and the raw texts (pieces.js) of its
- *    tokens that are shown as something else */
-export function neuronData(shard, place, { tokens: vocabulary, raw }) {
+ * @param {{tokens: string[], raw: Object<number, string>, called?: InputWords, pictures?: Pictures}} words the vocabulary,
+ *    the raw texts (pieces.js) of its tokens that are shown as something else, and how inputs are called and drawn */
+export function neuronData(shard, place, { tokens: vocabulary, raw, called, pictures }) {
+  const words = { vocabulary, raw, called, pictures };
   const starts = startsOf(shard);
   const n = shard.n[place];
   const [first, last] = starts.merges.subarray(place, place + 2);
   const data = {
     n,
     clustered: n > 0 && !undirected(shard, place),
-    vocabulary,
-    raw,
+    ...words,
     max: shard.max[place],
     ...examplesOf(shard, "", starts, starts.examples[place], n, shard.scale[place]),
     pairs: Array.from(shard.pairs.subarray(2 * first, 2 * last)),
@@ -67,9 +67,9 @@ export function neuronData(shard, place, { tokens: vocabulary, raw }) {
     medoids: Array.from(shard.medoids.subarray(first, last)),
     shade: "activation",
     importance: importanceOf(shard, place, starts),
-    levels: levelsOf(shard, place, { vocabulary, raw }, starts),
+    levels: levelsOf(shard, place, words, starts),
     effects: effectsOf(shard, place, vocabulary),
-    ...strongestOf(shard, place, { vocabulary, raw }, starts),
+    ...strongestOf(shard, place, words, starts),
   };
   data.largest = Math.max(data.max, Number.MIN_VALUE);
   for (const some of [data.stronger, ...data.levels.map((level) => level.data)]) {

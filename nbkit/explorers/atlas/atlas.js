@@ -11,6 +11,7 @@ import { button, element } from "../shared/elements.js";
 import { Finder } from "./finder.js";
 import { followKey } from "./keys.js";
 import { Glance } from "./glance.js";
+import { Images } from "./images.js";
 import { Medoids } from "./medoid-data.js";
 import { NeuronChoice } from "./neuron-choice.js";
 import { NeuronView } from "./neuron-view.js";
@@ -29,7 +30,8 @@ class AtlasState {
     this.trail = []; // the neurons that were open before
     this.row = null;
 
-    this.medoids = new Medoids(store, overview, vocabulary);
+    this.images = overview.images ? new Images(store, overview) : null;
+    this.medoids = new Medoids(store, overview, (row) => this.wordsOf(row));
     this.notes = new Notes(overview, () => this.kept());
     this.shelf = new NotesShelf(this);
     this.glance = new Glance(this);
@@ -172,7 +174,7 @@ class AtlasState {
     try {
       const shard = await this.store.get(this.overview.shardOf("neurons", row));
       if (row !== this.row) return; // another one was opened meanwhile
-      this.view = new NeuronView(this, row, neuronData(shard, row % this.overview.per_shard, this.vocabulary));
+      this.view = new NeuronView(this, row, neuronData(shard, row % this.overview.per_shard, this.wordsOf(row)));
       this.detail.neuron.replaceChildren(this.beside.common, this.view.root, this.beside.root);
       this.view.follow(this.place);
       this.view.draw();
@@ -226,6 +228,11 @@ class AtlasState {
   }
 
   // what the parts ask for
+
+  /** What a unit's examples are read with (atlas-data.js). */
+  wordsOf(row) {
+    return { ...this.vocabulary, called: this.overview.called, pictures: this.images?.at(this.overview.places[row]) };
+  }
 
   async features() {
     return new Features(await this.store.get("features"), this.vocabulary.tokens);

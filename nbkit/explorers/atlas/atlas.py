@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import anywidget
@@ -17,11 +17,9 @@ from nbkit.explorers.atlas.shards import AtlasShards
 from nbkit.explorers.shared.bundle import module_text, style_text
 from nbkit.explorers.shared.page_json import page_json
 from nbkit.explorers.shared.threshold import Threshold
+from nbkit.models import LanguageModel
 from nbkit.models.neurons import units_of
-
-if TYPE_CHECKING:
-    from nbkit.models import LanguageModel
-    from nbkit.models.units import ModelUnits
+from nbkit.models.units import ModelUnits
 
 NOTHING = -1
 
@@ -81,7 +79,7 @@ class AtlasExplorer(anywidget.AnyWidget):
         if (layer is None) != (neuron is None):
             raise NbkitError("A neuron has a layer and a number: give both `layer` and `neuron`, or neither.")
         if model is not None:
-            check_units(model, atlas)
+            checked_units(model, atlas)
         if layer is not None and neuron is not None:
             atlas.neuron(layer, neuron)  # refuses
         self._atlas, self._model, self._shards = atlas, model, AtlasShards(atlas)
@@ -153,9 +151,21 @@ def _rounded(values: Iterable[float], digits: int = 3) -> list[float]:
     return [round(float(value), digits) for value in values]
 
 
-def check_units(model: LanguageModel | ModelUnits, atlas: Atlas) -> None:
-    """Raises `NbkitError` unless an atlas was made with this very model, in this number format, and these units."""
-    manifest, units = atlas.manifest, units_of(model, atlas.manifest.weights)
+def checked_units(model: object, atlas: Atlas) -> LanguageModel | ModelUnits:
+    """The model or units, if an atlas was made with these very ones, in this number format.
+
+    Raises:
+        NbkitError: it was not.
+    """
+    manifest = atlas.manifest
+    if manifest.inputs != "text":
+        raise NbkitError(f"{atlas.path} is of {manifest.inputs}, which no language model reads: leave out `model`.")
+    if not isinstance(model, LanguageModel | ModelUnits):
+        raise NbkitError(
+            "The model of an atlas is a language model, or latents of one: give what nbkit.load_model or "
+            "nbkit.sae_latents returns."
+        )
+    units = units_of(model, manifest.weights)
     if units.model.fingerprint != manifest.model_sha256:
         raise NbkitError(
             f"{atlas.path} was made with another model than {units.model.name}: open the one that it was made with, "
@@ -166,3 +176,4 @@ def check_units(model: LanguageModel | ModelUnits, atlas: Atlas) -> None:
             f"{atlas.path} is of other units: {lacking[0].title} is not among those that were given. For latents give "
             "nbkit.sae_latents(model, …) of the same autoencoders."
         )
+    return model

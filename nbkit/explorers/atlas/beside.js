@@ -49,11 +49,11 @@ export class Beside {
     this.common.hidden = true;
     this.root.replaceChildren(...(row === null ? [] : ["Loading …"]));
     if (row === null) return;
-    const { store, overview, vocabulary } = this.explorer;
+    const { store, overview } = this.explorer;
     try {
       const shard = await store.get(overview.shardOf("neurons", row));
       if (row !== this.row) return; // another one meanwhile
-      this.view = new NeuronView(this.stateOf(), row, neuronData(shard, row % overview.per_shard, vocabulary), [
+      this.view = new NeuronView(this.stateOf(), row, neuronData(shard, row % overview.per_shard, this.explorer.wordsOf(row)), [
         button({ class: "nk-button" }, ["Swap"], () => this.swap()),
         button({ class: "nk-button" }, ["Close"], () => this.ask(null)),
       ]);
@@ -96,13 +96,16 @@ export class Beside {
     const { overview } = this.explorer;
     const { places, words } = inCommon(first.data, this.view.data);
     const names = `${overview.name(first.row)} and ${overview.name(this.row)}`;
-    const same = `${names} have ${places ? count(places, "example") : "no example"} at the same place of the text`;
-    if (!words.length) return [`${same}, and no key word in common.`];
+    const { context, word: noun, counted, outlined } = overview.called;
+    const number = (of) => (places ? count(places, of) : `no ${of}`);
+    const same = `${names} have ${outlined ? `${number("example")} at the same place of the text` : `${number(context)} in common`}`;
+    if (!counted) return [`${same}.`];
+    if (!words.length) return [`${same}, and no ${noun} in common.`];
     const shown = words.slice(0, WORDS).flatMap(([word, a, b]) => [
       wordChip(word),
       element("span", { class: "nk-times" }, [`×${a}, ×${b}`]),
     ]);
-    return [`${same}, and ${count(words.length, "key word")} in common: `, ...shown, ...(words.length > WORDS ? ["…"] : [])];
+    return [`${same}, and ${count(words.length, noun)} in common: `, ...shown, ...(words.length > WORDS ? ["…"] : [])];
   }
 
   draw() {

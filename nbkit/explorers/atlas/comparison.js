@@ -1,10 +1,10 @@
 // What the examples of two neurons have in common. Pure functions, no page needed.
 
-/** Of two neurons' examples (atlas-data.js): at how many places of the text both have one, and the words that are key
- * tokens of both, spaces and case aside, as [word, examples of the one, examples of the other], the most frequent first.
+/** Of two neurons' examples (atlas-data.js): at how many places of the text both have one, or of how many images, and the words
+ * that are key tokens of both, spaces and case aside, as [word, examples of the one, examples of the other], the most frequent first.
  * @returns {{places: number, words: [string, number, number][]}} */
 export function inCommon(one, other) {
-  const place = (data) => data.contexts.map((context, i) => `${context}:${data.positions[i]}`);
+  const place = (data) => data.contexts.map((context, i) => (data.pictures ? context : `${context}:${data.positions[i]}`));
   const places = new Set(place(one));
   const [mine, theirs] = [keyWords(one), keyWords(other)];
   const words = [...mine].filter(([word]) => theirs.has(word)).map(([word, n]) => [word, n, theirs.get(word)]);

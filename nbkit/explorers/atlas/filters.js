@@ -35,12 +35,15 @@ export class Filters {
   }
 
   usual(name) {
-    return name === "n_examples" ? [Math.min(ENOUGH, this.overview.max_examples), Infinity] : ANY;
+    if (name !== "n_examples") return ANY;
+    const most = this.overview.byName.get(name).values.reduce((a, b) => Math.max(a, b), 0); // few inputs give few examples
+    return [Math.min(ENOUGH, this.overview.max_examples, most), Infinity];
   }
 
   makePresets() {
     const known = PRESETS.filter(([, ranges]) => Object.keys(ranges).every((name) => this.byName.has(name)));
-    const buttons = known.map(([text, ranges]) => button({ class: "nk-chip" }, [text], () => this.take(ranges, true)));
+    const key = this.overview.called.key.replace("key ", "");
+    const buttons = known.map(([text, ranges]) => button({ class: "nk-chip" }, [text.replace("token", key)], () => this.take(ranges, true)));
     this.reset = button({ class: "nk-chip nk-reset", "aria-label": "Clear filters" }, ["Clear"], () => this.take({}, true));
     return element("div", { class: "nk-presets", role: "group", "aria-label": "Ready-made filters" }, [...buttons, this.reset]);
   }

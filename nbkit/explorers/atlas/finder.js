@@ -12,9 +12,10 @@ export class Finder {
   constructor(explorer) {
     this.explorer = explorer;
     this.sought = ""; // the words whose features are shown
-    const { words } = explorer.overview;
-    const hint = `${words.example}, or a word`;
-    this.field = element("input", { type: "search", placeholder: hint, spellcheck: false, dir: "auto", "aria-label": `Find a ${words.unit} or a word` });
+    const { words, called, phrases } = explorer.overview;
+    const or = called.sought && phrases.length ? ` or ${called.sought}` : "";
+    const hint = words.example + (or && `,${or}`);
+    this.field = element("input", { type: "search", placeholder: hint, spellcheck: false, dir: "auto", "aria-label": `Find a ${words.unit}${or}` });
     const find = () => this.find(this.field.value);
     this.form = element("div", { class: "nk-find", role: "search" }, [this.field, button({ class: "nk-button" }, ["Find"], find)]);
     this.field.addEventListener("keydown", (event) => {
@@ -90,7 +91,7 @@ export class Finder {
     this.close.hidden = false;
     const those = hits.length
       ? count(hits.length, "feature") + (parts.length ? ` by parts of it, ${parts.join(", ")}` : "")
-      : "no feature has it at its key token";
+      : `no feature has it ${this.explorer.overview.called.found}`;
     this.status.replaceChildren("“", element("bdi", {}, [phrase]), `”: ${those}${longer.length ? "; longer phrases:" : ""}`);
     const more = longer.map(([text, n]) =>
       element("li", {}, [

@@ -7,8 +7,8 @@ const KEPT_MEDOIDS = 2000; // neurons whose texts stay in memory: far more than 
 
 /** The features of the neuron at a place in the shard, the largest first: their `sizes`, and their medoids as examples of
  * snippets.js, in the same order.
- * @param {{tokens: string[], raw: Object<number, string>}} words the vocabulary (atlas-data.js) */
-export function medoidsOf(shard, place, { tokens: vocabulary, raw }) {
+ * @param words the vocabulary, and how inputs are called and drawn (atlas-data.js) */
+export function medoidsOf(shard, place, { tokens: vocabulary, raw, called, pictures }) {
   shard.starts ??= { features: offsets(shard.counts), tokens: offsets(shard.length) };
   const [first, last] = shard.starts.features.subarray(place, place + 2);
   const numbers = Array.from({ length: last - first }, (_, i) => first + i);
@@ -17,6 +17,10 @@ export function medoidsOf(shard, place, { tokens: vocabulary, raw }) {
     sizes: Array.from(shard.size.subarray(first, last)),
     vocabulary,
     raw,
+    called,
+    pictures,
+    contexts: Array.from(shard.context?.subarray(first, last) ?? []),
+    positions: Array.from(shard.position?.subarray(first, last) ?? []),
     tokens: part(shard.tokens),
     activations: part(shard.steps),
     keys: Array.from(shard.key.subarray(first, last)),
@@ -26,15 +30,16 @@ export function medoidsOf(shard, place, { tokens: vocabulary, raw }) {
 
 /** The medoids of any neuron, loaded when they are asked for. */
 export class Medoids {
-  constructor(store, overview, vocabulary) {
-    Object.assign(this, { store, overview, vocabulary });
+  /** @param wordsOf gives what a unit's examples are read with (atlas-data.js) */
+  constructor(store, overview, wordsOf) {
+    Object.assign(this, { store, overview, wordsOf });
     this.known = new Map(); // by row
   }
 
   async load(row) {
     const each = this.overview.per_medoid_shard;
     const shard = await this.store.get(shardName("medoids", row, each));
-    if (!this.known.has(row)) this.known.set(row, medoidsOf(shard, row % each, this.vocabulary));
+    if (!this.known.has(row)) this.known.set(row, medoidsOf(shard, row % each, this.wordsOf(row)));
     if (this.known.size > KEPT_MEDOIDS) this.known.delete(this.known.keys().next().value);
     return this.known.get(row);
   }

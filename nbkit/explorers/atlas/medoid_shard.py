@@ -52,3 +52,17 @@ def medoid_arrays(neurons: Sequence[Neuron], features: pd.DataFrame, text: Text)
         "tokens": np.concatenate(texts),
         "steps": np.concatenate(steps).astype(np.uint8),
     }
+
+
+def medoid_places(neurons: Sequence[Neuron], features: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Where the medoids are, for a shard of an atlas of images: the `context` of each feature's and its `position`.
+
+    Args:
+        neurons, features: as in `medoid_arrays`.
+    """
+    of_neuron = {(neuron.layer, neuron.index): neuron for neuron in neurons}
+    rows = list(zip(features["layer"], features["index"], features["medoid"], strict=True))
+    return {
+        name: np.array([getattr(of_neuron[layer, index], name)[medoid] for layer, index, medoid in rows], np.uint32)
+        for name in ("context", "position")
+    }

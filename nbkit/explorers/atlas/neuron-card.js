@@ -2,7 +2,7 @@
 
 import { element } from "../shared/elements.js";
 import { PageModel } from "../shared/mount.js";
-import { count, directionOf, keyText, tokenElements } from "../shared/snippets.js";
+import { count, directionOf, exampleElements, keyText } from "../shared/snippets.js";
 import { wordChip } from "../shared/word.js";
 import { shardName } from "./atlas-data.js";
 import { medoidsOf } from "./medoid-data.js";
@@ -42,6 +42,6 @@ function clusterRow(data, cluster, size) {
     element("span", { class: "nk-about" }, [count(size, "example")]),
   ]);
   head.style.setProperty("--color", size > 1 ? `var(--hue-${cluster})` : "var(--alone)");
-  const text = element("p", { class: "nk-snippet", dir: directionOf(data, cluster) }, tokenElements(data, cluster));
+  const text = element("p", { class: "nk-snippet", dir: directionOf(data, cluster) }, exampleElements(data, cluster));
   return element("li", {}, [head, text]);
 }

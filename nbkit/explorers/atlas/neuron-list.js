@@ -1,14 +1,17 @@
 // Neurons, or features that were found, one below another: each with its clusters' most central text, the key tokens in
-// one column. Only the rows that are in sight exist, for there are tens of thousands.
+// one column, or most central images. Only the rows that are in sight exist, for there are tens of thousands.
 
 import { HUES } from "../shared/cluster-colors.js";
 import { clamp, consume, element } from "../shared/elements.js";
 import { keyLine } from "../shared/kwic.js";
+import { pictureHeight } from "../shared/pictures.js";
 import { capital, count, number } from "../shared/snippets.js";
 
 const ROW_HEAD = 26; // pixels of a row's first line, and of what is around it
 const ROW_LINE = 20; // of each text
 const ROW_TEXTS = 2; // of a neuron
+const ROW_PICTURES = 5; // of a neuron, of which those are shown that have room
+const PICTURE_GAP = 6; // pixels below and above them
 const SPARE_ROWS = 6; // rows above and below those in sight
 const SETTLED = 120; // ms without scrolling until texts are loaded
 const LIST_STEPS = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10 };
@@ -41,7 +44,9 @@ export class NeuronList {
   }
 
   get height() {
-    return ROW_HEAD + ROW_LINE * (this.choice.hits ? 1 : ROW_TEXTS);
+    const { hits, overview } = this.choice;
+    if (overview.images) return ROW_HEAD + pictureHeight(overview.images) + PICTURE_GAP;
+    return ROW_HEAD + ROW_LINE * (hits ? 1 : ROW_TEXTS);
   }
 
   /** Show the chosen neurons in their order, from the first on. */
@@ -132,8 +137,9 @@ export class NeuronList {
   fill(made, row, hit) {
     const known = this.choice.explorer.medoids.known.get(row);
     if (!known || made.children.length > 1) return;
-    const places = hit ? [hit.place] : known.sizes.slice(0, ROW_TEXTS).map((_, place) => place);
-    made.append(...places.map((place) => medoidLine(known, place)));
+    const places = known.sizes.slice(0, known.pictures ? ROW_PICTURES : ROW_TEXTS).map((_, place) => place);
+    const lines = (hit ? [hit.place] : places).map((place) => medoidPart(known, place));
+    made.append(...(known.pictures ? [element("div", { class: "nk-medoids" }, lines)] : lines));
   }
 
   /** Load the texts of the rows in sight. */
@@ -148,9 +154,9 @@ export class NeuronList {
   }
 }
 
-/** The medoid of a feature in one line, in the color of its cluster. */
-function medoidLine(data, place) {
-  const line = keyLine(data, place);
-  line.style.setProperty("--color", data.sizes[place] === 1 ? "var(--alone)" : `var(--hue-${place % HUES})`);
-  return line;
+/** The medoid of a feature in one line, or its image, in the color of its cluster. */
+function medoidPart(data, place) {
+  const part = data.pictures ? data.pictures.element(data, place) : keyLine(data, place);
+  part.style.setProperty("--color", data.sizes[place] === 1 ? "var(--alone)" : `var(--hue-${place % HUES})`);
+  return part;
 }

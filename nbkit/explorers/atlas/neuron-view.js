@@ -18,7 +18,7 @@ import { wordChip } from "../shared/word.js";
 
 /** Why a unit has no clusters. */
 const UNCLUSTERED = {
-  silent: (unit) => `No context of this corpus activates the ${unit} enough: it has no examples and no clusters.`,
+  silent: (unit, context) => `No ${context} of this corpus activates the ${unit} enough: it has no examples and no clusters.`,
   infinite: (unit) => `Activations of this ${unit} are not finite: it has no examples and no clusters.`,
   undirected: (unit) =>
     `The embeddings of this ${unit} have no direction, as those of a ${unit} whose input weights are zeros: no distance ` +
@@ -40,6 +40,7 @@ export class NeuronView {
     const { overview } = explorer;
     const name = overview.title(row);
     this.unit = overview.site(row).unit;
+    this.called = overview.called;
     this.title = element("p", { class: "nk-title", tabindex: -1 }, [name]);
     this.said = element("p", { class: "nk-about", role: "status" });
     this.root = element("section", { class: "nk-neuron", "aria-label": name }, [
@@ -92,7 +93,7 @@ export class NeuronView {
     const first = data.positions.filter((position) => position <= 1).length;
     return [
       ...reasons.map(([, sentence]) => explorer.overview.words.featured + sentence),
-      ...(first > data.n / 10 ? [`${first} of its ${count(data.n, "example")} begin their context: it may answer to that.`] : []),
+      ...(!explorer.overview.inputs && first > data.n / 10 ? [`${first} of its ${count(data.n, "example")} begin their context: it may answer to that.`] : []),
     ].map((text) => element("p", { class: "nk-about" }, [text]));
   }
 
@@ -114,7 +115,7 @@ export class NeuronView {
     const parts = [];
     if (levels.length) {
       const from = this.data.max * this.explorer.overview.threshold;
-      parts.push(part("How strongly it answers", activationHistogram(levels, from)));
+      parts.push(part("How strongly it answers", activationHistogram(levels, from, this.called.context)));
     }
     if (effects) {
       const all = [...effects.promoted, ...effects.suppressed].map(([, effect]) => Math.abs(effect));
@@ -139,25 +140,26 @@ export class NeuronView {
     this.strongest = new StrongestView(data);
     this.agreement = agreementPart(this.explorer.overview);
     const lower = levelExamples(data.levels, data.max);
+    const weighed = !this.explorer.overview.inputs; // only a language model tells what a token was worth
     return [
-      element("div", { class: "nk-tools" }, [this.shadeChoice, this.kindChoice]),
-      this.agreement,
+      element("div", { class: "nk-tools" }, [...(weighed ? [this.shadeChoice] : []), this.kindChoice]),
+      ...(this.called.counted ? [this.agreement] : []),
       this.remarks,
       element("div", { class: "nk-dendrogram" }, this.clusters.parts),
       this.strongest.root,
-      ...(lower.length ? [folded("Text at lower activation", lower)] : []),
+      ...(lower.length ? [folded(`${this.called.inputs} at lower activation`, lower)] : []),
     ];
   }
 
   /** Why there are no clusters, and what examples there are. */
   makeUnclustered() {
     const { data } = this;
-    if (!data.n) return [element("p", {}, [UNCLUSTERED[Number.isNaN(data.max) ? "infinite" : "silent"](this.unit)])];
+    if (!data.n) return [element("p", {}, [UNCLUSTERED[Number.isNaN(data.max) ? "infinite" : "silent"](this.unit, this.called.context)])];
     const lower = levelExamples(data.levels, data.max);
     return [
       element("p", {}, [UNCLUSTERED.undirected(this.unit)]),
       exampleBand(count(data.n, "example"), data),
-      ...(lower.length ? [folded("Text at lower activation", lower)] : []),
+      ...(lower.length ? [folded(`${this.called.inputs} at lower activation`, lower)] : []),
     ];
   }
 

@@ -2,12 +2,21 @@
 
 import { shardName } from "./atlas-data.js";
 import { Sites } from "./sites.js";
+import { inputWords } from "../shared/input-words.js";
 
 export class Overview extends Sites {
   constructor(arrays) {
     super(arrays.json.sites);
     Object.assign(this, arrays.json);
-    this.metrics = this.metrics.map((metric) => ({ ...metric, values: decoded(arrays[metric.name], metric) }));
+    this.called = inputWords(this.inputs, this.images?.labeled);
+    this.shown = arrays.shown; // of images, the numbers of those that some example is of
+    this.boxes = this.sites.map((_, place) => arrays[`boxes_${place}`]);
+    const told = this.metrics.filter(({ name }) => this.called.counted || name !== "token_agreement");
+    this.metrics = told.map((metric) => ({
+      ...metric,
+      label: metric.label.replace("key token", this.called.key),
+      values: decoded(arrays[metric.name], metric),
+    }));
     this.byName = new Map(this.metrics.map((metric) => [metric.name, metric]));
   }
 

@@ -16,9 +16,11 @@ from nbkit.atlas.manifest import Manifest
 from nbkit.atlas.pieces import pieces
 from nbkit.atlas.snippets import display_token
 from nbkit.errors import NbkitError
+from nbkit.explorers.atlas.image_shard import ShownImages
 from nbkit.explorers.atlas.likeness import likeness_of
-from nbkit.explorers.atlas.medoid_shard import medoid_arrays
+from nbkit.explorers.atlas.medoid_shard import medoid_arrays, medoid_places
 from nbkit.explorers.atlas.neuron_shard import Importance, Text, neuron_arrays, rounded
+from nbkit.explorers.atlas.sites import sites_of
 from nbkit.explorers.shared.packing import Layout, pack
 from nbkit.features import showcase
 from nbkit.features.agreement import agreement_of
@@ -70,6 +72,8 @@ class AtlasShards:
         n = -(-self.n_neurons // PER_SHARD)
         of_medoids = -(-self.n_neurons // PER_MEDOID_SHARD)
         numbered = {"neurons": n, "similar": n, "medoids": of_medoids, "phrases": len(self._phrase_starts) - 1}
+        if self.images is not None:
+            numbered["images"] = self.images.n_shards
         names = (f"{kind}-{number:05d}" for kind, count in numbered.items() for number in range(count))
         return ["overview", "vocabulary", "features", *names]
 
@@ -90,6 +94,7 @@ class AtlasShards:
             "similar": self._similar,
             "medoids": self._medoids,
             "phrases": self._phrases,
+            "images": self._images,
         }
         return pack(make[kind](int(number or 0)))
 
@@ -125,8 +130,13 @@ class AtlasShards:
             "featured": featured,
             "phrases": self.phrases["phrase"].iloc[self._phrase_starts[:-1]].tolist(),
         }
+        if manifest.inputs != "text":
+            about["inputs"] = manifest.inputs
+        if self.images is not None:
+            about["images"] = self.images.about
         arrays = {"json": as_text(about), "max_activation": rounded(table["max_activation"].to_numpy())}
-        return arrays | {name: _whole(table[name], scale, shift) for name, (scale, shift) in SENT_METRICS.items()}
+        arrays |= {name: _whole(table[name], scale, shift) for name, (scale, shift) in SENT_METRICS.items()}
+        return arrays if self.images is None else arrays | self.images.places
 
     def _vocabulary(self, _: int) -> dict[str, np.ndarray]:
         raw = [self.atlas.raw_texts[token] for token in self.vocabulary["id"]]
@@ -163,7 +173,13 @@ class AtlasShards:
         rows = range(number * PER_MEDOID_SHARD, min((number + 1) * PER_MEDOID_SHARD, self.n_neurons))
         neurons = [self.atlas.neuron(*self.atlas.at(row)) for row in rows]
         starts = np.concatenate([[0], self._counts.cumsum()])
-        return medoid_arrays(neurons, self.features.iloc[starts[rows.start] : starts[rows.stop]], self.text)
+        features = self.features.iloc[starts[rows.start] : starts[rows.stop]]
+        arrays = medoid_arrays(neurons, features, self.text)
+        return arrays if self.images is None else arrays | medoid_places(neurons, features)
+
+    def _images(self, number: int) -> dict[str, np.ndarray]:
+        assert self.images is not None
+        return self.images.shard(number)
 
     def _similar(self, number: int) -> dict[str, np.ndarray]:
         starts = np.concatenate([[0], self._counts.cumsum()])
@@ -187,6 +203,12 @@ class AtlasShards:
             "feature": table["feature"].to_numpy(np.uint32),
             "count": table["count"].to_numpy(np.uint16),
         }
+
+    @cached_property
+    def images(self) -> ShownImages | None:
+        """The images that are shown, of an atlas of images."""
+        images = self.atlas.images
+        return None if images is None else ShownImages(self.atlas, images)
 
     @cached_property
     def vocabulary(self) -> pd.DataFrame:
@@ -248,21 +270,6 @@ def make_parts(atlas: Atlas, progress: bool = True) -> None:
     features_of(atlas, progress)
     agreement_of(atlas, progress)  # and the neighbors that it is about
     phrases_of(atlas, progress)
-
-
-def sites_of(manifest: Manifest) -> list[dict[str, Any]]:
-    """What sites.js knows of the sites."""
-    return [
-        {
-            "number": site.number,
-            "size": site.n_units,
-            "label": site.label,
-            "title": site.title,
-            "unit": site.unit,
-            "mark": site.named(0).removeprefix(f"{site.label} ").removesuffix("0"),
-        }
-        for site in manifest.sites
-    ]
 
 
 def _check_sign(atlas: Atlas) -> None:

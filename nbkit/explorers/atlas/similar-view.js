@@ -3,6 +3,7 @@
 import { fixed } from "../shared/axis.js";
 import { button, element, folded } from "../shared/elements.js";
 import { agreementOf, besideChance, lessSimilar } from "./likeness.js";
+import { pictureHeight } from "../shared/pictures.js";
 import { percent } from "../shared/snippets.js";
 import { wordChip } from "../shared/word.js";
 
@@ -12,13 +13,13 @@ const COLUMNS = [
   { scope: "same", measure: "response" },
 ];
 
-function titleOf({ scope, measure }, { site, sites }) {
-  return `${measure === "words" ? "key words shared" : "response"}, ${scope === "same" ? `same ${site}` : `other ${sites}`}`;
+function titleOf({ scope, measure }, { site, sites }, { word }) {
+  return `${measure === "words" ? `${word}s shared` : "response"}, ${scope === "same" ? `same ${site}` : `other ${sites}`}`;
 }
 
-function meaning({ unit, site }) {
+function meaning({ unit, site }, { word }) {
   return (
-    "Of a feature and a similar one, their most central examples left out: how far the key words of the others overlap, and " +
+    `Of a feature and a similar one, their most central examples left out: how far the ${word}s of the others overlap, and ` +
     `how strongly the similar one's ${unit} answers to the others of the feature, as a share of its maximum. Below, a random ` +
     `feature of the same ${site} and about the same size in its place, and the 95% interval of the difference.`
   );
@@ -61,9 +62,10 @@ function scopeList(explorer, { row, scope, kind }, title, found, features) {
     return element("li", {}, [
       element("div", {}, [
         explorer.featureLink(feature, features),
-        wordChip(features.word(feature)),
+        ...(overview.images && !overview.called.counted ? [] : [wordChip(features.word(feature))]),
         compare,
       ]),
+      ...(overview.images ? [medoidPicture(explorer, other, features.place(feature))] : []),
       element("div", { class: "nk-about" }, [
         `cosine ${besideChance(cosine, lessSimilar(overview.random, { kind, layer, scope, cosine }))}`,
       ]),
@@ -73,16 +75,25 @@ function scopeList(explorer, { row, scope, kind }, title, found, features) {
   return element("div", {}, [element("p", { class: "nk-part" }, [title]), list]);
 }
 
+/** The medoid of a feature of another unit, in its room from the beginning. */
+function medoidPicture({ medoids, overview }, row, place) {
+  const room = element("div", { class: "nk-medoids" });
+  room.style.minHeight = `${pictureHeight(overview.images)}px`;
+  const show = (known) => room.append(known.pictures.element(known, place));
+  medoids.load(row).then(show, (error) => (room.textContent = error.message));
+  return room;
+}
+
 /** How far neighbors of a kind agree, as a sentence: of the same site if that is known. */
-export function agreementSentence({ kinds, agreement }, kind) {
+export function agreementSentence({ kinds, agreement, called }, kind) {
   const [row] = agreementOf(agreement, kinds[kind], COLUMNS).filter((each) => each?.measure === "words");
   if (!row) return "How far similar features behave alike is not known here";
-  return `Similar features share ${percent(row.neighbors)} of their key words, random ones ${percent(row.random)}`;
+  return `Similar features share ${percent(row.neighbors)} of their ${called.word}s, random ones ${percent(row.random)}`;
 }
 
 /** What unfolds to the agreement of neighbors in each space, the usual one first. */
 export function agreementPart(overview) {
-  const { kinds, usual, agreement, words } = overview;
+  const { kinds, usual, agreement, words, called } = overview;
   const order = [kinds[usual], ...kinds.filter((_, kind) => kind !== usual)];
   const rows = order.map((kind) =>
     element("tr", {}, [
@@ -90,10 +101,10 @@ export function agreementPart(overview) {
       ...agreementOf(agreement, kind, COLUMNS).map(agreementCell),
     ]),
   );
-  const heads = ["neighbors by", ...COLUMNS.map((column) => titleOf(column, words))].map((title) => element("th", { scope: "col" }, [title]));
+  const heads = ["neighbors by", ...COLUMNS.map((column) => titleOf(column, words, called))].map((title) => element("th", { scope: "col" }, [title]));
   const table = element("table", { "aria-label": "How far neighbors agree" }, [element("thead", {}, [element("tr", {}, heads)]), element("tbody", {}, rows)]);
   const details = folded(agreementSentence(overview, usual), [
-    element("p", { class: "nk-about" }, [meaning(words)]),
+    element("p", { class: "nk-about" }, [meaning(words, called)]),
     table,
   ]);
   details.className = "nk-agreement";

@@ -2,7 +2,7 @@
 // first ones miss is seen here.
 
 import { element, folded } from "../shared/elements.js";
-import { count, directionOf, number, tokenElements } from "../shared/snippets.js";
+import { count, directionOf, exampleElements, number, wordsFor } from "../shared/snippets.js";
 
 /** What unfolds to the strongest contexts; `follow(clusters, threshold)` shows the clusters of a cut (cluster-view.js). */
 export class StrongestView {
@@ -12,7 +12,7 @@ export class StrongestView {
     const missed = data.strongest.filter(({ example }) => example === undefined).length;
     const among = missed ? `${missed} not among its first ${count(data.n, "example")}` : "all among its examples";
     this.list = element("ol");
-    this.root = folded(`Its ${count(data.strongest.length, "strongest context")}, ${among}`, [this.list]);
+    this.root = folded(`Its ${count(data.strongest.length, `strongest ${wordsFor(data).context}`)}, ${among}`, [this.list]);
     this.root.className = "nk-strongest";
   }
 
@@ -35,7 +35,7 @@ export class StrongestView {
         : `${first}; the nearest, at distance ${distance.toFixed(2)}, is in cluster ${cluster + 1}`;
     return element("li", {}, [
       element("p", { class: "nk-about" }, [badge, ` activation ${number(some.activations[at][some.keys[at]])}, ${text}`]),
-      element("p", { class: "nk-snippet", dir: directionOf(some, at) }, tokenElements(some, at)),
+      element("p", { class: "nk-snippet", dir: directionOf(some, at) }, exampleElements(some, at)),
     ]);
   }
 }

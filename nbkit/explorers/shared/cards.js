@@ -1,18 +1,20 @@
 // The clusters of the present cut as cards, the largest first: key tokens and examples, the medoid on top.
 
 import { button, clamp, consume, element, rove } from "./elements.js";
-import { count, directionOf, frequentKeys, percent, tokenElements } from "./snippets.js";
+import { capital, count, directionOf, exampleElements, frequentKeys, percent, wordsFor } from "./snippets.js";
 import { members } from "./tree.js";
 import { wordChip } from "./word.js";
 
 const FIRST_CARDS = 8;
 const FIRST_EXAMPLES = 3;
+const FIRST_PICTURES = 12;
 const KEY_TOKENS = 5;
 
 export class Cards {
   /** @param explorer the state that it shows and changes (cluster-view.js) */
   constructor(explorer) {
     this.explorer = explorer;
+    this.first = explorer.data.pictures ? FIRST_PICTURES : FIRST_EXAMPLES; // examples of a card
     this.all = false; // whether clusters after the first few are shown
     this.open = new Set(); // the clusters, by node, that show all their examples
     this.rows = explorer.data.tokens.map((_, example) => this.makeRow(example));
@@ -50,11 +52,11 @@ export class Cards {
     const attributes = { class: "nk-card", "aria-label": label, "data-node": cluster, "data-place": place };
     const card = element("section", attributes, [
       this.makeHead(cluster, name, members.length),
-      this.makeKeys(members),
-      this.makeList(this.open.has(cluster) ? members : members.slice(0, FIRST_EXAMPLES), name),
+      ...this.makeKeys(members),
+      this.makeList(this.open.has(cluster) ? members : members.slice(0, this.first), name),
     ]);
     card.style.setProperty("--color", explorer.color(place));
-    if (members.length > FIRST_EXAMPLES) card.append(this.makeToggle(cluster, members.length));
+    if (members.length > this.first) card.append(this.makeToggle(cluster, members.length));
     card.append(...(explorer.host.cardParts?.(cluster) ?? []));
     return card;
   }
@@ -72,11 +74,13 @@ export class Cards {
   }
 
   makeKeys(members) {
+    const { key, counted } = wordsFor(this.explorer.data);
+    if (!counted) return [];
     const words = frequentKeys(this.explorer.data, members, KEY_TOKENS).flatMap(([token, times]) => [
       wordChip(token),
       element("span", { class: "nk-times" }, [`×${times}`]),
     ]);
-    return element("p", { class: "nk-keys" }, [element("span", { class: "nk-hidden" }, ["Key tokens: "]), ...words]);
+    return [element("p", { class: "nk-keys" }, [element("span", { class: "nk-hidden" }, [`${capital(key)}s: `]), ...words])];
   }
 
   makeList(examples, name) {
@@ -87,7 +91,7 @@ export class Cards {
       row.classList.toggle("nk-medoid", k === 0 && examples.length > 2);
       list.append(row);
     }
-    rove(list, { ArrowDown: 1, ArrowUp: -1 });
+    rove(list, this.explorer.data.pictures ? stepsIn(list) : { ArrowDown: 1, ArrowUp: -1 });
     return list;
   }
 
@@ -104,9 +108,10 @@ export class Cards {
     const { explorer } = this;
     const attributes = { class: "nk-snippet", role: "option", "aria-selected": false, tabindex: -1 };
     const row = element("li", { ...attributes, dir: directionOf(explorer.data, example) });
-    row.append(...tokenElements(explorer.data, example));
+    row.append(...exampleElements(explorer.data, example));
     row.addEventListener("pointerenter", () => explorer.mark(example));
     row.addEventListener("focus", () => explorer.mark(example));
+    if (explorer.data.pictures) return row;
     row.addEventListener("keydown", (event) => {
       const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
       if (!by) return;
@@ -119,7 +124,7 @@ export class Cards {
 
   /** Color the tokens of all examples anew. */
   shade() {
-    for (const [example, row] of this.rows.entries()) row.replaceChildren(...tokenElements(this.explorer.data, example));
+    for (const [example, row] of this.rows.entries()) row.replaceChildren(...exampleElements(this.explorer.data, example));
   }
 
   members(cluster) {
@@ -163,8 +168,23 @@ export class Cards {
   /** Open what hides an example, and go there. */
   reveal(example, cluster) {
     this.find(cluster);
-    if (!this.members(cluster).slice(0, FIRST_EXAMPLES).includes(example)) this.open.add(cluster);
+    if (!this.members(cluster).slice(0, this.first).includes(example)) this.open.add(cluster);
     this.redeal(cluster);
     this.rows[example].focus();
   }
+}
+
+/** The steps of the arrow keys in a list that fills line after line. */
+function stepsIn(list) {
+  const inLine = () => Array.from(list.children).filter((item) => item.offsetTop === list.firstChild.offsetTop).length;
+  return {
+    ArrowRight: 1,
+    ArrowLeft: -1,
+    get ArrowDown() {
+      return inLine();
+    },
+    get ArrowUp() {
+      return -inLine();
+    },
+  };
 }

@@ -3,7 +3,7 @@
 import { clusterColors } from "./cluster-colors.js";
 import { element } from "./elements.js";
 import { cut, labels, makeTree } from "./tree.js";
-import { cutText, directionOf, examplePieces, holdsKey, legend, number, pieceValue, tokenElements } from "./snippets.js";
+import { cutText, directionOf, exampleElements, examplePieces, holdsKey, legend, number, pieceValue, wordsFor } from "./snippets.js";
 import { TreeView } from "./tree-view.js";
 import { Cards } from "./cards.js";
 
@@ -92,7 +92,7 @@ export class ClusterView {
   }
 
   showMarked() {
-    this.text.replaceChildren(...tokenElements(this.data, this.marked));
+    this.text.replaceChildren(...exampleElements(this.data, this.marked));
     this.text.dir = directionOf(this.data, this.marked);
     this.readPiece(this.piece);
   }
@@ -106,10 +106,13 @@ export class ClusterView {
     if (!piece) return;
     const key = holdsKey(data, marked, piece);
     const importance = pieceValue(data, marked, piece, data.importance?.get(marked) ?? []);
+    const { outlined, place } = wordsFor(data);
+    const token = key && outlined ? [outlined] : ["token “", element("bdi", {}, [piece.text]), "”"];
     this.about.replaceChildren(
-      `Cluster ${this.label[marked] + 1} · context ${data.contexts[marked]}, position ${data.positions[marked]} · `,
-      ...(key ? ["key token"] : ["token “", element("bdi", {}, [piece.text]), "”"]),
-      `: activation ${number(pieceValue(data, marked, piece, data.activations[marked]))}` +
+      `Cluster ${this.label[marked] + 1} · `,
+      data.pictures?.described(data, marked) ?? place(data.contexts[marked], data.positions[marked]),
+      ...(outlined ? [" · ", ...token, ": "] : [" · "]),
+      `activation ${number(pieceValue(data, marked, piece, data.activations[marked]))}` +
         (importance === undefined ? "" : `, importance ${importance.toFixed(2)}`),
     );
     for (const [i, shown] of [...this.text.children].entries()) shown.classList.toggle("nk-current", i === at);

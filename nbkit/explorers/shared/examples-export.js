@@ -3,8 +3,9 @@
 import { jsonText } from "./hand-over.js";
 import { examplePieces, holdsKey, tokenText } from "./snippets.js";
 
-/** An example as it is read, what its key token has a part in in brackets. */
+/** An example as it is read, what its key token has a part in in brackets; of an image, which it is. */
 export function exampleText(data, example) {
+  if (data.pictures) return data.pictures.described(data, example);
   return examplePieces(data, example)
     .map((piece) => (holdsKey(data, example, piece) ? `[${piece.text}]` : piece.text))
     .join("");

@@ -2,6 +2,7 @@
 // Tokens are data. They reach the page as text nodes and attribute values only.
 
 import { element } from "./elements.js";
+import { inputWords } from "./input-words.js";
 import { pieces } from "./pieces.js";
 import { charactersIn } from "./visible.js";
 
@@ -11,10 +12,12 @@ const BYTE = /[\udc80-\udcff]/u; // in a raw text
 
 /** @typedef {{vocabulary: string[], raw?: Object<number, string>, tokens: number[][], activations: number[][],
  *    keys: number[], largest: number, shade?: "activation" | "importance",
- *    importance?: Map<number, ArrayLike<number>>}} Data
+ *    importance?: Map<number, ArrayLike<number>>, called?: import("./input-words.js").InputWords,
+ *    pictures?: import("./pictures.js").Pictures}} Data
  *  The examples as dendrogram.py sends them, and their largest activation; the raw texts (pieces.js) of the tokens of
  *  which the vocabulary shows something else; what colors the tokens (activation if it does not say), and by example the
- *  importance of each token up to the key token, where that is known. */
+ *  importance of each token up to the key token, where that is known; what sentences call the inputs (text if it does not
+ *  say); and where examples are images, what draws them. */
 
 /** A figure for the eye: three significant digits, but counts are whole. */
 export function number(value) {
@@ -75,13 +78,24 @@ function shades(data, example) {
   return { name: "activation", values: data.activations[example], full: data.largest };
 }
 
+/** What sentences call the inputs that examples are taken from. */
+export function wordsFor(data) {
+  return data.called ?? inputWords();
+}
+
+/** One example as elements: an image, or its tokens. */
+export function exampleElements(data, example) {
+  return data.pictures ? [data.pictures.element(data, example)] : tokenElements(data, example);
+}
+
 /** The tokens of one example as elements, those that share a character as one, the key token outlined. */
 export function tokenElements(data, example) {
   const { name, values, full } = shades(data, example);
+  const { outlined, apart } = wordsFor(data);
   return examplePieces(data, example).map((piece) => {
-    const key = holdsKey(data, example, piece);
+    const key = outlined !== null && holdsKey(data, example, piece);
     const stacked = STACK.test(piece.text) ? " nk-stack" : "";
-    const kind = `nk-token${key ? " nk-key" : ""}${name === "importance" ? " nk-important" : ""}${stacked}`;
+    const kind = `nk-token${key ? " nk-key" : ""}${name === "importance" ? " nk-important" : ""}${apart ? " nk-apart" : ""}${stacked}`;
     const made = element(key ? "b" : "span", { class: kind }, piece.parts.map(partNode));
     const value = pieceValue(data, example, piece, values);
     const n = piece.last - piece.first + 1;
@@ -123,10 +137,12 @@ export function frequentKeys(data, examples, limit) {
 /** What the colors and the outline mean, as elements. */
 export function legend(data) {
   const important = data.shade === "importance";
+  const { outlined } = wordsFor(data);
   return [
     `${important ? "importance" : "activation"} 0`,
     element("span", { class: `nk-scale${important ? " nk-important" : ""}`, "aria-hidden": "true" }),
     important ? "1" : number(data.largest),
-    element("b", { class: "nk-token nk-key" }, ["key token"]),
+    ...(outlined ? [element("b", { class: "nk-token nk-key" }, [outlined])] : []),
+    ...(data.pictures?.boxes ? [element("span", { class: "nk-legend-outline", "aria-hidden": "true" }), "what the unit sees"] : []),
   ];
 }

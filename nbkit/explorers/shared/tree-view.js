@@ -2,7 +2,7 @@
 
 import { clamp, consume, element, rove, svg } from "./elements.js";
 import { leaves, places } from "./tree.js";
-import { count, keyText } from "./snippets.js";
+import { count, keyText, wordsFor } from "./snippets.js";
 
 const MARGIN = { left: 40, right: 52, top: 20, bottom: 40 };
 const STEPS = { ArrowUp: 0.01, ArrowRight: 0.01, ArrowDown: -0.01, ArrowLeft: -0.01, PageUp: 0.1, PageDown: -0.1 };
@@ -163,7 +163,8 @@ export class TreeView {
     this.placeHandle();
     for (const leaf of this.leaves.children) {
       const example = Number(leaf.dataset.example);
-      leaf.setAttribute("aria-label", `Cluster ${label[example] + 1}, key token ${this.keys[example]}`);
+      const key = `${wordsFor(explorer.data).key} ${this.keys[example]}`;
+      leaf.setAttribute("aria-label", `Cluster ${label[example] + 1}, ${explorer.data.pictures?.described(explorer.data, example) ?? key}`);
     }
     this.mark(explorer.marked, true);
   }

@@ -43,7 +43,7 @@ EXPLORER = """\
 {about}
 </dl>
 </details>
-<p>A {unit}'s <em>dataset examples</em> are the contexts that activate it to at least {threshold:.0%} of its maximum.
+<p>A {unit}'s <em>dataset examples</em> are the {inputs} that activate it to at least {threshold:.0%} of its maximum.
 Its <em>neuron embeddings</em>, what it reads times its input weights, cluster them by what the {unit} answers to
 (<a href="https://arxiv.org/abs/2411.08166">Foote 2024</a>). Made with nbkit {version}.</p>
 </footer>
@@ -107,6 +107,7 @@ def atlas_page(manifest: Manifest, title: str, place: str, other: Other | None) 
         other=link,
         place=place,
         about=about,
+        inputs={"text": "contexts", "tokens": "windows", "labels": "inputs"}.get(manifest.inputs, manifest.inputs),
         threshold=manifest.threshold,
         version=version("nbkit"),
     )
