@@ -11,10 +11,11 @@ from typing import Any
 import torch
 
 from nbkit import assets
-from nbkit.atlas.atlas import Atlas
+from nbkit.assets import cache_folder
+from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.atlas.cached import atlas_for
 from nbkit.book import frontend
-from nbkit.book.neuron_links import write_neuron_links
+from nbkit.book.neuron_links import explored_in, write_neuron_links
 from nbkit.book.notebooks import default_parameters, execute, parameter_names
 from nbkit.book.pages import make_pages
 from nbkit.book.profile import Profile, check_profile, read_profile
@@ -72,9 +73,22 @@ def build(
     execute(parameters, staged)
     write_neuron_links(staged / "assets", staged, atlas)
     html = make_pages(staged, root / "_config.yml", root / "_toc.yml", out)
-    if atlas:
-        put_shards(atlas, html / site_folder(atlas))
+    for explored in explored_by(staged, atlas):
+        put_shards(explored, html / site_folder(explored))
     return html
+
+
+def explored_by(pages: Path, atlas: Atlas | None) -> list[Atlas]:
+    """The atlas of the book, and those of the cache folder that one of its pages explores.
+
+    Raises:
+        NbkitError: a page explores another.
+    """
+    found = {} if atlas is None else {atlas.path.resolve().name: atlas}
+    for page in sorted(pages.glob("*.ipynb")):
+        for name in sorted(explored_in(page) - set(found)):
+            found[name] = open_atlas(cache_folder() / "atlases" / name)
+    return list(found.values())
 
 
 def prepare(profile: Profile) -> Atlas | None:

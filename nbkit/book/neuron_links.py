@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.explorers import AtlasExplorer
-from nbkit.explorers.atlas.shard_files import site_folder
+from nbkit.explorers.atlas.shard_files import SITES, site_folder
 from nbkit.explorers.atlas.shards import PER_MEDOID_SHARD
 from nbkit.explorers.atlas.sites import sites_of
 from nbkit.explorers.mount import scoped
 from nbkit.explorers.shared.bundle import module_text, style_text
 
+SITE = re.compile(f'"{SITES}/([^"/]+)/"')
+"""What an explorer keeps in its notebook, see `AtlasExplorer.site`."""
 LINKS, CARD, CARD_STYLE = "neuron-links.js", "neuron-card.js", "neuron-card.css"
 
 
@@ -28,7 +30,7 @@ def write_neuron_links(folder: Path, pages: Path, atlas: Atlas | None) -> None:
         atlas: the one that the book is about.
     """
     script = "// no page of this book explores an atlas\n"
-    if atlas is not None and (page := _page_of_explorer(pages)):
+    if atlas is not None and (page := _page_of_explorer(pages, atlas)):
         facts = {
             "page": page,
             "site": f"{quote(site_folder(atlas))}/",
@@ -46,8 +48,12 @@ def write_neuron_links(folder: Path, pages: Path, atlas: Atlas | None) -> None:
     (folder / LINKS).write_text(script, encoding="utf-8")
 
 
-def _page_of_explorer(pages: Path) -> str | None:
-    """The first page, by name, whose notebook shows an atlas explorer."""
-    mark = f"{AtlasExplorer.__module__}.{AtlasExplorer.__name__}"
-    found = (path for path in sorted(pages.glob("*.ipynb")) if mark in path.read_text(encoding="utf-8"))
-    return next((f"{path.stem}.html" for path in found), None)
+def _page_of_explorer(pages: Path, atlas: Atlas) -> str | None:
+    """The first page, by name, whose notebook explores an atlas."""
+    wanted = atlas.path.resolve().name
+    return next((f"{path.stem}.html" for path in sorted(pages.glob("*.ipynb")) if wanted in explored_in(path)), None)
+
+
+def explored_in(notebook: Path) -> set[str]:
+    """The names of the atlases that an executed notebook shows explorers of."""
+    return {unquote(name) for name in SITE.findall(notebook.read_text(encoding="utf-8"))}

@@ -7,13 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 
 import nbkit
-from nbkit.book.build import build, parameters_of, prepare
+from nbkit.book.build import build, explored_by, parameters_of, prepare
+from nbkit.book.neuron_links import explored_in
 from nbkit.book.notebooks import execute, parameter_names
 from nbkit.book.profile import Profile, read_profile
 from nbkit.errors import NbkitError
+from nbkit.explorers import AtlasExplorer
 from nbkit.explorers.atlas.shards import AtlasShards
 from nbkit.features.importance import kept_importance
 from nbkit.features.showcase import featured
@@ -202,6 +205,25 @@ def test_an_atlas_is_made_ready_for_its_explorer_once(
     (atlas.path / "importance.safetensors").unlink()
     with pytest.raises(AssertionError, match="the model was opened"):
         prepare(profile)
+
+
+def test_an_atlas_that_a_page_explores_comes_from_the_cache_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NBKIT_CACHE", str(tmp_path / "cache"))
+    arrays = np.eye(4)
+    atlas = nbkit.atlas_from_arrays(arrays, arrays, ["a", "b", "c", "d"], tmp_path / "cache" / "atlases" / "my units")
+    own = nbkit.atlas_from_arrays(arrays, arrays, ["a", "b", "c", "d"], tmp_path / "own")
+    pages = tmp_path / "pages"
+    pages.mkdir()
+    notebook = nbformat.v4.new_notebook(metadata={"widgets": {"state": {"site": AtlasExplorer(atlas).site}}})
+    nbformat.write(notebook, pages / "one.ipynb")
+    assert explored_in(pages / "one.ipynb") == {"my units"}
+    assert [each.path for each in explored_by(pages, own)] == [own.path, atlas.path]
+    assert [each.path for each in explored_by(pages, None)] == [atlas.path]
+    (tmp_path / "cache").rename(tmp_path / "gone")
+    with pytest.raises(NbkitError, match=r"no atlas in .*my units"):
+        explored_by(pages, None)
 
 
 def test_a_book_holds_its_atlas_as_harmless_files(mini_book: Path) -> None:

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.book.neuron_links import write_neuron_links
-from nbkit.explorers import AtlasExplorer
+from nbkit.explorers.atlas.shard_files import site_folder
 from tests.browser import page_checks as checks
 from tests.examples.explorer_page import write_page
 
@@ -29,8 +29,8 @@ def html(both_atlas: Atlas, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The explorer's page, and another one that names units."""
     folder, notebooks = tmp_path_factory.mktemp("html"), tmp_path_factory.mktemp("notebooks")
     write_page(both_atlas, folder)
-    mark = f"{AtlasExplorer.__module__}.{AtlasExplorer.__name__}"
-    (notebooks / "page.ipynb").write_text(mark, encoding="utf-8")
+    (notebooks / "another.ipynb").write_text('"_static/atlases/another/"', encoding="utf-8")
+    (notebooks / "page.ipynb").write_text(f'"{site_folder(both_atlas)}/"', encoding="utf-8")
     write_neuron_links(folder, notebooks, both_atlas)
     page = (
         f'<!doctype html><meta charset="utf-8"><script src="neuron-links.js"></script><article><p>{TEXT}</p></article>'

@@ -19,6 +19,7 @@ SHARDS_FOLDER = "shards"
 MADE_FROM = "made-from.json"
 SHARD_FORMAT = 8
 """Goes up when what a shard holds changes, so that files of an older nbkit are made again."""
+SITES = "_static/atlases"
 TOGETHER = 128
 """Shards that a process makes in one go."""
 
@@ -49,7 +50,7 @@ def write_shards(atlas: Atlas, progress: bool = True) -> Path:
 
 def site_folder(atlas: Atlas) -> str:
     """Where a book keeps the files of an atlas, from the folder of its pages."""
-    return f"_static/atlases/{atlas.path.resolve().name}"
+    return f"{SITES}/{atlas.path.resolve().name}"
 
 
 def put_shards(atlas: Atlas, target: Path, progress: bool = True) -> None:
