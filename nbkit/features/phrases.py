@@ -1,9 +1,10 @@
 """The words and phrases that each feature of an atlas answers to, as an index to search in.
 
 Of a dataset example these are its *phrases*: the key token; the word that contains it; that word with the one before,
-with the one after, and with the two before; and in a script without spaces the runs of characters that it has a part in
-(see `runs_around`). A feature is found by a phrase that at least two of its examples have. Of a
-feature with fewer than four examples every key token and its word count, since there is little to repeat.
+with the one after, and with the two before; each word of a key token that holds several, as a whole text does; and in
+a script without spaces the runs of characters that it has a part in (see `runs_around`). A feature is found by a
+phrase that at least two of its examples have. Of a feature with fewer than four examples every key token and its word
+count, since there is little to repeat.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def _index(atlas: Atlas, progress: bool) -> pd.DataFrame:
     spelling = spelling_of(atlas)
     words = words_of(spelling)
     strings = dict(zip(words.strings, range(len(words.strings)), strict=True))
-    spellings = _phrases(words, examples)
+    spellings = [*_phrases(words, examples), _words_within(words, examples, strings)]
     for rows, runs in runs_around(spelling, examples):
         places = [strings.setdefault(normalized(run), len(strings)) for run in runs]
         spellings.append((rows, np.array(places, dtype=np.int64)[:, None]))
@@ -91,6 +92,21 @@ def _phrases(words: Words, examples: pd.DataFrame) -> list[tuple[Int[np.ndarray,
         ),
         (led_twice, spelled(second[led_twice], before[led_twice], word[led_twice])),
     ]
+
+
+def _words_within(
+    words: Words, examples: pd.DataFrame, strings: dict[str, int]
+) -> tuple[Int[np.ndarray, " m"], Int[np.ndarray, "m 1"]]:
+    """The words of key tokens that hold several, in the form of `_phrases`; new ones are added to `strings`."""
+    tokens = words.token[examples["context"].to_numpy(), examples["position"].to_numpy()]
+    within = {
+        token: [strings.setdefault(word, len(strings)) for word in dict.fromkeys(words.strings[token].split(" "))]
+        for token in np.unique(tokens).tolist()
+        if " " in words.strings[token]
+    }
+    found = [(row, place) for row, token in enumerate(tokens.tolist()) for place in within.get(token, [])]
+    rows, places = np.array(found, dtype=np.int64).reshape(-1, 2).T
+    return rows, places[:, None]
 
 
 def _counted(

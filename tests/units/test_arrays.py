@@ -17,6 +17,7 @@ from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.shards import AtlasShards, make_parts
 from nbkit.features.phrases import phrases_of
 from nbkit.features.showcase import featured
+from nbkit.features.table import features_of
 from nbkit.units.inputs import read_inputs
 
 RNG = np.random.default_rng(0)
@@ -148,6 +149,25 @@ def test_an_atlas_of_arrays_is_explored_and_told_apart(tmp_path: Path) -> None:
     for change in ({"read": READ + 1}, {"bias": BIAS}, {"inputs": TEXTS[::-1]}, {"activation": "silu"}):
         with pytest.raises(NbkitError, match="holds an atlas of another"):
             made(tmp_path / "atlas", **change)
+
+
+def test_texts_are_found_by_any_of_their_words(tmp_path: Path) -> None:
+    """Each 1 of 7 texts is long; a word counts once in a text, and where two examples of a feature have it."""
+    texts = [f"The word {'again ' * 12}and number {number % 7}" for number in range(N)]
+    atlas = made(tmp_path / "atlas", texts)
+    found, features = phrases_of(atlas, progress=False), features_of(atlas, progress=False)
+    assert "again" in set(found["phrase"]) and "the word" not in set(found["phrase"])
+    for unit in atlas.iterate(0):
+        labels = unit.clusters(0.5).labels
+        for feature, row in features[features["index"] == unit.index].iterrows():
+            members = unit.context[labels == row["place"]]
+            expected = {word: 0 for context in members for word in texts[context].lower().split()}
+            for context in members:
+                for word in set(texts[context].lower().split()):
+                    expected[word] += 1
+            least = 2 if len(members) >= 4 else 1
+            mine = found[found["feature"] == feature].set_index("phrase")["count"].to_dict()
+            assert mine == {word: count for word, count in expected.items() if count >= least}
 
 
 def test_images_are_nothing_for_neuronpedia(tmp_path: Path) -> None:
