@@ -1,0 +1,100 @@
+"""The benchmark: contestants on units whose behaviors are known, each beside its control, as one tidy table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nbkit.errors import NbkitError
+from nbkit.method.truth.contestants import BASELINE, CONTESTANTS, Embed, pre_mlp
+from nbkit.method.truth.recovery import Cluster, Recovery, paper_rule, recovery
+from nbkit.method.truth.unit import LabeledUnit, Unit
+
+VERSION = 1
+"""Goes up whenever a number of the standard units or a measure changes its meaning; compare tables of one version."""
+CONDITIONS = ("own", "shuffled")
+
+
+def benchmark(
+    embed: Embed | Mapping[str, Embed] = CONTESTANTS,
+    units: Iterable[LabeledUnit] | None = None,
+    cluster: Cluster = paper_rule,
+) -> pd.DataFrame:
+    """How well a space tells a unit's behaviors apart, on units where they are known.
+
+    A contestant is a function of a `Unit`, which has `read` (n, d), the vectors that the unit received in n examples,
+    `weights` (d,), the weights with which it reads them, and `background`, whose `vectors` (m, d) are of the same
+    layer, whatever the unit. It returns one embedding for each example, (n, anything). It sees no labels. Enter one:
+
+        def mine(unit):
+            return (unit.read - unit.background.mean) * unit.weights
+
+        table = nbkit.benchmark(mine)
+
+    and see how it does beside the pre-MLP vector, with `leaderboard(table)` of `nbkit.method.truth.leaderboard`.
+
+    Args:
+        embed: a contestant, or several by name; the pre-MLP vector is always entered as "pre-MLP". By default those of
+            `nbkit.method.truth.contestants`. One that returns None for a unit sits it out.
+        units: units with known behaviors; by default `standard_units()` of `nbkit.method.truth.standard`: toy networks
+            and null units, always the same ones. Ambiguous examples are left out before a contestant sees them.
+        cluster: the rule from embeddings (n, anything) to clusters (n,) for the measures `ari`, `ami` and `clusters`;
+            by default the paper's, average linkage cut at a cosine distance of 0.5.
+
+    Returns:
+        One row for each unit, contestant, condition and measure: `version`, `task`, `unit`, `group`, the unit's
+        difficulty in columns of their own, `examples`, `ambiguous` (share of the unit's examples that was left out),
+        `contestant`, `condition` ("own", or "shuffled": with the weights of another unit of the layer), `measure` (a
+        field of `Recovery`) and `value`.
+
+    Raises:
+        NbkitError: an embedding has another length than the examples or is not finite, or there are no units.
+    """
+    if units is None:
+        from nbkit.method.truth.standard import standard_units
+
+        units = standard_units()
+    entered = {getattr(embed, "__name__", "contestant"): embed} if callable(embed) else dict(embed)
+    parts = [_rows(unit, {BASELINE: pre_mlp} | entered, cluster) for unit in units]
+    if not parts:
+        raise NbkitError("There are no units to measure: give some, or none for the standard ones.")
+    return pd.DataFrame([row for part in parts for row in part])
+
+
+def _rows(labeled: LabeledUnit, contestants: Mapping[str, Embed], cluster: Cluster) -> Iterator[dict[str, Any]]:
+    clear = labeled.take(~labeled.ambiguous)
+    shared = {
+        "version": VERSION,
+        "task": labeled.task,
+        "unit": labeled.name,
+        "group": labeled.group,
+        **labeled.difficulty,
+        "examples": len(clear.labels),
+        "ambiguous": float(labeled.ambiguous.mean()),
+    }
+    for name, embed in contestants.items():
+        embeddings = [embed(unit) for unit in _conditions(clear)]
+        measured: Recovery | None = None
+        for number, (condition, embedding) in enumerate(zip(CONDITIONS, embeddings, strict=True)):
+            if embedding is None:
+                continue
+            if not number or not np.array_equal(embedding, embeddings[0]):  # a space without weights is its own control
+                measured = _measured(embedding, clear, cluster, name)
+            for measure, value in measured._asdict().items():
+                row = {"contestant": name, "condition": condition, "measure": measure, "value": float(value)}
+                yield shared | row
+
+
+def _conditions(labeled: LabeledUnit) -> tuple[Unit, Unit]:
+    return labeled.unit, replace(labeled.unit, weights=labeled.other_weights)
+
+
+def _measured(embeddings: object, labeled: LabeledUnit, cluster: Cluster, name: str) -> Recovery:
+    try:
+        return recovery(np.asarray(embeddings), labeled.labels, cluster, labeled.n_behaviors)
+    except NbkitError as error:
+        raise NbkitError(f"{name} on {labeled.name}: {error}") from error
