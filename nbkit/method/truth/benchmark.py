@@ -79,10 +79,11 @@ def _rows(labeled: LabeledUnit, contestants: Mapping[str, Embed], cluster: Clust
     for name, embed in contestants.items():
         embeddings = [embed(unit) for unit in _conditions(clear)]
         measured: Recovery | None = None
-        for number, (condition, embedding) in enumerate(zip(CONDITIONS, embeddings, strict=True)):
+        for condition, embedding in zip(CONDITIONS, embeddings, strict=True):
             if embedding is None:
                 continue
-            if not number or not np.array_equal(embedding, embeddings[0]):  # a space without weights is its own control
+            # a space without weights is its own control
+            if measured is None or embeddings[0] is None or not np.array_equal(embedding, embeddings[0]):
                 measured = _measured(embedding, clear, cluster, name)
             for measure, value in measured._asdict().items():
                 row = {"contestant": name, "condition": condition, "measure": measure, "value": float(value)}

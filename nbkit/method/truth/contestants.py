@@ -29,7 +29,8 @@ def pre_mlp(unit: Unit) -> Float[np.ndarray, "n d"]:
 
 def centered(unit: Unit) -> Float[np.ndarray, "n d"]:
     """The vector minus the layer's mean."""
-    return unit.read - unit.background.mean
+    moved: Float[np.ndarray, "n d"] = unit.read - unit.background.mean
+    return moved
 
 
 def whitened(unit: Unit) -> Float[np.ndarray, "n d"]:
@@ -47,7 +48,7 @@ def paper(unit: Unit) -> Float[np.ndarray, "n d"]:
 
 def paper_centered(unit: Unit) -> Float[np.ndarray, "n d"]:
     """Equation 1 of the centered vector."""
-    return centered(unit) * unit.weights
+    return neuron_embeddings(centered(unit), unit.weights)
 
 
 def feature_basis(unit: Unit) -> Float[np.ndarray, "n f"] | None:

@@ -71,6 +71,7 @@ def merged_units(
             vectors[i][np.sort(rng.permutation(len(vectors[i]))[:most])] for i, most in zip(chosen, wanted, strict=True)
         ]
         h = np.concatenate(drawn)
+        h = h[np.sort(np.unique(h, axis=0, return_index=True)[1])]  # an example of two terms is one example
         labels, ambiguous = dominant_terms(h @ scaled[chosen].T)
         some = of_behaviors(labels, ambiguous)
         if len(np.unique(labels[some])) < 2:
@@ -91,4 +92,5 @@ def merged_units(
 
 def _shares(n_examples: int, terms: int, balance: float) -> Int[np.ndarray, " terms"]:
     ratios = np.geomspace(1.0, 1.0 / balance, terms)
-    return np.maximum(1, np.rint(n_examples * ratios / ratios.sum()).astype(int))
+    shares: Int[np.ndarray, " terms"] = np.maximum(1, np.rint(n_examples * ratios / ratios.sum()).astype(int))
+    return shares

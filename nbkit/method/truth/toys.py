@@ -117,7 +117,8 @@ def _directions(toy: Toy, generator: torch.Generator) -> Float[Tensor, "f d"]:
     own = torch.randn(toy.n_features, toy.width, generator=generator)
     family = torch.randn(-(-toy.n_features // FAMILY), toy.width, generator=generator).repeat_interleave(FAMILY, dim=0)
     mixed = (1 - toy.overlap) ** 0.5 * own + toy.overlap**0.5 * family[: toy.n_features]
-    return mixed / mixed.norm(dim=1, keepdim=True)
+    directions: Float[Tensor, "f d"] = mixed / mixed.norm(dim=1, keepdim=True)
+    return directions
 
 
 def _inputs(toy: Toy, n: int, generator: torch.Generator) -> Float[Tensor, "n f"]:

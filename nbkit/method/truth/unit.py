@@ -79,7 +79,7 @@ class LabeledUnit:
 
     def __post_init__(self) -> None:
         n, d = self.unit.read.shape if self.unit.read.ndim == 2 else (0, 0)
-        shapes = {
+        shapes: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
             "weights": (self.unit.weights.shape, (d,)),
             "other_weights": (self.other_weights.shape, (d,)),
             "labels": (self.labels.shape, (n,)),

@@ -119,7 +119,7 @@ def test_false_splits_by_hand() -> None:
 def merged_by_hand() -> list[LabeledUnit]:
     """Four units that read a coordinate each, the second with thrice the weight, merged two and two."""
     weights = np.diag([1.0, 3.0, 1.0, 1.0])
-    read = [np.tile(np.eye(4)[i] * (i + 1), (5, 1)) + 0.01 for i in range(4)]
+    read = [np.eye(4)[i] * (i + 1) + 0.01 * np.arange(1, 6)[:, None] for i in range(4)]
     read[0] = np.vstack([read[0], [[1.0, 2.0, 0.0, 0.0], [1.0, 1.9, 1.9, 1.9]]])
     return merged_units(weights, read, "layer", terms=2, n_examples=40)
 
@@ -142,8 +142,15 @@ def test_merged_units_by_hand() -> None:
     assert sorted(int(word.strip(",")) for labeled in merged for word in labeled.name.split()[2:]) == [0, 1, 2, 3]
 
 
+def test_an_example_of_two_terms_is_one_example() -> None:
+    common = np.array([[3.0, 1.0], [1.0, 3.0], [4.0, 1.0], [1.0, 4.0], [5.0, 1.0], [1.0, 5.0]])
+    weights = np.array([[1.0, 0.0], [0.0, 1.0]] * 2)
+    for labeled in merged_units(weights, [common] * 4, "layer", terms=2):
+        assert len(labeled.labels) == len(common)
+
+
 def test_balance_is_the_ratio_of_the_first_term_to_the_last() -> None:
-    weights, read = np.eye(6), [np.tile(np.eye(6)[i], (100, 1)) for i in range(6)]
+    weights, read = np.eye(6), [np.outer(np.arange(100, 200), np.eye(6)[i]) for i in range(6)]
     merged = merged_units(weights, read, "layer", terms=3, n_examples=93, balance=25.0)
     assert [np.bincount(labeled.labels).tolist() for labeled in merged] == [[75, 15, 3]] * 2
 
