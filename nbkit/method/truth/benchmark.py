@@ -20,30 +20,33 @@ CONDITIONS = ("own", "shuffled")
 
 
 def benchmark(
-    embed: Embed | Mapping[str, Embed] = CONTESTANTS,
+    embed: Embed | Mapping[str, Embed] | None = None,
     units: Iterable[LabeledUnit] | None = None,
-    cluster: Cluster = paper_rule,
+    cluster: Cluster | None = None,
 ) -> pd.DataFrame:
     """How well a space tells a unit's behaviors apart, on units where they are known.
 
     A contestant is a function of a `Unit`, which has `read` (n, d), the vectors that the unit received in n examples,
     `weights` (d,), the weights with which it reads them, and `background`, whose `vectors` (m, d) are of the same
-    layer, whatever the unit. It returns one embedding for each example, (n, anything). It sees no labels. Enter one:
+    layer, whatever the unit. It returns one embedding for each example, (n, anything). It sees no labels. To
+    enter one, and compare it with the pre-MLP vector and with itself under another unit's weights::
+
+        from nbkit.method.truth.leaderboard import leaderboard
 
         def mine(unit):
-            return (unit.read - unit.background.mean) * unit.weights
+            return (unit.read - unit.background.vectors.mean(axis=0)) * unit.weights
 
-        table = nbkit.benchmark(mine)
-
-    and see how it does beside the pre-MLP vector, with `leaderboard(table)` of `nbkit.method.truth.leaderboard`.
+        board = leaderboard(nbkit.benchmark(mine))
+        board[board["measure"] == "auc"]
 
     Args:
-        embed: a contestant, or several by name; the pre-MLP vector is always entered as "pre-MLP". By default those of
+        embed: a contestant, or several by name; the pre-MLP vector is always entered as "pre-MLP". None for all of
             `nbkit.method.truth.contestants`. One that returns None for a unit sits it out.
-        units: units with known behaviors; by default `standard_units()` of `nbkit.method.truth.standard`: toy networks
-            and null units, always the same ones. Ambiguous examples are left out before a contestant sees them.
+        units: units with known behaviors, each a `LabeledUnit` of `nbkit.method.truth.unit`; None for
+            `standard_units()` of `nbkit.method.truth.standard`: toy networks and null units, always the same ones, a
+            few minutes' work. Ambiguous examples are left out before a contestant sees them.
         cluster: the rule from embeddings (n, anything) to clusters (n,) for the measures `ari`, `ami` and `clusters`;
-            by default the paper's, average linkage cut at a cosine distance of 0.5.
+            None for the paper's, average linkage cut at a cosine distance of 0.5.
 
     Returns:
         One row for each unit, contestant, condition and measure: `version`, `task`, `unit`, `group`, the unit's
@@ -58,11 +61,14 @@ def benchmark(
         from nbkit.method.truth.standard import standard_units
 
         units = standard_units()
+    if embed is None:
+        embed = CONTESTANTS
     entered = {getattr(embed, "__name__", "contestant"): embed} if callable(embed) else dict(embed)
-    parts = [_rows(unit, {BASELINE: pre_mlp} | entered, cluster) for unit in units]
-    if not parts:
-        raise NbkitError("There are no units to measure: give some, or none for the standard ones.")
-    return pd.DataFrame([row for part in parts for row in part])
+    contestants = {BASELINE: pre_mlp} | entered
+    rows = [row for unit in units for row in _rows(unit, contestants, cluster or paper_rule)]
+    if not rows:
+        raise NbkitError("There are no units to measure: give some, or None for the standard ones.")
+    return pd.DataFrame(rows)
 
 
 def _rows(labeled: LabeledUnit, contestants: Mapping[str, Embed], cluster: Cluster) -> Iterator[dict[str, Any]]:

@@ -26,6 +26,8 @@ FEWEST_EXAMPLES = 10
 """A unit with fewer examples that are not ambiguous is left out."""
 FAMILY = 5
 """Features that overlap with each other."""
+TOYS = 20_240_611
+"""Keeps a toy's draws apart from those that others make with the same seed."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ def toy_units(toy: Toy) -> list[LabeledUnit]:
     Raises:
         NbkitError: no unit is left.
     """
-    generator = torch.Generator().manual_seed(toy.seed)
+    # not the seed itself: a contestant that draws a dictionary with it would draw the true directions
+    generator = torch.Generator().manual_seed(int(np.random.SeedSequence([TOYS, toy.seed]).generate_state(1)[0]))
     directions = _directions(toy, generator)
     weights, bias = _trained(toy, directions, generator)
     x = _inputs(toy, INPUTS, generator)  # (INPUTS, f)

@@ -168,6 +168,13 @@ def test_a_dictionary_is_learned_once_and_explains_the_vectors() -> None:
     assert near > far + 0.1
 
 
+def test_a_dictionary_that_has_learned_nothing_knows_no_feature_of_a_toy() -> None:
+    unit = toy_units(Toy(steps=1))[0].unit
+    assert unit.features is not None
+    start = learned_dictionary(unit.background, 240, 6, steps=0)  # with the toy's seed
+    assert (start.directions.numpy() @ unit.features.directions.T).max() < 0.9
+
+
 def test_every_contestant_enters_a_toy_and_true_features_win_it() -> None:
     units = toy_units(Toy(n_features=30, width=12, n_units=8, active=2, n_examples=40, steps=60))[:3]
     short = {"n_features": 40, "k": 4, "steps": 20}
