@@ -36,11 +36,9 @@ def merged_neurons(
         raise NbkitError(f"The atlas is of {atlas.manifest.sign} activations: merging needs one of positive ones.")
     units = []
     for layer in atlas.layers:
-        neurons = [neuron for neuron in atlas.iterate(layer) if len(neuron) >= FEWEST_EXAMPLES]
-        if not neurons:
-            raise NbkitError(f"No neuron of layer {layer} has {FEWEST_EXAMPLES} examples: scan more text.")
+        neurons = list(atlas.iterate(layer))
         weights = np.stack([neuron.w_in if neuron.w_gate is None else neuron.w_gate for neuron in neurons])
-        read = [neuron.pre_mlp for neuron in neurons]
+        read = [neuron.pre_mlp if len(neuron) >= FEWEST_EXAMPLES else neuron.pre_mlp[:0] for neuron in neurons]
         for number in terms:
             units += merged_units(weights, read, f"{atlas.manifest.model} L{layer}", number, n_examples, balance, seed)
     return units
