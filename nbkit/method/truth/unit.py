@@ -15,8 +15,8 @@ from nbkit.method.checks import checked_array
 
 @dataclass(frozen=True, eq=False)
 class Background:
-    """Vectors of a layer, drawn without regard to any unit or behavior. Units of one layer share one object, so what a
-    contestant learns from it can be kept by it."""
+    """Vectors of a layer that are not chosen for one unit: of a toy any inputs, of merged units the examples of all.
+    Units of one layer share one object, so what a contestant learns from it can be kept by it."""
 
     vectors: Float[np.ndarray, "m d"]
 
