@@ -30,4 +30,5 @@ def standard_units() -> Iterator[LabeledUnit]:
     for toy in PLAIN[: len(PLAIN) // 2]:
         nulls = [null for labeled in toy_units(replace(toy, n_examples=INPUTS)) for null in null_units(labeled)]
         for size in SIZES:
-            yield from [null for null in nulls if len(null.labels) == size][:MOST]
+            able = [null for null in nulls if len(null.labels) == size]
+            yield from able[:: max(1, len(able) // MOST)][:MOST]  # spread over the toy's units
