@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from nbkit.method.embeddings import neuron_embeddings as neuron_embeddings
     from nbkit.method.metrics import Polysemanticity as Polysemanticity
     from nbkit.method.metrics import polysemanticity as polysemanticity
+    from nbkit.method.truth.benchmark import benchmark as benchmark
     from nbkit.models import LanguageModel as LanguageModel
     from nbkit.models import load_model as load_model
     from nbkit.models.activation_files import Activations as Activations
@@ -66,6 +67,7 @@ _HOMES = {
     "atlas_for": "atlas.cached",
     "atlas_from_arrays": "units.arrays",
     "atlas_from_module": "units.modules",
+    "benchmark": "method.truth.benchmark",
     "build_atlas": "atlas.build",
     "capture_activations": "models.activation_files",
     "cosine_distances": "method.clusters",

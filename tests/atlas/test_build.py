@@ -184,7 +184,7 @@ def test_a_finished_atlas_is_opened_without_running_the_model(
     model: LanguageModel, tmp_path: Path, whole: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build(model, tmp_path)
-    monkeypatch.setattr("nbkit.atlas.scan.captured", no_forward_pass)
+    monkeypatch.setattr("nbkit.models.units.hooked", no_forward_pass)
     assert build(model, tmp_path).layers == (0, 2)
     assert checksums(tmp_path) == whole
 
@@ -234,7 +234,7 @@ def test_never_goes_on_in_the_folder_of_another(
     finished.mkdir()
     identity = read_json(begun / SCAN / IDENTITY)
     write_json(identity, finished / MANIFEST)
-    monkeypatch.setattr("nbkit.atlas.scan.captured", no_forward_pass)
+    monkeypatch.setattr("nbkit.models.units.hooked", no_forward_pass)
     for folder in (begun, finished):
         before = checksums(folder)
         with pytest.raises(NbkitError, match=rf"holds an atlas of another {named}: choose another folder"):

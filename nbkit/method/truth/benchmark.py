@@ -1,0 +1,107 @@
+"""The benchmark: contestants on units whose behaviors are known, each beside its control, as one tidy table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nbkit.errors import NbkitError
+from nbkit.method.truth.contestants import BASELINE, CONTESTANTS, Embed, pre_mlp
+from nbkit.method.truth.recovery import Cluster, Recovery, paper_rule, recovery
+from nbkit.method.truth.unit import LabeledUnit, Unit
+
+VERSION = 1
+"""Goes up whenever a number of the standard units or a measure changes its meaning; compare tables of one version."""
+CONDITIONS = ("own", "shuffled")
+
+
+def benchmark(
+    embed: Embed | Mapping[str, Embed] | None = None,
+    units: Iterable[LabeledUnit] | None = None,
+    cluster: Cluster | None = None,
+) -> pd.DataFrame:
+    """How well a space tells a unit's behaviors apart, on units where they are known.
+
+    A contestant is a function of a `Unit`, which has `read` (n, d), the vectors that the unit received in n examples,
+    `weights` (d,), the weights with which it reads them, and `background`, whose `vectors` (m, d) are of the same
+    layer, whatever the unit. It returns one embedding for each example, (n, anything). It sees no labels. To
+    enter one, and compare it with the pre-MLP vector and with itself under another unit's weights::
+
+        from nbkit.method.truth.leaderboard import leaderboard
+
+        def mine(unit):
+            return (unit.read - unit.background.vectors.mean(axis=0)) * unit.weights
+
+        board = leaderboard(nbkit.benchmark(mine))
+        board[board["measure"] == "auc"]
+
+    Args:
+        embed: a contestant, or several by name; the pre-MLP vector is always entered as "pre-MLP". None for all of
+            `nbkit.method.truth.contestants`. One that returns None for a unit sits it out.
+        units: units with known behaviors, each a `LabeledUnit` of `nbkit.method.truth.unit`; None for
+            `standard_units()` of `nbkit.method.truth.standard`: toy networks and null units, always the same ones, a
+            few minutes' work. Ambiguous examples are left out before a contestant sees them.
+        cluster: the rule from embeddings (n, anything) to clusters (n,) for the measures `ari`, `ami` and `clusters`;
+            None for the paper's, average linkage cut at a cosine distance of 0.5.
+
+    Returns:
+        One row for each unit, contestant, condition and measure: `version`, `task`, `unit`, `group`, the unit's
+        difficulty in columns of their own, `examples`, `ambiguous` (share of the unit's examples that was left out),
+        `contestant`, `condition` ("own", or "shuffled": with the weights of another unit of the layer), `measure` (a
+        field of `Recovery`) and `value`.
+
+    Raises:
+        NbkitError: an embedding has another length than the examples or is not finite, or there are no units.
+    """
+    if units is None:
+        from nbkit.method.truth.standard import standard_units
+
+        units = standard_units()
+    if embed is None:
+        embed = CONTESTANTS
+    entered = {getattr(embed, "__name__", "contestant"): embed} if callable(embed) else dict(embed)
+    contestants = {BASELINE: pre_mlp} | entered
+    rows = [row for unit in units for row in _rows(unit, contestants, cluster or paper_rule)]
+    if not rows:
+        raise NbkitError("There are no units to measure: give some, or None for the standard ones.")
+    return pd.DataFrame(rows)
+
+
+def _rows(labeled: LabeledUnit, contestants: Mapping[str, Embed], cluster: Cluster) -> Iterator[dict[str, Any]]:
+    clear = labeled.take(~labeled.ambiguous)
+    shared = {
+        "version": VERSION,
+        "task": labeled.task,
+        "unit": labeled.name,
+        "group": labeled.group,
+        **labeled.difficulty,
+        "examples": len(clear.labels),
+        "ambiguous": float(labeled.ambiguous.mean()),
+    }
+    for name, embed in contestants.items():
+        embeddings = [embed(unit) for unit in _conditions(clear)]
+        measured: Recovery | None = None
+        for condition, embedding in zip(CONDITIONS, embeddings, strict=True):
+            if embedding is None:
+                continue
+            # a space without weights is its own control
+            if measured is None or embeddings[0] is None or not np.array_equal(embedding, embeddings[0]):
+                measured = _measured(embedding, clear, cluster, name)
+            for measure, value in measured._asdict().items():
+                row = {"contestant": name, "condition": condition, "measure": measure, "value": float(value)}
+                yield shared | row
+
+
+def _conditions(labeled: LabeledUnit) -> tuple[Unit, Unit]:
+    return labeled.unit, replace(labeled.unit, weights=labeled.other_weights)
+
+
+def _measured(embeddings: object, labeled: LabeledUnit, cluster: Cluster, name: str) -> Recovery:
+    try:
+        return recovery(np.asarray(embeddings), labeled.labels, cluster, labeled.n_behaviors)
+    except NbkitError as error:
+        raise NbkitError(f"{name} on {labeled.name}: {error}") from error

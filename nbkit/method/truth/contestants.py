@@ -1,0 +1,103 @@
+"""Contestants: spaces in which a unit's examples may fall into its behaviors. Each is a function of a `Unit`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
+
+import numpy as np
+from jaxtyping import Float
+from sklearn.covariance import ledoit_wolf
+
+from nbkit.method.embeddings import neuron_embeddings
+from nbkit.method.truth.dictionary import learned_dictionary
+from nbkit.method.truth.unit import Background, Features, Unit
+
+Embed = Callable[[Unit], Float[np.ndarray, "n any"] | None]
+"""From what is seen of a unit to one embedding for each example; None to sit the unit out."""
+
+BASELINE = "pre-MLP"
+"""The contestant that others are compared to."""
+LEARNED, LEARNED_K = 240, 6
+"""Size and sparsity of the learned dictionary, twice the features and twice the active ones of the plain toy."""
+
+
+def pre_mlp(unit: Unit) -> Float[np.ndarray, "n d"]:
+    """The vector that the unit receives, as it is."""
+    return unit.read
+
+
+def centered(unit: Unit) -> Float[np.ndarray, "n d"]:
+    """The vector minus the layer's mean."""
+    moved: Float[np.ndarray, "n d"] = unit.read - unit.background.mean
+    return moved
+
+
+def whitened(unit: Unit) -> Float[np.ndarray, "n d"]:
+    """The centered vector in coordinates in which the layer's vectors have variance 1 and no correlation, with the
+    shrinkage of Ledoit and Wolf (2004), which takes no labels."""
+    whitened: Float[np.ndarray, "n d"] = centered(unit) @ _whitening(unit.background)
+    return whitened
+
+
+def paper(unit: Unit) -> Float[np.ndarray, "n d"]:
+    """Equation 1: the vector times the weights, coordinate by coordinate. Its cosines are those of the vector times the
+    weights' magnitudes: a sign turns a coordinate around for both of a pair."""
+    return neuron_embeddings(unit.read, unit.weights)
+
+
+def paper_centered(unit: Unit) -> Float[np.ndarray, "n d"]:
+    """Equation 1 of the centered vector."""
+    return neuron_embeddings(centered(unit), unit.weights)
+
+
+def feature_basis(unit: Unit) -> Float[np.ndarray, "n f"] | None:
+    """Equation 1 in the basis of the unit's known features: how much each contributes to the pre-activation."""
+    return None if unit.features is None else _contributions(unit.features, unit)
+
+
+def codes(unit: Unit) -> Float[np.ndarray, "n f"] | None:
+    """How much of each known feature is there, whatever the unit makes of it."""
+    return None if unit.features is None else unit.features.codes
+
+
+def learned_basis(
+    unit: Unit, n_features: int = LEARNED, k: int = LEARNED_K, steps: int = 2_000, seed: int = 0
+) -> Float[np.ndarray, "n f"]:
+    """Equation 1 in the basis of an autoencoder's features of the layer's vectors; see `learned_dictionary`."""
+    return _contributions(learned_dictionary(unit.background, n_features, k, steps, seed).features(unit.read), unit)
+
+
+def learned_codes(
+    unit: Unit, n_features: int = LEARNED, k: int = LEARNED_K, steps: int = 2_000, seed: int = 0
+) -> Float[np.ndarray, "n f"]:
+    """How much of each feature is there that an autoencoder finds in the layer's vectors."""
+    return learned_dictionary(unit.background, n_features, k, steps, seed).features(unit.read).codes
+
+
+CONTESTANTS: Mapping[str, Embed] = {
+    BASELINE: pre_mlp,
+    "centered": centered,
+    "whitened": whitened,
+    "paper's": paper,
+    "paper's, centered": paper_centered,
+    "learned features": learned_basis,
+    "learned codes": learned_codes,
+    "learned features, not trained": partial(learned_basis, steps=0),
+    "true features": feature_basis,
+    "true codes": codes,
+}
+"""Contestants by name, in the order of tables."""
+
+
+def _contributions(features: Features, unit: Unit) -> Float[np.ndarray, "n f"]:
+    contributions: Float[np.ndarray, "n f"] = features.codes * (features.directions @ unit.weights)
+    return contributions
+
+
+@lru_cache(maxsize=16)
+def _whitening(background: Background) -> Float[np.ndarray, "d d"]:
+    covariance, _ = ledoit_wolf(background.vectors.astype(np.float64))
+    values, vectors = np.linalg.eigh(covariance)
+    whitening: Float[np.ndarray, "d d"] = vectors / np.sqrt(values) @ vectors.T
+    return whitening

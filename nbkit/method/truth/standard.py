@@ -1,0 +1,34 @@
+"""The standard units of the benchmark: always the same toys and null units, a few minutes' work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from nbkit.method.truth.null import SIZES, null_units
+from nbkit.method.truth.toys import INPUTS, Toy, toy_units
+from nbkit.method.truth.unit import LabeledUnit
+
+PLAIN = tuple(Toy(seed=seed) for seed in range(6))
+HARDER_AND_EASIER = tuple(
+    replace(toy, seed=seed)
+    for toy in (Toy(active=1.5), Toy(active=6), Toy(width=20), Toy(width=64), Toy(overlap=0.5), Toy(n_examples=30))
+    for seed in range(3)
+)
+"""One thing at a time is changed of the plain toy."""
+MOST = 20
+"""Units of one toy; null units of one toy and size."""
+
+
+def standard_units() -> Iterator[LabeledUnit]:
+    """Toys at several difficulties, the plain ones first, then null units of plain toys; see `toy_units`, `null_units`.
+
+    The units are a part of the benchmark's version. One after the other, so that only those of one toy are in memory.
+    """
+    for toy in PLAIN + HARDER_AND_EASIER:
+        yield from toy_units(toy)[:MOST]
+    for toy in PLAIN[: len(PLAIN) // 2]:
+        nulls = [null for labeled in toy_units(replace(toy, n_examples=INPUTS)) for null in null_units(labeled)]
+        for size in SIZES:
+            able = [null for null in nulls if len(null.labels) == size]
+            yield from able[:: max(1, len(able) // MOST)][:MOST]  # spread over the toy's units

@@ -1,0 +1,149 @@
+"""Task "toy": ReLU networks trained to compute in superposition, whose every pre-activation is known term by term."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nbkit.errors import NbkitError
+from nbkit.method.checks import checked_number, checked_seed, checked_whole
+from nbkit.method.controls import other_units
+from nbkit.method.truth.dominant import dominant_terms, of_behaviors
+from nbkit.method.truth.unit import Background, Features, LabeledUnit, Unit
+
+INPUTS = 60_000
+"""Inputs that are drawn to look for a unit's examples."""
+BACKGROUND = 4_000
+"""Of them the background holds so many."""
+FIRES = 0.25
+"""An input is an example of a unit if it activates the unit by at least this share of its maximum."""
+FEWEST_EXAMPLES = 10
+"""A unit with fewer examples that are not ambiguous is left out."""
+FAMILY = 5
+"""Features that overlap with each other."""
+TOYS = 20_240_611
+"""Keeps a toy's draws apart from those that others make with the same seed."""
+
+
+@dataclass(frozen=True)
+class Toy:
+    """A network whose units read sparse features in superposition: h = x D for features x, activations relu(h W + b),
+    and a linear map from them that is trained to give back x."""
+
+    n_features: int = 120
+    """Sparse features; each is active on its own with a probability of active / n_features, uniform in 0 to 1 if so."""
+    width: int = 32
+    """Dimensions in which the units read them."""
+    n_units: int = 64
+    """ReLU units."""
+    active: float = 3.0
+    """How many features are active at once, on average."""
+    overlap: float = 0.0
+    """Expected cosine of the directions of two features of one family of five; 0 to below 1."""
+    n_examples: int = 100
+    """Most examples of a unit, drawn at random of those that it has."""
+    steps: int = 1_000
+    """Training steps, of 256 inputs each."""
+    seed: int = 0
+    """Of directions, training and inputs."""
+
+    def __post_init__(self) -> None:
+        checked_whole("n_features", self.n_features, 2)
+        checked_whole("width", self.width, 2)
+        checked_whole("n_units", self.n_units, 2)
+        checked_number("active", self.active, "choose above 0, at most n_features", 0, self.n_features, "(]")
+        checked_number("overlap", self.overlap, "choose in [0, 1)", 0, 1)
+        checked_whole("n_examples", self.n_examples, FEWEST_EXAMPLES)
+        checked_whole("steps", self.steps, 1)
+        checked_seed(self.seed)
+
+    @property
+    def group(self) -> str:
+        """A name that no toy of other options has."""
+        return f"toy {zlib.crc32(repr(asdict(self)).encode()):08x} seed {self.seed}"
+
+
+def toy_units(toy: Toy) -> list[LabeledUnit]:
+    """Train a toy and label the examples of its units by exact contribution.
+
+    A feature contributes to a unit's pre-activation its value times the dot product of its direction with the unit's
+    weights; the contributions and the bias add up to the pre-activation. The behavior of an example is the feature that
+    contributes most; see `dominant_terms` for ambiguous ones. Behaviors of fewer than three clear examples are left
+    out, and so are units with fewer than two behaviors or ten clear examples. On one machine and version of PyTorch a
+    toy always gives the same units.
+
+    Raises:
+        NbkitError: no unit is left.
+    """
+    # not the seed itself: a contestant that draws a dictionary with it would draw the true directions
+    generator = torch.Generator().manual_seed(int(np.random.SeedSequence([TOYS, toy.seed]).generate_state(1)[0]))
+    directions = _directions(toy, generator)
+    weights, bias = _trained(toy, directions, generator)
+    x = _inputs(toy, INPUTS, generator)  # (INPUTS, f)
+    read = x @ directions  # (INPUTS, d)
+    activations = torch.relu(read @ weights.T + bias).numpy()  # (INPUTS, m)
+    background = Background(read[:BACKGROUND].numpy())
+    d, w, codes, h = directions.numpy(), weights.numpy(), x.numpy(), read.numpy()
+    other = other_units(toy.n_units, toy.seed)
+    rng = np.random.default_rng(toy.seed)
+    units = []
+    for index in range(toy.n_units):
+        fires = np.flatnonzero(activations[:, index] > FIRES * activations[:, index].max())
+        rows = np.sort(rng.permutation(fires)[: toy.n_examples])
+        if not len(rows):
+            continue
+        labels, ambiguous = dominant_terms(codes[rows] * (d @ w[index]))
+        unit = LabeledUnit(
+            unit=Unit(h[rows], w[index], background, Features(codes[rows], d)),
+            other_weights=w[other[index]],
+            labels=labels,
+            ambiguous=ambiguous,
+            name=f"{toy.group} unit {index}",
+            group=toy.group,
+            task="toy",
+            difficulty={name: float(value) for name, value in asdict(toy).items() if name not in ("seed", "steps")},
+        )
+        some = of_behaviors(labels, ambiguous)
+        if (some & ~ambiguous).sum() >= FEWEST_EXAMPLES and len(np.unique(labels[some])) > 1:
+            units.append(unit.take(some))
+    if not units:
+        raise NbkitError("No unit of this toy has ten clear examples of two behaviors: give it more units or features.")
+    return units
+
+
+def _directions(toy: Toy, generator: torch.Generator) -> Float[Tensor, "f d"]:
+    own = torch.randn(toy.n_features, toy.width, generator=generator)
+    family = torch.randn(-(-toy.n_features // FAMILY), toy.width, generator=generator).repeat_interleave(FAMILY, dim=0)
+    mixed = (1 - toy.overlap) ** 0.5 * own + toy.overlap**0.5 * family[: toy.n_features]
+    directions: Float[Tensor, "f d"] = mixed / mixed.norm(dim=1, keepdim=True)
+    return directions
+
+
+def _inputs(toy: Toy, n: int, generator: torch.Generator) -> Float[Tensor, "n f"]:
+    values = torch.rand(n, toy.n_features, generator=generator)
+    return values * (torch.rand(n, toy.n_features, generator=generator) < toy.active / toy.n_features)
+
+
+def _trained(
+    toy: Toy, directions: Float[Tensor, "f d"], generator: torch.Generator
+) -> tuple[Float[Tensor, "m d"], Float[Tensor, " m"]]:
+    weights = torch.randn(toy.n_units, toy.width, generator=generator) / toy.width**0.5
+    output = torch.randn(toy.n_units, toy.n_features, generator=generator) / toy.n_units**0.5
+    bias, constant = torch.zeros(toy.n_units), torch.zeros(toy.n_features)
+    parameters = [each.requires_grad_() for each in (weights, output, bias, constant)]
+    optimizer = torch.optim.Adam(parameters, lr=3e-3)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=toy.steps)
+    for _ in range(toy.steps):
+        x = _inputs(toy, 256, generator)
+        given_back = torch.relu(x @ directions @ weights.T + bias) @ output + constant
+        loss = (given_back - x).square().sum(dim=1).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    return weights.detach(), bias.detach()

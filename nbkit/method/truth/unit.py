@@ -1,0 +1,108 @@
+"""A unit whose examples' behaviors are known: what a contestant sees of it, and the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from nbkit.errors import NbkitError
+from nbkit.method.checks import checked_array
+
+
+@dataclass(frozen=True, eq=False)
+class Background:
+    """Vectors of a layer that are not chosen for one unit: of a toy any inputs, of merged units the examples of all.
+    Units of one layer share one object, so what a contestant learns from it can be kept by it."""
+
+    vectors: Float[np.ndarray, "m d"]
+
+    def __post_init__(self) -> None:
+        vectors = checked_array(self.vectors, "The background")
+        if vectors.ndim != 2 or 0 in vectors.shape or not np.isfinite(vectors).all():
+            raise NbkitError(f"A background of shape {vectors.shape}: give finite vectors of shape (m, d).")
+        object.__setattr__(self, "vectors", vectors)
+
+    @cached_property
+    def mean(self) -> Float[np.ndarray, " d"]:
+        """The mean vector."""
+        mean: Float[np.ndarray, " d"] = self.vectors.mean(axis=0, dtype=np.float64)
+        return mean
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """A dictionary of features and how much of each an example holds: codes @ directions are about what was read."""
+
+    codes: Float[np.ndarray, "n f"]
+    directions: Float[np.ndarray, "f d"]
+
+
+@dataclass(frozen=True, eq=False)
+class Unit:
+    """What a contestant sees of a unit: all but the truth."""
+
+    read: Float[np.ndarray, "n d"]
+    """The vectors that the unit received in its n examples."""
+    weights: Float[np.ndarray, " d"]
+    """The weights with which it reads them; in the control condition those of another unit."""
+    background: Background
+    """Vectors of the same layer, whatever the unit."""
+    features: Features | None = None
+    """The features that the vectors are made of, where they are known: on toys the true ones, so that a contestant that
+    uses them shows what a perfect dictionary would give."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabeledUnit:
+    """A unit and the behavior of each of its examples."""
+
+    unit: Unit
+    other_weights: Float[np.ndarray, " d"]
+    """Weights of another unit of the layer, for the control."""
+    labels: Int[np.ndarray, " n"]
+    """The behavior of each example, any whole numbers."""
+    ambiguous: Bool[np.ndarray, " n"]
+    """Examples of two behaviors at once; they are counted and not scored."""
+    name: str
+    """Unlike that of any other unit of its task."""
+    group: str
+    """What made it (a layer of a model, a seed): intervals resample groups, whose units are not independent."""
+    task: str
+    difficulty: Mapping[str, float] = field(default_factory=dict)
+    """What makes the task hard, by name."""
+    null: bool = False
+    """Whether the labels are random halves of one behavior, which no space should tell apart."""
+
+    def __post_init__(self) -> None:
+        n, d = self.unit.read.shape if self.unit.read.ndim == 2 else (0, 0)
+        shapes: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+            "weights": (self.unit.weights.shape, (d,)),
+            "other_weights": (self.other_weights.shape, (d,)),
+            "labels": (self.labels.shape, (n,)),
+            "ambiguous": (self.ambiguous.shape, (n,)),
+            "background": (self.unit.background.vectors.shape[1:], (d,)),
+        }
+        if (known := self.unit.features) is not None:
+            f = len(known.directions)
+            shapes |= {"codes": (known.codes.shape, (n, f)), "directions": (known.directions.shape, (f, d))}
+        if not n:
+            raise NbkitError(f"{self.name} has read vectors of shape {self.unit.read.shape}: give (n, d).")
+        for what, (shape, wanted) in shapes.items():
+            if shape != wanted:
+                raise NbkitError(f"{self.name} has {what} of shape {shape}, but its read vectors need {wanted}.")
+
+    @property
+    def n_behaviors(self) -> int:
+        """How many behaviors its examples have; 1 where the labels are random halves."""
+        return 1 if self.null else len(np.unique(self.labels))
+
+    def take(self, examples: Int[np.ndarray, " k"] | Bool[np.ndarray, " n"]) -> LabeledUnit:
+        """The unit with some of its examples, by number or by a mask."""
+        known = self.unit.features
+        features = known if known is None else replace(known, codes=known.codes[examples])
+        unit = replace(self.unit, read=self.unit.read[examples], features=features)
+        return replace(self, unit=unit, labels=self.labels[examples], ambiguous=self.ambiguous[examples])

@@ -1,0 +1,189 @@
+"""The benchmark's table and leaderboard: known answers, controls, intervals that draw groups, and contestants."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nbkit.errors import NbkitError
+from nbkit.method.clusters import cosine_distances
+from nbkit.method.truth.benchmark import VERSION, benchmark
+from nbkit.method.truth.contestants import CONTESTANTS, learned_basis, learned_codes, paper, pre_mlp, whitened
+from nbkit.method.truth.dictionary import learned_dictionary
+from nbkit.method.truth.leaderboard import grouped_mean, leaderboard
+from nbkit.method.truth.recovery import Recovery
+from nbkit.method.truth.toys import Toy, toy_units
+from nbkit.method.truth.unit import Background, Features, LabeledUnit, Unit
+
+
+def planted(seed: int, n: int = 24) -> LabeledUnit:
+    """Three behaviors in the first three of six coordinates, which are all that the unit reads; the rest is noise."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % 3
+    read = np.hstack([np.eye(3)[labels], rng.normal(size=(n, 3)) * 3])
+    unit = Unit(read, np.array([1.0, 1, 1, 0, 0, 0]), Background(rng.normal(size=(50, 6))), Features(read, np.eye(6)))
+    other = np.array([0.0, 0, 0, 1, 1, 1])
+    group = f"group {seed % 3}"
+    return LabeledUnit(unit, other, labels, np.zeros(n, bool), f"unit {seed}", group, "planted", {"noise": 3.0})
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    """The paper's space on six planted units."""
+    return benchmark(paper, [planted(seed) for seed in range(6)])
+
+
+def test_a_row_for_each_unit_contestant_condition_and_measure(table: pd.DataFrame) -> None:
+    assert len(table) == 6 * 2 * 2 * len(Recovery._fields)
+    assert not table.duplicated(["unit", "contestant", "condition", "measure"]).any()
+    assert set(table["contestant"]) == {"pre-MLP", "paper"}
+    assert set(table["measure"]) == set(Recovery._fields)
+    assert set(table["version"]) == {VERSION} and set(table["noise"]) == {3.0} and set(table["examples"]) == {24}
+    pd.testing.assert_frame_equal(table, benchmark(paper, [planted(seed) for seed in range(6)]))
+
+
+def test_own_weights_find_what_is_planted_and_anothers_do_not(table: pd.DataFrame) -> None:
+    auc = table[table["measure"] == "auc"].groupby(["contestant", "condition"])["value"]
+    assert auc.min()["paper", "own"] == 1.0
+    assert auc.mean()["paper", "shuffled"] == pytest.approx(0.5, abs=0.05)
+    assert auc.mean()["pre-MLP", "own"] == auc.mean()["pre-MLP", "shuffled"] < 0.6
+
+
+def test_ambiguous_examples_are_left_out_and_counted() -> None:
+    labeled = planted(0)
+    wrong = replace(labeled, labels=np.where(np.arange(24) < 6, 2 - labeled.labels, labeled.labels))
+    marked = replace(wrong, ambiguous=np.arange(24) < 6)
+    for each, ambiguous, examples, perfect in ((wrong, 0.0, 24, False), (marked, 0.25, 18, True)):
+        own = benchmark(paper, [each]).query("contestant == 'paper' and condition == 'own' and measure == 'ari_at_k'")
+        assert own["ambiguous"].item() == ambiguous and own["examples"].item() == examples
+        assert (own["value"].item() == 1.0) == perfect
+
+
+def test_a_contestant_may_sit_a_unit_out_and_never_sees_a_label() -> None:
+    def picky(unit: Unit) -> np.ndarray | None:
+        assert not hasattr(unit, "labels")
+        return unit.read if unit.read[0, 3] > 0 else None
+
+    units = [planted(seed) for seed in range(8)]
+    seats = sum(labeled.unit.read[0, 3] > 0 for labeled in units)
+    assert 0 < seats < 8
+    table = benchmark({"picky": picky}, units)
+    assert (table["contestant"] == "picky").sum() == seats * 2 * len(Recovery._fields)
+    assert leaderboard(table).query("contestant == 'picky' and measure == 'auc'")["over_baseline"].item() == 0.0
+
+
+def test_a_contestants_mistake_names_it_and_the_unit() -> None:
+    with pytest.raises(NbkitError, match="short on unit 0: 1 embeddings and 24 labels"):
+        benchmark({"short": lambda unit: unit.read[:1]}, [planted(0)])
+    with pytest.raises(NbkitError, match="no units"):
+        benchmark(paper, [])
+
+
+def test_null_units_count_as_one_behavior() -> None:
+    table = benchmark({}, [replace(planted(0), null=True)])
+    assert set(table[table["measure"] == "behaviors"]["value"]) == {1.0}
+    assert set(table[table["measure"] == "ari_at_k"]["value"]) == {0.0}
+
+
+def test_the_leaderboard_by_hand() -> None:
+    values = {("g", "a"): (0.5, 0.7, 0.4), ("g", "b"): (0.5, 0.9, 0.4), ("h", "c"): (0.1, 0.5, 0.9)}
+    rows = [
+        {"version": 1, "task": "t", "group": group, "unit": unit, "measure": "auc"}
+        | {"contestant": contestant, "condition": condition, "value": value}
+        for (group, unit), (base, own, shuffled) in values.items()
+        for contestant, condition, value in (
+            ("pre-MLP", "own", base),
+            ("pre-MLP", "shuffled", base),
+            ("it", "own", own),
+            ("it", "shuffled", shuffled),
+        )
+    ]
+    board = leaderboard(pd.DataFrame(rows)).set_index("contestant").loc["it"]
+    assert board["value"] == pytest.approx(0.7) and (board["units"], board["groups"]) == (3, 2)
+    assert board["over_baseline"] == pytest.approx((0.2 + 0.4 + 0.4) / 3)
+    assert board["over_control"] == pytest.approx((0.3 + 0.5 - 0.4) / 3)
+    # of two groups: both g, both h, or one of each
+    assert (board["over_control_low"], board["over_control_high"]) == (pytest.approx(-0.4), pytest.approx(0.4))
+    with pytest.raises(NbkitError, match="several versions"):
+        leaderboard(pd.DataFrame([*rows, rows[0] | {"version": 2}]))
+    with pytest.raises(NbkitError, match="lacks the columns depth"):
+        leaderboard(pd.DataFrame(rows), by=("depth",))
+
+
+def test_intervals_draw_groups() -> None:
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(40), 25)
+    effects = rng.normal(size=40)[groups]
+    for values, sd in ((effects, 1 / 40**0.5), (rng.normal(size=1000), 1 / 1000**0.5)):
+        mean, low, high = grouped_mean(values, groups)
+        assert mean == pytest.approx(values.mean())
+        assert (high - low) / (2 * 1.96) == pytest.approx(sd, rel=0.35)
+    assert np.isnan(grouped_mean(np.ones(3), np.zeros(3))[1:]).all()
+    assert grouped_mean(np.array([1.0, np.nan, 3.0]), np.array([0, 1, 2]))[0] == 2.0
+    assert np.isnan(grouped_mean(np.array([np.nan]), np.zeros(1))).all()
+
+
+def test_signs_of_weights_mean_nothing_to_the_papers_space() -> None:
+    rng = np.random.default_rng(0)
+    unit = replace(planted(0).unit, weights=rng.normal(size=6))
+    flipped = replace(unit, weights=unit.weights * rng.choice([-1.0, 1.0], size=6))
+    np.testing.assert_allclose(cosine_distances(paper(unit)), cosine_distances(paper(flipped)), atol=1e-12)
+
+
+def test_whitened_backgrounds_are_round() -> None:
+    rng = np.random.default_rng(0)
+    background = Background(rng.normal(size=(5000, 4)) @ rng.normal(size=(4, 4)) + 3)
+    white = whitened(Unit(background.vectors, np.ones(4), background))
+    np.testing.assert_allclose(np.cov(white.T), np.eye(4), atol=0.05)
+    np.testing.assert_allclose(white.mean(axis=0), 0, atol=1e-9)
+
+
+def test_in_the_basis_of_the_features_equation_1_adds_up_to_the_pre_activation() -> None:
+    unit = planted(1).unit
+    basis = np.linalg.qr(np.ones((6, 6)) + np.eye(6))[0]
+    turned = replace(unit, features=Features(unit.read @ basis.T, basis))
+    for each in (unit, turned):
+        contributions = CONTESTANTS["true features"](each)
+        assert contributions is not None
+        np.testing.assert_allclose(contributions.sum(axis=1), each.read @ each.weights, atol=1e-9)
+    assert CONTESTANTS["true features"](replace(unit, features=None)) is None
+
+
+def test_a_dictionary_is_learned_once_and_explains_the_vectors() -> None:
+    rng = np.random.default_rng(0)
+    directions = np.linalg.qr(rng.normal(size=(8, 8)))[0]
+    background = Background((rng.random((2000, 8)) * (rng.random((2000, 8)) < 0.15)) @ directions)
+    trained, start = (learned_dictionary(background, 16, 3, steps=steps) for steps in (300, 0))
+    assert trained is learned_dictionary(background, 16, 3, steps=300)
+    assert trained.unexplained(background.vectors) < 0.1 < start.unexplained(background.vectors)
+    found = trained.features(background.vectors)
+    assert ((found.codes > 0).sum(axis=1) <= 3).all() and (found.codes >= 0).all()
+    np.testing.assert_allclose(np.linalg.norm(found.directions, axis=1), 1, atol=1e-5)
+    # training moves the dictionary to the directions that the vectors are made of
+    near, far = ((each.directions.numpy() @ directions.T).max(axis=0).mean() for each in (trained, start))
+    assert near > far + 0.1
+
+
+def test_a_dictionary_that_has_learned_nothing_knows_no_feature_of_a_toy() -> None:
+    unit = toy_units(Toy(steps=1))[0].unit
+    assert unit.features is not None
+    start = learned_dictionary(unit.background, 240, 6, steps=0)  # with the toy's seed
+    assert (start.directions.numpy() @ unit.features.directions.T).max() < 0.9
+
+
+def test_every_contestant_enters_a_toy_and_true_features_win_it() -> None:
+    units = toy_units(Toy(n_features=30, width=12, n_units=8, active=2, n_examples=40, steps=60))[:3]
+    short = {"n_features": 40, "k": 4, "steps": 20}
+    entered = dict(CONTESTANTS) | {
+        "learned features": partial(learned_basis, **short),
+        "learned codes": partial(learned_codes, **short),
+    }
+    table = benchmark(entered, units)
+    assert set(table["contestant"]) == set(CONTESTANTS)
+    own = table[(table["condition"] == "own") & (table["measure"] == "ari_at_k")].groupby("contestant")["value"].mean()
+    assert own["true features"] > 0.95 and own["true features"] > own["pre-MLP"]
+    assert pre_mlp(units[0].unit) is units[0].unit.read

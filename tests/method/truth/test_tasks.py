@@ -1,0 +1,202 @@
+"""Units with known behaviors: toys, merged and null units, and what makes an example ambiguous."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nbkit.errors import NbkitError
+from nbkit.method.truth.dominant import dominant_terms, of_behaviors
+from nbkit.method.truth.merged import merged_units
+from nbkit.method.truth.null import false_splits, null_units
+from nbkit.method.truth.toys import Toy, toy_units
+from nbkit.method.truth.unit import Background, Features, LabeledUnit, Unit
+
+SMALL = Toy(n_features=30, width=12, n_units=10, active=2, n_examples=60, steps=60)
+
+
+@pytest.fixture(scope="module")
+def units() -> list[LabeledUnit]:
+    """Those of a small toy."""
+    return toy_units(SMALL)
+
+
+def test_the_largest_term_is_the_behavior_unless_the_second_is_near() -> None:
+    labels, ambiguous = dominant_terms(np.array([[3.0, 1.5, -9], [3.0, 1.51, 0], [-1.0, -2, -3], [0.0, 0.0, 0.0]]))
+    assert labels.tolist() == [0, 0, 0, 0]
+    assert ambiguous.tolist() == [False, True, True, True]
+
+
+def test_a_behavior_needs_three_clear_examples() -> None:
+    labels, ambiguous = np.array([7, 7, 7, 7, 2, 2, 2]), np.array([0, 0, 0, 1, 0, 0, 1], dtype=bool)
+    assert of_behaviors(labels, ambiguous).tolist() == [True] * 4 + [False] * 3
+
+
+def test_a_toys_vectors_are_its_features_and_its_labels_what_they_contribute(units: list[LabeledUnit]) -> None:
+    assert len(units) > 5
+    for labeled in units:
+        unit = labeled.unit
+        assert unit.features is not None
+        np.testing.assert_allclose(unit.features.codes @ unit.features.directions, unit.read, atol=1e-5)
+        for codes, label, ambiguous in zip(unit.features.codes, labeled.labels, labeled.ambiguous, strict=True):
+            terms = [c * float(d @ unit.weights) for c, d in zip(codes, unit.features.directions, strict=True)]
+            order = sorted(range(len(terms)), key=lambda f: -terms[f])
+            assert label == order[0]
+            assert ambiguous == (terms[order[1]] > 0.5 * terms[order[0]])
+        assert (np.bincount(labeled.labels[~labeled.ambiguous]) >= 3).sum() == labeled.n_behaviors
+        assert not np.array_equal(unit.weights, labeled.other_weights)
+        assert len(labeled.labels) <= SMALL.n_examples
+    assert len({labeled.name for labeled in units}) == len(units)
+    assert {labeled.group for labeled in units} == {SMALL.group}
+    assert all(labeled.unit.background is units[0].unit.background for labeled in units)
+
+
+def test_a_toys_examples_activate_the_unit(units: list[LabeledUnit]) -> None:
+    for labeled in units:
+        everywhere = labeled.unit.background.vectors @ labeled.unit.weights
+        assert np.median(labeled.unit.read @ labeled.unit.weights) > np.quantile(everywhere, 0.7)
+
+
+def test_training_and_seeds_matter_and_nothing_else_does(units: list[LabeledUnit]) -> None:
+    again = toy_units(SMALL)
+    for a, b in zip(units, again, strict=True):
+        np.testing.assert_array_equal(a.unit.read, b.unit.read)
+        np.testing.assert_array_equal(a.unit.weights, b.unit.weights)
+    for other in (replace(SMALL, seed=1), replace(SMALL, steps=20)):
+        assert not np.array_equal(units[0].unit.weights, toy_units(other)[0].unit.weights)
+        assert other.group != SMALL.group
+
+
+def test_overlap_is_the_cosine_within_a_family() -> None:
+    def within(overlap: float) -> float:
+        known = toy_units(replace(SMALL, width=200, overlap=overlap, steps=1))[0].unit.features
+        assert known is not None
+        cosines = known.directions @ known.directions.T
+        np.testing.assert_allclose(cosines.diagonal(), 1, atol=1e-5)
+        family = np.arange(30) // 5
+        return float(cosines[(family[:, None] == family) & ~np.eye(30, dtype=bool)].mean())
+
+    assert within(0.0) == pytest.approx(0.0, abs=0.05)
+    assert within(0.6) == pytest.approx(0.6, abs=0.05)
+
+
+def test_null_units_are_halves_of_one_behavior(units: list[LabeledUnit]) -> None:
+    nulls = [null for labeled in units for null in null_units(labeled, (4, 8))]
+    assert {len(null.labels) for null in nulls} == {4, 8}
+    for null in nulls:
+        assert null.null and null.n_behaviors == 1 and not null.ambiguous.any()
+        assert np.bincount(null.labels).tolist() == [len(null.labels) // 2] * 2
+        assert null.unit.features is not None
+        dominant = (null.unit.features.codes * (null.unit.features.directions @ null.unit.weights)).argmax(axis=1)
+        assert len(set(dominant.tolist())) == 1
+    one, again, other = (null_units(units[0], (8,), seed)[0].unit.read for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one, again)
+    assert not np.array_equal(one, other)
+
+
+def labeled_of(read: np.ndarray, group: str = "g", name: str = "u") -> LabeledUnit:
+    """A unit that reads these vectors, of one behavior."""
+    n, d = read.shape
+    unit = Unit(read, np.ones(d), Background(np.eye(d)))
+    return LabeledUnit(unit, np.ones(d), np.zeros(n, int), np.zeros(n, bool), name, group, "t")
+
+
+def test_false_splits_by_hand() -> None:
+    apart = np.array([[1.0, 0.0], [1.0, 0.0], [np.cos(1.0), np.sin(1.0)]])  # a cosine distance of 0.46
+    together = np.ones((3, 2))
+    table = false_splits(
+        {"it": lambda unit: unit.read}, [labeled_of(apart, "a"), labeled_of(together, "b")], (0.4, 0.5)
+    )
+    assert table["rate"].tolist() == [0.5, 0.0]
+    assert table["clusters"].tolist() == [1.5, 1.0]
+    assert table["largest_share"].tolist() == [pytest.approx((2 / 3 + 1) / 2), 1.0]
+    assert table[["low", "high"]].to_numpy().tolist() == [[0.0, 1.0], [0.0, 0.0]]
+    assert table["units"].tolist() == [2, 2] and table["examples"].tolist() == [3, 3]
+
+
+def merged_by_hand() -> list[LabeledUnit]:
+    """Four units that read a coordinate each, the second with thrice the weight, merged two and two."""
+    weights = np.diag([1.0, 3.0, 1.0, 1.0])
+    read = [np.eye(4)[i] * (i + 1) + 0.01 * np.arange(1, 6)[:, None] for i in range(4)]
+    read[0] = np.vstack([read[0], [[1.0, 2.0, 0.0, 0.0], [1.0, 1.9, 1.9, 1.9]]])
+    return merged_units(weights, read, "layer", terms=2, n_examples=40)
+
+
+def test_merged_units_by_hand() -> None:
+    merged = merged_by_hand()
+    assert len(merged) == 2
+    for labeled, other in zip(merged, merged[::-1], strict=True):
+        terms = [int(word.strip(",")) for word in labeled.name.split()[2:]]
+        used = np.flatnonzero(labeled.unit.weights)
+        assert sorted(terms) == used.tolist()
+        np.testing.assert_array_equal(labeled.other_weights, other.unit.weights)
+        # each term's own examples push the merged unit by 1 on average
+        for term in terms:
+            own = labeled.unit.read @ (np.eye(4)[term] * labeled.unit.weights)
+            assert own[labeled.labels == terms.index(term)].mean() == pytest.approx(1.0, abs=0.15)
+        biggest = (labeled.unit.read * labeled.unit.weights)[:, terms].argmax(axis=1)
+        np.testing.assert_array_equal(labeled.labels, biggest)
+    assert sum(labeled.ambiguous.sum() for labeled in merged) >= 1  # 1 and 1.9 / 2
+    assert sorted(int(word.strip(",")) for labeled in merged for word in labeled.name.split()[2:]) == [0, 1, 2, 3]
+
+
+def test_an_example_of_two_terms_is_one_example() -> None:
+    common = np.array([[3.0, 1.0], [1.0, 3.0], [4.0, 1.0], [1.0, 4.0], [5.0, 1.0], [1.0, 5.0]])
+    weights = np.array([[1.0, 0.0], [0.0, 1.0]] * 2)
+    for labeled in merged_units(weights, [common] * 4, "layer", terms=2):
+        assert len(labeled.labels) == len(common)
+
+
+def test_balance_is_the_ratio_of_the_first_term_to_the_last() -> None:
+    weights, read = np.eye(6), [np.outer(np.arange(100, 200), np.eye(6)[i]) for i in range(6)]
+    merged = merged_units(weights, read, "layer", terms=3, n_examples=93, balance=25.0)
+    assert [np.bincount(labeled.labels).tolist() for labeled in merged] == [[75, 15, 3]] * 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"weights": np.eye(3)}, "4 sets of read vectors"),
+        ({"read": [np.ones((2, 3))] * 4}, r"Unit 0 read vectors of shape \(2, 3\)"),
+        ({"terms": 1}, "at least 2"),
+        ({"terms": 3}, "needs at least 6"),
+        ({"balance": 0.5}, "at least 1"),
+        ({"weights": -np.eye(4)}, "0 units can be terms"),
+    ],
+)
+def test_what_cannot_be_merged_is_refused(change: dict[str, object], message: str) -> None:
+    given = {"weights": np.eye(4), "read": [np.ones((2, 4))] * 4, "group": "layer", "terms": 2} | change
+    with pytest.raises(NbkitError, match=message):
+        merged_units(**given)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"other_weights": np.ones(3)}, "other_weights of shape"),
+        ({"labels": np.zeros(3, int)}, "labels of shape"),
+        ({"unit": Unit(np.ones(4), np.ones(2), Background(np.eye(2)))}, "read vectors of shape"),
+        ({"unit": Unit(np.ones((4, 2)), np.ones(2), Background(np.eye(3)))}, "background of shape"),
+        (
+            {
+                "unit": Unit(
+                    np.ones((4, 2)), np.ones(2), Background(np.eye(2)), Features(np.ones((4, 5)), np.ones((4, 2)))
+                )
+            },
+            "codes of shape",
+        ),
+    ],
+)
+def test_arrays_that_do_not_belong_together_are_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(NbkitError, match=message):
+        replace(labeled_of(np.ones((4, 2))), **change)
+
+
+@pytest.mark.parametrize(
+    "options", [{"n_features": 1}, {"active": 0}, {"active": 200}, {"overlap": 1.0}, {"n_examples": 5}, {"seed": -1}]
+)
+def test_toys_that_cannot_be_are_refused(options: dict[str, float]) -> None:
+    with pytest.raises(NbkitError):
+        Toy(**options)
