@@ -17,6 +17,7 @@ from hypothesis.extra import numpy as arrays
 
 import nbkit
 from nbkit.errors import NbkitError, printable
+from nbkit.method.truth.unit import Background, LabeledUnit, Unit
 from nbkit.models import LanguageModel
 
 SHAPES = arrays.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=6)
@@ -50,8 +51,15 @@ def _things() -> dict[str, Thing]:
     h = torch.rand(40, 6, generator=generator)
     vectors, labels = h[:8].double().numpy(), np.array([0, 0, 0, 1, 1, 1, 2, 2])
     sae = nbkit.SparseAutoencoder(6, 5)
+    seen = Unit(vectors, vectors[0], Background(vectors))
+    labeled = LabeledUnit(seen, vectors[1], labels, labels < 0, "a unit", "a layer", "a task")
     config = nbkit.SaeConfig(d_sae=5, batch_size=8)
     loss = nbkit.NeuronEmbeddingLoss(6, 5)
+
+    def benchmark(embed: Any, units: Any, cluster: Any) -> object:
+        # None would be the standard units, minutes of work
+        return nbkit.benchmark(embed, [labeled] if units is None else units, cluster)
+
     return {
         "AtlasConfig": Thing(nbkit.AtlasConfig, {}),
         "SaeConfig": Thing(nbkit.SaeConfig, {}),
@@ -87,6 +95,7 @@ def _things() -> dict[str, Thing]:
                 "progress": False,
             },
         ),
+        "benchmark": Thing(benchmark, {"embed": lambda unit: unit.read, "units": [labeled], "cluster": None}),
         "atlas_for": Thing(nbkit.atlas_for, {"model": "./nowhere"}),
         "open_atlas": Thing(nbkit.open_atlas, {"path": "nowhere"}),
     }

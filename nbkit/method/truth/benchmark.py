@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nbkit.errors import NbkitError
+from nbkit.method.checks import shown
 from nbkit.method.truth.contestants import BASELINE, CONTESTANTS, Embed, pre_mlp
 from nbkit.method.truth.recovery import Cluster, Recovery, paper_rule, recovery
 from nbkit.method.truth.unit import LabeledUnit, Unit
@@ -55,23 +56,40 @@ def benchmark(
         field of `Recovery`) and `value`.
 
     Raises:
-        NbkitError: an embedding has another length than the examples or is not finite, or there are no units.
+        NbkitError: an embedding has another length than the examples or is not finite, there are no units, or something
+            else is given than functions and units.
     """
+    contestants, rule = {BASELINE: pre_mlp} | _entered(embed), paper_rule if cluster is None else cluster
+    if not callable(rule):
+        raise NbkitError(
+            f"cluster is {shown(cluster)}: give a function from embeddings (n, anything) to clusters (n,)."
+        )
     if units is None:
         from nbkit.method.truth.standard import standard_units
 
         units = standard_units()
-    if embed is None:
-        embed = CONTESTANTS
-    entered = {getattr(embed, "__name__", "contestant"): embed} if callable(embed) else dict(embed)
-    contestants = {BASELINE: pre_mlp} | entered
-    rows = [row for unit in units for row in _rows(unit, contestants, cluster or paper_rule)]
+    elif not isinstance(units, Iterable):
+        raise NbkitError(f"units are {shown(units)}: give a list of LabeledUnit.")
+    rows = [row for unit in units for row in _rows(unit, contestants, rule)]
     if not rows:
         raise NbkitError("There are no units to measure: give some, or None for the standard ones.")
     return pd.DataFrame(rows)
 
 
+def _entered(embed: object) -> dict[str, Embed]:
+    """The contestants by name."""
+    if embed is None:
+        return dict(CONTESTANTS)
+    if callable(embed):
+        return {getattr(embed, "__name__", "contestant"): embed}
+    if isinstance(embed, Mapping) and all(isinstance(name, str) and callable(each) for name, each in embed.items()):
+        return dict(embed)
+    raise NbkitError(f"embed is {shown(embed)}: give a function of a Unit, or a dict from names to such functions.")
+
+
 def _rows(labeled: LabeledUnit, contestants: Mapping[str, Embed], cluster: Cluster) -> Iterator[dict[str, Any]]:
+    if not isinstance(labeled, LabeledUnit):
+        raise NbkitError(f"units hold {shown(labeled)}: give a list of LabeledUnit.")
     clear = labeled.take(~labeled.ambiguous)
     shared = {
         "version": VERSION,
