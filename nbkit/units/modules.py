@@ -63,9 +63,8 @@ class ModuleUnits(InputUnits):
     @cached_property
     def fingerprint(self) -> str:
         """sha256 of the module's weights, of what it reads, and of what is shown."""
-        return sha256_of_tensors(
-            [*self.module.state_dict().items(), ("", self.data)], sha256_of_arrays(self.inputs.shown)
-        )
+        weights = [(key, each) for key, each in self.module.state_dict().items() if isinstance(each, Tensor)]
+        return sha256_of_tensors([*weights, ("", self.data)], sha256_of_arrays(self.inputs.shown))
 
     def weights(self, site: int) -> NeuronWeights:
         """Of a convolution, a row for each channel, in the order of `torch.nn.functional.unfold`."""

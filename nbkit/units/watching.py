@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
@@ -16,6 +16,8 @@ from nbkit.models.weights import activation_function
 
 ACTIVATIONS = ("relu", "gelu", "gelu_pytorch_tanh", "silu", "tanh", "sigmoid", "leaky_relu", "relu6", "mish")
 """Names of the activation functions that are looked for."""
+POINTS = (-1.0, 7.0, 1.0, -4.0, 0.5, -0.2, 12.0, -12.0)
+"""No two of these functions agree on the first two."""
 
 
 @contextmanager
@@ -104,7 +106,8 @@ class _Consumers(TorchFunctionMode):
         read = [n for n, known in self.outputs.items() if any(one is each for one in known for each in given)]
         seen = None
         if read and first is not None:
-            seen = called(_grid(first), *args[1:], **kwargs)  # on numbers that tell functions apart
+            with suppress(Exception):  # whatever a function says to other numbers is no matter
+                seen = called(_grid(first), *args[1:], **kwargs)
         gave = called(*args, **kwargs)
         for number in read if isinstance(gave, Tensor) else ():
             name = None
@@ -118,15 +121,15 @@ class _Consumers(TorchFunctionMode):
                 self.others.setdefault(number, set()).add(str(getattr(called, "__name__", "a function")))
             else:
                 self.found.setdefault(number, set()).add(name)
+                if gave is first:  # in place: what reads it next reads activations
+                    self.outputs[number] = []
         return gave
 
     def function(self, number: int, name: str) -> str:
         """Of a layer the function that follows it."""
         found, others = self.found.get(number, set()), self.others.get(number, set())
-        if len(found) == 1:
-            return found.pop()
-        if not found and not others:
-            return "linear"
+        if not others and len(found) <= 1:
+            return found.pop() if found else "linear"
         raise NbkitError(
             f"{name}'s output goes to {', '.join(sorted(found | others))}, which is not one activation function that "
             "is known: give activation, such as 'relu', or 'linear' for the output itself"
@@ -134,8 +137,9 @@ class _Consumers(TorchFunctionMode):
 
 
 def _grid(like: Tensor) -> Tensor:
-    """Numbers on which any two activation functions differ."""
-    return torch.linspace(-12, 12, like.numel(), dtype=like.dtype, device=like.device).view(like.shape)
+    """Numbers that tell activation functions apart, over and over."""
+    points = torch.tensor(POINTS, dtype=like.dtype, device=like.device)
+    return points.repeat(-(-like.numel() // len(POINTS)))[: like.numel()].view(like.shape)
 
 
 def _agrees(values: Tensor, grid: Tensor, name: str) -> bool:

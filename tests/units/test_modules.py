@@ -18,6 +18,7 @@ from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.models import activation_function
 from nbkit.units.patches import by_position, read_by
+from nbkit.units.watching import ACTIVATIONS, POINTS
 from tests.examples.stopped_writes import is_stopped, sums
 
 CONFIG = nbkit.AtlasConfig(max_examples=5, batch_size=4, block_size=16)
@@ -194,6 +195,14 @@ def test_patches_times_weights_are_the_convolution(padding: Any, mode: str, dila
     torch.testing.assert_close(computed, given)
 
 
+def test_any_two_activation_functions_differ_where_they_are_told_apart() -> None:
+    points = torch.tensor(POINTS[:2])
+    values = [tuple(activation_function(name)(points).tolist()) for name in ACTIVATIONS]
+    for place, one in enumerate(values):
+        for other in values[place + 1 :]:
+            assert not np.allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
 class Followed(nn.Module):
     """A linear layer with something behind it."""
 
@@ -210,6 +219,7 @@ class Followed(nn.Module):
     [
         (nn.ReLU(), "relu"),
         (nn.ReLU(inplace=True), "relu"),
+        (nn.Sequential(nn.ReLU(inplace=True), nn.Linear(4, 2)), "relu"),
         (nn.ReLU6(), "relu6"),
         (lambda x: x.clamp_min(0), "relu"),
         (lambda x: torch.maximum(x, torch.zeros(())), "relu"),
@@ -242,6 +252,8 @@ def test_the_function_behind_a_layer_is_found(behind: Callable[[Tensor], Tensor]
         (lambda x: torch.relu(torch.cat([x, x], 1)), "cat"),
         (lambda x: torch.zeros(()) - x, "sub"),
         (lambda x: x.relu() + x.tanh(), "relu, tanh"),
+        (lambda x: x * torch.sigmoid(x), "mul, sigmoid"),
+        (lambda x: x + torch.relu(x), "add, relu"),
     ],
 )
 def test_a_function_that_is_not_known_is_refused(behind: Callable[[Tensor], Tensor], said: str, tmp_path: Path) -> None:
