@@ -1,4 +1,4 @@
-"""Speed and memory of the scan of an autoencoder's latents: `python -m tests.benchmark.latents`, about three minutes.
+"""Speed and memory of the scan of an autoencoder's latents: `python -m tests.benchmark.latents`, about eight minutes.
 
 TopK autoencoders of 4,608 latents, k = 32, at two hook points of the 13th of SmolLM2-135M's 30 blocks, trained here for
 a few seconds: 32 latents are active at a token with any weights, and after that nearly all are at some.
