@@ -10,7 +10,6 @@ from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, roc
 
 from nbkit.errors import NbkitError
 from nbkit.method.clusters import cosine_distances, feature_clusters
-from nbkit.method.truth.mutual_information import adjusted_mutual_information
 from nbkit.method.truth.recovery import CUTS, pair_auc, recovery, with_directions
 
 
@@ -50,17 +49,6 @@ def test_pair_auc_equals_the_slow_reference_and_scikit_learns() -> None:
         assert pair_auc(distances, labels) == pytest.approx(slow_auc(distances, labels), abs=1e-12)
         expected = roc_auc_score(labels[a] != labels[b], distances[a, b])
         assert pair_auc(distances, labels) == pytest.approx(expected, abs=1e-12)
-
-
-def test_mutual_information_equals_scikit_learns() -> None:
-    rng = np.random.default_rng(1)
-    for _ in range(60):
-        n = rng.integers(1, 60)
-        a = rng.integers(rng.integers(1, 9), size=n)
-        b = np.where(rng.random(n) < 0.5, a, rng.integers(rng.integers(1, 30), size=n))
-        for x, y in ((a, b), (a, a), (a, np.arange(n)), (np.zeros(n, dtype=int), b)):
-            expected = adjusted_mutual_info_score(x, y)
-            assert adjusted_mutual_information(x, y) == pytest.approx(expected, abs=1e-10)
 
 
 def test_recovery_equals_the_slow_way() -> None:
