@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache, partial
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
 from sklearn.covariance import ledoit_wolf
 
 from nbkit.method.embeddings import neuron_embeddings
-from nbkit.method.truth.dictionary import learned_dictionary
 from nbkit.method.truth.unit import Background, Features, Unit
 
 Embed = Callable[[Unit], Float[np.ndarray, "n any"] | None]
@@ -18,8 +17,6 @@ Embed = Callable[[Unit], Float[np.ndarray, "n any"] | None]
 
 BASELINE = "pre-MLP"
 """The contestant that others are compared to."""
-LEARNED, LEARNED_K = 240, 6
-"""Size and sparsity of the learned dictionary, twice the features and twice the active ones of the plain toy."""
 
 
 def pre_mlp(unit: Unit) -> Float[np.ndarray, "n d"]:
@@ -53,26 +50,12 @@ def paper_centered(unit: Unit) -> Float[np.ndarray, "n d"]:
 
 def feature_basis(unit: Unit) -> Float[np.ndarray, "n f"] | None:
     """Equation 1 in the basis of the unit's known features: how much each contributes to the pre-activation."""
-    return None if unit.features is None else _contributions(unit.features, unit)
+    return None if unit.features is None else contributions(unit.features, unit)
 
 
 def codes(unit: Unit) -> Float[np.ndarray, "n f"] | None:
     """How much of each known feature is there, whatever the unit makes of it."""
     return None if unit.features is None else unit.features.codes
-
-
-def learned_basis(
-    unit: Unit, n_features: int = LEARNED, k: int = LEARNED_K, steps: int = 2_000, seed: int = 0
-) -> Float[np.ndarray, "n f"]:
-    """Equation 1 in the basis of an autoencoder's features of the layer's vectors; see `learned_dictionary`."""
-    return _contributions(learned_dictionary(unit.background, n_features, k, steps, seed).features(unit.read), unit)
-
-
-def learned_codes(
-    unit: Unit, n_features: int = LEARNED, k: int = LEARNED_K, steps: int = 2_000, seed: int = 0
-) -> Float[np.ndarray, "n f"]:
-    """How much of each feature is there that an autoencoder finds in the layer's vectors."""
-    return learned_dictionary(unit.background, n_features, k, steps, seed).features(unit.read).codes
 
 
 CONTESTANTS: Mapping[str, Embed] = {
@@ -81,18 +64,16 @@ CONTESTANTS: Mapping[str, Embed] = {
     "whitened": whitened,
     "paper's": paper,
     "paper's, centered": paper_centered,
-    "learned features": learned_basis,
-    "learned codes": learned_codes,
-    "learned features, not trained": partial(learned_basis, steps=0),
     "true features": feature_basis,
     "true codes": codes,
 }
 """Contestants by name, in the order of tables."""
 
 
-def _contributions(features: Features, unit: Unit) -> Float[np.ndarray, "n f"]:
-    contributions: Float[np.ndarray, "n f"] = features.codes * (features.directions @ unit.weights)
-    return contributions
+def contributions(features: Features, unit: Unit) -> Float[np.ndarray, "n f"]:
+    """Equation 1 in a basis of features: how much each contributes to the pre-activation."""
+    found: Float[np.ndarray, "n f"] = features.codes * (features.directions @ unit.weights)
+    return found
 
 
 @lru_cache(maxsize=16)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -12,8 +11,7 @@ import pytest
 from nbkit.errors import NbkitError
 from nbkit.method.clusters import cosine_distances
 from nbkit.method.truth.benchmark import VERSION, benchmark
-from nbkit.method.truth.contestants import CONTESTANTS, learned_basis, learned_codes, paper, pre_mlp, whitened
-from nbkit.method.truth.dictionary import learned_dictionary
+from nbkit.method.truth.contestants import CONTESTANTS, paper, pre_mlp, whitened
 from nbkit.method.truth.leaderboard import grouped_mean, leaderboard
 from nbkit.method.truth.recovery import Recovery
 from nbkit.method.truth.toys import Toy, toy_units
@@ -153,36 +151,9 @@ def test_in_the_basis_of_the_features_equation_1_adds_up_to_the_pre_activation()
     assert CONTESTANTS["true features"](replace(unit, features=None)) is None
 
 
-def test_a_dictionary_is_learned_once_and_explains_the_vectors() -> None:
-    rng = np.random.default_rng(0)
-    directions = np.linalg.qr(rng.normal(size=(8, 8)))[0]
-    background = Background((rng.random((2000, 8)) * (rng.random((2000, 8)) < 0.15)) @ directions)
-    trained, start = (learned_dictionary(background, 16, 3, steps=steps) for steps in (300, 0))
-    assert trained is learned_dictionary(background, 16, 3, steps=300)
-    assert trained.unexplained(background.vectors) < 0.1 < start.unexplained(background.vectors)
-    found = trained.features(background.vectors)
-    assert ((found.codes > 0).sum(axis=1) <= 3).all() and (found.codes >= 0).all()
-    np.testing.assert_allclose(np.linalg.norm(found.directions, axis=1), 1, atol=1e-5)
-    # training moves the dictionary to the directions that the vectors are made of
-    near, far = ((each.directions.numpy() @ directions.T).max(axis=0).mean() for each in (trained, start))
-    assert near > far + 0.1
-
-
-def test_a_dictionary_that_has_learned_nothing_knows_no_feature_of_a_toy() -> None:
-    unit = toy_units(Toy(steps=1))[0].unit
-    assert unit.features is not None
-    start = learned_dictionary(unit.background, 240, 6, steps=0)  # with the toy's seed
-    assert (start.directions.numpy() @ unit.features.directions.T).max() < 0.9
-
-
 def test_every_contestant_enters_a_toy_and_true_features_win_it() -> None:
     units = toy_units(Toy(n_features=30, width=12, n_units=8, active=2, n_examples=40, steps=60))[:3]
-    short = {"n_features": 40, "k": 4, "steps": 20}
-    entered = dict(CONTESTANTS) | {
-        "learned features": partial(learned_basis, **short),
-        "learned codes": partial(learned_codes, **short),
-    }
-    table = benchmark(entered, units)
+    table = benchmark(units=units)
     assert set(table["contestant"]) == set(CONTESTANTS)
     own = table[(table["condition"] == "own") & (table["measure"] == "ari_at_k")].groupby("contestant")["value"].mean()
     assert own["true features"] > 0.95 and own["true features"] > own["pre-MLP"]
