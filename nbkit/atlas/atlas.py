@@ -23,23 +23,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from jaxtyping import Int, UInt8
 
 from nbkit.atlas.kept_files import KeptFiles
-from nbkit.atlas.levels import read_levels
-from nbkit.atlas.manifest import CONTEXTS, MANIFEST, NEURONS, VOCABULARY, Manifest, layer_file, read_manifest
-from nbkit.atlas.neuron import InputWeights, Neuron
+from nbkit.atlas.layer import Layer
+from nbkit.atlas.manifest import CONTEXTS, MANIFEST, NEURONS, VOCABULARY, Manifest, read_manifest
+from nbkit.atlas.neuron import Neuron
 from nbkit.atlas.neuron_table import survey
-from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE, display_token
-from nbkit.atlas.strongest import Strongest, strongest_rows
-from nbkit.atlas.tokens import contexts_of, token_positions
+from nbkit.atlas.snippets import display_token
+from nbkit.atlas.tokens import contexts_of
 from nbkit.corpora import Contexts
 from nbkit.errors import NbkitError
 from nbkit.files import read_table, read_tensors, sweep, user_path
-from nbkit.method.checks import checked_whole, have_direction, shown
-from nbkit.method.controls import other_units
-from nbkit.models.logits import read_effects
+from nbkit.method.checks import checked_whole, shown
 from nbkit.models.site import Site, embedding_kinds
 from nbkit.models.token_bytes import LONE, raw_text
 
@@ -191,8 +187,8 @@ class Atlas:
             raise NbkitError(f"{shown(ids)} are not all ids of tokens that atlas {self.path} holds") from error
 
     @lru_cache(maxsize=2)  # noqa: B019 - an atlas lives as long as its reader, and two mapped layers cost no memory
-    def _layer(self, layer: int) -> _Layer:
-        return _Layer(self, layer)
+    def _layer(self, layer: int) -> Layer:
+        return Layer(self, layer)
 
     @cached_property
     def tokens(self) -> np.ndarray:
@@ -262,93 +258,6 @@ class Atlas:
             int(token): raw_text(data) or f"⟨token {token}⟩"
             for token, data in zip(table["id"], table["bytes"], strict=True)
         }
-
-
-class _Layer:
-    """A layer's file, mapped into memory."""
-
-    def __init__(self, atlas: Atlas, layer: int) -> None:
-        self.atlas, self.site = atlas, atlas.manifest.site(layer)
-        self.tensors = read_tensors(atlas.path / layer_file(layer))
-
-    def neuron(self, index: int) -> Neuron:
-        tensors, manifest = self.tensors, self.atlas.manifest
-        donor = int(self._donors[index])
-        start, end = tensors["offsets"][index : index + 2].tolist()
-        n = int(tensors["n_examples"][index])
-        stop = start + n
-        columns = {name: tensors[name][start:stop].numpy() for name in ("context", "position", "window")}
-        tokens = self.atlas.tokens
-        key_ids = tokens[columns["context"], token_positions(columns["position"], tokens.shape[1])]
-        return Neuron(
-            site=self.site,
-            index=index,
-            max_activation=float(tensors["maximum"][index]),
-            context=columns["context"],
-            position=columns["position"],
-            peak=columns["window"][:, TOKENS_BEFORE],
-            key_ids=key_ids,
-            pre_mlp=tensors["pre_mlp"][tensors["vector"][start:stop].long()].float().numpy(),
-            window=columns["window"],
-            weights=self._weights(index),
-            donor=None if donor < 0 else self._weights(donor),
-            embedding=manifest.embedding,
-            snippet_tokens=_SnippetTokens(self.atlas, columns["context"], columns["position"]),
-            key_words=self.atlas.words[key_ids],
-            levels=read_levels(tensors, index),
-            strongest=self._strongest(start, end, n),
-            logit_effects=read_effects(tensors, index),
-            sign=manifest.sign,
-        )
-
-    def _strongest(self, start: int, end: int, n_examples: int) -> Strongest:
-        """The strongest contexts of the neuron whose rows these are."""
-        tensors = self.tensors
-        rows = strongest_rows(tensors["activation"][start:end].numpy(), self.atlas.manifest.max_examples)
-        at = torch.from_numpy(rows + start)
-        window = tensors["window"][at].numpy()
-        return Strongest(
-            example=np.where(rows < n_examples, rows, -1),
-            context=tensors["context"][at].numpy(),
-            position=tensors["position"][at].numpy(),
-            peak=window[:, TOKENS_BEFORE],
-            window=window,
-            pre_mlp=tensors["pre_mlp"][tensors["vector"][at].long()].float().numpy(),
-        )
-
-    @cached_property
-    def _donors(self) -> Int[np.ndarray, " d_mlp"]:
-        """For each neuron another one whose weights have a direction; -1 if there is none."""
-        able = have_direction(self.tensors["w_in"].numpy())
-        if "w_gate" in self.tensors:
-            able &= have_direction(self.tensors["w_gate"].numpy())
-        return other_units(len(able), self.atlas.manifest.seed, able) if len(able) > 1 else np.array([-1])
-
-    def _weights(self, index: int) -> InputWeights:
-        tensors = self.tensors
-        plain = InputWeights(tensors["w_in"][index].numpy(), float(tensors["b_in"][index]))
-        if "w_gate" not in tensors:
-            return plain
-        return InputWeights(plain.w_in, plain.b_in, tensors["w_gate"][index].numpy(), float(tensors["b_gate"][index]))
-
-
-@dataclass(frozen=True)
-class _SnippetTokens(Sequence[tuple[tuple[str, ...], int]]):
-    """The raw texts of the tokens around each example's key token, looked up when they are read."""
-
-    atlas: Atlas
-    context: np.ndarray
-    position: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.context)
-
-    def __getitem__(self, i: int) -> tuple[tuple[str, ...], int]:  # type: ignore[override]
-        position = min(int(self.position[i]), self.atlas.manifest.length - 1)
-        start = max(0, position - TOKENS_BEFORE)
-        ids = self.atlas.tokens[self.context[i], start : position + TOKENS_AFTER + 1]
-        table = self.atlas.raw_texts
-        return tuple(table[token] for token in ids.tolist()), position - start
 
 
 def _ranges(where: str, numbers: Sequence[int]) -> str:
