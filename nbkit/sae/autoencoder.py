@@ -21,7 +21,7 @@ from nbkit.errors import NbkitError
 from nbkit.files import make_folder, user_path
 from nbkit.method.checks import checked_choice, checked_seed
 from nbkit.sae.architecture import Activation, AnyActivation, Architecture
-from nbkit.sae.equations import activate, affine, largest, pre_activations
+from nbkit.sae.equations import activate, affine, largest, normalized, pre_activations
 from nbkit.sae.foreign.hub import local_path
 from nbkit.sae.foreign.opening import open_files
 from nbkit.sae.foreign.saelens_export import write_saelens
@@ -34,8 +34,6 @@ from nbkit.sae.tensors import as_tensor
 __all__ = ["SAE_CONFIG", "SAE_WEIGHTS", "SaeOutput", "SparseAutoencoder", "activate", "pre_activations"]
 
 _LATENTS_OF = "_nbkit_latents_of"
-NORM_EPSILON = 1e-5
-"""What SAELens adds to the standard deviation that a layer norm divides by."""
 
 
 class SaeOutput(NamedTuple):
@@ -157,7 +155,7 @@ class SparseAutoencoder(nn.Module):
         Raises:
             NbkitError: `h` has another shape or holds no real numbers.
         """
-        return self._normalized(self._checked(h, "activations", self.d_in))[0]
+        return normalized(self._checked(h, "activations", self.d_in), self.architecture.normalize_activations)[0]
 
     def encode(self, h: Float[Tensor, "b d_in"]) -> Float[Tensor, "b d_sae"]:
         """The latents of activations, computed in float32 or wider and returned in the weights' precision.
@@ -216,7 +214,7 @@ class SparseAutoencoder(nn.Module):
                 raise NbkitError(f"This autoencoder {what}: give decode the activations too, or call it on them.")
             flat = self._checked(h, "activations", self.d_in)
             if a.d_out is None:
-                _, scale, mean = self._normalized(flat)
+                _, scale, mean = normalized(flat, self.architecture.normalize_activations)
                 out = out * scale + mean
             if a.skip:
                 out = out + flat @ exact(self.w_skip)
@@ -292,19 +290,6 @@ class SparseAutoencoder(nn.Module):
         w, b = self._exact(self.w_enc), self._exact(self.b_enc)
         subtract = self.architecture.apply_b_dec_to_input
         return pre_activations(x, w, b, self._exact(self.b_dec)) if subtract else affine(x, w, b)
-
-    def _normalized(self, h: Float[Tensor, "b d_in"]) -> tuple[Tensor, Tensor, Tensor]:
-        """Normalized inputs, and the scale and the mean that bring the output back; an input of zeros stays one."""
-        kind, one, zero = self.architecture.normalize_activations, h.new_ones(()), h.new_zeros(())
-        if kind == "constant_norm_rescale":
-            norm = h.norm(dim=1, keepdim=True)
-            scale = norm.where(norm > 0, 1) / self.d_in**0.5
-            return h / scale, scale, zero
-        if kind == "layer_norm":
-            mean = h.mean(1, keepdim=True)
-            deviation = (h - mean).std(1, keepdim=True)
-            return (h - mean) / (deviation + NORM_EPSILON), deviation, mean
-        return h, one, zero
 
     def _checked(self, values: Tensor, what: str, width: int) -> Tensor:
         """A batch in the precision of the computation, on the weights' device, heads one after the other."""

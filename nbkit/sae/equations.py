@@ -6,6 +6,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+NORM_EPSILON = 1e-5
+"""What SAELens adds to the standard deviation that a layer norm divides by."""
+
 
 def pre_activations(
     h: Float[Tensor, "... b d_in"],
@@ -43,3 +46,21 @@ def largest(pre: Float[Tensor, "... m"], k: int) -> tuple[Float[Tensor, "... k"]
     """The k largest of each row, 0 instead of those below, and their places, in no order."""
     values, places = pre.topk(k, dim=-1, sorted=False)
     return values.relu(), places
+
+
+def normalized(h: Float[Tensor, "b d_in"], kind: str) -> tuple[Tensor, Tensor, Tensor]:
+    """Normalized inputs, and the scale and the mean that bring the output back; an input of zeros stays one.
+
+    Args:
+        kind: see `Architecture.normalize_activations`.
+    """
+    one, zero = h.new_ones(()), h.new_zeros(())
+    if kind == "constant_norm_rescale":
+        norm = h.norm(dim=1, keepdim=True)
+        scale = norm.where(norm > 0, 1) / h.shape[1] ** 0.5
+        return h / scale, scale, zero
+    if kind == "layer_norm":
+        mean = h.mean(1, keepdim=True)
+        deviation = (h - mean).std(1, keepdim=True)
+        return (h - mean) / (deviation + NORM_EPSILON), deviation, mean
+    return h, one, zero
