@@ -42,6 +42,24 @@ class Features:
 
 
 @dataclass(frozen=True, eq=False)
+class Text:
+    """The text of each example, of a unit that reads tokens; for contestants that look at more than one vector."""
+
+    keys: Int[np.ndarray, " n"]
+    """Ids of the key tokens, whose vectors the unit read."""
+    snippets: tuple[str, ...]
+    """The text around each key token."""
+    window: Float[np.ndarray, "n t d"] | None = None
+    """Vectors of the layer at the last t tokens of each example, the key token last; zeros before the text begins."""
+
+    def take(self, examples: Int[np.ndarray, " k"] | Bool[np.ndarray, " n"]) -> Text:
+        """The text of some examples, by number or by a mask."""
+        numbers = np.arange(len(self.keys))[examples]
+        window = self.window if self.window is None else self.window[numbers]
+        return Text(self.keys[numbers], tuple(self.snippets[number] for number in numbers), window)
+
+
+@dataclass(frozen=True, eq=False)
 class Unit:
     """What a contestant sees of a unit: all but the truth."""
 
@@ -54,6 +72,8 @@ class Unit:
     features: Features | None = None
     """The features that the vectors are made of, where they are known: on toys the true ones, so that a contestant that
     uses them shows what a perfect dictionary would give."""
+    text: Text | None = None
+    """The text of the examples, where they are of text."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +109,10 @@ class LabeledUnit:
         if (known := self.unit.features) is not None:
             f = len(known.directions)
             shapes |= {"codes": (known.codes.shape, (n, f)), "directions": (known.directions.shape, (f, d))}
+        if (text := self.unit.text) is not None:
+            shapes |= {"keys": (text.keys.shape, (n,)), "snippets": ((len(text.snippets),), (n,))}
+            if text.window is not None:
+                shapes["window"] = (text.window.shape, (n, *text.window.shape[1:2], d))
         if not n:
             raise NbkitError(f"{self.name} has read vectors of shape {self.unit.read.shape}: give (n, d).")
         for what, (shape, wanted) in shapes.items():
@@ -104,5 +128,6 @@ class LabeledUnit:
         """The unit with some of its examples, by number or by a mask."""
         known = self.unit.features
         features = known if known is None else replace(known, codes=known.codes[examples])
-        unit = replace(self.unit, read=self.unit.read[examples], features=features)
+        text = self.unit.text if self.unit.text is None else self.unit.text.take(examples)
+        unit = replace(self.unit, read=self.unit.read[examples], features=features, text=text)
         return replace(self, unit=unit, labels=self.labels[examples], ambiguous=self.ambiguous[examples])

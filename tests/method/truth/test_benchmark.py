@@ -15,7 +15,7 @@ from nbkit.method.truth.contestants import CONTESTANTS, paper, pre_mlp, whitened
 from nbkit.method.truth.leaderboard import grouped_mean, leaderboard
 from nbkit.method.truth.recovery import Recovery
 from nbkit.method.truth.toys import Toy, toy_units
-from nbkit.method.truth.unit import Background, Features, LabeledUnit, Unit
+from nbkit.method.truth.unit import Background, Features, LabeledUnit, Text, Unit
 
 
 def planted(seed: int, n: int = 24) -> LabeledUnit:
@@ -72,6 +72,25 @@ def test_a_contestant_may_sit_a_unit_out_and_never_sees_a_label() -> None:
     table = benchmark({"picky": picky}, units)
     assert (table["contestant"] == "picky").sum() == seats * 2 * len(Recovery._fields)
     assert leaderboard(table).query("contestant == 'picky' and measure == 'auc'")["over_baseline"].item() == 0.0
+
+
+def test_the_text_of_an_example_goes_with_it_and_must_fit() -> None:
+    labeled = planted(0, 6)
+    text = Text(np.arange(6), tuple("abcdef"), np.arange(6 * 2 * 6.0).reshape(6, 2, 6))
+    with_text = replace(labeled, unit=replace(labeled.unit, text=text))
+    for chosen in (np.array([4, 1]), np.isin(np.arange(6), [1, 4])):
+        taken = with_text.take(chosen).unit.text
+        assert taken is not None and taken.window is not None
+        assert list(zip(taken.keys, taken.snippets, strict=True)) in ([(4, "e"), (1, "b")], [(1, "b"), (4, "e")])
+        np.testing.assert_array_equal(taken.window[:, 0, 0], taken.keys * 12)
+    for wrong in (
+        replace(text, keys=np.arange(5)),
+        replace(text, snippets=("a",)),
+        replace(text, window=np.zeros((6, 2, 5))),
+        replace(text, window=np.zeros((6, 6))),
+    ):
+        with pytest.raises(NbkitError, match=r"unit 0 has (keys|snippets|window) of shape"):
+            replace(with_text, unit=replace(labeled.unit, text=wrong))
 
 
 def test_a_contestants_mistake_names_it_and_the_unit() -> None:
