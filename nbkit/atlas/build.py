@@ -142,7 +142,7 @@ def _scan(
     """Scans the blocks that are not on disk yet; gives all of them in corpus order."""
     n, layers = len(contexts.tokens), config.numbers
     widest = max(site.n_units for site in units.sites if site.number in layers)
-    bounds = Bounds(len(layers), widest, min(config.max_examples, n))
+    bounds = Bounds(len(layers), widest, min(config.max_examples, n), units.device)
     starts = range(0, n, config.block_size)
     blocks = [BlockFile(folder / f"block-{number:06d}.safetensors") for number in range(len(starts))]
     sizes = [min(config.block_size, n - start) for start in starts]
@@ -150,11 +150,15 @@ def _scan(
     # What is on disk counts as `initial`: it must not raise the speed that the time left is reckoned from.
     with tqdm(total=n, initial=done, desc="scan", unit="context", smoothing=0.1, disable=not progress) as bar:
         for block, start, size in zip(blocks, starts, sizes, strict=True):
-            if not block.path.is_file():
-                write_tensors(scan_block(units, contexts, start, config, bounds, maxima), block.path)
+            if block.path.is_file():
+                block.verify()  # a wrong bound would spoil all blocks behind it
+                bounds.absorb(block, layers)
+            else:
+                found = scan_block(units, contexts, start, config, bounds, maxima)
+                write_tensors(found, block.path)
+                bounds.absorb(found, layers)
+                del found  # before the next one is made
                 bar.update(size)
-            block.verify()  # a wrong bound would spoil all blocks behind it
-            bounds.absorb(block, layers)
     _return_freed_memory()
     return blocks
 

@@ -99,32 +99,35 @@ class LevelScan:
         self._open &= ~(1 << self._top.clamp(max=31))  # number 0 is no band and takes no examples
         self._bands = torch.zeros(n_sites, n_contexts, widest, dtype=torch.int16, device=device)
 
-    def take(self, row: int, start: int, peak: Float[Tensor, "b n_units"]) -> tuple[Tensor, Tensor]:
-        """Takes the peaks of a pass over the block's contexts from `start` on.
+    def take(
+        self, row: Int[Tensor, " s"], start: int, peak: Float[Tensor, "s b n_units"]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Takes the peaks of a pass over the block's contexts from `start` on, at some of the sites.
 
         Returns:
-            The contexts in this pass and the neurons of peaks that may be among the first of their band.
+            Of the peaks that may be among the first of their band, by site, neuron and band: the site's place in `row`,
+            the context in this pass, and the neuron.
         """
-        bands, n = band(peak), peak.shape[1]
-        self._bands[row, start : start + len(peak), :n] = bands
-        top = torch.maximum(self._top[row, :n], bands.amax(0))
+        bands, n = band(peak), peak.shape[2]
+        self._bands[row, start : start + peak.shape[1], :n] = bands.short()
+        top = torch.maximum(self._top[row, :n], bands.amax(1))
         rise = (top - self._top[row, :n]).clamp(max=N_BANDS)
         begun = self._begun[row, :n] << rise
         unfilled = (self._open[row, :n] + 1 << rise) - 1 & _ALL  # higher ones are open
-        below = (top - bands).clamp(max=31)
-        context, neuron = (unfilled >> below & 1).nonzero(as_tuple=True)
+        below = (top[:, None] - bands).clamp(max=31)
+        site, context, neuron = (unfilled[:, None] >> below & 1).nonzero(as_tuple=True)
         if len(neuron):
-            group, order = (neuron * N_BANDS + below[context, neuron]).sort(stable=True)
-            context, neuron = context[order], neuron[order]
+            group, order = ((site * n + neuron) * N_BANDS + below[site, context, neuron]).sort(stable=True)
+            site, context, neuron, of_neuron = site[order], context[order], neuron[order], group // N_BANDS
             bit = 1 << (group % N_BANDS).int()
-            rank = rank_in_group(group) + ((begun[neuron] & bit) != 0)
+            rank = rank_in_group(group) + ((begun.view(-1)[of_neuron] & bit) != 0)
             # Of a rank a band has one context at most, so that no bit is added twice.
-            begun.index_add_(0, neuron, bit * (rank == 0))
-            unfilled.index_add_(0, neuron, bit * (rank == N_SHOWN - 1), alpha=-1)
+            begun.view(-1).index_add_(0, of_neuron, bit * (rank == 0))
+            unfilled.view(-1).index_add_(0, of_neuron, bit * (rank == N_SHOWN - 1), alpha=-1)
             needed = rank < N_SHOWN
-            context, neuron = context[needed], neuron[needed]
+            site, context, neuron = site[needed], context[needed], neuron[needed]
         self._top[row, :n], self._begun[row, :n], self._open[row, :n] = top, begun, unfilled
-        return context, neuron
+        return site, context, neuron
 
     def count(self, row: int, n_units: int) -> Int[Tensor, "n_units bands"]:
         """The block's contexts in each band, relative to that of the block's own maximum."""

@@ -28,11 +28,11 @@ The same pass finds every neuron's levels of activation (`nbkit.atlas.levels`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import pad
 
@@ -50,6 +50,9 @@ if TYPE_CHECKING:
     from nbkit.models.values import Values
 
 
+TOGETHER = 1 << 32
+"""Bytes of activations that wait on a GPU at most, to be looked through at once."""
+
 Block = dict[str, Tensor]
 """What a block of contexts gives, as named tensors: `maximum` (sites, units of the largest site), NaN of a unit with an
 activation that is not finite, -infinity where a smaller site has none; and for each site L and its candidates
@@ -62,10 +65,12 @@ class Bounds:
     """What earlier blocks say about the units: their maximum, the k-th largest activation of a candidate, and how
     many contexts peaked at which level. Of sites with fewer units than the largest the last places are unused."""
 
-    def __init__(self, n_sites: int, widest: int, max_examples: int) -> None:
+    def __init__(self, n_sites: int, widest: int, max_examples: int, device: torch.device | None = None) -> None:
         self.maximum = torch.zeros(n_sites, widest)
         self.levels = LevelCounts(n_sites, widest)
-        self._largest = torch.full((n_sites, widest, max_examples), -torch.inf)  # descending
+        # Descending. Where the units are computed, since a block's candidates would keep a CPU busy for longer than a
+        # GPU takes for the block.
+        self._largest = torch.full((n_sites, widest, max_examples), -torch.inf, device=device)
 
     @property
     def kth_largest(self) -> Float[Tensor, "sites widest"]:
@@ -78,16 +83,28 @@ class Bounds:
         widest = self.maximum.shape[1]
         padded = torch.stack([pad(count, (0, 0, 0, widest - len(count))) for count in counts])
         self.levels.absorb(block["maximum"], padded)
+        device = self._largest.device
         for row, layer in enumerate(layers):
-            neuron, activation = block[f"{layer}.neuron"].long(), block[f"{layer}.activation"]
+            neuron, activation = (block[f"{layer}.{name}"].to(device) for name in ("neuron", "activation"))
+            neuron = neuron.long()
             order = neuron.argsort(stable=True)
             neuron, activation = neuron[order], activation[order]
             rank = rank_in_group(neuron)
             if len(rank):
-                new = torch.full((widest, int(rank.max()) + 1), -torch.inf)
+                new = self._largest.new_full((widest, int(rank.max()) + 1), -torch.inf)
                 new[neuron, rank] = activation
                 largest = torch.cat([self._largest[row], new], dim=1)
                 self._largest[row] = largest.topk(self._largest.shape[-1], dim=1).values
+
+
+class _Arrived(NamedTuple):
+    """What a pass gives at a site."""
+
+    layer: int
+    vectors: Float[Tensor, "b t width"]
+    values: Values
+    peak: Float[Tensor, "b n_units"]
+    finite: Bool[Tensor, "b n_units"]
 
 
 def scan_block(
@@ -126,63 +143,129 @@ def scan_block(
     found_levels: dict[int, list[Block]] = {layer: [] for layer in layers}
     block_maximum = torch.full_like(running, -torch.inf)
     overflow: list[Site] = []
+    together = _sites_together(units, max(sizes), config.batch_size * len(contexts.special))
+    waiting: list[_Arrived] = []
     offset = start
 
-    def floor(row: int) -> Tensor:
-        return config.threshold * (running if given is None else given)[row, : sizes[row]]
-
     def capture(layer: int, vectors: Tensor, values: Values) -> None:
-        row = layers.index(layer)
-        n = sizes[row]
+        if waiting and waiting[0].vectors.shape != vectors.shape:
+            take_waiting()
         peak, finite = values.peaks(first, end, inner_special, sign)  # (b, n_units)
-        highest = peak.amax(0)
-        if not bool(finite.all()):
-            overflow.append(sites[layer])
-            unknown = ~finite.all(0)
-            if bool(unknown.all()) or not bool(vectors.isfinite().all()):
-                raise NbkitError(
-                    f"model {units.name!r}, {overflow[0].title}: activations that are not finite in contexts {offset} "
-                    f"to {offset + len(peak) - 1}, and with them all that is computed from them; its weights may "
-                    f"overflow in {str(units.dtype).removeprefix('torch.')}, try dtype='float32'"
-                )
-            highest[unknown] = torch.nan
-            peak[:, unknown] = -torch.inf
+        waiting.append(_Arrived(layer, vectors, values, peak, finite))
+        if len(waiting) >= together:
+            take_waiting()
+
+    def take_waiting() -> None:
+        arrived = list(waiting)
+        waiting.clear()
+        if not arrived:
+            return
+        row = torch.tensor([layers.index(each.layer) for each in arrived], device=units.device)
+        unknown = not_finite(arrived)
+        peak = _padded([each.peak for each in arrived])  # (s, b, widest of these)
+        n = peak.shape[2]
+        highest = peak.amax(1)
+        for number, neurons in unknown.items():
+            highest[number, : len(neurons)][neurons] = torch.nan
         block_maximum[row, :n] = torch.maximum(block_maximum[row, :n], highest)
         running[row, :n] = torch.maximum(running[row, :n], highest)
+        floor = config.threshold * (running if given is None else given)[row, :n]
+        needed = (peak > 0) & (peak >= floor[:, None]) & (peak > kth_largest[row, :n][:, None])
+        chosen = levels.take(row, offset - start, peak), needed.nonzero(as_tuple=True)
+        site, context, neuron = (torch.cat(parts) for parts in zip(*chosen, strict=True))
+        for_level = torch.arange(len(site), device=site.device) < len(chosen[0][0])
+        if len(arrived) > 1:  # by site, and of a site what its levels take first
+            order = site.argsort(stable=True)
+            site, context, neuron, for_level = (each[order] for each in (site, context, neuron, for_level))
+        counts = torch.stack([torch.bincount(site[which], minlength=len(arrived)) for which in (for_level, ~for_level)])
+        of_levels, of_examples = counts.tolist()
+        each_site = [a + b for a, b in zip(of_levels, of_examples, strict=True)]
+        trace = torch.cat(
+            [
+                each.values.traces(*at)
+                for each, *at in zip(arrived, context.split(each_site), neuron.split(each_site), strict=True)
+            ]
+        )  # (n, t)
+        activation = peak[site, context, neuron]
+        reaches = (strength(trace[:, first:end], sign) == activation[:, None]) & inner_text[: trace.shape[1]]
+        position = first + reaches.to(torch.uint8).argmax(1)
+        length, n_rows = arrived[0].vectors.shape[1], arrived[0].vectors.shape[:2].numel()
+        keys, vector = (site * n_rows + context * length + position)[~for_level].unique(return_inverse=True)
+        vectors_of = torch.bincount(keys // n_rows, minlength=len(arrived)).tolist()
+        rows = torch.cat(
+            [each.vectors.flatten(0, 1)[at % n_rows] for each, at in zip(arrived, keys.split(vectors_of), strict=True)]
+        )
+        whole = torch.stack([neuron, context + offset, position]).int().cpu()
+        numbers = dict(zip(("neuron", "context", "position"), whole, strict=True))
+        numbers |= {"activation": activation.cpu(), "window": _windows(trace, position).cpu()}
+        vector, rows = vector.int().cpu(), rows.cpu()
+        begin, begin_vector, begin_row = 0, 0, 0
+        for number, each in enumerate(arrived):
+            middle, stop_here = begin + of_levels[number], begin + each_site[number]
+            found_levels[each.layer].append({name: tensor[begin:middle] for name, tensor in numbers.items()})
+            found[each.layer].append(
+                {
+                    **{name: tensor[middle:stop_here] for name, tensor in numbers.items()},
+                    "vector": vector[begin_vector : begin_vector + of_examples[number]] - begin_row,
+                    "pre_mlp": rows[begin_row : begin_row + vectors_of[number]],
+                }
+            )
+            begin, begin_vector, begin_row = (
+                stop_here,
+                begin_vector + of_examples[number],
+                begin_row + vectors_of[number],
+            )
 
-        def at(context: Tensor, neuron: Tensor) -> Block:
-            trace = values.traces(context, neuron)  # (n, t)
-            activation = peak[context, neuron]
-            reaches = (strength(trace[:, first:end], sign) == activation[:, None]) & inner_text[: trace.shape[1]]
-            position = first + reaches.to(torch.uint8).argmax(1)
-            return {
-                "neuron": neuron.int().cpu(),
-                "context": (context + offset).int().cpu(),
-                "position": position.int().cpu(),
-                "activation": activation.cpu(),
-                "window": _windows(trace, position).cpu(),
-            }
-
-        found_levels[layer].append(at(*levels.take(row, offset - start, peak)))
-        needed = (peak > 0) & (peak >= floor(row)) & (peak > kth_largest[row, :n])
-        batch = at(*needed.nonzero(as_tuple=True))
-        keys = (batch["context"].long() - offset) * vectors.shape[1] + batch["position"]
-        keys, vector = keys.unique(return_inverse=True)
-        rows = vectors.flatten(0, 1)[keys.to(vectors.device)]
-        found[layer].append({**batch, "vector": vector.int(), "pre_mlp": rows.cpu()})
+    def not_finite(arrived: Sequence[_Arrived]) -> dict[int, Tensor]:
+        """Which units of which sites have no maximum; takes their peaks out."""
+        if bool(torch.stack([each.finite.all() for each in arrived]).all()):
+            return {}
+        found_here = {}
+        for number, each in enumerate(arrived):
+            unknown = ~each.finite.all(0)
+            if not bool(unknown.any()):
+                continue
+            overflow.append(sites[each.layer])
+            if bool(unknown.all()) or not bool(each.vectors.isfinite().all()):
+                raise NbkitError(
+                    f"model {units.name!r}, {overflow[0].title}: activations that are not finite in contexts {offset} "
+                    f"to {offset + len(each.peak) - 1}, and with them all that is computed from them; its weights may "
+                    f"overflow in {str(units.dtype).removeprefix('torch.')}, try dtype='float32'"
+                )
+            each.peak[:, unknown] = -torch.inf
+            found_here[number] = unknown
+        return found_here
 
     with units.reading(layers, capture) as read:
         for offset in range(start, stop, config.batch_size):
             read(contexts, slice(offset, min(offset + config.batch_size, stop)))
+            take_waiting()
 
     block: Block = {"maximum": block_maximum.cpu()}
     for row, layer in enumerate(layers):
-        joined = _joined(found.pop(layer), floor(row).cpu())
+        floor = config.threshold * (running if given is None else given)[row, : sizes[row]]
+        joined = _joined(found.pop(layer), floor.cpu())
         joined["pre_mlp"] = units.received(layer, joined["pre_mlp"])
         of_levels = {"count": levels.count(row, sizes[row]), **levels.joined(row, found_levels.pop(layer))}
         block |= {f"{layer}.{name}": tensor for name, tensor in joined.items()}
         block |= {f"{layer}.level.{name}": tensor for name, tensor in of_levels.items()}
     return block
+
+
+def _sites_together(units: Units, widest: int, tokens: int) -> int:
+    """How many sites are looked through at once: on a GPU many, since it waits for every look at what it has found, and
+    for every one of a hundred small operations; on a CPU one, whose activations are still at hand."""
+    if units.device.type == "cpu":
+        return 1
+    return max(1, TOGETHER // (widest * tokens * units.dtype.itemsize))
+
+
+def _padded(peaks: Sequence[Float[Tensor, "b n_units"]]) -> Float[Tensor, "s b widest"]:
+    """Peaks of several sites in one tensor; where a site has fewer units than the widest, -infinity."""
+    if len(peaks) == 1:
+        return peaks[0][None]
+    widest = max(peak.shape[1] for peak in peaks)
+    return torch.stack([pad(peak, (0, widest - peak.shape[1]), value=-torch.inf) for peak in peaks])
 
 
 def _windows(trace: Float[Tensor, "n t"], position: Tensor) -> Float[Tensor, "n window"]:

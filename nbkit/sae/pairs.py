@@ -35,11 +35,6 @@ class Pairs:
         self.z = z.detach()
         *stack, self._b, self._d_sae = z.shape
         self._n_saes = stack[0] if stack else 1
-        active = self.z.relu().bool()  # half the time of z > 0
-        if active.is_cpu:  # a quarter of the time
-            self._entries = torch.from_numpy(np.flatnonzero(active.numpy()))
-        else:
-            self._entries = active.flatten().nonzero()[:, 0]
 
     @cached_property
     def few(self) -> bool:
@@ -106,6 +101,14 @@ class Pairs:
         return _sums(a, self._latents, starts, self.z.take(self._entries))
 
     # The names with an underscore are in the order of the batch, input by input, but for _entry.
+
+    @cached_property
+    def _entries(self) -> Int[Tensor, " pairs"]:
+        """Places in the flattened latents; looked for when first asked for, since a GPU waits for their number."""
+        active = self.z.relu().bool()  # half the time of z > 0
+        if active.is_cpu:  # a quarter of the time
+            return torch.from_numpy(np.flatnonzero(active.numpy()))
+        return active.flatten().nonzero()[:, 0]
 
     @cached_property
     def _inputs(self) -> Int[Tensor, " pairs"]:

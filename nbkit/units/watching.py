@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 import torch
@@ -42,7 +42,7 @@ def watched(
 
     def run(inputs: Tensor) -> None:
         counts.update(dict.fromkeys(layers, 0))
-        with torch.inference_mode():
+        with torch.inference_mode(), _exact_convolutions():
             module(inputs)
         for name, count in counts.items():
             if count != 1:
@@ -61,6 +61,14 @@ def watched(
             handle.remove()
         for each in training:
             each.training = True
+
+
+def _exact_convolutions() -> AbstractContextManager[None]:
+    """Convolutions of a GPU in float32, in the same way every time: cuDNN rounds their factors to 11 bits unless it is
+    told otherwise, and then a unit's weights times what it reads are not what it gives."""
+    options = {"enabled": torch.backends.cudnn.enabled, "benchmark": False, "deterministic": True, "allow_tf32": False}
+    flags: AbstractContextManager[None] = torch.backends.cudnn.flags(**options)
+    return flags
 
 
 def functions_behind(

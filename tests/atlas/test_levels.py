@@ -185,7 +185,7 @@ def test_bounds_never_change_what_the_merge_gives(rows: list[list[float]], size:
             levels = LevelScan(bounds or LevelCounts(1, 2), len(part), torch.device("cpu"))
             batches = []
             for offset in range(0, len(part), size):
-                context, neuron = levels.take(0, offset, part[offset : offset + size])
+                _, context, neuron = levels.take(torch.tensor([0]), offset, part[None, offset : offset + size])
                 context += offset
                 batches.append(
                     {"neuron": neuron.int(), "context": context + start, "activation": part[context, neuron]}
@@ -232,7 +232,7 @@ def test_bounds_never_change_what_the_merge_gives(rows: list[list[float]], size:
 def test_a_neuron_that_was_never_positive_has_no_levels() -> None:
     levels = LevelScan(LevelCounts(1, 3), 2, torch.device("cpu"))
     peaks = torch.tensor([[-1.0, 0.0, -0.0], [-2.0, -0.0, -3.0]])
-    context, neuron = levels.take(0, 0, peaks)
+    _, context, neuron = levels.take(torch.tensor([0]), 0, peaks[None])
     assert len(context) == len(neuron) == 0
     empty = {"neuron": neuron.int(), "context": context, "position": context, "activation": peaks[context, neuron]}
     block = {"maximum": peaks.amax(0)[None], "0.level.count": levels.count(0, 3)}

@@ -318,3 +318,24 @@ def test_what_cannot_be_honored_is_refused(net: Net, images: Tensor, tmp_path: P
     twice = nn.Sequential(nn.Linear(6, 6), nn.ReLU())
     twice.append(twice[0])
     refused("0 is called 2 times in a pass", twice, "0", torch.randn(5, 6), shown=["a"] * 5, activation="relu")
+
+
+def test_convolutions_are_exact_on_a_gpu_too(tmp_path: Path) -> None:
+    """cuDNN's settings, where there is one: no rounding of factors, and no choice between ways."""
+    seen = set()
+
+    class Watcher(nn.Conv2d):
+        def forward(self, x: Tensor) -> Tensor:
+            cudnn = torch.backends.cudnn
+            seen.add((cudnn.enabled, cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark))
+            return super().forward(x)
+
+    def settings() -> tuple[bool, bool, bool, bool]:
+        cudnn = torch.backends.cudnn
+        return cudnn.enabled, cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark
+
+    before = settings()
+    images = torch.rand(6, 1, 6, 6)
+    nbkit.atlas_from_module(nn.Sequential(Watcher(1, 2, 3)), "0", images, tmp_path / "a", progress=False, config=CONFIG)
+    assert seen == {(True, False, True, False)}
+    assert settings() == before
