@@ -23,6 +23,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from nbkit.atlas.arrivals import Chosen
 from nbkit.atlas.candidates import candidates, filled, rank_in_group
 from nbkit.atlas.snippets import TOKENS_BEFORE
 
@@ -99,14 +100,11 @@ class LevelScan:
         self._open &= ~(1 << self._top.clamp(max=31))  # number 0 is no band and takes no examples
         self._bands = torch.zeros(n_sites, n_contexts, widest, dtype=torch.int16, device=device)
 
-    def take(
-        self, row: Int[Tensor, " s"], start: int, peak: Float[Tensor, "s b n_units"]
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Takes the peaks of a pass over the block's contexts from `start` on, at some of the sites.
+    def take(self, row: Int[Tensor, " s"], start: int, peak: Float[Tensor, "s b n_units"]) -> Chosen:
+        """Takes the peaks of a pass over the block's contexts from `start` on, at the sites of some rows.
 
         Returns:
-            Of the peaks that may be among the first of their band, by site, neuron and band: the site's place in `row`,
-            the context in this pass, and the neuron.
+            The peaks that may be among the first of their band, by site, neuron and band.
         """
         bands, n = band(peak), peak.shape[2]
         self._bands[row, start : start + peak.shape[1], :n] = bands.short()
@@ -127,7 +125,7 @@ class LevelScan:
             needed = rank < N_SHOWN
             site, context, neuron = site[needed], context[needed], neuron[needed]
         self._top[row, :n], self._begun[row, :n], self._open[row, :n] = top, begun, unfilled
-        return site, context, neuron
+        return Chosen(site, context, neuron)
 
     def count(self, row: int, n_units: int) -> Int[Tensor, "n_units bands"]:
         """The block's contexts in each band, relative to that of the block's own maximum."""

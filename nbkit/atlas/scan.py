@@ -28,20 +28,19 @@ The same pass finds every neuron's levels of activation (`nbkit.atlas.levels`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad
 
+from nbkit.atlas.arrivals import Arrival, Chosen, joined_peaks, looked_up, sites_together
 from nbkit.atlas.candidates import rank_in_group
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.levels import LevelCounts, LevelScan
-from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE
 from nbkit.errors import NbkitError
-from nbkit.models.sign import strength
 
 if TYPE_CHECKING:
     from nbkit.corpora import Contexts
@@ -49,9 +48,6 @@ if TYPE_CHECKING:
     from nbkit.models.units import Units
     from nbkit.models.values import Values
 
-
-TOGETHER = 1 << 32
-"""Bytes of activations that wait on a GPU at most, to be looked through at once."""
 
 Block = dict[str, Tensor]
 """What a block of contexts gives, as named tensors: `maximum` (sites, units of the largest site), NaN of a unit with an
@@ -97,16 +93,6 @@ class Bounds:
                 self._largest[row] = largest.topk(self._largest.shape[-1], dim=1).values
 
 
-class _Arrived(NamedTuple):
-    """What a pass gives at a site."""
-
-    layer: int
-    vectors: Float[Tensor, "b t width"]
-    values: Values
-    peak: Float[Tensor, "b n_units"]
-    finite: Bool[Tensor, "b n_units"]
-
-
 def scan_block(
     units: Units,
     contexts: Contexts,
@@ -143,89 +129,54 @@ def scan_block(
     found_levels: dict[int, list[Block]] = {layer: [] for layer in layers}
     block_maximum = torch.full_like(running, -torch.inf)
     overflow: list[Site] = []
-    together = _sites_together(units, max(sizes), config.batch_size * len(contexts.special))
-    waiting: list[_Arrived] = []
+    together = sites_together(units, max(sizes), config.batch_size * len(contexts.special))
+    waiting: list[Arrival] = []
     offset = start
 
     def capture(layer: int, vectors: Tensor, values: Values) -> None:
         if waiting and waiting[0].vectors.shape != vectors.shape:
-            take_waiting()
-        peak, finite = values.peaks(first, end, inner_special, sign)  # (b, n_units)
-        waiting.append(_Arrived(layer, vectors, values, peak, finite))
+            look()
+        if together > 1:  # some models add to what a layer gave, in its place
+            vectors = vectors.clone()
+        waiting.append(Arrival(layer, vectors, values, *values.peaks(first, end, inner_special, sign)))
         if len(waiting) >= together:
-            take_waiting()
+            look()
 
-    def take_waiting() -> None:
-        arrived = list(waiting)
-        waiting.clear()
-        if not arrived:
+    def look() -> None:
+        """At what has arrived since the last look."""
+        if not waiting:
             return
-        row = torch.tensor([layers.index(each.layer) for each in arrived], device=units.device)
-        unknown = not_finite(arrived)
-        peak = _padded([each.peak for each in arrived])  # (s, b, widest of these)
-        n = peak.shape[2]
-        highest = peak.amax(1)
+        arrivals = tuple(waiting)
+        waiting.clear()
+        unknown = not_finite(arrivals)
+        row = torch.tensor([layers.index(each.site) for each in arrivals], device=units.device)
+        peak = joined_peaks(arrivals)  # (s, b, n)
+        n, highest = peak.shape[2], peak.amax(1)
         for number, neurons in unknown.items():
-            highest[number, : len(neurons)][neurons] = torch.nan
+            highest[number, neurons] = torch.nan
         block_maximum[row, :n] = torch.maximum(block_maximum[row, :n], highest)
         running[row, :n] = torch.maximum(running[row, :n], highest)
-        floor = config.threshold * (running if given is None else given)[row, :n]
-        needed = (peak > 0) & (peak >= floor[:, None]) & (peak > kth_largest[row, :n][:, None])
-        chosen = levels.take(row, offset - start, peak), needed.nonzero(as_tuple=True)
-        site, context, neuron = (torch.cat(parts) for parts in zip(*chosen, strict=True))
-        for_level = torch.arange(len(site), device=site.device) < len(chosen[0][0])
-        if len(arrived) > 1:  # by site, and of a site what its levels take first
-            order = site.argsort(stable=True)
-            site, context, neuron, for_level = (each[order] for each in (site, context, neuron, for_level))
-        counts = torch.stack([torch.bincount(site[which], minlength=len(arrived)) for which in (for_level, ~for_level)])
-        of_levels, of_examples = counts.tolist()
-        each_site = [a + b for a, b in zip(of_levels, of_examples, strict=True)]
-        trace = torch.cat(
-            [
-                each.values.traces(*at)
-                for each, *at in zip(arrived, context.split(each_site), neuron.split(each_site), strict=True)
-            ]
-        )  # (n, t)
-        activation = peak[site, context, neuron]
-        reaches = (strength(trace[:, first:end], sign) == activation[:, None]) & inner_text[: trace.shape[1]]
-        position = first + reaches.to(torch.uint8).argmax(1)
-        length, n_rows = arrived[0].vectors.shape[1], arrived[0].vectors.shape[:2].numel()
-        keys, vector = (site * n_rows + context * length + position)[~for_level].unique(return_inverse=True)
-        vectors_of = torch.bincount(keys // n_rows, minlength=len(arrived)).tolist()
-        rows = torch.cat(
-            [each.vectors.flatten(0, 1)[at % n_rows] for each, at in zip(arrived, keys.split(vectors_of), strict=True)]
-        )
-        whole = torch.stack([neuron, context + offset, position]).int().cpu()
-        numbers = dict(zip(("neuron", "context", "position"), whole, strict=True))
-        numbers |= {"activation": activation.cpu(), "window": _windows(trace, position).cpu()}
-        vector, rows = vector.int().cpu(), rows.cpu()
-        begin, begin_vector, begin_row = 0, 0, 0
-        for number, each in enumerate(arrived):
-            middle, stop_here = begin + of_levels[number], begin + each_site[number]
-            found_levels[each.layer].append({name: tensor[begin:middle] for name, tensor in numbers.items()})
-            found[each.layer].append(
-                {
-                    **{name: tensor[middle:stop_here] for name, tensor in numbers.items()},
-                    "vector": vector[begin_vector : begin_vector + of_examples[number]] - begin_row,
-                    "pre_mlp": rows[begin_row : begin_row + vectors_of[number]],
-                }
-            )
-            begin, begin_vector, begin_row = (
-                stop_here,
-                begin_vector + of_examples[number],
-                begin_row + vectors_of[number],
-            )
+        least, kth = floor(row)[:, None, :n], kth_largest[row, None, :n]
+        needed = Chosen(*((peak > 0) & (peak >= least) & (peak > kth)).nonzero(as_tuple=True))
+        of_levels = levels.take(row, offset - start, peak)
+        kept = looked_up(arrivals, peak, of_levels, needed, inner_text, first, sign)
+        for each, (for_levels, examples) in zip(arrivals, kept, strict=True):
+            found_levels[each.site].append({**for_levels, "context": for_levels["context"] + offset})
+            found[each.site].append({**examples, "context": examples["context"] + offset})
 
-    def not_finite(arrived: Sequence[_Arrived]) -> dict[int, Tensor]:
-        """Which units of which sites have no maximum; takes their peaks out."""
-        if bool(torch.stack([each.finite.all() for each in arrived]).all()):
+    def floor(row: Tensor | int) -> Tensor:
+        return config.threshold * (running if given is None else given)[row]
+
+    def not_finite(arrivals: Sequence[Arrival]) -> dict[int, Tensor]:
+        """The numbers of units without a maximum, of each arrival that has some; they lose their peaks."""
+        if bool(torch.stack([each.finite.all() for each in arrivals]).all()):
             return {}
-        found_here = {}
-        for number, each in enumerate(arrived):
+        found = {}
+        for number, each in enumerate(arrivals):
             unknown = ~each.finite.all(0)
             if not bool(unknown.any()):
                 continue
-            overflow.append(sites[each.layer])
+            overflow.append(sites[each.site])
             if bool(unknown.all()) or not bool(each.vectors.isfinite().all()):
                 raise NbkitError(
                     f"model {units.name!r}, {overflow[0].title}: activations that are not finite in contexts {offset} "
@@ -233,46 +184,22 @@ def scan_block(
                     f"overflow in {str(units.dtype).removeprefix('torch.')}, try dtype='float32'"
                 )
             each.peak[:, unknown] = -torch.inf
-            found_here[number] = unknown
-        return found_here
+            found[number] = unknown.nonzero()[:, 0]
+        return found
 
     with units.reading(layers, capture) as read:
         for offset in range(start, stop, config.batch_size):
             read(contexts, slice(offset, min(offset + config.batch_size, stop)))
-            take_waiting()
+            look()
 
     block: Block = {"maximum": block_maximum.cpu()}
     for row, layer in enumerate(layers):
-        floor = config.threshold * (running if given is None else given)[row, : sizes[row]]
-        joined = _joined(found.pop(layer), floor.cpu())
+        joined = _joined(found.pop(layer), floor(row)[: sizes[row]].cpu())
         joined["pre_mlp"] = units.received(layer, joined["pre_mlp"])
         of_levels = {"count": levels.count(row, sizes[row]), **levels.joined(row, found_levels.pop(layer))}
         block |= {f"{layer}.{name}": tensor for name, tensor in joined.items()}
         block |= {f"{layer}.level.{name}": tensor for name, tensor in of_levels.items()}
     return block
-
-
-def _sites_together(units: Units, widest: int, tokens: int) -> int:
-    """How many sites are looked through at once: on a GPU many, since it waits for every look at what it has found, and
-    for every one of a hundred small operations; on a CPU one, whose activations are still at hand."""
-    if units.device.type == "cpu":
-        return 1
-    return max(1, TOGETHER // (widest * tokens * units.dtype.itemsize))
-
-
-def _padded(peaks: Sequence[Float[Tensor, "b n_units"]]) -> Float[Tensor, "s b widest"]:
-    """Peaks of several sites in one tensor; where a site has fewer units than the widest, -infinity."""
-    if len(peaks) == 1:
-        return peaks[0][None]
-    widest = max(peak.shape[1] for peak in peaks)
-    return torch.stack([pad(peak, (0, widest - peak.shape[1]), value=-torch.inf) for peak in peaks])
-
-
-def _windows(trace: Float[Tensor, "n t"], position: Tensor) -> Float[Tensor, "n window"]:
-    """Activations from TOKENS_BEFORE before `position` to TOKENS_AFTER behind it; 0 outside the context."""
-    at = position[:, None] + torch.arange(-TOKENS_BEFORE, TOKENS_AFTER + 1, device=trace.device)
-    inside = (at >= 0) & (at < trace.shape[1])
-    return trace.gather(1, at.clamp(0, trace.shape[1] - 1)).masked_fill(~inside, 0)
 
 
 def _joined(batches: list[Block], floor: Float[Tensor, " n_units"]) -> Block:

@@ -45,7 +45,7 @@ def same(one: Sequence[Block], other: Sequence[Block]) -> bool:
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    return lambda n: monkeypatch.setattr("nbkit.atlas.scan._sites_together", lambda *_: n)
+    return lambda n: monkeypatch.setattr("nbkit.atlas.scan.sites_together", lambda *_: n)
 
 
 @pytest.mark.parametrize("sign", SIGNS)
