@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from nbkit.models.units import Units
     from nbkit.models.values import Values
 
-TOGETHER = 1 << 32
-"""Bytes of activations that wait on a GPU at most."""
+TOGETHER = 1 << 30
+"""Bytes of activations that wait on a GPU at most. What is looked up of them takes five times as much in a first pass,
+every peak of which may be a dataset example."""
 
 
 class Arrival(NamedTuple):

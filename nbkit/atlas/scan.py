@@ -142,6 +142,7 @@ def scan_block(
         if len(waiting) >= together:
             look()
 
+    @torch.inference_mode()  # as all that has arrived was made
     def look() -> None:
         """At what has arrived since the last look."""
         if not waiting:
