@@ -182,5 +182,5 @@ def control_distances(
     n = (lengths > 0).sum(0)
     pairs = (n * (n - 1)).double()
     cosine = (sums.square().sum(1) - n) / pairs
-    distances: np.ndarray = (1 - cosine).clamp(0, 2).where(n >= 2, torch.nan).numpy()
+    distances: np.ndarray = (1 - cosine).clamp(0, 2).where(n >= 2, torch.nan).cpu().numpy()
     return distances
