@@ -58,6 +58,35 @@ def codes(unit: Unit) -> Float[np.ndarray, "n f"] | None:
     return None if unit.features is None else unit.features.codes
 
 
+def key_token(unit: Unit) -> Float[np.ndarray, "n tokens"] | None:
+    """The key token alone: examples of one token are one, all others are equally far."""
+    if unit.text is None:
+        return None
+    different, which = np.unique(unit.text.keys, return_inverse=True)
+    one_hot: Float[np.ndarray, "n tokens"] = np.eye(len(different))[which]
+    return one_hot
+
+
+def window(unit: Unit) -> Float[np.ndarray, "n d"] | None:
+    """The mean of the centered vectors of the key token and those before it."""
+    if (text := unit.text) is None or text.window is None:
+        return None
+    there = text.window.any(axis=2, keepdims=True)  # not before the text begins
+    mean: Float[np.ndarray, "n d"] = np.where(there, text.window - unit.background.mean, 0.0).mean(axis=1)
+    return mean
+
+
+def paper_window(unit: Unit) -> Float[np.ndarray, "n d"] | None:
+    """Equation 1 over several tokens, the paper's future work: the vectors of the key token and those before it, each
+    weighted by how far it pushes the unit as the key token does, times the weights."""
+    if (text := unit.text) is None or text.window is None:
+        return None
+    pushes = np.clip(text.window @ unit.weights, 0, None)  # (n, t)
+    pushes[:, -1] = np.maximum(pushes[:, -1], np.finfo(pushes.dtype).tiny)  # the key token is in it, whatever it does
+    weighted: Float[np.ndarray, "n d"] = np.einsum("nt,ntd->nd", pushes, text.window)
+    return neuron_embeddings(weighted / pushes.sum(axis=1, keepdims=True), unit.weights)
+
+
 CONTESTANTS: Mapping[str, Embed] = {
     BASELINE: pre_mlp,
     "centered": centered,
@@ -66,6 +95,9 @@ CONTESTANTS: Mapping[str, Embed] = {
     "paper's, centered": paper_centered,
     "true features": feature_basis,
     "true codes": codes,
+    "key token": key_token,
+    "window": window,
+    "paper's, over the window": paper_window,
 }
 """Contestants by name, in the order of tables."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -14,9 +13,8 @@ from nbkit.errors import NbkitError
 from nbkit.method.checks import checked_array, have_direction
 from nbkit.method.clusters import feature_clusters
 from nbkit.method.metrics import adjusted_rand_index
+from nbkit.method.truth.rules import Cluster, paper_rule
 
-Cluster = Callable[[Float[np.ndarray, "n d"]], Int[np.ndarray, " n"]]
-"""A rule that gives each embedding a cluster; it sees no labels."""
 CUTS: Float[np.ndarray, " cuts"] = np.linspace(0.02, 1.0, 50)
 """Cuts among which the best is looked for."""
 
@@ -45,11 +43,6 @@ class Recovery(NamedTuple):
     """Adjusted mutual information at that cut."""
     best_cut: float
     """That cut, the lowest of equals: a threshold is calibrated if it is the same for all units."""
-
-
-def paper_rule(embeddings: Float[np.ndarray, "n d"]) -> Int[np.ndarray, " n"]:
-    """The paper's rule: average linkage of cosine distances, cut at 0.5."""
-    return feature_clusters(embeddings, 0.5).labels
 
 
 def recovery(
