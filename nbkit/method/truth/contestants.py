@@ -82,9 +82,10 @@ def paper_window(unit: Unit) -> Float[np.ndarray, "n d"] | None:
     if (text := unit.text) is None or text.window is None:
         return None
     pushes = np.clip(text.window @ unit.weights, 0, None)  # (n, t)
-    pushes[:, -1] = np.maximum(pushes[:, -1], np.finfo(pushes.dtype).tiny)  # the key token is in it, whatever it does
-    weighted: Float[np.ndarray, "n d"] = np.einsum("nt,ntd->nd", pushes, text.window)
-    return neuron_embeddings(weighted / pushes.sum(axis=1, keepdims=True), unit.weights)
+    pushes[~pushes.any(axis=1), -1] = 1  # where none does, the key token alone
+    weighted: Float[np.ndarray, "n d"] = np.einsum("nt,ntd->nd", pushes, text.window) / pushes.sum(axis=1)[:, None]
+    embeddings: Float[np.ndarray, "n d"] = neuron_embeddings(weighted, unit.weights)
+    return embeddings
 
 
 CONTESTANTS: Mapping[str, Embed] = {
