@@ -10,7 +10,8 @@ from jaxtyping import Float
 from sklearn.covariance import ledoit_wolf
 
 from nbkit.method.embeddings import neuron_embeddings
-from nbkit.method.truth.unit import Background, Features, Unit
+from nbkit.method.feature_basis import feature_contributions, side_by_side
+from nbkit.method.truth.unit import Background, Unit
 
 Embed = Callable[[Unit], Float[np.ndarray, "n any"] | None]
 """From what is seen of a unit to one embedding for each example; None to sit the unit out."""
@@ -50,12 +51,18 @@ def paper_centered(unit: Unit) -> Float[np.ndarray, "n d"]:
 
 def feature_basis(unit: Unit) -> Float[np.ndarray, "n f"] | None:
     """Equation 1 in the basis of the unit's known features: how much each contributes to the pre-activation."""
-    return None if unit.features is None else contributions(unit.features, unit)
+    known = unit.features
+    return None if known is None else feature_contributions(known.codes, known.directions, unit.weights)
 
 
 def codes(unit: Unit) -> Float[np.ndarray, "n f"] | None:
     """How much of each known feature is there, whatever the unit makes of it."""
     return None if unit.features is None else unit.features.codes
+
+
+def centered_beside_paper(unit: Unit) -> Float[np.ndarray, "n 2d"]:
+    """The centered vector beside equation 1."""
+    return side_by_side(centered(unit), paper(unit))
 
 
 def key_token(unit: Unit) -> Float[np.ndarray, "n tokens"] | None:
@@ -94,6 +101,7 @@ CONTESTANTS: Mapping[str, Embed] = {
     "whitened": whitened,
     "paper's": paper,
     "paper's, centered": paper_centered,
+    "centered + paper's": centered_beside_paper,
     "true features": feature_basis,
     "true codes": codes,
     "key token": key_token,
@@ -101,12 +109,6 @@ CONTESTANTS: Mapping[str, Embed] = {
     "paper's, over the window": paper_window,
 }
 """Contestants by name, in the order of tables."""
-
-
-def contributions(features: Features, unit: Unit) -> Float[np.ndarray, "n f"]:
-    """Equation 1 in a basis of features: how much each contributes to the pre-activation."""
-    found: Float[np.ndarray, "n f"] = features.codes * (features.directions @ unit.weights)
-    return found
 
 
 @lru_cache(maxsize=16)
