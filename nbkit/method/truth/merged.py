@@ -64,7 +64,7 @@ def merged_units(
     scaled = weights / np.where(pushes > 0, pushes, 1.0)[:, None]  # alpha_i w_i
     merged = scaled[sets].sum(axis=1)
     background = Background(np.concatenate(vectors))
-    wanted = _shares(n_examples, terms, balance)
+    wanted = falling_shares(n_examples, terms, balance)
     units = []
     for number, chosen in enumerate(sets):
         drawn = [
@@ -90,7 +90,9 @@ def merged_units(
     return units
 
 
-def _shares(n_examples: int, terms: int, balance: float) -> Int[np.ndarray, " terms"]:
+def falling_shares(n_examples: int, terms: int, balance: float) -> Int[np.ndarray, " terms"]:
+    """How many examples each term gives, at least one: of the first `balance` times as many as of the last, those
+    between fall by equal ratios."""
     ratios = np.geomspace(1.0, 1.0 / balance, terms)
     shares: Int[np.ndarray, " terms"] = np.maximum(1, np.rint(n_examples * ratios / ratios.sum()).astype(int))
     return shares
