@@ -117,7 +117,7 @@ def _parsed(token: str) -> tuple[str, str, bool, bool, bool]:
 
 
 def _find(text: str, word: str, start: int, stop: int) -> int:
-    """The first place in a part of the text where a word stands that is no part of a longer one; -1 if there is none."""
+    """The first place in a part of the text where a word stands by itself, not in a longer one; -1 if there is none."""
     at = text.find(word, start, stop)
     while at >= 0:
         end = at + len(word)

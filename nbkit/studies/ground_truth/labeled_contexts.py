@@ -21,8 +21,8 @@ from nbkit.method.checks import checked_seed, checked_whole
 
 @dataclass(frozen=True, eq=False)
 class LabeledContexts:
-    """Contexts with labels. A token has a word and what comes with it if it is that word from its first character to its
-    last; a token of a word in several pieces has none, since its vector need not know the word."""
+    """Contexts with labels. A token has a word, and what comes with it, if it is the whole word; a token of a word in
+    several pieces has none, since its vector need not know the word."""
 
     contexts: Contexts
     word: Shaped[np.ndarray, "n length"]

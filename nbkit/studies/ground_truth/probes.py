@@ -16,9 +16,9 @@ from nbkit.method.checks import shown
 from nbkit.studies.ground_truth.token_reads import TokenReads, held_out
 
 ProbeKind = Literal["discriminant", "means"]
-"""`discriminant`: Fisher's linear discriminant, S^-1 (mean of the concept's tokens - mean of all), S the covariance with
-the shrinkage of Ledoit and Wolf (2004); least squares and a ridge give the same direction but for the shrinkage.
-`means`: the difference of the means alone."""
+"""`discriminant`: S^-1 (mean of the concept's tokens - mean of all), where S is the covariance with the shrinkage of
+Ledoit and Wolf (2004); the direction of least squares, or of a ridge, but for the shrinkage. `means`: the difference of
+the means alone."""
 FEWEST_TOKENS = 25
 """A concept with fewer tokens in either half gets no probe."""
 
