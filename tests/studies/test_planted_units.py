@@ -55,8 +55,8 @@ def test_a_probe_scores_0_at_the_mean_and_1_at_its_concept(reads: TokenReads, co
 
 
 def cosines(a: Float[np.ndarray, "n d"], b: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
-    products: Float[np.ndarray, " n"] = (a * b).sum(axis=1)
-    return products / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+    products: Float[np.ndarray, " n"] = (a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+    return products
 
 
 def test_the_discriminant_is_about_that_of_a_ridge(reads: TokenReads, concepts: Concepts, probes: Probes) -> None:
@@ -182,6 +182,6 @@ def test_the_concepts_of_tokens(reads: TokenReads) -> None:
     speech = kinds["part of speech"]
     np.testing.assert_array_equal(speech["noun"], reads.token < 2)
     np.testing.assert_array_equal(speech["preposition"], reads.token == 4)
-    assert {name: int(tokens.sum()) for name, tokens in kinds["genre"].items()} == {"news": 6080, "fiction": 5920}
+    assert {name: int(tokens.sum()) for name, tokens in kinds["genre"].items()} == {"news": 6000, "fiction": 6000}
     np.testing.assert_array_equal(kinds["position"]["second word"], (reads.position == 1) & (reads.token != 5))
     np.testing.assert_array_equal(kinds["position"]["last word"], (reads.position == 8) & (reads.token != 5))

@@ -114,7 +114,8 @@ def test_they_are_read_by_probes_and_by_the_neurons_that_they_move_most(
 
 def by_form(unit: Unit) -> Float[np.ndarray, "n any"]:
     assert unit.text is not None
-    return np.eye(6)[unit.text.keys]
+    forms: Float[np.ndarray, "n any"] = np.eye(6)[unit.text.keys]
+    return forms
 
 
 def test_a_space_of_forms_and_a_space_of_senses_are_told_apart(units: list[LabeledUnit]) -> None:

@@ -53,7 +53,7 @@ def concepts_of(reads: TokenReads) -> dict[str, Concepts]:
     return {
         "word class": {name: np.isin(lower, list(words)) for name, words in WORD_CLASSES.items()},
         "part of speech": {name: np.isin(tag, tags) for name, tags in PARTS_OF_SPEECH.items()},
-        "genre": {name: genre == name for name in dict.fromkeys(genre)},
+        "genre": {name: genre == name for name in dict.fromkeys(genre.tolist())},
         "quotation": {
             "in quotes": reads.of(labeled.quoted),
             "in parentheses": reads.of(labeled.in_parentheses),

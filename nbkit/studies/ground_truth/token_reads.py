@@ -65,7 +65,8 @@ class TokenReads:
 
     def of(self, label: Shaped[np.ndarray, "contexts ..."]) -> Shaped[np.ndarray, " n"]:
         """A label of the contexts at each token: of (contexts, length), or one for each context."""
-        return label[self.context] if label.ndim == 1 else label[self.context, self.position]
+        each: Shaped[np.ndarray, " n"] = label[self.context] if label.ndim == 1 else label[self.context, self.position]
+        return each
 
     def text(self, rows: Int[np.ndarray, " k"]) -> Text:
         """The text of some tokens as key tokens: their ids, up to 20 tokens before and 10 behind as a string, and the
