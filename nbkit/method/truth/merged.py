@@ -72,7 +72,7 @@ def merged_units(
         raise NbkitError(f"{len(able)} units can be terms: merging {terms} at a time needs at least {2 * terms}.")
     background = background or Background(np.concatenate(vectors))
     sets = sets if most is None else sets[: checked_whole("most", most, 2)]
-    wanted = _shares(n_examples, terms, balance)
+    wanted = falling_shares(n_examples, terms, balance)
     units = []
     for number, chosen in enumerate(sets):
         drawn = [
@@ -99,7 +99,9 @@ def merged_units(
     return units
 
 
-def _shares(n_examples: int, terms: int, balance: float) -> Int[np.ndarray, " terms"]:
+def falling_shares(n_examples: int, terms: int, balance: float) -> Int[np.ndarray, " terms"]:
+    """How many examples each term gives, at least one: of the first `balance` times as many as of the last, those
+    between fall by equal ratios."""
     ratios = np.geomspace(1.0, 1.0 / balance, terms)
     shares: Int[np.ndarray, " terms"] = np.maximum(1, np.rint(n_examples * ratios / ratios.sum()).astype(int))
     return shares
