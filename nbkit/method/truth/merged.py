@@ -11,7 +11,7 @@ from nbkit.errors import NbkitError
 from nbkit.method.checks import checked_array, checked_number, checked_seed, checked_whole
 from nbkit.method.truth.dominant import dominant_terms, of_behaviors
 from nbkit.method.truth.terms import PlainTerms, Terms
-from nbkit.method.truth.unit import Background, LabeledUnit, Unit
+from nbkit.method.truth.unit import Background, LabeledUnit, Text, Unit
 
 
 def merged_units(
@@ -25,6 +25,7 @@ def merged_units(
     task: str = "merged",
     background: Background | None = None,
     most: int | None = None,
+    texts: Sequence[Text] | None = None,
 ) -> list[LabeledUnit]:
     """Merge real units of one layer: w = sum of alpha_i w_i, with the examples of all of them.
 
@@ -49,6 +50,7 @@ def merged_units(
         task: what the benchmark calls it.
         background: of the layer; None for the examples of all units.
         most: merged units, at random of those that there could be; None for all.
+        texts: of each unit's examples, where they are of text; without windows.
 
     Raises:
         NbkitError: the shapes do not belong together, an option is out of range, or there are not enough units.
@@ -61,6 +63,8 @@ def merged_units(
     for number, each in enumerate(vectors):
         if each.ndim != 2 or each.shape[1] != d:
             raise NbkitError(f"Unit {number} read vectors of shape {each.shape}: give (n, {d}).")
+    if texts is not None and [len(text.keys) for text in texts] != [len(each) for each in vectors]:
+        raise NbkitError("The texts are not of the units' examples: give one text for each unit, of all its examples.")
     terms = checked_whole("terms", terms, 2)
     n_examples = checked_whole("n_examples", n_examples, terms)
     balance = checked_number("balance", balance, "choose at least 1", 1, np.inf)
@@ -75,18 +79,23 @@ def merged_units(
     wanted = falling_shares(n_examples, terms, balance)
     units = []
     for number, chosen in enumerate(sets):
-        drawn = [
-            vectors[i][np.sort(rng.permutation(len(vectors[i]))[:most])] for i, most in zip(chosen, wanted, strict=True)
-        ]
-        h = np.concatenate(drawn)
-        h = h[np.sort(np.unique(h, axis=0, return_index=True)[1])]  # an example of two terms is one example
+        drawn = [np.sort(rng.permutation(len(vectors[i]))[:share]) for i, share in zip(chosen, wanted, strict=True)]
+        h = np.concatenate([vectors[i][rows] for i, rows in zip(chosen, drawn, strict=True)])
+        firsts = np.sort(np.unique(h, axis=0, return_index=True)[1])  # an example of two terms is one example
+        h = h[firsts]
+        text = None if texts is None else _joined([texts[i].take(rows) for i, rows in zip(chosen, drawn, strict=True)])
         labels, ambiguous = dominant_terms(readers.parts(h, chosen) / pushes[chosen])
         some = of_behaviors(labels, ambiguous)
         if len(np.unique(labels[some])) < 2:
             continue
         others = sets[(number + 1) % len(sets)]
         whole = LabeledUnit(
-            unit=Unit(h, readers.weights(h, chosen, 1 / pushes[chosen]), background),
+            unit=Unit(
+                h,
+                readers.weights(h, chosen, 1 / pushes[chosen]),
+                background,
+                text=None if text is None else text.take(firsts),
+            ),
             other_weights=readers.weights(h, others, 1 / pushes[others]),
             labels=labels,
             ambiguous=ambiguous,
@@ -97,6 +106,10 @@ def merged_units(
         )
         units.append(whole.take(some))
     return units
+
+
+def _joined(texts: Sequence[Text]) -> Text:
+    return Text(np.concatenate([text.keys for text in texts]), tuple(each for text in texts for each in text.snippets))
 
 
 def falling_shares(n_examples: int, terms: int, balance: float) -> Int[np.ndarray, " terms"]:

@@ -19,8 +19,10 @@ Dictionary = Callable[[Unit], Features]
 """What a dictionary finds in the vectors that a unit reads."""
 
 
+STEPS = 2_000
+"""Of 256 vectors, in which an autoencoder is trained."""
 ON_TOYS = topk_config(d_sae=240, k=6, epochs=128, learning_rate=3e-3)
-"""Twice the features and twice the active ones of the plain toy; 2,000 steps over its background."""
+"""Twice the features and twice the active ones of the plain toy; `STEPS` over its background."""
 
 
 @lru_cache(maxsize=16)
@@ -85,8 +87,26 @@ def in_basis(dictionary: Dictionary, prefix: str = "") -> Mapping[str, Embed]:
     }
 
 
-LEARNED: Mapping[str, Embed] = {
-    **in_basis(trained_on_background()),
-    "centered + features, not trained": in_basis(trained_on_background(trained=False))["centered + features"],
-}
-"""Contestants by name, beside those of `nbkit.method.truth.contestants`."""
+def contestants_of(config: SaeConfig, background: Background | None = None) -> Mapping[str, Embed]:
+    """Contestants by name in the basis of an autoencoder of each unit's background, or of one background for all, and
+    one in that of the autoencoder that training began with."""
+
+    def of(trained: bool) -> Mapping[str, Embed]:
+        if background is None:
+            return in_basis(trained_on_background(config, trained))
+        return in_basis(dictionary_of(autoencoder_of(background, config, trained)))
+
+    joint = "centered + features"
+    return {**of(trained=True), f"{joint}, not trained": of(trained=False)[joint]}
+
+
+def in_layer(background: Background) -> Mapping[str, Embed]:
+    """Contestants in the basis of an autoencoder of a layer's vectors: four latents a coordinate, one of 16 coordinates'
+    number active but at most 32, 2,000 steps."""
+    n, d = background.vectors.shape
+    epochs = max(1, round(STEPS * 256 / n))
+    return contestants_of(topk_config(d_sae=4 * d, k=min(32, max(2, d // 16)), epochs=epochs), background)
+
+
+LEARNED: Mapping[str, Embed] = contestants_of(ON_TOYS)
+"""Contestants by name, beside those of `nbkit.method.truth.contestants`, for toys."""

@@ -11,7 +11,7 @@ from nbkit.atlas.neuron import Neuron
 from nbkit.errors import NbkitError
 from nbkit.method.truth.merged import merged_units
 from nbkit.method.truth.terms import GatedTerms, PlainTerms, Terms
-from nbkit.method.truth.unit import Background, LabeledUnit
+from nbkit.method.truth.unit import Background, LabeledUnit, Text
 from nbkit.models.weights import activation_function
 
 FEWEST_EXAMPLES = 10
@@ -26,6 +26,7 @@ def merged_neurons(
     seed: int = 0,
     outputs: bool = False,
     most: int | None = None,
+    layers: Sequence[int] | None = None,
 ) -> list[LabeledUnit]:
     """Merge neurons of each layer of an atlas, see `merged_units`.
 
@@ -37,6 +38,7 @@ def merged_neurons(
         atlas: of positive activations.
         terms: how many neurons are merged; units are made for each number.
         n_examples, balance, seed, most: see `merged_units`; most units of each layer and number.
+        layers: of the atlas; None for all.
         outputs: whether to sum activations, of an atlas of gated neurons.
 
     Raises:
@@ -48,10 +50,11 @@ def merged_neurons(
     if outputs and not atlas.manifest.gated:
         raise NbkitError("The atlas is not of gated neurons: outputs are summed of those alone.")
     units = []
-    for layer in atlas.layers:
+    for layer in atlas.layers if layers is None else layers:
         neurons = list(atlas.iterate(layer))
         read = [neuron.pre_mlp if len(neuron) >= FEWEST_EXAMPLES else neuron.pre_mlp[:0] for neuron in neurons]
         readers = _readers(neurons, outputs)
+        texts = [_text(neuron).take(np.arange(len(vectors))) for neuron, vectors in zip(neurons, read, strict=True)]
         background = Background(np.concatenate([neuron.pre_mlp for neuron in neurons]))
         for number in terms:
             units += merged_units(
@@ -65,8 +68,14 @@ def merged_neurons(
                 task="gated" if outputs else "merged",
                 background=background,
                 most=most,
+                texts=texts,
             )
     return units
+
+
+def _text(neuron: Neuron) -> Text:
+    raw = ["".join(tokens).encode("utf-8", "surrogateescape") for tokens, _ in neuron.snippet_tokens]
+    return Text(neuron.key_ids, tuple(each.decode("utf-8", "replace") for each in raw))
 
 
 def _readers(neurons: Sequence[Neuron], outputs: bool) -> Terms:
