@@ -97,7 +97,7 @@ def _toy(toy: Toy, most: int, with_nulls: bool) -> pd.DataFrame:
             yield from nulls_of(toy)
 
     request = {"toy": asdict(toy), "most": most, "nulls": with_nulls}
-    return _kept("toy", request, lambda: benchmark(CONTESTANTS | LEARNED, units()))
+    return _kept("toy", request, lambda: benchmark({**CONTESTANTS, **LEARNED}, units()))
 
 
 def _images(networks: int, number: int, most: int) -> pd.DataFrame:
@@ -106,7 +106,7 @@ def _images(networks: int, number: int, most: int) -> pd.DataFrame:
     def make() -> pd.DataFrame:
         units = image_units([number], [number] if number < networks // 2 else [], most=most)
         return pd.concat(
-            benchmark(CONTESTANTS | in_layer(background), list(of_one))
+            benchmark({**CONTESTANTS, **in_layer(background)}, list(of_one))
             for background, of_one in groupby(units, key=lambda labeled: labeled.unit.background)
         )
 
@@ -133,7 +133,7 @@ def _language_model(
         labeled = choose_contexts(label_contexts(model, documents=documents, seed=seed), n_contexts, seed=seed)
         tables = []
         for layer, reads in zip(layers, read_layers(model, labeled, layers, seed), strict=True):
-            contestants = CONTESTANTS | in_layer(Background(reads.read)) | {"sentence encoder": sentence}
+            contestants = {**CONTESTANTS, **in_layer(Background(reads.read)), "sentence encoder": sentence}
             tables.append(benchmark(contestants, _text_units(atlas, layer, reads, most, seed)))
         return pd.concat(tables)
 

@@ -101,8 +101,8 @@ def contestants_of(config: SaeConfig, background: Background | None = None) -> M
 
 
 def in_layer(background: Background) -> Mapping[str, Embed]:
-    """Contestants in the basis of an autoencoder of a layer's vectors: four latents a coordinate, one of 16 coordinates'
-    number active but at most 32, 2,000 steps."""
+    """Contestants in the basis of an autoencoder of a layer's vectors: four latents a coordinate, a 16th as many active
+    as there are coordinates, at most 32, and 2,000 steps."""
     n, d = background.vectors.shape
     epochs = max(1, round(STEPS * 256 / n))
     return contestants_of(topk_config(d_sae=4 * d, k=min(32, max(2, d // 16)), epochs=epochs), background)
