@@ -128,7 +128,7 @@ def test_a_space_of_forms_and_a_space_of_senses_are_told_apart(units: list[Label
         "paper's": paper,
         "out": lambda unit: None,
     }
-    table = form_or_meaning(units, spaces)
+    table = form_or_meaning(spaces, units)
     assert set(table["contestant"]) == {*spaces} - {"out"}
     assert set(table["units"]) == {2, 4}
     mean = table[table["condition"] == "own"].groupby("contestant")["meaning"].mean()
