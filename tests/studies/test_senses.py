@@ -45,7 +45,7 @@ def reads() -> TokenReads:
 def probes(reads: TokenReads) -> Probes:
     tag = reads.of(reads.labeled.tag)
     concepts = {"noun": tag == "nn", "verb": tag == "vb", "other": tag == "in", "boats": reads.token == 0}
-    return train_probes(reads, concepts)
+    return train_probes(reads, {"words": concepts})
 
 
 @pytest.fixture(scope="module")

@@ -152,9 +152,10 @@ def _readers(
     deviation of each neuron's pre-activation."""
     senses = [probes.names.index(sense) for sense in SENSES]
     others = rng.permutation(np.setdiff1d(np.arange(len(probes.names)), senses))[: len(senses)]
-    yield f"probes ({probes.kind})", probes.weights[senses].sum(axis=0), probes.weights[others].sum(axis=0)
+    yield f"probes ({probes.method})", probes.weights[senses].sum(axis=0), probes.weights[others].sum(axis=0)
     real = probes.reads.neurons
-    moved = (read.mean(axis=0) @ real.T - usual[0]) / usual[1]
+    away = read.mean(axis=0) @ real.T - usual[0]
+    moved = np.divide(away, usual[1], out=np.full(len(away), -np.inf), where=usual[1] > 0)
     for neuron in np.argsort(-moved, kind="stable")[:neurons].tolist():
         other = int(rng.integers(len(real) - 1))
         yield f"neuron {neuron}", real[neuron], real[other + (other >= neuron)]
