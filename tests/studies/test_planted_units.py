@@ -149,9 +149,8 @@ def test_merged_probes_are_labeled_by_the_term_that_contributes_most(
 def test_balance_and_number_of_examples(make: object, probes: Probes, concepts: Concepts) -> None:
     assert callable(make)
     for labeled in make(probes, terms=(2,), n_examples=44, balance=10.0):
-        counts = np.sort(np.bincount(labeled.labels[~labeled.ambiguous]))
-        assert 3 <= counts[0] <= 4 < 30 <= counts[-1] <= 40
-        assert len(labeled.labels) <= 44
+        counts = np.bincount(labeled.labels[~labeled.ambiguous])
+        assert counts.min() == 4 and 30 <= counts.max() <= 40
 
 
 def test_spaces_that_see_the_concepts_find_them_and_draws_have_a_seed(
@@ -190,3 +189,10 @@ def test_the_concepts_of_tokens(reads: TokenReads) -> None:
     assert {name: int(tokens.sum()) for name, tokens in kinds["genre"].items()} == {"news": 6000, "fiction": 6000}
     np.testing.assert_array_equal(kinds["position"]["second word"], (reads.position == 1) & (reads.token != 5))
     np.testing.assert_array_equal(kinds["position"]["last word"], (reads.position == 8) & (reads.token != 5))
+
+
+def test_ambiguous_examples_are_drawn_as_often_as_they_occur(probes: Probes) -> None:
+    few, many = (merged_probes(probes, terms=(4,), n_examples=n) for n in (20, 10_000))
+    for labeled, everything in zip(few, many, strict=True):
+        assert (~labeled.ambiguous).sum() <= 20 < (~everything.ambiguous).sum()
+        assert labeled.ambiguous.mean() == pytest.approx(everything.ambiguous.mean(), abs=0.03)

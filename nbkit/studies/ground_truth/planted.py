@@ -54,8 +54,8 @@ def concept_units(
         probes: of a layer; the units of one kind are sums of its concepts' alone, and more are made of concepts of all
             kinds together, as kind `mixed`.
         terms: how many probes are added up; units are made for each number.
-        n_examples: examples of a unit at most.
-        balance: examples of its first concept over those of its last, from 1, as far as there are so many.
+        n_examples: examples of a unit that are not ambiguous, at most.
+        balance: examples of its most frequent concept over those of its rarest, from 1, as far as there are so many.
         most: units of one kind and number of terms at most; no concept is in two of them.
         seed: of the draws.
 
@@ -103,7 +103,7 @@ def _units(
             are = probes.member[keys][:, chosen]
             ambiguous = are.sum(axis=1) != 1
             labels = np.where(ambiguous, labels, are.argmax(axis=1))
-        drawn = _drawn(labels, ambiguous, rng.permutation(len(chosen)), n_examples, balance, rng)
+        drawn = _drawn(labels, ambiguous, len(chosen), n_examples, balance, rng)
         keys, labels, ambiguous = keys[drawn], labels[drawn], ambiguous[drawn]
         some = of_behaviors(labels, ambiguous)
         if (some & ~ambiguous).sum() < FEWEST_EXAMPLES or len(np.unique(labels[some])) < 2:
@@ -159,14 +159,18 @@ def _fired(
 def _drawn(
     labels: Int[np.ndarray, " k"],
     ambiguous: Bool[np.ndarray, " k"],
-    order: Int[np.ndarray, " terms"],
+    terms: int,
     n_examples: int,
     balance: float,
     rng: np.random.Generator,
 ) -> Int[np.ndarray, " drawn"]:
-    """Numbers of the examples that are drawn, in order; `order` tells which behavior comes first."""
-    vague = round(n_examples * float(ambiguous.mean())) if len(labels) else 0
-    drawn = [rng.permutation(np.flatnonzero(ambiguous))[:vague]]
-    for behavior, wanted in zip(order, falling_shares(n_examples - vague, len(order), balance), strict=True):
-        drawn.append(rng.permutation(np.flatnonzero((labels == behavior) & ~ambiguous))[:wanted])
+    """Numbers of the examples that are drawn, in order; the behavior with the most examples is the first."""
+    clear = [np.flatnonzero((labels == behavior) & ~ambiguous) for behavior in range(terms)]
+    shares = falling_shares(n_examples, terms, balance)
+    drawn = [
+        rng.permutation(each)[:most] for each, most in zip(sorted(clear, key=len, reverse=True), shares, strict=True)
+    ]
+    n_clear, all_clear = sum(map(len, drawn)), sum(map(len, clear))
+    vague = np.flatnonzero(ambiguous)
+    drawn.append(rng.permutation(vague)[: round(len(vague) * n_clear / max(all_clear, 1))])
     return np.sort(np.concatenate(drawn))
