@@ -71,8 +71,9 @@ def test_a_word_that_is_set_otherwise_is_lost_and_no_other(raw: str, found: list
 
 
 def test_a_part_of_a_word_is_not_taken_for_it() -> None:
-    text = tagged_text("scatter/vb cat/nn a/at")
-    assert [word.start for word in text.words] == [0, 8, 12]
+    text = tagged_text("x**yacat/nn cat/nn cattle/nn cat/nn")
+    assert text.text == "xαcat cat cattle cat"
+    assert [word.start for word in text.words] == [6, 10, 17]
 
 
 def test_nearly_every_word_of_the_corpus_is_found() -> None:

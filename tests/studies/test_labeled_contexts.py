@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from nbkit.corpora import Contexts, load_contexts
@@ -75,6 +76,21 @@ def test_a_token_is_labeled_with_the_word_that_it_is(labeled: LabeledContexts) -
     assert labeled.left[0, :3].tolist() == [7, 6, 5]
     assert labeled.quoted[2].tolist() == [False, True, False, False, True, False, False, False]
     np.testing.assert_array_equal(labeled.has_word, labeled.word != "")
+
+
+def test_added_tokens_have_no_word(labeled: LabeledContexts, tokenizer: Any) -> None:
+    encoder = copy.deepcopy(tokenizer)
+    encoder.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
+    )
+    long = [tagged_text("the/at cat/nn runs/vbz ,/, and/cc then/rb it/pps run/vb far/rb ./.\n" * 5, "news")]
+    model = SimpleNamespace(tokenizer=encoder, n_ctx=64, name="encoder", vocabulary_sha256="")
+    contexts = load_contexts([each.text for each in long], model, length=10)
+    found = labels_of(contexts, encoder, long)
+    assert found.word.shape == (6, 10)
+    assert not found.has_word[:, [0, -1]].any()
+    np.testing.assert_array_equal(found.word[:2, 1:-1], labeled.word[:2])
+    np.testing.assert_array_equal(found.word[5, 1:-1], found.word[0, 1:-1])
 
 
 def test_what_has_no_label_is_counted(labeled: LabeledContexts) -> None:

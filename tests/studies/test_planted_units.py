@@ -34,7 +34,7 @@ def concepts(reads: TokenReads) -> Concepts:
 
 @pytest.fixture(scope="module")
 def probes(reads: TokenReads, concepts: Concepts) -> Probes:
-    return train_probes(reads, concepts)
+    return train_probes(reads, {"things": concepts})
 
 
 def row_of(reads: TokenReads, vector: Float[np.ndarray, " d"]) -> int:
@@ -44,7 +44,7 @@ def row_of(reads: TokenReads, vector: Float[np.ndarray, " d"]) -> int:
 def test_a_probe_scores_0_at_the_mean_and_1_at_its_concept(reads: TokenReads, concepts: Concepts) -> None:
     seen = ~held_out(reads.document) & (reads.token != 5)
     for kind in ("discriminant", "means"):
-        probes = train_probes(reads, concepts, kind)
+        probes = train_probes(reads, {"things": concepts}, kind)
         assert probes.names == CONCEPTS
         scores = (reads.read - probes.mean) @ probes.weights.T
         np.testing.assert_allclose(scores[seen].mean(axis=0), 0, atol=1e-4)
@@ -63,7 +63,7 @@ def test_the_discriminant_is_about_that_of_a_ridge(reads: TokenReads, concepts: 
     seen = ~held_out(reads.document) & (reads.token != 5)
     ridge = [Ridge(alpha=1e-3).fit(reads.read[seen], concepts[name][seen]).coef_ for name in CONCEPTS]
     assert (cosines(probes.weights, np.array(ridge)) > 0.99).all()
-    means = train_probes(reads, concepts, "means")
+    means = train_probes(reads, {"things": concepts}, "means")
     assert (cosines(means.weights, np.array(ridge)) < 0.99).any()
 
 
@@ -71,21 +71,21 @@ def test_a_probe_sees_nothing_of_the_held_out_documents(reads: TokenReads, conce
     held = held_out(reads.document)
     assert not set(reads.document[held]) & set(reads.document[~held])
     other = replace(reads, read=np.where(held[:, None], np.float32(7), reads.read))
-    np.testing.assert_array_equal(train_probes(other, concepts).weights, probes.weights)
+    np.testing.assert_array_equal(train_probes(other, {"things": concepts}).weights, probes.weights)
 
 
 def test_rare_concepts_and_unknown_kinds_get_no_probe(reads: TokenReads, concepts: Concepts) -> None:
     rare = {**concepts, "rare": np.arange(len(reads.read)) < 40}
-    assert train_probes(reads, rare).names == CONCEPTS
+    assert train_probes(reads, {"things": rare}).names == CONCEPTS
     with pytest.raises(NbkitError, match="no concept has 25 tokens"):
-        train_probes(reads, {"rare": rare["rare"]})
+        train_probes(reads, {"things": {"rare": rare["rare"]}})
     with pytest.raises(NbkitError, match="choose discriminant or means"):
-        train_probes(reads, concepts, "svm")  # type: ignore[arg-type]
+        train_probes(reads, {"things": concepts}, "svm")  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
 def units(probes: Probes, concepts: Concepts) -> list[LabeledUnit]:
-    return concept_units(probes, {"things": concepts}, terms=(2,), n_examples=40)
+    return concept_units(probes, terms=(2,), n_examples=40)
 
 
 def test_examples_are_the_strongest_tokens_of_held_out_contexts(
@@ -119,18 +119,23 @@ def test_the_control_has_the_weights_of_another_unit(units: list[LabeledUnit]) -
 
 
 def test_a_token_of_two_concepts_is_ambiguous(reads: TokenReads, concepts: Concepts) -> None:
-    both = {**concepts, "wood": concepts["boats"] | concepts["trees"]}
-    for labeled in concept_units(train_probes(reads, both), {"things": both}, terms=(2,), n_examples=40):
+    painted = concepts["boats"] & (reads.context % 4 == 0)
+    both = {"boats": concepts["boats"], "paint": concepts["birds"] | painted}
+    units = concept_units(train_probes(reads, {"things": both}), terms=(2,), n_examples=60)
+    assert len(units) == 2
+    for labeled in units:
         terms = labeled.name.split(": ")[1].split(", ")[0].split(" + ")
-        rows = [row_of(reads, vector) for vector in labeled.unit.read]
-        of = np.array([[both[term][row] for term in terms] for row in rows])
+        rows = np.array([row_of(reads, vector) for vector in labeled.unit.read])
+        of = np.stack([both[term][rows] for term in terms], axis=1)
+        assert set(of.sum(axis=1)) >= {1, 2}
         np.testing.assert_array_equal(labeled.ambiguous, of.sum(axis=1) != 1)
+        np.testing.assert_array_equal(labeled.labels[~labeled.ambiguous], of[~labeled.ambiguous].argmax(axis=1))
 
 
 def test_merged_probes_are_labeled_by_the_term_that_contributes_most(
     reads: TokenReads, probes: Probes, concepts: Concepts
 ) -> None:
-    units = merged_probes(probes, {"things": concepts}, terms=(2, 3), n_examples=40)
+    units = merged_probes(probes, terms=(2, 3), n_examples=40)
     assert {labeled.task for labeled in units} == {"merged"}
     for labeled in units:
         terms = labeled.name.split(": ")[1].split(", ")[0].split(" + ")
@@ -143,10 +148,9 @@ def test_merged_probes_are_labeled_by_the_term_that_contributes_most(
 @pytest.mark.parametrize("make", [concept_units, merged_probes])
 def test_balance_and_number_of_examples(make: object, probes: Probes, concepts: Concepts) -> None:
     assert callable(make)
-    for labeled in make(probes, {"things": concepts}, terms=(2,), n_examples=44, balance=10.0):
-        counts = np.sort(np.bincount(labeled.labels[~labeled.ambiguous]))
-        assert 3 <= counts[0] <= 4 < 30 <= counts[-1] <= 40
-        assert len(labeled.labels) <= 44
+    for labeled in make(probes, terms=(2,), n_examples=44, balance=10.0):
+        counts = np.bincount(labeled.labels[~labeled.ambiguous])
+        assert counts.min() == 4 and 30 <= counts.max() <= 40
 
 
 def test_spaces_that_see_the_concepts_find_them_and_draws_have_a_seed(
@@ -155,8 +159,8 @@ def test_spaces_that_see_the_concepts_find_them_and_draws_have_a_seed(
     table = benchmark({"paper's": paper, "pre-MLP": pre_mlp}, units)
     found = table[(table["measure"] == "auc") & (table["contestant"] == "pre-MLP")]["value"]
     assert found.mean() > 0.95
-    again = concept_units(probes, {"things": concepts}, terms=(2,), n_examples=40)
-    other = concept_units(probes, {"things": concepts}, terms=(2,), n_examples=40, seed=1)
+    again = concept_units(probes, terms=(2,), n_examples=40)
+    other = concept_units(probes, terms=(2,), n_examples=40, seed=1)
     np.testing.assert_array_equal(again[0].unit.read, units[0].unit.read)
     assert [labeled.name for labeled in other] != [labeled.name for labeled in units] or any(
         a.unit.read.shape != b.unit.read.shape or (a.unit.read != b.unit.read).any()
@@ -167,9 +171,9 @@ def test_spaces_that_see_the_concepts_find_them_and_draws_have_a_seed(
 def test_wrong_options_and_single_units_are_refused(probes: Probes, concepts: Concepts) -> None:
     for options in ({"n_examples": 5}, {"balance": 0.5}, {"terms": (1,)}, {"most": 0}):
         with pytest.raises(NbkitError, match=next(iter(options))):
-            concept_units(probes, {"things": concepts}, **options)  # type: ignore[arg-type]
+            concept_units(probes, **options)  # type: ignore[arg-type]
     with pytest.raises(NbkitError, match="0 units can be planted"):
-        concept_units(probes, {"things": concepts}, terms=(9,))
+        concept_units(probes, terms=(9,))
 
 
 def test_the_concepts_of_tokens(reads: TokenReads) -> None:
@@ -185,3 +189,10 @@ def test_the_concepts_of_tokens(reads: TokenReads) -> None:
     assert {name: int(tokens.sum()) for name, tokens in kinds["genre"].items()} == {"news": 6000, "fiction": 6000}
     np.testing.assert_array_equal(kinds["position"]["second word"], (reads.position == 1) & (reads.token != 5))
     np.testing.assert_array_equal(kinds["position"]["last word"], (reads.position == 8) & (reads.token != 5))
+
+
+def test_ambiguous_examples_are_drawn_as_often_as_they_occur(probes: Probes) -> None:
+    few, many = (merged_probes(probes, terms=(4,), n_examples=n) for n in (20, 10_000))
+    for labeled, everything in zip(few, many, strict=True):
+        assert (~labeled.ambiguous).sum() <= 20 < (~everything.ambiguous).sum()
+        assert labeled.ambiguous.mean() == pytest.approx(everything.ambiguous.mean(), abs=0.03)

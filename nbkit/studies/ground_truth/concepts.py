@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import chain
 
 import numpy as np
 from jaxtyping import Bool
@@ -67,8 +66,3 @@ def concepts_of(reads: TokenReads) -> dict[str, Concepts]:
             "last word": has_word & (left == 0),
         },
     }
-
-
-def all_concepts(kinds: Mapping[str, Concepts]) -> Concepts:
-    """The concepts of all kinds together."""
-    return dict(chain.from_iterable(concepts.items() for concepts in kinds.values()))

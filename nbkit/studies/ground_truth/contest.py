@@ -25,7 +25,7 @@ from nbkit.studies.ground_truth.labeled_contexts import label_contexts
 from nbkit.studies.ground_truth.learned import LEARNED, in_layer
 from nbkit.studies.ground_truth.merged import merged_neurons
 from nbkit.studies.ground_truth.planted import concept_units, merged_probes
-from nbkit.studies.ground_truth.probes import ProbeKind, train_probes
+from nbkit.studies.ground_truth.probes import ProbeMethod, train_probes
 from nbkit.studies.ground_truth.senses import sense_units
 from nbkit.studies.ground_truth.sentences import sentence
 from nbkit.studies.ground_truth.token_reads import TokenReads, read_layers
@@ -141,12 +141,11 @@ def _language_model(
 
 
 def _text_units(atlas: Atlas, layer: int, reads: TokenReads, most: int, seed: int) -> Iterator[LabeledUnit]:
-    kinds = concepts_of(reads)
-    concepts = {name: tokens for each in kinds.values() for name, tokens in each.items()}
-    for kind in get_args(ProbeKind):
-        probes = train_probes(reads, concepts, kind, seed)
-        yield from concept_units(probes, kinds, seed=seed)
-        yield from merged_probes(probes, kinds, seed=seed)
+    kinds, few = concepts_of(reads), max(2, most // 4)
+    for method in get_args(ProbeMethod):
+        probes = train_probes(reads, kinds, method, seed)
+        yield from concept_units(probes, most=few, seed=seed)
+        yield from merged_probes(probes, most=few, seed=seed)
         yield from sense_units(probes, seed=seed)
     yield from merged_neurons(atlas, most=most, layers=[layer], seed=seed)
     if atlas.manifest.gated:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -14,7 +14,6 @@ from nbkit.method.controls import other_units
 from nbkit.method.truth.dominant import dominant_terms, of_behaviors
 from nbkit.method.truth.merged import falling_shares
 from nbkit.method.truth.unit import LabeledUnit, Unit
-from nbkit.studies.ground_truth.concepts import Concepts, all_concepts
 from nbkit.studies.ground_truth.probes import Probes
 
 FIRES = 0.02
@@ -37,7 +36,6 @@ class Planted(NamedTuple):
 
 def concept_units(
     probes: Probes,
-    kinds: Mapping[str, Concepts],
     terms: Sequence[int] = (2, 3, 4),
     n_examples: int = 100,
     balance: float = 1.0,
@@ -53,24 +51,22 @@ def concept_units(
     examples are left out, and so are units with fewer than two behaviors or ten clear examples.
 
     Args:
-        probes: of a layer.
-        kinds: concepts by kind, see `concepts_of`; the units of one kind are sums of that kind's alone, and more are
-            made of concepts of all kinds together, as kind `mixed`.
+        probes: of a layer; the units of one kind are sums of its concepts' alone, and more are made of concepts of all
+            kinds together, as kind `mixed`.
         terms: how many probes are added up; units are made for each number.
-        n_examples: examples of a unit at most.
-        balance: examples of its first concept over those of its last, from 1, as far as there are so many.
+        n_examples: examples of a unit that are not ambiguous, at most.
+        balance: examples of its most frequent concept over those of its rarest, from 1, as far as there are so many.
         most: units of one kind and number of terms at most; no concept is in two of them.
         seed: of the draws.
 
     Raises:
         NbkitError: an option is out of range, or there is one unit alone.
     """
-    return _units(probes, kinds, "concept", terms, n_examples, balance, most, seed)
+    return _units(probes, "concept", terms, n_examples, balance, most, seed)
 
 
 def merged_probes(
     probes: Probes,
-    kinds: Mapping[str, Concepts],
     terms: Sequence[int] = (2, 3, 4),
     n_examples: int = 100,
     balance: float = 1.0,
@@ -79,12 +75,11 @@ def merged_probes(
 ) -> list[LabeledUnit]:
     """The units of `concept_units` with the term that contributes most as an example's behavior, see `dominant_terms`:
     (h - mean) · w_i for the probes w_i, since the bias takes the mean token's share away."""
-    return _units(probes, kinds, "merged", terms, n_examples, balance, most, seed)
+    return _units(probes, "merged", terms, n_examples, balance, most, seed)
 
 
 def _units(
     probes: Probes,
-    kinds: Mapping[str, Concepts],
     task: Literal["concept", "merged"],
     terms: Sequence[int],
     n_examples: int,
@@ -95,21 +90,20 @@ def _units(
     n_examples = checked_whole("n_examples", n_examples, FEWEST_EXAMPLES)
     balance = checked_number("balance", balance, "choose at least 1", 1, np.inf)
     rng = np.random.default_rng(checked_seed(seed))
-    reads, concepts = probes.reads, all_concepts(kinds)
-    member = np.stack([concepts[name] for name in probes.names], axis=1)  # (n, concepts)
-    planted = list(_planted(probes, kinds, terms, checked_whole("most", most, 1), rng))
+    reads = probes.reads
+    planted = list(_planted(probes, terms, checked_whole("most", most, 1), rng))
     if len(planted) < 2:
         raise NbkitError(f"{reads.group}: {len(planted)} units can be planted, and the control needs another one.")
     other = other_units(len(planted), seed)
     units = []
     for number, (kind, chosen, weights) in enumerate(planted):
-        keys = _fired(probes, weights, member[:, chosen])
+        keys = _fired(probes, weights, probes.member[:, chosen])
         labels, ambiguous = dominant_terms((reads.read[keys] - probes.mean) @ probes.weights[chosen].T)
         if task == "concept":
-            are = member[keys][:, chosen]
+            are = probes.member[keys][:, chosen]
             ambiguous = are.sum(axis=1) != 1
             labels = np.where(ambiguous, labels, are.argmax(axis=1))
-        drawn = _drawn(labels, ambiguous, rng.permutation(len(chosen)), n_examples, balance, rng)
+        drawn = _drawn(labels, ambiguous, len(chosen), n_examples, balance, rng)
         keys, labels, ambiguous = keys[drawn], labels[drawn], ambiguous[drawn]
         some = of_behaviors(labels, ambiguous)
         if (some & ~ambiguous).sum() < FEWEST_EXAMPLES or len(np.unique(labels[some])) < 2:
@@ -122,12 +116,12 @@ def _units(
                 other_weights=planted[other[number]].weights,
                 labels=labels[some],
                 ambiguous=ambiguous[some],
-                name=f"{reads.group} {kind}, {probes.kind}: {names}, {n_examples} examples, balance {balance:g}",
+                name=f"{reads.group} {kind}, {probes.method}: {names}, {n_examples} examples, balance {balance:g}",
                 group=reads.group,
                 task=task,
                 difficulty={
                     "kind": kind,
-                    "probe": probes.kind,
+                    "probe": probes.method,
                     "terms": float(len(chosen)),
                     "n_examples": float(n_examples),
                     "balance": balance,
@@ -137,11 +131,10 @@ def _units(
     return units
 
 
-def _planted(
-    probes: Probes, kinds: Mapping[str, Concepts], terms: Sequence[int], most: int, rng: np.random.Generator
-) -> Iterator[Planted]:
-    of_kind = {kind: [i for i, name in enumerate(probes.names) if name in concepts] for kind, concepts in kinds.items()}
-    for kind, numbers in (of_kind | {MIXED: list(range(len(probes.names)))}).items():
+def _planted(probes: Probes, terms: Sequence[int], most: int, rng: np.random.Generator) -> Iterator[Planted]:
+    everything = range(len(probes.names))
+    of_kind = {kind: [i for i in everything if probes.kinds[i] == kind] for kind in dict.fromkeys(probes.kinds)}
+    for kind, numbers in (of_kind | {MIXED: list(everything)}).items():
         for count in terms:
             checked_whole("terms", count, 2)
             able = rng.permutation(numbers)
@@ -166,14 +159,18 @@ def _fired(
 def _drawn(
     labels: Int[np.ndarray, " k"],
     ambiguous: Bool[np.ndarray, " k"],
-    order: Int[np.ndarray, " terms"],
+    terms: int,
     n_examples: int,
     balance: float,
     rng: np.random.Generator,
 ) -> Int[np.ndarray, " drawn"]:
-    """Numbers of the examples that are drawn, in order; `order` tells which behavior comes first."""
-    vague = round(n_examples * float(ambiguous.mean())) if len(labels) else 0
-    drawn = [rng.permutation(np.flatnonzero(ambiguous))[:vague]]
-    for behavior, wanted in zip(order, falling_shares(n_examples - vague, len(order), balance), strict=True):
-        drawn.append(rng.permutation(np.flatnonzero((labels == behavior) & ~ambiguous))[:wanted])
+    """Numbers of the examples that are drawn, in order; the behavior with the most examples is the first."""
+    clear = [np.flatnonzero((labels == behavior) & ~ambiguous) for behavior in range(terms)]
+    shares = falling_shares(n_examples, terms, balance)
+    drawn = [
+        rng.permutation(each)[:most] for each, most in zip(sorted(clear, key=len, reverse=True), shares, strict=True)
+    ]
+    n_clear, all_clear = sum(map(len, drawn)), sum(map(len, clear))
+    vague = np.flatnonzero(ambiguous)
+    drawn.append(rng.permutation(vague)[: round(len(vague) * n_clear / max(all_clear, 1))])
     return np.sort(np.concatenate(drawn))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -14,7 +14,7 @@ from nbkit.errors import NbkitError
 from nbkit.method.checks import checked_whole
 from nbkit.method.clusters import cosine_distances
 from nbkit.method.truth.benchmark import CONDITIONS
-from nbkit.method.truth.contestants import CONTESTANTS, Embed
+from nbkit.method.truth.contestants import Embed
 from nbkit.method.truth.leaderboard import grouped_mean
 from nbkit.method.truth.recovery import with_directions
 from nbkit.method.truth.unit import LabeledUnit, Unit
@@ -152,22 +152,21 @@ def _readers(
     deviation of each neuron's pre-activation."""
     senses = [probes.names.index(sense) for sense in SENSES]
     others = rng.permutation(np.setdiff1d(np.arange(len(probes.names)), senses))[: len(senses)]
-    yield f"probes ({probes.kind})", probes.weights[senses].sum(axis=0), probes.weights[others].sum(axis=0)
+    yield f"probes ({probes.method})", probes.weights[senses].sum(axis=0), probes.weights[others].sum(axis=0)
     real = probes.reads.neurons
-    moved = (read.mean(axis=0) @ real.T - usual[0]) / usual[1]
+    away = read.mean(axis=0) @ real.T - usual[0]
+    moved = np.divide(away, usual[1], out=np.full(len(away), -np.inf), where=usual[1] > 0)
     for neuron in np.argsort(-moved, kind="stable")[:neurons].tolist():
         other = int(rng.integers(len(real) - 1))
         yield f"neuron {neuron}", real[neuron], real[other + (other >= neuron)]
 
 
-def form_or_meaning(
-    units: list[LabeledUnit], contestants: Mapping[str, Embed] = CONTESTANTS, seed: int = 0
-) -> pd.DataFrame:
+def form_or_meaning(contestants: Mapping[str, Embed], units: Iterable[LabeledUnit], seed: int = 0) -> pd.DataFrame:
     """Whether pairs of one sense and two forms are nearer than pairs of one form and two senses.
 
     Args:
+        contestants: spaces by name, such as those of `nbkit.method.truth.contestants`.
         units: of `sense_units`; those of two words are looked at.
-        contestants: spaces by name.
         seed: of the bootstrap over groups.
 
     Returns:
