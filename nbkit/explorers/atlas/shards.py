@@ -27,6 +27,7 @@ from nbkit.features.agreement import agreement_of
 from nbkit.features.coordinates import coordinates_of
 from nbkit.features.importance import kept_importance
 from nbkit.features.neighbors import Neighbors, neighbor_kinds, neighbors_of
+from nbkit.features.one_word import one_word_splits
 from nbkit.features.phrases import phrases_of
 from nbkit.features.table import features_of
 from nbkit.method.metrics import METRIC_TITLES
@@ -133,7 +134,9 @@ class AtlasShards:
             "featured": featured,
             "phrases": self.phrases["phrase"].iloc[self._phrase_starts[:-1]].tolist(),
         }
-        if manifest.inputs != "text":
+        if manifest.inputs == "text":
+            about["splits"] = _splits(self.atlas)
+        else:
             about["inputs"] = manifest.inputs
         if self.images is not None:
             about["images"] = self.images.about
@@ -274,12 +277,22 @@ def sent_table(atlas: Atlas) -> pd.DataFrame:
     return table.assign(**{name: coordinates[name].to_numpy() for name in columns[place : place + 2]})[columns]
 
 
+def _splits(atlas: Atlas) -> list[list[Any]]:
+    """Of `one_word_splits` for each number of examples: it, the number of sets, and the shares from two clusters on."""
+    table = one_word_splits(atlas).round({"share": 4})
+    sizes = [table[table["examples"] == examples] for examples in table["examples"].unique()]
+    return [
+        [*of_size[["examples", "sets"]].iloc[0].astype(int).tolist(), of_size["share"].tolist()] for of_size in sizes
+    ]
+
+
 def make_parts(atlas: Atlas, progress: bool = True) -> None:
     """Make what the shards are made from, if it is not in the atlas's folder yet; with progress bars."""
     _check_sign(atlas)
     atlas.metrics("pre_mlp", progress)  # some of the featured neurons are chosen by it
     features_of(atlas, progress)
     coordinates_of(atlas, progress)
+    one_word_splits(atlas)
     agreement_of(atlas, progress)  # and the neighbors that it is about
     phrases_of(atlas, progress)
 
