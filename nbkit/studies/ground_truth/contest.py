@@ -55,7 +55,8 @@ def contest(
         toys: plain toys, each with its null units.
         variants: toys that are harder or easier in one thing.
         networks: seeds of the MNIST MLP; half as many of the convolutional network.
-        most: units of a toy, of a layer of images, and of merged neurons of one layer and number of terms, at most.
+        most: units of a toy, of a layer of images, and of merged neurons of one layer and number of terms, at most; a
+            quarter of it of planted units of one kind and number of terms.
         documents, n_contexts: of the text whose tokens carry labels, see `label_contexts` and `choose_contexts`.
         seed: of the draws.
         n_jobs: processes for toys and images; -1 for one a core.
