@@ -136,7 +136,7 @@ def test_merged_probes_are_labeled_by_the_term_that_contributes_most(
     reads: TokenReads, probes: Probes, concepts: Concepts
 ) -> None:
     units = merged_probes(probes, terms=(2, 3), n_examples=40)
-    assert {labeled.task for labeled in units} == {"merged"}
+    assert {labeled.task for labeled in units} == {"merged probes"}
     for labeled in units:
         terms = labeled.name.split(": ")[1].split(", ")[0].split(" + ")
         for h, label, ambiguous in zip(labeled.unit.read, labeled.labels, labeled.ambiguous, strict=True):

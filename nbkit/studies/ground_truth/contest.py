@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import groupby
-from typing import Any, get_args
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from nbkit.atlas.atlas import Atlas
+from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.errors import NbkitError
-from nbkit.method.checks import checked_whole
 from nbkit.method.truth.benchmark import VERSION, benchmark
 from nbkit.method.truth.contestants import CONTESTANTS
 from nbkit.method.truth.standard import HARDER_AND_EASIER, PLAIN, nulls_of
@@ -36,14 +36,33 @@ RECIPE = 1
 """Goes up when a number changes its meaning, so that tables of an older nbkit are measured again."""
 
 
+@dataclass(frozen=True)
+class TextUnits:
+    """How many units are made of a layer of a language model."""
+
+    documents: int = 150
+    """Of the Brown corpus, see `label_contexts`."""
+    contexts: int = 900
+    """Of them, see `choose_contexts`."""
+    terms: tuple[int, ...] = (2, 3, 4)
+    """How many probes, and how many neurons, are added up."""
+    methods: tuple[ProbeMethod, ...] = ("discriminant", "means")
+    """How probes are trained."""
+    planted: int = 2
+    """Units of one kind, method and number of probes, labeled from outside; and as many by term."""
+    merged: int = 8
+    """Merged neurons of each number, by what opens them; of gated neurons as many by their outputs."""
+    words: int = 8
+    """Words that are nouns and verbs, and as many pairs of them but one."""
+
+
 def contest(
     layers: Sequence[tuple[Atlas, Sequence[int]]],
+    text: TextUnits = TextUnits(),
     toys: int = 6,
     variants: int = 18,
     networks: int = 4,
-    most: int = 12,
-    documents: int = 150,
-    n_contexts: int = 900,
+    most: int = 8,
     seed: int = 0,
     n_jobs: int = -1,
     progress: bool = True,
@@ -52,15 +71,14 @@ def contest(
 
     Args:
         layers: of language models: an atlas of each model's neurons, and the layers whose units are made.
+        text: how many are made of each of them.
         toys: plain toys, each with its null units.
         variants: toys that are harder or easier in one thing.
-        networks: seeds of the MNIST MLP; half as many of the convolutional network.
-        most: units of a toy, of a layer of images, and of merged neurons of one layer and number of terms, at most; a
-            quarter of it of planted units of one kind and number of terms.
-        documents, n_contexts: of the text whose tokens carry labels, see `label_contexts` and `choose_contexts`.
+        networks: seeds of the MNIST MLP; the first half of them also of the convolutional network.
+        most: units of a toy, and of a layer of images by task and difficulty.
         seed: of the draws.
-        n_jobs: processes for toys and images; -1 for one a core.
-        progress: whether to show bars.
+        n_jobs: processes; -1 for one a core.
+        progress: whether to show a bar.
 
     Returns:
         See `benchmark`.
@@ -71,15 +89,12 @@ def contest(
     for atlas, wanted in layers:
         if missing := sorted(set(wanted) - set(atlas.layers)):
             raise NbkitError(f"atlas {atlas.path} has no layer {missing[0]}: choose of {list(atlas.layers)}")
-    most = checked_whole("most", most, 2)
-    # the largest first: a core that is done would wait for them
-    small: list[tuple[Any, ...]] = [(_images, networks, number, most) for number in range(networks)]
-    small += [(_toy, toy, most, True) for toy in PLAIN[:toys]]
-    small += [(_toy, toy, most, False) for toy in HARDER_AND_EASIER[:variants]]
-    tables = [
-        _language_model(atlas, tuple(wanted), most, documents, n_contexts, seed) for atlas, wanted in layers if wanted
-    ]
-    tables += in_processes(_part, small, n_jobs, "ground truth", "part", progress)
+    # the longest first: a core that is done would wait for them
+    parts: list[tuple[Any, ...]] = [(_of_text, atlas.path, tuple(wanted), text, seed) for atlas, wanted in layers]
+    parts += [(_of_images, number, number < networks // 2, most) for number in range(networks)]
+    parts += [(_of_toy, toy, most, True) for toy in PLAIN[:toys]]
+    parts += [(_of_toy, toy, most, False) for toy in HARDER_AND_EASIER[:variants]]
+    tables: list[pd.DataFrame] = in_processes(_part, parts, n_jobs, "ground truth", "part", progress)
     return pd.concat(tables, ignore_index=True)
 
 
@@ -91,63 +106,51 @@ def _kept(name: str, request: Mapping[str, Any], make: Callable[[], pd.DataFrame
     return kept_table(f"ground-truth-{name}", {"recipe": RECIPE, "version": VERSION, **request}, make)
 
 
-def _toy(toy: Toy, most: int, with_nulls: bool) -> pd.DataFrame:
+def _of_toy(toy: Toy, most: int, with_nulls: bool) -> pd.DataFrame:
     def units() -> Iterator[LabeledUnit]:
         yield from toy_units(toy)[:most]
         if with_nulls:
-            yield from nulls_of(toy)
+            yield from nulls_of(toy, most)
 
     request = {"toy": asdict(toy), "most": most, "nulls": with_nulls}
     return _kept("toy", request, lambda: benchmark({**CONTESTANTS, **LEARNED}, units()))
 
 
-def _images(networks: int, number: int, most: int) -> pd.DataFrame:
-    """Of one MLP and, for the first half of them, one convolutional network."""
-
+def _of_images(number: int, with_cnn: bool, most: int) -> pd.DataFrame:
     def make() -> pd.DataFrame:
-        units = image_units([number], [number] if number < networks // 2 else [], most=most)
+        units = image_units([number], [number] if with_cnn else [], most=most)
         return pd.concat(
             benchmark({**CONTESTANTS, **in_layer(background)}, list(of_one))
             for background, of_one in groupby(units, key=lambda labeled: labeled.unit.background)
         )
 
-    return _kept("images", {"number": number, "cnn": number < networks // 2, "most": most}, make)
+    return _kept("images", {"number": number, "cnn": with_cnn, "most": most}, make)
 
 
-def _language_model(
-    atlas: Atlas, layers: tuple[int, ...], most: int, documents: int, n_contexts: int, seed: int
-) -> pd.DataFrame:
+def _of_text(path: Path, layers: tuple[int, ...], text: TextUnits, seed: int) -> pd.DataFrame:
+    atlas = open_atlas(path)
     m = atlas.manifest
-    request = {
-        "model": m.model_sha256,
-        "contexts": m.contexts_sha256,
-        "dtype": m.dtype,
-        "layers": layers,
-        "most": most,
-        "documents": documents,
-        "n_contexts": n_contexts,
-        "seed": seed,
-    }
 
     def make() -> pd.DataFrame:
         model = model_of(atlas, progress=False)
-        labeled = choose_contexts(label_contexts(model, documents=documents, seed=seed), n_contexts, seed=seed)
+        labeled = label_contexts(model, documents=text.documents, seed=seed)
+        chosen = choose_contexts(labeled, text.contexts, text.words, seed=seed)
         tables = []
-        for layer, reads in zip(layers, read_layers(model, labeled, layers, seed), strict=True):
+        for layer, reads in zip(layers, read_layers(model, chosen, layers, seed), strict=True):
             contestants = {**CONTESTANTS, **in_layer(Background(reads.read)), "sentence encoder": sentence}
-            tables.append(benchmark(contestants, _text_units(atlas, layer, reads, most, seed)))
+            tables.append(benchmark(contestants, _text_units(atlas, layer, reads, text, seed)))
         return pd.concat(tables)
 
-    return _kept("text", request, make)
+    identity = {"model": m.model_sha256, "contexts": m.contexts_sha256, "dtype": m.dtype, "layers": layers}
+    return _kept("text", {**identity, **asdict(text), "seed": seed}, make)
 
 
-def _text_units(atlas: Atlas, layer: int, reads: TokenReads, most: int, seed: int) -> Iterator[LabeledUnit]:
-    kinds, few = concepts_of(reads), max(2, most // 4)
-    for method in get_args(ProbeMethod):
+def _text_units(atlas: Atlas, layer: int, reads: TokenReads, text: TextUnits, seed: int) -> Iterator[LabeledUnit]:
+    kinds = concepts_of(reads)
+    for method in text.methods:
         probes = train_probes(reads, kinds, method, seed)
-        yield from concept_units(probes, most=few, seed=seed)
-        yield from merged_probes(probes, most=few, seed=seed)
-        yield from sense_units(probes, seed=seed)
-    yield from merged_neurons(atlas, most=most, layers=[layer], seed=seed)
-    if atlas.manifest.gated:
-        yield from merged_neurons(atlas, most=most, layers=[layer], seed=seed, outputs=True)
+        yield from concept_units(probes, text.terms, most=text.planted, seed=seed)
+        yield from merged_probes(probes, text.terms, most=text.planted, seed=seed)
+        yield from sense_units(probes, text.words, neurons=1, seed=seed)
+    for outputs in (False, True)[: 1 + atlas.manifest.gated]:
+        yield from merged_neurons(atlas, text.terms, most=text.merged, layers=[layer], seed=seed, outputs=outputs)

@@ -19,10 +19,10 @@ Dictionary = Callable[[Unit], Features]
 """What a dictionary finds in the vectors that a unit reads."""
 
 
-STEPS = 2_000
-"""Of 256 vectors, in which an autoencoder is trained."""
+STEPS_IN_LAYER = 1_000
+"""Of 256 vectors each."""
 ON_TOYS = topk_config(d_sae=240, k=6, epochs=128, learning_rate=3e-3)
-"""Twice the features and twice the active ones of the plain toy; `STEPS` over its background."""
+"""Twice the features and twice the active ones of the plain toy; 2,000 steps of 256 over its background."""
 
 
 @lru_cache(maxsize=16)
@@ -101,11 +101,16 @@ def contestants_of(config: SaeConfig, background: Background | None = None) -> M
 
 
 def in_layer(background: Background) -> Mapping[str, Embed]:
-    """Contestants in the basis of an autoencoder of a layer's vectors: four latents a coordinate, a 16th as many active
-    as there are coordinates, at most 32, and 2,000 steps."""
+    """Contestants in the basis of an autoencoder of a layer's vectors: four latents a coordinate but at least eight
+    vectors a latent, a 16th as many active as there are coordinates, at most 32, and `STEPS_IN_LAYER` or as many as go
+    over all vectors 16 times."""
     n, d = background.vectors.shape
-    epochs = max(1, round(STEPS * 256 / n))
-    return contestants_of(topk_config(d_sae=4 * d, k=min(32, max(2, d // 16)), epochs=epochs), background)
+    config = topk_config(
+        d_sae=max(2, min(4 * d, n // 8)),
+        k=min(32, max(2, d // 16)),
+        epochs=min(16, max(1, round(STEPS_IN_LAYER * 256 / n))),
+    )
+    return contestants_of(config, background)
 
 
 LEARNED: Mapping[str, Embed] = contestants_of(ON_TOYS)

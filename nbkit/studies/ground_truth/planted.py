@@ -75,12 +75,12 @@ def merged_probes(
 ) -> list[LabeledUnit]:
     """The units of `concept_units` with the term that contributes most as an example's behavior, see `dominant_terms`:
     (h - mean) · w_i for the probes w_i, since the bias takes the mean token's share away."""
-    return _units(probes, "merged", terms, n_examples, balance, most, seed)
+    return _units(probes, "merged probes", terms, n_examples, balance, most, seed)
 
 
 def _units(
     probes: Probes,
-    task: Literal["concept", "merged"],
+    task: Literal["concept", "merged probes"],
     terms: Sequence[int],
     n_examples: int,
     balance: float,
