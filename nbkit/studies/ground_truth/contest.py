@@ -13,7 +13,7 @@ import pandas as pd
 from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.errors import NbkitError
 from nbkit.method.truth.benchmark import VERSION, benchmark
-from nbkit.method.truth.contestants import CONTESTANTS
+from nbkit.method.truth.contestants import CONTESTANTS, Embed
 from nbkit.method.truth.standard import HARDER_AND_EASIER, PLAIN, nulls_of
 from nbkit.method.truth.toys import Toy, toy_units
 from nbkit.method.truth.unit import Background, LabeledUnit
@@ -26,12 +26,14 @@ from nbkit.studies.ground_truth.learned import LEARNED, in_layer
 from nbkit.studies.ground_truth.merged import merged_neurons
 from nbkit.studies.ground_truth.planted import concept_units, merged_probes
 from nbkit.studies.ground_truth.probes import ProbeMethod, train_probes
-from nbkit.studies.ground_truth.senses import sense_units
+from nbkit.studies.ground_truth.senses import form_or_meaning, sense_units
 from nbkit.studies.ground_truth.sentences import sentence
 from nbkit.studies.ground_truth.token_reads import TokenReads, read_layers
 from nbkit.studies.shared.kept_tables import kept_table
 from nbkit.studies.shared.text_and_model import model_of
 
+FORM_OR_MEANING = "form or meaning"
+"""Task: whether one sense of two words is nearer than two senses of one."""
 RECIPE = 1
 """Goes up when a number changes its meaning, so that tables of an older nbkit are measured again."""
 
@@ -138,7 +140,8 @@ def _of_text(path: Path, layers: tuple[int, ...], text: TextUnits, seed: int) ->
         tables = []
         for layer, reads in zip(layers, read_layers(model, chosen, layers, seed), strict=True):
             contestants = {**CONTESTANTS, **in_layer(Background(reads.read)), "sentence encoder": sentence}
-            tables.append(benchmark(contestants, _text_units(atlas, layer, reads, text, seed)))
+            units = list(_text_units(atlas, layer, reads, text, seed))
+            tables += [benchmark(contestants, units), _by_meaning(units, contestants)]
         return pd.concat(tables)
 
     identity = {"model": m.model_sha256, "contexts": m.contexts_sha256, "dtype": m.dtype, "layers": layers}
@@ -154,3 +157,13 @@ def _text_units(atlas: Atlas, layer: int, reads: TokenReads, text: TextUnits, se
         yield from sense_units(probes, text.words, neurons=1, seed=seed)
     for outputs in (False, True)[: 1 + atlas.manifest.gated]:
         yield from merged_neurons(atlas, text.terms, most=text.merged, layers=[layer], seed=seed, outputs=outputs)
+
+
+def _by_meaning(units: list[LabeledUnit], contestants: Mapping[str, Embed]) -> pd.DataFrame:
+    """`form_or_meaning` of a layer in the columns of `benchmark`: one unit for each reader, its measure as pair AUC."""
+    senses = [labeled for labeled in units if labeled.task == "senses"]
+    found = form_or_meaning(contestants, senses).rename(columns={"meaning": "value"})
+    group = units[0].group
+    return found[["contestant", "condition", "value"]].assign(
+        version=VERSION, task=FORM_OR_MEANING, group=group, measure="auc", unit=group + " " + found["reader"]
+    )

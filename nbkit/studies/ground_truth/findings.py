@@ -20,6 +20,7 @@ TASKS: Mapping[str, str] = {
     "merged probes": "merged probes",
     "concept": "concepts",
     "senses": "noun or verb",
+    "form or meaning": "meaning over form",
     "images": "merged image units",
     "corner patches": "corner patches",
     "digits": "digits",
