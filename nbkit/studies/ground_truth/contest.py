@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from nbkit.atlas.atlas import Atlas, open_atlas
+from nbkit.atlas.cached import atlas_for
 from nbkit.errors import NbkitError
 from nbkit.method.truth.benchmark import VERSION, benchmark
 from nbkit.method.truth.contestants import CONTESTANTS, Embed
@@ -56,6 +57,25 @@ class TextUnits:
     """Merged neurons of each number, by what opens them; of gated neurons as many by their outputs."""
     words: int = 8
     """Words that are nouns and verbs, and as many pairs of them but one."""
+
+
+def two_models(
+    atlas: Atlas, layers: Sequence[int], second: str, second_layers: Sequence[int], second_limit: int, seed: int = 0
+) -> list[tuple[Atlas, Sequence[int]]]:
+    """The layers of an atlas's model, and those of another model, whose atlas on Brown is built for them.
+
+    Args:
+        atlas: of the first model's neurons.
+        layers: of it.
+        second: the other model, see `load_model`.
+        second_layers: of it; none leaves it out.
+        second_limit: contexts of its atlas.
+        seed: of the shuffled-weights control.
+    """
+    places: list[tuple[Atlas, Sequence[int]]] = [(atlas, layers)]
+    if second_layers:
+        places.append((atlas_for(second, "brown", limit=second_limit, layers=second_layers, seed=seed), second_layers))
+    return places
 
 
 def contest(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbkit.method.truth.leaderboard import leaderboard
+from nbkit.method.truth.leaderboard import grouped_mean, leaderboard
 from nbkit.studies.shared.estimate import Difference, Estimate
 from nbkit.studies.shared.table import BookTable
 
@@ -187,3 +187,26 @@ def clusters_found(table: pd.DataFrame, names: Sequence[str]) -> BookTable:
                 name: float(mine["clusters"][name].median()) for name in names if name in mine["clusters"]
             }
     return BookTable("clusters-found", pd.DataFrame.from_dict(rows, orient="index"), dict.fromkeys(["true", *names], 1))
+
+
+def null_table(table: pd.DataFrame, names: Sequence[str], seed: int = 0) -> BookTable:
+    """How often one behavior of a toy falls apart at the paper's cut, by space and number of examples: the share of
+    null units with more than one cluster, with a bootstrap interval over toys.
+
+    Args:
+        table: of `contest`.
+        names: of the spaces.
+        seed: of the bootstrap.
+    """
+    nulls = table[(table["task"] == "null") & (table["condition"] == "own") & (table["measure"] == "clusters")]
+    cells = {}
+    for name in names:
+        mine = nulls[nulls["contestant"] == name]
+        sizes = {size: mine[mine["examples"] == size] for size in sorted(set(mine["examples"].tolist()))}
+        cells[name] = {
+            f"{size} examples": Estimate(
+                *grouped_mean((part["value"] > 1).to_numpy(dtype=float), part["group"].to_numpy(), seed)
+            )
+            for size, part in sizes.items()
+        }
+    return BookTable("null", pd.DataFrame.from_dict(cells, orient="index"), as_half=True)
