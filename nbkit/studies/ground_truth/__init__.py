@@ -2,7 +2,7 @@
 
 from nbkit.studies.ground_truth.chosen_contexts import choose_contexts
 from nbkit.studies.ground_truth.concepts import concepts_of
-from nbkit.studies.ground_truth.contest import TextUnits, contest, two_models
+from nbkit.studies.ground_truth.contest_parts import TextUnits, contest, two_models
 from nbkit.studies.ground_truth.figures import leads
 from nbkit.studies.ground_truth.findings import board_table, clusters_found, compared_table, null_table, standing
 from nbkit.studies.ground_truth.images import image_units
