@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -40,6 +42,20 @@ def test_sets_of_one_word_are_counted(own_atlas: Callable[[str], Atlas], monkeyp
     for k, share in zip(of_full["clusters"], of_full["share"], strict=True):
         assert share == pytest.approx(np.mean([n >= k for n in found]))
     assert (of_full["clusters"].max() if len(of_full) else 1) == max(found)
+
+
+def test_shares_are_of_sets_with_at_least_so_many_clusters(
+    own_atlas: Callable[[str], Atlas], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = itertools.cycle([1, 3, 1, 2])
+    monkeypatch.setattr(one_word, "feature_clusters", lambda *_: SimpleNamespace(n_clusters=next(numbers)))
+    monkeypatch.setattr(one_word, "SIZES", (2,))
+    monkeypatch.setattr(one_word, "FEWEST_SETS", 1)
+    table = one_word_splits(own_atlas("llama"))
+    [n] = table["sets"].unique()
+    found = list(itertools.islice(itertools.cycle([1, 3, 1, 2]), n))
+    assert n > 4 and table["clusters"].tolist() == [2, 3]
+    assert table["share"].tolist() == pytest.approx([np.mean(np.array(found) >= k) for k in (2, 3)])
 
 
 def test_too_few_sets_tell_nothing(own_atlas: Callable[[str], Atlas]) -> None:

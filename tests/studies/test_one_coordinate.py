@@ -13,7 +13,7 @@ from scipy.linalg import hadamard
 import nbkit
 from nbkit.atlas.atlas import Atlas
 from nbkit.method.clusters import feature_clusters
-from nbkit.method.metrics import adjusted_rand_index
+from nbkit.method.metrics import adjusted_rand_index, polysemanticity_from_distances
 from nbkit.studies.embedding_spaces.outliers import TREATMENTS, compare_treatments, outliers, treatments_table
 from nbkit.studies.shared.outliers import LayerCoordinates, hang, share_that_hangs
 from nbkit.studies.whole_model.one_coordinate import coordinates_table, one_coordinate, without_coordinates
@@ -96,7 +96,9 @@ def test_table_1_under_each_treatment(planted: Atlas) -> None:
         neuron = planted.neuron(0, index)
         for kind, rest in (("input", neuron.embeddings()), ("pre_mlp", neuron.pre_mlp)):
             left = feature_clusters(np.delete(rest, BIG, axis=1), 0.5)
-            assert wide.loc[("left_out", kind, index), "n_clusters"] == left.n_clusters
+            measured = polysemanticity_from_distances(left.distances, left.labels)
+            for name in ("n_clusters", "intra_cluster", "inter_cluster"):
+                assert wide.loc[("left_out", kind, index), name] == pytest.approx(getattr(measured, name), nan_ok=True)
     found = outliers(planted, table, 10)
     assert found.share_that_hangs.value == 0.5
     assert (found.n_neurons, found.fewest, found.most, found.width) == (UNITS, 1, 1, D)
