@@ -170,11 +170,11 @@ def _of_text(path: Path, layers: tuple[int, ...], text: TextUnits, seed: int) ->
 
 def _text_units(atlas: Atlas, layer: int, reads: TokenReads, text: TextUnits, seed: int) -> Iterator[LabeledUnit]:
     kinds = concepts_of(reads)
-    for method in text.methods:
+    for number, method in enumerate(text.methods):
         probes = train_probes(reads, kinds, method, seed)
         yield from concept_units(probes, text.terms, most=text.planted, seed=seed)
         yield from merged_probes(probes, text.terms, most=text.planted, seed=seed)
-        yield from sense_units(probes, text.words, neurons=1, seed=seed)
+        yield from sense_units(probes, text.words, neurons=int(number == 0), seed=seed)  # the same for all methods
     for outputs in (False, True)[: 1 + atlas.manifest.gated]:
         yield from merged_neurons(atlas, text.terms, most=text.merged, layers=[layer], seed=seed, outputs=outputs)
 
