@@ -46,7 +46,7 @@ def test_one_behavior_is_one_cluster_unless_the_rule_cannot_find_one(rule: Clust
 
 
 @each_rule
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(n=st.integers(1, 12), seed=st.integers(0, 99))
 def test_few_examples_get_a_cluster_each(rule: Cluster, n: int, seed: int) -> None:
     found = rule(np.random.default_rng(seed).normal(size=(n, 5)))
