@@ -37,7 +37,8 @@ def leads(board: pd.DataFrame) -> Figure:
             ax.plot(lead.value, place, "o", color=OWN, markersize=4.5)
             shown.append((TASKS[task], name, lead.value, lead.low, lead.high, over_control.value))
         ax.axvline(0, color=QUIET, linewidth=0.8)
-        ax.set_title(f"{TASKS[task]} ({rows[task, BASELINE]['units']} units)")
+        ax.set_title(TASKS[task])
+        ax.set_xlabel(f"{rows[task, BASELINE]['units']} units")
         ax.grid(visible=True, axis="x")
     for ax in axes.flat[len(tasks) :]:
         ax.set_axis_off()
