@@ -20,6 +20,7 @@ from nbkit.studies.ground_truth import rules as rules_module
 from nbkit.studies.ground_truth.contest_parts import contest, two_models
 from nbkit.studies.ground_truth.figures import leads
 from nbkit.studies.ground_truth.findings import board_table, clusters_found, compared_table, null_table, standing
+from nbkit.studies.ground_truth.kept_leaderboard import against_kept, write_leaderboard
 from nbkit.studies.ground_truth.learned import LEARNED
 from nbkit.studies.ground_truth.rules import rules_on_toys, rules_table
 
@@ -122,6 +123,20 @@ def test_one_behavior_that_falls_apart_is_counted(table: pd.DataFrame) -> None:
     whole = null[(null["measure"] == "clusters")].assign(value=1.0, examples=30, group="more")
     shown = null_table(pd.concat([null, whole]), ["features"]).cells.loc["features"]
     assert shown["10 examples"].value == 1 and shown["30 examples"].value == 0
+
+
+def test_a_leaderboard_is_compared_with_the_kept_one(table: pd.DataFrame, tmp_path: Path) -> None:
+    board, _ = standing(table)
+    write_leaderboard(board, tmp_path / "board.csv")
+    same = against_kept(board, tmp_path / "board.csv")
+    assert same.same_units and same.largest == 0
+    moved = board.copy()
+    moved.loc[(moved["contestant"] == "features") & (moved["task"] == "toy"), "value"] += 0.03
+    again = against_kept(moved, tmp_path / "board.csv")
+    assert again.same_units and again.largest == pytest.approx(0.03) and again.where == "features, toy"
+    fewer = against_kept(standing(table[table["unit"] != "unit 0 0"])[0], tmp_path / "board.csv")
+    assert not fewer.same_units
+    assert not against_kept(board[board["task"] == "toy"], tmp_path / "board.csv").same_units
 
 
 @pytest.mark.usefixtures("small_toys")

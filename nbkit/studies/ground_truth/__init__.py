@@ -6,6 +6,7 @@ from nbkit.studies.ground_truth.contest_parts import TextUnits, contest, two_mod
 from nbkit.studies.ground_truth.figures import leads
 from nbkit.studies.ground_truth.findings import board_table, clusters_found, compared_table, null_table, standing
 from nbkit.studies.ground_truth.images import image_units
+from nbkit.studies.ground_truth.kept_leaderboard import against_kept, write_leaderboard
 from nbkit.studies.ground_truth.labeled_contexts import label_contexts
 from nbkit.studies.ground_truth.learned import LEARNED
 from nbkit.studies.ground_truth.merged import merged_neurons
@@ -18,6 +19,7 @@ from nbkit.studies.ground_truth.token_reads import read_layers
 __all__ = [
     "LEARNED",
     "TextUnits",
+    "against_kept",
     "board_table",
     "choose_contexts",
     "clusters_found",
@@ -39,4 +41,5 @@ __all__ = [
     "standing",
     "train_probes",
     "two_models",
+    "write_leaderboard",
 ]
