@@ -181,7 +181,7 @@ def clusters_found(table: pd.DataFrame, names: Sequence[str]) -> BookTable:
     medians = own.pivot_table(index=["task", "unit"], columns=["measure", "contestant"], values="value")
     rows = {}
     for task, title in TASKS.items():
-        if task in medians.index.get_level_values(0):
+        if task in medians.index.get_level_values(0) and medians.loc[task]["behaviors"].notna().any(axis=None):
             mine = medians.loc[task]
             rows[title] = {"true": float(np.nanmedian(mine["behaviors"].to_numpy()))} | {
                 name: float(mine["clusters"][name].median()) for name in names if name in mine["clusters"]
@@ -202,7 +202,7 @@ def null_table(table: pd.DataFrame, names: Sequence[str], seed: int = 0) -> Book
     cells = {}
     for name in names:
         mine = nulls[nulls["contestant"] == name]
-        sizes = {size: mine[mine["examples"] == size] for size in sorted(set(mine["examples"].tolist()))}
+        sizes = {int(size): mine[mine["examples"] == size] for size in sorted(set(mine["examples"].tolist()))}
         cells[name] = {
             f"{size} examples": Estimate(
                 *grouped_mean((part["value"] > 1).to_numpy(dtype=float), part["group"].to_numpy(), seed)

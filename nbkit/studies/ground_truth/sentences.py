@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from nbkit import models
 from nbkit.method.truth.unit import Unit
+from nbkit.studies.shared.text_and_model import without_bars
 
 ENCODER = "minilm"
 BATCH = 64
@@ -41,4 +42,5 @@ def _embedded(snippets: tuple[str, ...]) -> dict[str, Float[np.ndarray, " 384"]]
 
 @lru_cache(maxsize=1)
 def _encoder() -> models.LanguageModel:
-    return models.load_model(ENCODER, dtype="float32")
+    with without_bars():
+        return models.load_model(ENCODER, dtype="float32")
