@@ -181,7 +181,7 @@ def clusters_found(table: pd.DataFrame, names: Sequence[str]) -> BookTable:
     medians = own.pivot_table(index=["task", "unit"], columns=["measure", "contestant"], values="value")
     rows = {}
     for task, title in TASKS.items():
-        if task in medians.index.get_level_values(0) and medians.loc[task]["behaviors"].notna().any(axis=None):
+        if task in medians.index.get_level_values(0) and np.isfinite(medians.loc[task]["behaviors"].to_numpy()).any():
             mine = medians.loc[task]
             rows[title] = {"true": float(np.nanmedian(mine["behaviors"].to_numpy()))} | {
                 name: float(mine["clusters"][name].median()) for name in names if name in mine["clusters"]
