@@ -70,7 +70,8 @@ def atlas(
     model: Annotated[
         str,
         typer.Option(
-            help="smollm2-135m (SmolLM2-135M-Instruct, de-quantized from Q4_1), a hub id, or a Hugging Face folder."
+            help="smollm2-135m (SmolLM2-135M-Instruct, de-quantized from Q4_1), minilm (all-MiniLM-L6-v2), a hub id, "
+            "or a Hugging Face folder."
         ),
     ] = "smollm2-135m",
     corpus: Annotated[

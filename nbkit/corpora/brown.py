@@ -47,12 +47,20 @@ def brown_texts(tarball: Path) -> Iterator[str]:
 
     Raises `NbkitError` before the first if the file is no tarball of these texts, or not whole.
     """
+    for tagged in brown_files(tarball).values():
+        yield detokenize(tagged)
+
+
+def brown_files(tarball: Path) -> dict[str, str]:
+    """The 500 texts as they are packed, with their tags, from `ca01` to `cr09`.
+
+    Raises `NbkitError` if the file is no tarball of these texts, or not whole.
+    """
     members = packed_files(tarball)
     names = sorted(name for name in members if re.fullmatch(r"c[a-r]\d\d", name))
     if len(names) != N_TEXTS:
         raise NbkitError(f"{tarball} holds {len(names)} texts of Brown instead of {N_TEXTS}: delete it, fetch it again")
-    for name in names:
-        yield detokenize(members[name].decode("ascii"))
+    return {name: members[name].decode("ascii") for name in names}
 
 
 def packed_files(tarball: Path) -> dict[str, bytes]:

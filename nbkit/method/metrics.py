@@ -6,8 +6,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from nbkit.errors import NbkitError
-from nbkit.method.checks import checked_array, checked_labels, have_direction
+from nbkit.method.checks import checked_array, checked_labels
 from nbkit.method.clusters import cosine_distances
+from nbkit.method.coordinates import coordinate_shares
 
 METRIC_TITLES = {
     "n_examples": "examples",
@@ -19,6 +20,8 @@ METRIC_TITLES = {
     "largest_share": "share of the largest cluster",
     "second_share": "share of the second cluster",
     "concentration": "concentration in one coordinate",
+    "largest_coordinate": "largest coordinate",
+    "participation": "participating coordinates",
     "silhouette": "silhouette",
     "silhouette_matched": "silhouette, equal number of clusters",
     "token_agreement": "agreement with key tokens",
@@ -114,9 +117,8 @@ def polysemanticity_from_distances(
 def concentration(embeddings: Float[np.ndarray, "n d"]) -> float:
     """How much of a neuron's embeddings lies in one coordinate: between 1 / d and 1.
 
-    Each embedding is scaled to length 1; the share of a coordinate is the mean of its square over the examples, and
-    the shares add up to 1. This is the largest. Where it is high, cosine distances tell little but on which side of
-    zero that coordinate lies.
+    The largest of `coordinate_shares`. Where it is high, cosine distances tell little but on which side of zero that
+    coordinate lies.
 
     Args:
         embeddings: (n, d).
@@ -124,14 +126,7 @@ def concentration(embeddings: Float[np.ndarray, "n d"]) -> float:
     Raises:
         NbkitError: an embedding has no direction, since its numbers are all zeros or not finite, or there is none.
     """
-    x: Float[np.ndarray, "n d"] = checked_array(embeddings, "The embeddings").astype(np.float64, copy=False)
-    if x.ndim != 2 or 0 in x.shape:
-        raise NbkitError(f"Embeddings must have shape (n, d) with at least one example; these have shape {x.shape}.")
-    directed = have_direction(x)
-    if not directed.all():
-        raise NbkitError(f"Embedding {directed.argmin()} has no direction: its numbers are all zeros or not finite.")
-    squared = (x / np.abs(x).max(axis=1, keepdims=True)) ** 2
-    return float((squared / squared.sum(axis=1, keepdims=True)).mean(axis=0).max())
+    return float(coordinate_shares(embeddings).max())
 
 
 def adjusted_rand_index(labels_a: Int[np.ndarray, " n"], labels_b: Int[np.ndarray, " n"]) -> float:

@@ -37,9 +37,9 @@ def load_model(
     """Opens a language model and checks that its neurons can be captured.
 
     Args:
-        model: `smollm2-135m` (arrives through the package client), a Hugging Face hub id such as `gpt2`, a local
-            Hugging Face folder, or a Hugging Face model or TransformerLens bridge that is loaded already, which stays
-            as it is. Plain and gated MLPs, causal and bidirectional.
+        model: `smollm2-135m` or `minilm` (which arrive through the package client), a Hugging Face hub id such as
+            `gpt2`, a local Hugging Face folder, or a Hugging Face model or TransformerLens bridge that is loaded
+            already, which stays as it is. Plain and gated MLPs, causal and bidirectional.
         dtype: `auto` is bfloat16 where the processor or GPU computes it natively, else float32; of a loaded model its
             own.
         device: a torch device; `auto` is the first GPU, else the CPU; of a loaded model where it is.

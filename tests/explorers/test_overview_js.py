@@ -106,3 +106,32 @@ def test_what_is_not_there_is_told(
 ) -> None:
     found = ask(sites_of(*UNITS[units], numbers=numbers, sizes=sizes), f"return overview.missing{asked};")
     assert found == f"There is no {sentence.replace(':', ' in this atlas:', 1)}."
+
+
+def test_a_unit_is_told_how_often_examples_on_one_word_fall_apart_as_it_does() -> None:
+    values = {"n_examples": [9, 10, 25, 60, 60, 60, 60], "n_clusters": [3, 3, 2, 1, 3, 4, 0xFFFF]}
+    script = """
+        const metrics = Object.keys(data.values).map((name) => ({ name, label: name, scale: 1, shift: 0 }));
+        const sent = Object.entries(data.values).map(([name, each]) => [name, Uint16Array.from(each)]);
+        const arrays = Object.fromEntries(sent);
+        const made = (splits) => new Overview({ ...arrays, json: { metrics, sites: data.sites, splits } });
+        const rows = data.values.n_examples.map((_, row) => row);
+        return [rows.map((row) => made(data.splits).oneWord(row)), rows.map((row) => made(undefined).oneWord(row))];
+    """
+    splits = [[10, 54, [0.2, 0.05]], [20, 31, [0.1]], [50, 22, [0.3, 0.04]]]
+    told, untold = evaluate(
+        "atlas/overview.js",
+        script,
+        {"values": values, "sites": sites_of("neuron", "neuron", "neuron"), "splits": splits},
+    )
+    expected = [
+        None,  # too few examples
+        {"examples": 10, "sets": 54, "clusters": 3, "share": 0.05},
+        {"examples": 20, "sets": 31, "clusters": 2, "share": 0.1},
+        None,  # one cluster
+        {"examples": 50, "sets": 22, "clusters": 3, "share": 0.04},
+        {"examples": 50, "sets": 22, "clusters": 4, "share": 0},
+        None,  # no clusters
+    ]
+    assert told == expected
+    assert untold == [None] * len(expected)

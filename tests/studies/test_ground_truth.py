@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import nbkit
 from nbkit.atlas.atlas import Atlas
@@ -48,6 +49,29 @@ def test_a_gated_neuron_reads_with_its_gate(
             factors = np.linalg.lstsq(weights[terms].T, labeled.unit.weights, rcond=None)[0]
             np.testing.assert_allclose(factors @ weights[terms], labeled.unit.weights, rtol=1e-4, atol=1e-6)
             assert (factors > 0).all()
+
+
+def test_gated_neurons_are_merged_by_their_activations(
+    tiny_atlas: Callable[[str], Atlas], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merged, "FEWEST_EXAMPLES", 3)
+    atlas = tiny_atlas("llama")
+    units = merged_neurons(atlas, terms=(2,), outputs=True, most=3)
+    assert units and {labeled.task for labeled in units} == {"gated"}
+    assert len(units) <= 3 * len(atlas.layers)
+    for labeled in units:
+        layer = int(labeled.group.split()[-1][1:])
+        neurons = [atlas.neuron(layer, int(name.strip(","))) for name in labeled.name.split(" of ")[1].split()]
+        read = torch.from_numpy(labeled.unit.read)
+        # each neuron's activations, over their mean at its own examples
+        parts = [
+            neuron.weights.activations(read, neuron.activation).numpy() / np.mean(neuron.peak) for neuron in neurons
+        ]
+        far = np.abs(parts[0] - parts[1]) > 1e-3
+        np.testing.assert_array_equal(labeled.labels[far], np.argmax(parts, axis=0)[far])
+        assert labeled.unit.weights.shape == labeled.other_weights.shape == (read.shape[1],)
+    with pytest.raises(NbkitError, match="not of gated neurons"):
+        merged_neurons(tiny_atlas("gpt2"), outputs=True)
 
 
 def test_activations_below_zero_and_too_few_examples_are_refused(

@@ -10,7 +10,7 @@ import { button, element, folded } from "../shared/elements.js";
 import { exampleBand, levelExamples } from "./levels.js";
 import { neuronAsJson, neuronAsText } from "./neuron-export.js";
 import { copyText, saveFile } from "../shared/hand-over.js";
-import { count, number } from "../shared/snippets.js";
+import { count, number, percent } from "../shared/snippets.js";
 import { OwnText } from "./own-text.js";
 import { agreementPart, agreementSentence, kindText, similarPart } from "./similar-view.js";
 import { StrongestView } from "./strongest-view.js";
@@ -90,11 +90,19 @@ export class NeuronView {
   makeReason() {
     const { data, explorer, row } = this;
     const reasons = explorer.overview.featured.filter(([shown]) => shown === row);
+    const split = explorer.overview.oneWord(row);
     const first = data.positions.filter((position) => position <= 1).length;
     return [
       ...reasons.map(([, sentence]) => explorer.overview.words.featured + sentence),
       ...(!explorer.overview.inputs && first > data.n / 10 ? [`${first} of its ${count(data.n, "example")} begin their context: it may answer to that.`] : []),
+      ...(split ? [this.splitSentence(split)] : []),
     ].map((text) => element("p", { class: "nk-about" }, [text]));
+  }
+
+  splitSentence({ clusters, sets, examples, share }) {
+    const { unit } = this.explorer.overview.words;
+    const found = `of ${sets} sets of ${examples} examples of one ${unit} on one word, ${percent(share)} make as many or more`;
+    return `${clusters} clusters at ${CUT}. A single behavior may fall apart, too: ${found}; a behavior wider than a word does more often.`;
   }
 
   makeTiles() {

@@ -25,6 +25,14 @@ export class Overview extends Sites {
     return this.kinds.includes(name) ? this.kinds.indexOf(name) : this.usual;
   }
 
+  /** How often examples on one word fall into as many clusters as a unit's: the `share` of `sets` of `examples`, no more
+   * than the unit has; null if it has one cluster, or it is not known. */
+  oneWord(row) {
+    const [n, clusters] = ["n_examples", "n_clusters"].map((name) => this.byName.get(name).values[row]);
+    const told = (this.splits ?? []).filter(([examples]) => examples <= n).at(-1);
+    return told && clusters > 1 ? { examples: told[0], sets: told[1], clusters, share: told[2][clusters - 2] ?? 0 } : null;
+  }
+
   /** The name of the shard of a kind that holds a unit. */
   shardOf(kind, row) {
     return shardName(kind, row, this.per_shard);

@@ -24,8 +24,10 @@ from nbkit.explorers.atlas.sites import sites_of
 from nbkit.explorers.shared.packing import Layout, pack
 from nbkit.features import showcase
 from nbkit.features.agreement import agreement_of
+from nbkit.features.coordinates import coordinates_of
 from nbkit.features.importance import kept_importance
 from nbkit.features.neighbors import Neighbors, neighbor_kinds, neighbors_of
+from nbkit.features.one_word import one_word_splits
 from nbkit.features.phrases import phrases_of
 from nbkit.features.table import features_of
 from nbkit.method.metrics import METRIC_TITLES
@@ -52,10 +54,12 @@ SENT_METRICS: dict[str, tuple[float, float]] = {
     "largest_share": (0.004, 0),
     "second_share": (0.004, 0),
     "concentration": (0.004, 0),
+    "largest_coordinate": (1, 0),
+    "participation": (0.2, 0),
     "silhouette": (0.004, -1),
     "token_agreement": (0.004, -1),
 }
-"""Columns of `Atlas.neurons` that are sent as whole numbers; value = number * scale + shift."""
+"""Columns of `sent_table` that are sent as whole numbers, below `UNDEFINED_METRIC`; value = number * scale + shift."""
 
 
 class AtlasShards:
@@ -103,7 +107,7 @@ class AtlasShards:
         return frozenset(self.names())
 
     def _overview(self, _: int) -> dict[str, np.ndarray]:
-        manifest, table = self.atlas.manifest, self.atlas.neurons
+        manifest, table = self.atlas.manifest, sent_table(self.atlas)
         rows = {place: row for row, place in enumerate(zip(table["layer"], table["index"], strict=True))}
         featured = [
             [rows[choice.neuron.layer, choice.neuron.index], choice.rule] for choice in showcase.featured(self.atlas)
@@ -130,7 +134,9 @@ class AtlasShards:
             "featured": featured,
             "phrases": self.phrases["phrase"].iloc[self._phrase_starts[:-1]].tolist(),
         }
-        if manifest.inputs != "text":
+        if manifest.inputs == "text":
+            about["splits"] = _splits(self.atlas)
+        else:
             about["inputs"] = manifest.inputs
         if self.images is not None:
             about["images"] = self.images.about
@@ -263,11 +269,30 @@ class AtlasShards:
         return np.bincount(rows, minlength=self.n_neurons)
 
 
+def sent_table(atlas: Atlas) -> pd.DataFrame:
+    """The metrics of the default embedding (see `Atlas.neurons`), and on which coordinate each neuron hangs."""
+    table, coordinates = atlas.neurons, coordinates_of(atlas, progress=False)
+    place = list(table.columns).index("concentration") + 1
+    columns = [*table.columns[:place], "largest_coordinate", "participation", *table.columns[place:]]
+    return table.assign(**{name: coordinates[name].to_numpy() for name in columns[place : place + 2]})[columns]
+
+
+def _splits(atlas: Atlas) -> list[list[Any]]:
+    """Of `one_word_splits` for each number of examples: it, the number of sets, and the shares from two clusters on."""
+    table = one_word_splits(atlas).round({"share": 4})
+    sizes = [table[table["examples"] == examples] for examples in table["examples"].unique()]
+    return [
+        [*of_size[["examples", "sets"]].iloc[0].astype(int).tolist(), of_size["share"].tolist()] for of_size in sizes
+    ]
+
+
 def make_parts(atlas: Atlas, progress: bool = True) -> None:
     """Make what the shards are made from, if it is not in the atlas's folder yet; with progress bars."""
     _check_sign(atlas)
     atlas.metrics("pre_mlp", progress)  # some of the featured neurons are chosen by it
     features_of(atlas, progress)
+    coordinates_of(atlas, progress)
+    one_word_splits(atlas)
     agreement_of(atlas, progress)  # and the neighbors that it is about
     phrases_of(atlas, progress)
 

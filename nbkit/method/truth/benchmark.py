@@ -12,7 +12,8 @@ import pandas as pd
 from nbkit.errors import NbkitError
 from nbkit.method.checks import shown
 from nbkit.method.truth.contestants import BASELINE, CONTESTANTS, Embed, pre_mlp
-from nbkit.method.truth.recovery import Cluster, Recovery, paper_rule, recovery
+from nbkit.method.truth.recovery import Recovery, recovery
+from nbkit.method.truth.rules import Cluster, paper_rule
 from nbkit.method.truth.unit import LabeledUnit, Unit
 
 VERSION = 1
@@ -47,7 +48,8 @@ def benchmark(
             `standard_units()` of `nbkit.method.truth.standard`: toy networks and null units, always the same ones, a
             few minutes' work. Ambiguous examples are left out before a contestant sees them.
         cluster: the rule from embeddings (n, anything) to clusters (n,) for the measures `ari`, `ami` and `clusters`;
-            None for the paper's, average linkage cut at a cosine distance of 0.5.
+            None for the paper's, average linkage cut at a cosine distance of 0.5; others stand in `RULES` of
+            `nbkit.method.truth.rules`.
 
     Returns:
         One row for each unit, contestant, condition and measure: `version`, `task`, `unit`, `group`, the unit's

@@ -10,7 +10,8 @@ from jaxtyping import Float
 from sklearn.covariance import ledoit_wolf
 
 from nbkit.method.embeddings import neuron_embeddings
-from nbkit.method.truth.unit import Background, Features, Unit
+from nbkit.method.feature_basis import feature_contributions, side_by_side
+from nbkit.method.truth.unit import Background, Unit
 
 Embed = Callable[[Unit], Float[np.ndarray, "n any"] | None]
 """From what is seen of a unit to one embedding for each example; None to sit the unit out."""
@@ -50,12 +51,48 @@ def paper_centered(unit: Unit) -> Float[np.ndarray, "n d"]:
 
 def feature_basis(unit: Unit) -> Float[np.ndarray, "n f"] | None:
     """Equation 1 in the basis of the unit's known features: how much each contributes to the pre-activation."""
-    return None if unit.features is None else contributions(unit.features, unit)
+    known = unit.features
+    return None if known is None else feature_contributions(known.codes, known.directions, unit.weights)
 
 
 def codes(unit: Unit) -> Float[np.ndarray, "n f"] | None:
     """How much of each known feature is there, whatever the unit makes of it."""
     return None if unit.features is None else unit.features.codes
+
+
+def centered_beside_paper(unit: Unit) -> Float[np.ndarray, "n 2d"]:
+    """The centered vector beside equation 1."""
+    return side_by_side(centered(unit), paper(unit))
+
+
+def key_token(unit: Unit) -> Float[np.ndarray, "n tokens"] | None:
+    """The key token alone: examples of one token are one, all others are equally far."""
+    if unit.text is None:
+        return None
+    different, which = np.unique(unit.text.keys, return_inverse=True)
+    one_hot: Float[np.ndarray, "n tokens"] = np.eye(len(different))[which]
+    return one_hot
+
+
+def window(unit: Unit) -> Float[np.ndarray, "n d"] | None:
+    """The mean of the centered vectors of the key token and those before it."""
+    if (text := unit.text) is None or text.window is None:
+        return None
+    there = text.window.any(axis=2, keepdims=True)  # not before the text begins
+    mean: Float[np.ndarray, "n d"] = np.where(there, text.window - unit.background.mean, 0.0).mean(axis=1)
+    return mean
+
+
+def paper_window(unit: Unit) -> Float[np.ndarray, "n d"] | None:
+    """Equation 1 over several tokens, the paper's future work: the vectors of the key token and those before it, each
+    weighted by how far it pushes the unit as the key token does, times the weights."""
+    if (text := unit.text) is None or text.window is None:
+        return None
+    pushes = np.clip(text.window @ unit.weights, 0, None)  # (n, t)
+    pushes[~pushes.any(axis=1), -1] = 1  # where none does, the key token alone
+    weighted: Float[np.ndarray, "n d"] = np.einsum("nt,ntd->nd", pushes, text.window) / pushes.sum(axis=1)[:, None]
+    embeddings: Float[np.ndarray, "n d"] = neuron_embeddings(weighted, unit.weights)
+    return embeddings
 
 
 CONTESTANTS: Mapping[str, Embed] = {
@@ -64,16 +101,14 @@ CONTESTANTS: Mapping[str, Embed] = {
     "whitened": whitened,
     "paper's": paper,
     "paper's, centered": paper_centered,
+    "centered + paper's": centered_beside_paper,
     "true features": feature_basis,
     "true codes": codes,
+    "key token": key_token,
+    "window": window,
+    "paper's, over the window": paper_window,
 }
 """Contestants by name, in the order of tables."""
-
-
-def contributions(features: Features, unit: Unit) -> Float[np.ndarray, "n f"]:
-    """Equation 1 in a basis of features: how much each contributes to the pre-activation."""
-    found: Float[np.ndarray, "n f"] = features.codes * (features.directions @ unit.weights)
-    return found
 
 
 @lru_cache(maxsize=16)

@@ -28,7 +28,12 @@ def standard_units() -> Iterator[LabeledUnit]:
     for toy in PLAIN + HARDER_AND_EASIER:
         yield from toy_units(toy)[:MOST]
     for toy in PLAIN[: len(PLAIN) // 2]:
-        nulls = [null for labeled in toy_units(replace(toy, n_examples=INPUTS)) for null in null_units(labeled)]
-        for size in SIZES:
-            able = [null for null in nulls if len(null.labels) == size]
-            yield from able[:: max(1, len(able) // MOST)][:MOST]  # spread over the toy's units
+        yield from nulls_of(toy, MOST)
+
+
+def nulls_of(toy: Toy, most: int) -> Iterator[LabeledUnit]:
+    """At most so many null units of each size, spread over a toy's units, which have all examples that there are."""
+    nulls = [null for labeled in toy_units(replace(toy, n_examples=INPUTS)) for null in null_units(labeled)]
+    for size in SIZES:
+        able = [null for null in nulls if len(null.labels) == size]
+        yield from able[:: max(1, len(able) // most)][:most]

@@ -92,8 +92,8 @@ class LabeledUnit:
     group: str
     """What made it (a layer of a model, a seed): intervals resample groups, whose units are not independent."""
     task: str
-    difficulty: Mapping[str, float] = field(default_factory=dict)
-    """What makes the task hard, by name."""
+    difficulty: Mapping[str, float | str] = field(default_factory=dict)
+    """What makes the task hard, by name: numbers, or words for kinds."""
     null: bool = False
     """Whether the labels are random halves of one behavior, which no space should tell apart."""
 

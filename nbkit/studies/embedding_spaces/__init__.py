@@ -3,5 +3,16 @@
 from nbkit.studies.embedding_spaces.comparison import compare_spaces, spaces_of
 from nbkit.studies.embedding_spaces.figures import table1_intervals
 from nbkit.studies.embedding_spaces.findings import paired_table, separation, table1
+from nbkit.studies.embedding_spaces.outliers import compare_treatments, outliers, treatments_table
 
-__all__ = ["compare_spaces", "paired_table", "separation", "spaces_of", "table1", "table1_intervals"]
+__all__ = [
+    "compare_spaces",
+    "compare_treatments",
+    "outliers",
+    "paired_table",
+    "separation",
+    "spaces_of",
+    "table1",
+    "table1_intervals",
+    "treatments_table",
+]

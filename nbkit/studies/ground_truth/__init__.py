@@ -1,6 +1,45 @@
-"""Ground truth: the benchmark of `nbkit.method.truth` on units of a real model, and contestants that learn a basis."""
+"""Ground truth: the benchmark of `nbkit.method.truth` on units of real models, and contestants that learn a basis."""
 
+from nbkit.studies.ground_truth.chosen_contexts import choose_contexts
+from nbkit.studies.ground_truth.concepts import concepts_of
+from nbkit.studies.ground_truth.contest_parts import TextUnits, contest, two_models
+from nbkit.studies.ground_truth.figures import leads
+from nbkit.studies.ground_truth.findings import board_table, clusters_found, compared_table, null_table, standing
+from nbkit.studies.ground_truth.images import image_units
+from nbkit.studies.ground_truth.kept_leaderboard import against_kept, write_leaderboard
+from nbkit.studies.ground_truth.labeled_contexts import label_contexts
 from nbkit.studies.ground_truth.learned import LEARNED
 from nbkit.studies.ground_truth.merged import merged_neurons
+from nbkit.studies.ground_truth.planted import concept_units, merged_probes
+from nbkit.studies.ground_truth.probes import train_probes
+from nbkit.studies.ground_truth.rules import rules_on_toys, rules_table
+from nbkit.studies.ground_truth.senses import form_or_meaning, sense_units
+from nbkit.studies.ground_truth.token_reads import read_layers
 
-__all__ = ["LEARNED", "merged_neurons"]
+__all__ = [
+    "LEARNED",
+    "TextUnits",
+    "against_kept",
+    "board_table",
+    "choose_contexts",
+    "clusters_found",
+    "compared_table",
+    "concept_units",
+    "concepts_of",
+    "contest",
+    "form_or_meaning",
+    "image_units",
+    "label_contexts",
+    "leads",
+    "merged_neurons",
+    "merged_probes",
+    "null_table",
+    "read_layers",
+    "rules_on_toys",
+    "rules_table",
+    "sense_units",
+    "standing",
+    "train_probes",
+    "two_models",
+    "write_leaderboard",
+]

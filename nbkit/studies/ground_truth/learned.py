@@ -1,70 +1,117 @@
-"""Contestants in a basis that an autoencoder learns from the layer's vectors, without a unit or a label."""
+"""Contestants in a basis that an autoencoder learned from the layer's vectors, without a unit or a label."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import lru_cache, partial
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 import numpy as np
 import torch
-from jaxtyping import Float
 
-from nbkit.method.truth.contestants import Embed, contributions
+from nbkit.method.feature_basis import feature_contributions, feature_embeddings, side_by_side
+from nbkit.method.truth.contestants import Embed, centered
 from nbkit.method.truth.unit import Background, Features, Unit
 from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.sae.config import SaeConfig
-from nbkit.sae.training import train_sae
+from nbkit.studies.shared.scaled_training import topk_config, train_scaled
 
-D_SAE, K = 240, 6
-"""Latents, and how many of them are active: twice the features and twice the active ones of the plain toy."""
-EPOCHS = 128
-"""2,000 steps of 256 vectors over the background of a toy."""
+Dictionary = Callable[[Unit], Features]
+"""What a dictionary finds in the vectors that a unit reads."""
+
+
+STEPS_IN_LAYER = 1_000
+"""Of 256 vectors each."""
+ON_TOYS = topk_config(d_sae=240, k=6, epochs=128, learning_rate=3e-3)
+"""Twice the features and twice the active ones of the plain toy; 2,000 steps of 256 over its background."""
 
 
 @lru_cache(maxsize=16)
-def autoencoder_of(background: Background, d_sae: int, k: int, epochs: int, seed: int = 0) -> SparseAutoencoder:
-    """A TopK autoencoder of a background, once for each; without an epoch, the one that training begins with."""
+def autoencoder_of(background: Background, config: SaeConfig, trained: bool = True) -> SparseAutoencoder:
+    """A TopK autoencoder of a background, once for each; not trained, it is as training begins."""
     vectors = torch.from_numpy(background.vectors).float()
-    if not epochs:
-        return SparseAutoencoder(vectors.shape[1], d_sae, activation="topk", k=k, seed=seed)
-    config = SaeConfig(
-        d_sae=d_sae,
-        activation="topk",
-        k=k,
-        l1=0,
-        weight_decay=0,
-        batch_size=256,
-        learning_rate=3e-3,
-        epochs=epochs,
-        seed=seed,
+    if trained:
+        return train_scaled(vectors, config)
+    return SparseAutoencoder(vectors.shape[1], config.d_sae, activation="topk", k=config.k, seed=config.seed)
+
+
+def unexplained(sae: SparseAutoencoder, background: Background) -> float:
+    """The share of the variance of a background's vectors that an autoencoder leaves."""
+    vectors = torch.from_numpy(background.vectors).float()
+    with torch.no_grad():
+        left = sae(vectors)[1] - vectors
+    return float(left.square().sum() / (vectors - vectors.mean(dim=0)).square().sum())
+
+
+def dictionary_of(sae: SparseAutoencoder) -> Dictionary:
+    """The latents of an autoencoder and their directions."""
+    directions = sae.w_dec.detach().numpy()
+
+    def find(unit: Unit) -> Features:
+        with torch.no_grad():
+            return Features(sae.encode(torch.from_numpy(np.asarray(unit.read)).float()).numpy(), directions)
+
+    return find
+
+
+def trained_on_background(config: SaeConfig = ON_TOYS, trained: bool = True) -> Dictionary:
+    """The dictionary that an autoencoder learns from each unit's background."""
+
+    def find(unit: Unit) -> Features:
+        return dictionary_of(autoencoder_of(unit.background, config, trained))(unit)
+
+    return find
+
+
+def in_basis(dictionary: Dictionary, prefix: str = "") -> Mapping[str, Embed]:
+    """Contestants in a dictionary's basis, by name, with `prefix` before each."""
+
+    def contributions(unit: Unit) -> np.ndarray:
+        found = dictionary(unit)
+        return feature_contributions(found.codes, found.directions, unit.weights)
+
+    def features(unit: Unit) -> np.ndarray:
+        found = dictionary(unit)
+        return feature_embeddings(found.codes, found.directions, unit.weights)
+
+    def codes(unit: Unit) -> np.ndarray:
+        return dictionary(unit).codes
+
+    def beside_centered(unit: Unit) -> np.ndarray:
+        return side_by_side(centered(unit), features(unit))
+
+    return {
+        f"{prefix}contributions": contributions,
+        f"{prefix}features": features,
+        f"{prefix}centered + features": beside_centered,
+        f"{prefix}codes": codes,
+    }
+
+
+def contestants_of(config: SaeConfig, background: Background | None = None) -> Mapping[str, Embed]:
+    """Contestants by name in the basis of an autoencoder of each unit's background, or of one background for all, and
+    one in that of the autoencoder that training began with."""
+
+    def of(trained: bool) -> Mapping[str, Embed]:
+        if background is None:
+            return in_basis(trained_on_background(config, trained))
+        return in_basis(dictionary_of(autoencoder_of(background, config, trained)))
+
+    joint = "centered + features"
+    return {**of(trained=True), f"{joint}, not trained": of(trained=False)[joint]}
+
+
+def in_layer(background: Background) -> Mapping[str, Embed]:
+    """Contestants in the basis of an autoencoder of a layer's vectors: four latents a coordinate but at least eight
+    vectors a latent, a 16th as many active as there are coordinates, at most 32, and `STEPS_IN_LAYER` or as many as go
+    over all vectors 16 times."""
+    n, d = background.vectors.shape
+    config = topk_config(
+        d_sae=max(2, min(4 * d, n // 8)),
+        k=min(32, max(2, d // 16)),
+        epochs=min(16, max(1, round(STEPS_IN_LAYER * 256 / n))),
     )
-    return train_sae(vectors, config, progress=False)
+    return contestants_of(config, background)
 
 
-def learned_features(unit: Unit, d_sae: int = D_SAE, k: int = K, epochs: int = EPOCHS, seed: int = 0) -> Features:
-    """The latents of what a unit reads, and their directions."""
-    sae = autoencoder_of(unit.background, d_sae, k, epochs, seed)
-    codes = sae.encode(torch.from_numpy(np.asarray(unit.read)).float()).detach()
-    return Features(codes.numpy(), sae.w_dec.detach().numpy())
-
-
-def learned_basis(
-    unit: Unit, d_sae: int = D_SAE, k: int = K, epochs: int = EPOCHS, seed: int = 0
-) -> Float[np.ndarray, "n d_sae"]:
-    """Equation 1 in the basis of the autoencoder's latents: how much each adds to the pre-activation."""
-    return contributions(learned_features(unit, d_sae, k, epochs, seed), unit)
-
-
-def learned_codes(
-    unit: Unit, d_sae: int = D_SAE, k: int = K, epochs: int = EPOCHS, seed: int = 0
-) -> Float[np.ndarray, "n d_sae"]:
-    """The latents, whatever the unit makes of them."""
-    return learned_features(unit, d_sae, k, epochs, seed).codes
-
-
-LEARNED: Mapping[str, Embed] = {
-    "learned features": learned_basis,
-    "learned codes": learned_codes,
-    "learned features, not trained": partial(learned_basis, epochs=0),
-}
-"""Contestants by name, beside those of `nbkit.method.truth.contestants`."""
+LEARNED: Mapping[str, Embed] = contestants_of(ON_TOYS)
+"""Contestants by name, beside those of `nbkit.method.truth.contestants`, for toys."""

@@ -28,8 +28,7 @@ from nbkit.models import LanguageModel
 from nbkit.models.hook_points import hooked
 from nbkit.models.units import ModelUnits
 from nbkit.sae.autoencoder import SAE_CONFIG, SparseAutoencoder
-from nbkit.sae.config import SaeConfig
-from nbkit.sae.training import train_sae
+from nbkit.studies.shared.scaled_training import topk_config, train_scaled
 from nbkit.studies.shared.text_and_model import model_of, spread
 from nbkit.units.latents import sae_latents
 from nbkit.units.together import join_units
@@ -142,26 +141,13 @@ def _train(
     seed: int,
     progress: bool,
 ) -> None:
-    """Trains an autoencoder at each hook point, and leaves it in its folder.
-
-    It is trained on vectors minus their mean, divided by their standard deviation over all coordinates, so that the
-    learning rate means the same at every hook point; both are then taken into its weights.
-    """
+    """Trains an autoencoder at each hook point, see `train_scaled`, and leaves it in its folder."""
     missing = {hook: folder for hook, folder in folders.items() if not (Path(folder) / SAE_CONFIG).is_file()}
     chosen, _ = _split(len(atlas.tokens), n_contexts)
     for (hook, folder), vectors in zip(
         missing.items(), _captured(model, atlas, list(missing), chosen, progress), strict=True
     ):
-        mean = vectors.mean(0)
-        scale = float((vectors - mean).square().mean().sqrt())
-        config = SaeConfig(
-            d_sae=d_sae, activation="topk", k=k, l1=0, weight_decay=0, batch_size=256, learning_rate=4e-4, seed=seed
-        )
-        sae = train_sae((vectors - mean) / scale, config, progress=progress)
-        with torch.no_grad():
-            sae.w_enc.div_(scale)
-            sae.w_dec.mul_(scale)
-            sae.b_dec.mul_(scale).add_(mean)
+        sae = train_scaled(vectors, topk_config(d_sae, k, seed), progress)
         sae.hook = hook
         sae.save(folder)
 

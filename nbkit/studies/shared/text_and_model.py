@@ -22,7 +22,7 @@ def model_of(atlas: Atlas, progress: bool = True) -> LanguageModel:
         NbkitError: it can't be opened.
     """
     m = atlas.manifest
-    with _quiet(not progress):
+    with without_bars(not progress):
         return load_model(m.model, dtype=m.dtype, device=m.device)  # type: ignore[arg-type]  # as they were
 
 
@@ -33,7 +33,8 @@ def spread(n: int, most: int) -> Int[np.ndarray, " places"]:
 
 
 @contextmanager
-def _quiet(silent: bool) -> Iterator[None]:
+def without_bars(silent: bool = True) -> Iterator[None]:
+    """Keeps the bars of `transformers` away, which on a page would stay."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()

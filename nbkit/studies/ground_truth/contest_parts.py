@@ -1,0 +1,189 @@
+"""The contest: all contestants on all tasks, in parts, each kept once it is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from nbkit.atlas.atlas import Atlas, open_atlas
+from nbkit.atlas.cached import atlas_for
+from nbkit.errors import NbkitError
+from nbkit.method.truth.benchmark import VERSION, benchmark
+from nbkit.method.truth.contestants import CONTESTANTS, Embed
+from nbkit.method.truth.standard import HARDER_AND_EASIER, PLAIN, nulls_of
+from nbkit.method.truth.toys import Toy, toy_units
+from nbkit.method.truth.unit import Background, LabeledUnit
+from nbkit.parallel.pool import in_processes
+from nbkit.studies.ground_truth.chosen_contexts import choose_contexts
+from nbkit.studies.ground_truth.concepts import concepts_of
+from nbkit.studies.ground_truth.images import image_units
+from nbkit.studies.ground_truth.labeled_contexts import label_contexts
+from nbkit.studies.ground_truth.learned import LEARNED, in_layer
+from nbkit.studies.ground_truth.merged import merged_neurons
+from nbkit.studies.ground_truth.planted import concept_units, merged_probes
+from nbkit.studies.ground_truth.probes import ProbeMethod, train_probes
+from nbkit.studies.ground_truth.senses import form_or_meaning, sense_units
+from nbkit.studies.ground_truth.sentences import sentence
+from nbkit.studies.ground_truth.token_reads import TokenReads, read_layers
+from nbkit.studies.shared.kept_tables import kept_table
+from nbkit.studies.shared.text_and_model import model_of
+
+FORM_OR_MEANING = "form or meaning"
+"""Task: whether one sense of two words is nearer than two senses of one."""
+RECIPE = 1
+"""Goes up when a number changes its meaning, so that tables of an older nbkit are measured again."""
+
+
+@dataclass(frozen=True)
+class TextUnits:
+    """How many units are made of a layer of a language model."""
+
+    documents: int = 150
+    """Of the Brown corpus, see `label_contexts`."""
+    contexts: int = 900
+    """Of them, see `choose_contexts`."""
+    terms: tuple[int, ...] = (2, 3, 4)
+    """How many probes, and how many neurons, are added up."""
+    methods: tuple[ProbeMethod, ...] = ("discriminant", "means")
+    """How probes are trained."""
+    planted: int = 2
+    """Units of one kind, method and number of probes, labeled from outside; and as many by term."""
+    merged: int = 8
+    """Merged neurons of each number, by what opens them; of gated neurons as many by their outputs."""
+    words: int = 8
+    """Words that are nouns and verbs, and as many pairs of them but one."""
+
+
+def two_models(
+    atlas: Atlas, layers: Sequence[int], second: str, second_layers: Sequence[int], second_limit: int, seed: int = 0
+) -> list[tuple[Atlas, Sequence[int]]]:
+    """The layers of an atlas's model, and those of another model, whose atlas on Brown is built for them.
+
+    Args:
+        atlas: of the first model's neurons.
+        layers: of it.
+        second: the other model, see `load_model`.
+        second_layers: of it; none leaves it out.
+        second_limit: contexts of its atlas.
+        seed: of the shuffled-weights control.
+    """
+    places: list[tuple[Atlas, Sequence[int]]] = [(atlas, layers)]
+    if second_layers:
+        places.append((atlas_for(second, "brown", limit=second_limit, layers=second_layers, seed=seed), second_layers))
+    return places
+
+
+def contest(
+    layers: Sequence[tuple[Atlas, Sequence[int]]],
+    text: TextUnits = TextUnits(),
+    toys: int = 6,
+    variants: int = 18,
+    networks: int = 4,
+    most: int = 8,
+    seed: int = 0,
+    n_jobs: int = -1,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Measure all contestants on units whose behaviors are known, each beside its control.
+
+    Args:
+        layers: of language models: an atlas of each model's neurons, and the layers whose units are made.
+        text: how many are made of each of them.
+        toys: plain toys, each with its null units.
+        variants: toys that are harder or easier in one thing.
+        networks: seeds of the MNIST MLP; the first half of them also of the convolutional network.
+        most: units of a toy, and of a layer of images by task and difficulty.
+        seed: of the draws.
+        n_jobs: processes; -1 for one a core.
+        progress: whether to show a bar.
+
+    Returns:
+        See `benchmark`.
+
+    Raises:
+        NbkitError: an atlas has no such layer, a model can't be opened, or the cache folder can't be written.
+    """
+    for atlas, wanted in layers:
+        if missing := sorted(set(wanted) - set(atlas.layers)):
+            raise NbkitError(f"atlas {atlas.path} has no layer {missing[0]}: choose of {list(atlas.layers)}")
+    # the longest first: a core that is done would wait for them
+    parts: list[tuple[Any, ...]] = [(_of_text, atlas.path, tuple(wanted), text, seed) for atlas, wanted in layers]
+    parts += [(_of_images, number, number < networks // 2, most) for number in range(networks)]
+    parts += [(_of_toy, toy, most, True) for toy in PLAIN[:toys]]
+    parts += [(_of_toy, toy, most, False) for toy in HARDER_AND_EASIER[:variants]]
+    tables: list[pd.DataFrame] = in_processes(_part, parts, n_jobs, "ground truth", "part", progress)
+    return pd.concat(tables, ignore_index=True)
+
+
+def _part(make: Callable[..., pd.DataFrame], *arguments: Any) -> pd.DataFrame:
+    return make(*arguments)
+
+
+def _kept(name: str, request: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    return kept_table(f"ground-truth-{name}", {"recipe": RECIPE, "version": VERSION, **request}, make)
+
+
+def _of_toy(toy: Toy, most: int, with_nulls: bool) -> pd.DataFrame:
+    def units() -> Iterator[LabeledUnit]:
+        yield from toy_units(toy)[:most]
+        if with_nulls:
+            yield from nulls_of(toy, most)
+
+    request = {"toy": asdict(toy), "most": most, "nulls": with_nulls}
+    return _kept("toy", request, lambda: benchmark({**CONTESTANTS, **LEARNED}, units()))
+
+
+def _of_images(number: int, with_cnn: bool, most: int) -> pd.DataFrame:
+    def make() -> pd.DataFrame:
+        units = image_units([number], [number] if with_cnn else [], most=most)
+        return pd.concat(
+            benchmark({**CONTESTANTS, **in_layer(background)}, list(of_one))
+            for background, of_one in groupby(units, key=lambda labeled: labeled.unit.background)
+        )
+
+    return _kept("images", {"number": number, "cnn": with_cnn, "most": most}, make)
+
+
+def _of_text(path: Path, layers: tuple[int, ...], text: TextUnits, seed: int) -> pd.DataFrame:
+    atlas = open_atlas(path)
+    m = atlas.manifest
+
+    def make() -> pd.DataFrame:
+        model = model_of(atlas, progress=False)
+        labeled = label_contexts(model, documents=text.documents, seed=seed)
+        chosen = choose_contexts(labeled, text.contexts, text.words, seed=seed)
+        tables = []
+        for layer, reads in zip(layers, read_layers(model, chosen, layers, seed), strict=True):
+            contestants = {**CONTESTANTS, **in_layer(Background(reads.read)), "sentence encoder": sentence}
+            units = list(_text_units(atlas, layer, reads, text, seed))
+            tables += [benchmark(contestants, units), _by_meaning(units, contestants)]
+        return pd.concat(tables)
+
+    identity = {"model": m.model_sha256, "contexts": m.contexts_sha256, "dtype": m.dtype, "layers": layers}
+    return _kept("text", {**identity, **asdict(text), "seed": seed}, make)
+
+
+def _text_units(atlas: Atlas, layer: int, reads: TokenReads, text: TextUnits, seed: int) -> Iterator[LabeledUnit]:
+    kinds = concepts_of(reads)
+    for number, method in enumerate(text.methods):
+        probes = train_probes(reads, kinds, method, seed)
+        yield from concept_units(probes, text.terms, most=text.planted, seed=seed)
+        yield from merged_probes(probes, text.terms, most=text.planted, seed=seed)
+        yield from sense_units(probes, text.words, neurons=int(number == 0), seed=seed)  # the same for all methods
+    for outputs in (False, True)[: 1 + atlas.manifest.gated]:
+        yield from merged_neurons(atlas, text.terms, most=text.merged, layers=[layer], seed=seed, outputs=outputs)
+
+
+def _by_meaning(units: list[LabeledUnit], contestants: Mapping[str, Embed]) -> pd.DataFrame:
+    """`form_or_meaning` of a layer in the columns of `benchmark`: one unit for each reader, its measure as pair AUC."""
+    senses = [labeled for labeled in units if labeled.task == "senses"]
+    found = form_or_meaning(contestants, senses).rename(columns={"meaning": "value"})
+    group = units[0].group
+    return found[["contestant", "condition", "value"]].assign(
+        version=VERSION, task=FORM_OR_MEANING, group=group, measure="auc", unit=group + " " + found["reader"]
+    )

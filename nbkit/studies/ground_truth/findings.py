@@ -1,0 +1,212 @@
+"""What the contest supports, as numbers with intervals and the verdicts that follow from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nbkit.method.truth.leaderboard import grouped_mean, leaderboard
+from nbkit.studies.shared.estimate import Difference, Estimate
+from nbkit.studies.shared.table import BookTable
+
+TASKS: Mapping[str, str] = {
+    "toy": "toy networks",
+    "merged": "merged neurons",
+    "gated": "gated sums",
+    "merged probes": "merged probes",
+    "concept": "concepts",
+    "senses": "noun or verb",
+    "form or meaning": "meaning over form",
+    "images": "merged image units",
+    "corner patches": "corner patches",
+    "digits": "digits",
+}
+"""Titles of the tasks in which there is something to find."""
+LEARNED_SPACES = ("features", "centered + features")
+"""The spaces of a learned basis that may be said to win."""
+MEASURE_TITLES: Mapping[str, str] = {
+    "auc": "pair AUC",
+    "ari_at_k": "ARI at the true number",
+    "ari": "ARI at a cut of 0.5",
+    "clusters": "clusters at a cut of 0.5",
+}
+
+
+@dataclass(frozen=True)
+class OnTask:
+    """A space on one task, by pair AUC."""
+
+    task: str
+    units: int
+    groups: int
+    over_baseline: Difference
+    """Against the pre-MLP vector of the same units."""
+    over_control: Difference
+    """Against itself with another unit's weights."""
+
+    @property
+    def won(self) -> bool:
+        """Above both."""
+        return self.over_baseline.sign > 0 and self.over_control.sign > 0
+
+
+@dataclass(frozen=True)
+class Space:
+    """A space on all tasks."""
+
+    name: str
+    on: tuple[OnTask, ...]
+
+    @property
+    def won(self) -> tuple[str, ...]:
+        """Tasks on which it is above the pre-MLP vector and its own control, whole intervals above zero."""
+        return tuple(each.task for each in self.on if each.won)
+
+    @property
+    def below(self) -> tuple[str, ...]:
+        """Tasks on which it is below the pre-MLP vector."""
+        return tuple(each.task for each in self.on if each.over_baseline.sign < 0)
+
+    @property
+    def weights_tell(self) -> tuple[str, ...]:
+        """Tasks on which its own weights do better than another unit's."""
+        return tuple(each.task for each in self.on if each.over_control.sign > 0)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a leaderboard says."""
+
+    tasks: int
+    units: int
+    paper: Space
+    spaces: tuple[Space, ...]
+    """Those of a learned basis."""
+    best: Mapping[str, str]
+    """By task the space of the highest pair AUC among those that know no truth."""
+
+
+def standing(table: pd.DataFrame, seed: int = 0) -> tuple[pd.DataFrame, Standing]:
+    """The leaderboard of a contest's table by task, without null units, and what it says.
+
+    Args:
+        seed: of the bootstrap.
+    """
+    board = leaderboard(table[table["task"] != "null"], seed=seed)
+    auc = by_place(board, "auc")
+    tasks = tasks_of(board)
+    best = {}
+    for task in tasks:
+        values = {name: row["value"] for (at, name), row in auc.items() if at == task and not name.startswith("true ")}
+        best[TASKS[task]] = max(values, key=lambda name: values[name])
+    units = len(table[table["task"] != "null"].drop_duplicates(["task", "unit"]))
+    spaces = tuple(_space(auc, name, tasks) for name in LEARNED_SPACES)
+    return board, Standing(len(tasks), units, _space(auc, "paper's", tasks), spaces, best)
+
+
+def tasks_of(board: pd.DataFrame) -> list[str]:
+    """The tasks of a leaderboard, in the order of `TASKS`."""
+    return [task for task in TASKS if (board["task"] == task).any()]
+
+
+def by_place(board: pd.DataFrame, measure: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """The rows of a measure by task and contestant."""
+    rows = board[board["measure"] == measure].to_dict("records")
+    return {(row["task"], row["contestant"]): {str(name): value for name, value in row.items()} for row in rows}
+
+
+def difference(row: Mapping[str, Any], what: str) -> Difference:
+    """A difference that stands in a leaderboard's row, `over_baseline` or `over_control`."""
+    return Difference(row[what], row[f"{what}_low"], row[f"{what}_high"])
+
+
+def _space(auc: Mapping[tuple[str, str], Mapping[str, Any]], name: str, tasks: Sequence[str]) -> Space:
+    rows = {task: auc[task, name] for task in tasks if (task, name) in auc}
+    return Space(
+        name,
+        tuple(
+            OnTask(
+                TASKS[task],
+                row["units"],
+                row["groups"],
+                difference(row, "over_baseline"),
+                difference(row, "over_control"),
+            )
+            for task, row in rows.items()
+        ),
+    )
+
+
+def board_table(board: pd.DataFrame, measure: str = "auc") -> BookTable:
+    """Contestants by task: the mean over units, with the bootstrap interval over groups."""
+    rows, tasks = by_place(board, measure), tasks_of(board)
+    names = dict.fromkeys(name for _, name in rows)
+    cells = {
+        name: {
+            TASKS[task]: Estimate(row["value"], row["value_low"], row["value_high"]) if row else None
+            for task, row in ((task, rows.get((task, name))) for task in tasks)
+        }
+        for name in names
+    }
+    digits = {TASKS[task]: 1 if measure == "clusters" else 3 for task in tasks}
+    frame = pd.DataFrame.from_dict(cells, orient="index")
+    return BookTable(f"leaderboard-{measure.replace('_', '-')}", frame, digits, as_half=True)
+
+
+def compared_table(board: pd.DataFrame, names: Sequence[str], measure: str = "auc") -> BookTable:
+    """Some spaces by task: their difference to the pre-MLP vector and to themselves with another unit's weights."""
+    rows = by_place(board, measure)
+    cells = {
+        (name, TASKS[task]): {
+            "over the pre-MLP vector": difference(rows[task, name], "over_baseline"),
+            "over its control": difference(rows[task, name], "over_control"),
+            "units": rows[task, name]["units"],
+            "groups": rows[task, name]["groups"],
+        }
+        for name in names
+        for task in tasks_of(board)
+        if (task, name) in rows
+    }
+    frame = pd.DataFrame(list(cells.values()), index=pd.MultiIndex.from_tuples(list(cells)))
+    return BookTable(f"compared-{measure.replace('_', '-')}", frame)
+
+
+def clusters_found(table: pd.DataFrame, names: Sequence[str]) -> BookTable:
+    """How many clusters the paper's cut finds, beside the true number, by task and space; medians over units."""
+    own = table[(table["condition"] == "own") & table["contestant"].isin(names) & (table["task"] != "null")]
+    medians = own.pivot_table(index=["task", "unit"], columns=["measure", "contestant"], values="value")
+    rows = {}
+    for task, title in TASKS.items():
+        if task in medians.index.get_level_values(0) and np.isfinite(medians.loc[task]["behaviors"].to_numpy()).any():
+            mine = medians.loc[task]
+            rows[title] = {"true": float(np.nanmedian(mine["behaviors"].to_numpy()))} | {
+                name: float(mine["clusters"][name].median()) for name in names if name in mine["clusters"]
+            }
+    return BookTable("clusters-found", pd.DataFrame.from_dict(rows, orient="index"), dict.fromkeys(["true", *names], 1))
+
+
+def null_table(table: pd.DataFrame, names: Sequence[str], seed: int = 0) -> BookTable:
+    """How often one behavior of a toy falls apart at the paper's cut, by space and number of examples: the share of
+    null units with more than one cluster, with a bootstrap interval over toys.
+
+    Args:
+        table: of `contest`.
+        names: of the spaces.
+        seed: of the bootstrap.
+    """
+    nulls = table[(table["task"] == "null") & (table["condition"] == "own") & (table["measure"] == "clusters")]
+    cells = {}
+    for name in names:
+        mine = nulls[nulls["contestant"] == name]
+        sizes = {int(size): mine[mine["examples"] == size] for size in sorted(set(mine["examples"].tolist()))}
+        cells[name] = {
+            f"{size} examples": Estimate(
+                *grouped_mean((part["value"] > 1).to_numpy(dtype=float), part["group"].to_numpy(), seed)
+            )
+            for size, part in sizes.items()
+        }
+    return BookTable("null", pd.DataFrame.from_dict(cells, orient="index"), as_half=True)

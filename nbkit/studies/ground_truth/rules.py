@@ -1,0 +1,92 @@
+"""What the rule makes of a space: the rules of `nbkit.method.truth.rules` on toys, and on one behavior alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+
+from nbkit.method.metrics import adjusted_rand_index
+from nbkit.method.truth.benchmark import VERSION
+from nbkit.method.truth.contestants import CONTESTANTS, Embed
+from nbkit.method.truth.leaderboard import grouped_mean
+from nbkit.method.truth.recovery import with_directions
+from nbkit.method.truth.rules import RULES
+from nbkit.method.truth.standard import PLAIN, nulls_of
+from nbkit.method.truth.toys import Toy, toy_units
+from nbkit.parallel.pool import in_processes
+from nbkit.studies.ground_truth.learned import LEARNED
+from nbkit.studies.shared.estimate import Estimate
+from nbkit.studies.shared.kept_tables import kept_table
+from nbkit.studies.shared.table import BookTable
+
+RECIPE = 1
+"""Goes up when a number changes its meaning."""
+SPACES: Mapping[str, Embed] = {
+    name: {**CONTESTANTS, **LEARNED}[name] for name in ("pre-MLP", "paper's", "features", "centered + features")
+}
+NULL_SIZE = 100
+"""Examples of the one behavior."""
+
+
+def rules_on_toys(toys: int = 3, most: int = 8, n_jobs: int = -1, progress: bool = True) -> pd.DataFrame:
+    """Cluster the examples of toys' units, and of one behavior alone, by every rule.
+
+    Args:
+        toys: plain toys.
+        most: units of each, and null units of 100 examples.
+
+    Returns:
+        One row a unit, space and rule: `task`, `unit`, `group`, `space`, `rule`, `clusters`, and `ari`, the adjusted
+        Rand index, NaN of one behavior alone.
+    """
+    tables: list[pd.DataFrame] = in_processes(
+        _of_toy, [(toy, most) for toy in PLAIN[:toys]], n_jobs, "rules", "toy", progress
+    )
+    return pd.concat(tables, ignore_index=True)
+
+
+def _of_toy(toy: Toy, most: int) -> pd.DataFrame:
+    request = {"recipe": RECIPE, "version": VERSION, "toy": asdict(toy), "most": most}
+    return kept_table("ground-truth-rules", request, lambda: _measure(toy, most))
+
+
+def _measure(toy: Toy, most: int) -> pd.DataFrame:
+    nulls = [null for null in nulls_of(toy, most) if len(null.labels) == NULL_SIZE]
+    rows = []
+    for whole in (*toy_units(toy)[:most], *nulls):
+        labeled = whole.take(~whole.ambiguous)
+        for space, embed in SPACES.items():
+            embeddings = with_directions(np.asarray(embed(labeled.unit)))
+            for rule, cluster in RULES.items():
+                found = cluster(embeddings)
+                ari = np.nan if labeled.null else adjusted_rand_index(labeled.labels, found)
+                rows.append((labeled.task, labeled.name, labeled.group, space, rule, len(np.unique(found)), ari))
+    return pd.DataFrame(rows, columns=["task", "unit", "group", "space", "rule", "clusters", "ari"])
+
+
+def rules_table(table: pd.DataFrame, seed: int = 0) -> BookTable:
+    """Adjusted Rand index by rule and space, means over units with bootstrap intervals over toys; and the number of
+    clusters that each rule finds in one behavior alone, medians.
+
+    Args:
+        table: of `rules_on_toys`.
+        seed: of the bootstrap.
+    """
+    cells: dict[tuple[str, str], dict[str, object]] = {}
+    for rule in RULES:
+        for space in SPACES:
+            mine = table[(table["rule"] == rule) & (table["space"] == space)]
+            toys, nulls = mine[mine["task"] == "toy"], mine[mine["task"] == "null"]
+            cells["ARI on toys", rule] = cells.get(("ARI on toys", rule), {}) | {
+                space: Estimate(*grouped_mean(toys["ari"].to_numpy(), toys["group"].to_numpy(), seed))
+            }
+            cells["clusters of one behavior", rule] = cells.get(("clusters of one behavior", rule), {}) | {
+                space: float(nulls["clusters"].median())
+            }
+    frame = pd.DataFrame(list(cells.values()), index=pd.MultiIndex.from_tuples(list(cells))).sort_index(
+        level=0, sort_remaining=False
+    )
+    return BookTable("rules", frame, as_half=True)

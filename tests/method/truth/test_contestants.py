@@ -1,0 +1,57 @@
+"""Contestants that look at text, by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nbkit.method.clusters import cosine_distances
+from nbkit.method.truth.contestants import key_token, paper, paper_window, window
+from nbkit.method.truth.unit import Background, Text, Unit
+
+MEAN = np.array([1.0, 0.0, 0.0])
+
+
+@pytest.fixture
+def unit() -> Unit:
+    """Two examples with windows of two tokens; the second begins with its key token."""
+    tokens = np.array([[[1.0, 2, 0], [3, 0, 0]], [[0, 0, 0], [0, 4, 1]]])
+    text = Text(np.array([7, 9]), ("a b", "c"), tokens)
+    return Unit(
+        tokens[:, -1], np.array([1.0, 1, -1]), Background(MEAN + np.array([[1.0, 0, 0], [-1, 0, 0]])), text=text
+    )
+
+
+def test_without_text_they_sit_a_unit_out(unit: Unit) -> None:
+    for contestant in (key_token, window, paper_window):
+        assert contestant(replace(unit, text=None)) is None
+    without_window = replace(unit, text=Text(np.array([7, 9]), ("a b", "c")))
+    assert window(without_window) is None and paper_window(without_window) is None
+    assert key_token(without_window) is not None
+
+
+def test_the_key_token_tells_words_apart_and_nothing_else(unit: Unit) -> None:
+    text = Text(np.array([7, 9, 7, 2]), ("",) * 4)
+    found = key_token(replace(unit, text=text))
+    assert found is not None
+    same = text.keys[:, None] == text.keys
+    np.testing.assert_allclose(cosine_distances(found), 1 - same, atol=1e-12)
+
+
+def test_a_window_is_the_mean_of_what_is_there(unit: Unit) -> None:
+    found = window(unit)
+    assert found is not None
+    np.testing.assert_allclose(found, [[1, 1, 0], [-0.5, 2, 0.5]])  # the missing token adds nothing
+
+
+def test_the_papers_space_over_a_window_weighs_tokens_by_their_push(unit: Unit) -> None:
+    found = paper_window(unit)
+    assert found is not None
+    # pushes 3 and 3; then 0 and 3
+    np.testing.assert_allclose(found, [[2, 1, 0], [0, 4, -1]])
+    opposite = replace(unit, weights=-unit.weights)  # nothing pushes: the key token alone
+    again = paper_window(opposite)
+    assert again is not None
+    np.testing.assert_allclose(again, paper(opposite), atol=1e-9)

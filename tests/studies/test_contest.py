@@ -1,0 +1,177 @@
+"""The contest's parts are kept, and its findings follow from a leaderboard by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nbkit.atlas.atlas import Atlas
+from nbkit.errors import NbkitError
+from nbkit.method.truth.contestants import CONTESTANTS
+from nbkit.method.truth.toys import Toy, toy_units
+from nbkit.method.truth.unit import Text
+from nbkit.studies.ground_truth import contest_parts, sentences
+from nbkit.studies.ground_truth import rules as rules_module
+from nbkit.studies.ground_truth.contest_parts import contest, two_models
+from nbkit.studies.ground_truth.figures import leads
+from nbkit.studies.ground_truth.findings import board_table, clusters_found, compared_table, null_table, standing
+from nbkit.studies.ground_truth.kept_leaderboard import against_kept, write_leaderboard
+from nbkit.studies.ground_truth.learned import LEARNED
+from nbkit.studies.ground_truth.rules import rules_on_toys, rules_table
+
+SMALL = Toy(n_features=20, width=10, n_units=8, active=2, n_examples=40, steps=40)
+
+
+@pytest.fixture
+def small_toys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Toys of seconds, and a cache folder of one's own."""
+    monkeypatch.setenv("NBKIT_CACHE", str(tmp_path))
+    for module in (contest_parts, rules_module):
+        monkeypatch.setattr(module, "PLAIN", (SMALL, replace(SMALL, seed=1)))
+        monkeypatch.setattr(module, "LEARNED", {"features": LEARNED["features"]}, raising=False)
+    monkeypatch.setattr(contest_parts, "HARDER_AND_EASIER", (replace(SMALL, active=3),))
+
+
+@pytest.mark.usefixtures("small_toys")
+def test_a_part_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contest_parts, "LEARNED", {})
+    table = contest([], toys=2, variants=1, networks=0, most=2, n_jobs=1, progress=False)
+    units = table.drop_duplicates(["task", "unit"])
+    assert units[units["task"] == "toy"].groupby(["active", "group"]).size().tolist() == [2, 2, 2]
+    assert units[units["task"] == "null"].groupby("group").size().tolist() == [8, 8], "of plain toys alone"
+    monkeypatch.setattr(contest_parts, "benchmark", None)
+    again = contest([], toys=2, variants=1, networks=0, most=2, n_jobs=1, progress=False)
+    pd.testing.assert_frame_equal(table, again)
+
+
+def test_a_layer_that_an_atlas_lacks_is_named(tiny_atlas: Callable[[str], Atlas]) -> None:
+    atlas = tiny_atlas("gpt2")
+    with pytest.raises(NbkitError, match="has no layer 99: choose of"):
+        contest([(atlas, [0, 99])], toys=0, variants=0, networks=0)
+    assert two_models(atlas, [0], "minilm", [], 10) == [(atlas, [0])]
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    """Four networks of two units, in two tasks; the paper's space is above its control and below the vector in toys,
+    the features above both there and below the vector in concepts."""
+    auc = {
+        "toy": {
+            "pre-MLP": (0.8, 0.8),
+            "paper's": (0.6, 0.5),
+            "features": (0.9, 0.6),
+            "centered + features": (0.95, 0.7),
+        },
+        "concept": {
+            "pre-MLP": (0.7, 0.7),
+            "paper's": (0.7, 0.7),
+            "features": (0.6, 0.5),
+            "centered + features": (0.7, 0.6),
+        },
+    }
+    rows = [
+        {
+            "version": 1,
+            "task": task,
+            "group": f"{task} {group}",
+            "unit": f"unit {group} {unit}",
+            "contestant": name,
+            "condition": condition,
+            "measure": measure,
+            "value": value + 0.01 * unit if measure == "auc" else 2.0 + (name == "features" and measure == "clusters"),
+            "examples": 10,
+        }
+        for task, spaces in auc.items()
+        for name, values in spaces.items()
+        for condition, value in zip(("own", "shuffled"), values, strict=True)
+        for group in range(4)
+        for unit in range(2)
+        for measure in ("auc", "clusters", "behaviors")
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_what_a_leaderboard_says(table: pd.DataFrame) -> None:
+    board, found = standing(pd.concat([table, table.assign(task="null")]))
+    assert (found.tasks, found.units) == (2, 16)
+    features, joint = found.spaces
+    assert features.won == ("toy networks",) and features.below == ("concepts",)
+    assert joint.won == ("toy networks",) and joint.below == ()
+    assert joint.weights_tell == ("toy networks", "concepts")
+    assert found.paper.won == () and found.paper.below == ("toy networks",)
+    assert found.paper.weights_tell == ("toy networks",)
+    assert found.best == {"toy networks": "centered + features", "concepts": "pre-MLP"}
+    on = joint.on[0]
+    assert (on.units, on.groups) == (8, 4)
+    assert on.over_baseline.value == pytest.approx(0.15) and on.over_control.value == pytest.approx(0.25)
+    assert "0.905" in board_table(board).written.loc["features", "toy networks"]
+    compared = compared_table(board, ["features"]).written
+    assert compared.loc[("features", "concepts"), "over the pre-MLP vector"].startswith("−0.10")
+    shown = leads(board).data[""]  # type: ignore[attr-defined]
+    assert set(shown["contestant"]) == {"paper's", "features", "centered + features"}
+    numbers = clusters_found(table, ["features"]).cells
+    assert numbers.loc["concepts"].to_dict() == {"true": 2.0, "features": 3.0}
+
+
+def test_one_behavior_that_falls_apart_is_counted(table: pd.DataFrame) -> None:
+    null = table[table["task"] == "toy"].assign(task="null")
+    whole = null[(null["measure"] == "clusters")].assign(value=1.0, examples=30, group="more")
+    shown = null_table(pd.concat([null, whole]), ["features"]).cells.loc["features"]
+    assert shown["10 examples"].value == 1 and shown["30 examples"].value == 0
+
+
+def test_a_leaderboard_is_compared_with_the_kept_one(table: pd.DataFrame, tmp_path: Path) -> None:
+    board, _ = standing(table)
+    write_leaderboard(board, tmp_path / "board.csv")
+    same = against_kept(board, tmp_path / "board.csv")
+    assert same.same_units and same.largest == 0
+    moved = board.copy()
+    moved.loc[(moved["contestant"] == "features") & (moved["task"] == "toy"), "value"] += 0.03
+    again = against_kept(moved, tmp_path / "board.csv")
+    assert again.same_units and again.largest == pytest.approx(0.03) and again.where == "features, toy"
+    fewer = against_kept(standing(table[table["unit"] != "unit 0 0"])[0], tmp_path / "board.csv")
+    assert not fewer.same_units
+    assert not against_kept(board[board["task"] == "toy"], tmp_path / "board.csv").same_units
+
+
+@pytest.mark.usefixtures("small_toys")
+def test_every_rule_on_every_space(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        rules_module, "SPACES", {"pre-MLP": CONTESTANTS["pre-MLP"], "true": CONTESTANTS["true features"]}
+    )
+    measured = rules_on_toys(2, 2, n_jobs=1, progress=False)
+    assert measured[measured["task"] == "null"]["ari"].isna().all()
+    assert measured.groupby(["space", "rule"]).size().nunique() == 1
+    shown = rules_table(measured).cells
+    assert shown.loc[("ARI on toys", "HDBSCAN"), "true"].value > 0.8
+    assert shown.loc[("clusters of one behavior", "average linkage by silhouette"), "pre-MLP"] >= 2
+
+
+def test_a_sentence_encoder_reads_the_text_alone() -> None:
+    rng = np.random.default_rng(0)
+    texts = (
+        "The cat sat on the mat.",
+        "A cat lay on a rug.",
+        "Interest rates rose in March.",
+        "The cat sat on the mat.",
+    )
+    unit = replace(
+        toy_units(SMALL)[0].unit,
+        features=None,
+        read=rng.normal(size=(4, 10)),
+        text=Text(np.arange(4), texts),
+    )
+    found = sentences.sentence(unit)
+    assert found is not None and found.shape == (4, 384)
+    lengths = np.linalg.norm(found, axis=1)
+    cosines = found @ found.T / lengths / lengths[:, None]
+    assert cosines[0, 3] == pytest.approx(1) and cosines[0, 1] > 0.5 > cosines[0, 2]
+    assert sentences.sentence(replace(unit, text=None)) is None
+    alone = sentences.sentence(replace(unit, text=Text(np.arange(4), texts[::-1])))
+    assert alone is not None
+    np.testing.assert_allclose(alone[::-1], found, atol=1e-5)
