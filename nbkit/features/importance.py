@@ -213,10 +213,11 @@ def _share_lost(example: Example, activations: Float[np.ndarray, " 1+variants"])
 def _reads_packed(units: ModelUnits, example: Example) -> bool:
     """Whether the model takes a 4-dimensional attention mask and position ids at their word.
 
-    Tried on the longest example, since a model whose attention reaches only so far back may do so for short texts.
+    Tried on the longest example, since a model whose attention reaches only so far back may do so for short texts. Not
+    on a GPU: there one row of a packed sequence came out otherwise than on a CPU, where both layouts agree.
     """
     model = units.model
-    if not model.causal or "position_ids" not in inspect.signature(model.network.forward).parameters:
+    if model.device.type != "cpu" or not model.causal or "position_ids" not in inspect.signature(model.network.forward).parameters:
         return False
     few = replace(example, replaced=example.replaced[:1])
     [packed], [whole] = (activations_of(units, [few], layout) for layout in (PACKED, WHOLE))

@@ -18,6 +18,7 @@ import nbkit.features.importance
 from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.errors import NbkitError
 from nbkit.features.importance import (
+    _reads_packed,
     activations_of,
     batches,
     keep_importance,
@@ -28,7 +29,7 @@ from nbkit.features.importance import (
 from nbkit.features.replacements import PACKED, WHOLE, Example, Layout
 from nbkit.features.table import features_of
 from nbkit.models import LanguageModel, load_model
-from nbkit.models.neurons import MlpNeurons
+from nbkit.models.neurons import MlpNeurons, units_of
 from nbkit.models.sign import Sign
 from tests.examples.tiny_models import VOCABULARY, make_model
 
@@ -129,6 +130,17 @@ def test_a_model_that_does_not_read_packed_sequences_is_found_out(
     last = int(tiny_atlas(architecture).neuron(2, 0).position.argmax())
     token_importance(tiny_model(architecture), tiny_atlas(architecture), 2, 0, [last])
     assert layouts == [PACKED if packed else WHOLE]
+
+
+def test_a_gpu_reads_whole_contexts(
+    tiny_model: Callable[[str], LanguageModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny_model("llama")
+    example = Example(0, 0, 0, 1.0, np.arange(5, 25), 10, np.array([3, 4]))
+    units = units_of(model)
+    assert _reads_packed(units, example)
+    monkeypatch.setattr(model, "device", torch.device("cuda"))
+    assert not _reads_packed(units, example)
 
 
 def test_neurons_of_several_layers_share_a_pass(
