@@ -217,7 +217,9 @@ def _reads_packed(units: ModelUnits, example: Example) -> bool:
     on a GPU: there one row of a packed sequence came out otherwise than on a CPU, where both layouts agree.
     """
     model = units.model
-    if model.device.type != "cpu" or not model.causal or "position_ids" not in inspect.signature(model.network.forward).parameters:
+    if model.device.type != "cpu" or not model.causal:
+        return False
+    if "position_ids" not in inspect.signature(model.network.forward).parameters:
         return False
     few = replace(example, replaced=example.replaced[:1])
     [packed], [whole] = (activations_of(units, [few], layout) for layout in (PACKED, WHOLE))

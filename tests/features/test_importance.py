@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -132,15 +133,12 @@ def test_a_model_that_does_not_read_packed_sequences_is_found_out(
     assert layouts == [PACKED if packed else WHOLE]
 
 
-def test_a_gpu_reads_whole_contexts(
-    tiny_model: Callable[[str], LanguageModel], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_gpu_reads_whole_contexts(tiny_model: Callable[[str], LanguageModel]) -> None:
     model = tiny_model("llama")
     example = Example(0, 0, 0, 1.0, np.arange(5, 25), 10, np.array([3, 4]))
-    units = units_of(model)
-    assert _reads_packed(units, example)
-    monkeypatch.setattr(model, "device", torch.device("cuda"))
-    assert not _reads_packed(units, example)
+    assert _reads_packed(units_of(model), example)
+    on_gpu = units_of(dataclasses.replace(model, device=torch.device("cuda")))  # which nothing is run on
+    assert not _reads_packed(on_gpu, example)
 
 
 def test_neurons_of_several_layers_share_a_pass(
