@@ -16,7 +16,7 @@ from nbkit.method.truth.recovery import Recovery, recovery
 from nbkit.method.truth.rules import Cluster, paper_rule
 from nbkit.method.truth.unit import LabeledUnit, Unit
 
-VERSION = 1
+VERSION = 2
 """Goes up whenever a number of the standard units or a measure changes its meaning; compare tables of one version."""
 CONDITIONS = ("own", "shuffled")
 
@@ -30,8 +30,10 @@ def benchmark(
 
     A contestant is a function of a `Unit`, which has `read` (n, d), the vectors that the unit received in n examples,
     `weights` (d,), the weights with which it reads them, and `background`, whose `vectors` (m, d) are of the same
-    layer, whatever the unit. It returns one embedding for each example, (n, anything). It sees no labels. To
-    enter one, and compare it with the pre-MLP vector and with itself under another unit's weights::
+    layer, whatever the unit; on toys also `features`, the true ones, for contestants that show what a perfect
+    dictionary would give. The examples come in an order that tells nothing. A contestant returns one embedding for each
+    example, (n, anything). It sees no labels. To enter one, and compare it with the pre-MLP vector and with itself
+    under another unit's weights::
 
         from nbkit.method.truth.leaderboard import leaderboard
 
@@ -61,7 +63,7 @@ def benchmark(
         NbkitError: an embedding has another length than the examples or is not finite, there are no units, or something
             else is given than functions and units.
     """
-    contestants, rule = {BASELINE: pre_mlp} | _entered(embed), paper_rule if cluster is None else cluster
+    contestants, rule = _entered(embed), paper_rule if cluster is None else cluster
     if not callable(rule):
         raise NbkitError(
             f"cluster is {shown(cluster)}: give a function from embeddings (n, anything) to clusters (n,)."
@@ -72,7 +74,13 @@ def benchmark(
         units = standard_units()
     elif not isinstance(units, Iterable):
         raise NbkitError(f"units are {shown(units)}: give a list of LabeledUnit.")
-    rows = [row for unit in units for row in _rows(unit, contestants, rule)]
+    rows: list[dict[str, Any]] = []
+    seen: set[tuple[str, str]] = set()
+    for unit in units:
+        rows += _rows(unit, contestants, rule)
+        if (one := (unit.task, unit.name)) in seen:
+            raise NbkitError(f"Two units of task {one[0]} are called {one[1]}: give each a name of its own.")
+        seen.add(one)
     if not rows:
         raise NbkitError("There are no units to measure: give some, or None for the standard ones.")
     return pd.DataFrame(rows)
@@ -82,17 +90,20 @@ def _entered(embed: object) -> dict[str, Embed]:
     """The contestants by name."""
     if embed is None:
         return dict(CONTESTANTS)
-    if callable(embed):
-        return {getattr(embed, "__name__", "contestant"): embed}
-    if isinstance(embed, Mapping) and all(isinstance(name, str) and callable(each) for name, each in embed.items()):
-        return dict(embed)
-    raise NbkitError(f"embed is {shown(embed)}: give a function of a Unit, or a dict from names to such functions.")
+    entered = {getattr(embed, "__name__", "contestant"): embed} if callable(embed) else embed
+    if not isinstance(entered, Mapping) or not all(isinstance(n, str) and callable(e) for n, e in entered.items()):
+        raise NbkitError(f"embed is {shown(embed)}: give a function of a Unit, or a dict from names to such functions.")
+    if entered.get(BASELINE, pre_mlp) is not pre_mlp:
+        raise NbkitError(
+            f"A contestant is called {BASELINE}, as the vector that all are compared to: name it otherwise."
+        )
+    return {BASELINE: pre_mlp, **entered}
 
 
 def _rows(labeled: LabeledUnit, contestants: Mapping[str, Embed], cluster: Cluster) -> Iterator[dict[str, Any]]:
     if not isinstance(labeled, LabeledUnit):
         raise NbkitError(f"units hold {shown(labeled)}: give a list of LabeledUnit.")
-    clear = labeled.take(~labeled.ambiguous)
+    clear = shuffled(labeled.take(~labeled.ambiguous))
     shared = {
         "version": VERSION,
         "task": labeled.task,
@@ -116,8 +127,17 @@ def _rows(labeled: LabeledUnit, contestants: Mapping[str, Embed], cluster: Clust
                 yield shared | row
 
 
+def shuffled(labeled: LabeledUnit) -> LabeledUnit:
+    """The examples in an order that tells nothing of their labels, always the same for a unit."""
+    rng = np.random.default_rng(list(labeled.name.encode()))
+    return labeled.take(rng.permutation(len(labeled.labels)))
+
+
 def _conditions(labeled: LabeledUnit) -> tuple[Unit, Unit]:
-    return labeled.unit, replace(labeled.unit, weights=labeled.other_weights)
+    read = labeled.unit.read.view()
+    read.flags.writeable = False  # what one contestant changes in place another would get
+    own = replace(labeled.unit, read=read)
+    return own, replace(own, weights=labeled.other_weights)
 
 
 def _measured(embeddings: object, labeled: LabeledUnit, cluster: Cluster, name: str) -> Recovery:

@@ -1,4 +1,4 @@
-"""The leaderboard: means over units, differences to the pre-MLP vector and to the control, intervals over groups."""
+"""The leaderboard: means over units, differences to a baseline and to the control, intervals over groups."""
 
 from __future__ import annotations
 
@@ -7,28 +7,27 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
+from scipy.stats import t as student
 
 from nbkit.errors import NbkitError
 from nbkit.method.intervals import TAILS
 from nbkit.method.truth.contestants import BASELINE
 
-RESAMPLES = 1_000
 
-
-def leaderboard(table: pd.DataFrame, by: Sequence[str] = ("task",), seed: int = 0) -> pd.DataFrame:
+def leaderboard(table: pd.DataFrame, by: Sequence[str] = ("task",), baseline: str = BASELINE) -> pd.DataFrame:
     """Means of a benchmark's measures, with paired differences.
 
-    Intervals are 95% percentile bootstrap intervals in which whole groups are drawn, since units of one layer or seed
-    are not independent. With fewer than about ten groups they are too narrow; with one they are NaN.
+    Intervals are Student's over groups, see `grouped_mean`, since units of one layer or seed are not independent; of
+    one group there is none, and they are NaN.
 
     Args:
         table: of `benchmark`.
         by: columns whose values stand apart, such as task or a difficulty.
-        seed: of the bootstrap.
+        baseline: the contestant that others are compared to.
 
     Returns:
         One row for each value of `by`, measure and contestant: `value` with its own weights, `over_baseline`, the
-        difference to the pre-MLP vector of the same units, `over_control`, that to itself with another unit's weights,
+        difference to the baseline on the same units, `over_control`, that to itself with another unit's weights,
         each with `_low` and `_high`; then `units` and `groups`. A measure leaves out units where it is not defined.
 
     Raises:
@@ -49,19 +48,22 @@ def leaderboard(table: pd.DataFrame, by: Sequence[str] = ("task",), seed: int = 
                 own = wide[(contestant, "own")]
                 compared = {
                     "value": own,
-                    "over_baseline": own - wide[(BASELINE, "own")],
+                    "over_baseline": own - wide[(baseline, "own")],
                     "over_control": own - wide[(contestant, "shuffled")],
                 }
                 row = dict(zip(by, place, strict=True)) | {"measure": measure, "contestant": contestant}
                 for name, values in compared.items():
-                    mean, low, high = grouped_mean(values.to_numpy(), groups, seed)
+                    mean, low, high = grouped_mean(values.to_numpy(), groups)
                     row |= {name: mean, f"{name}_low": low, f"{name}_high": high}
                 rows.append(row | {"units": int(own.notna().sum()), "groups": len(np.unique(groups[own.notna()]))})
     return pd.DataFrame(rows)
 
 
-def grouped_mean(values: Float[np.ndarray, " n"], groups: np.ndarray, seed: int = 0) -> tuple[float, float, float]:
-    """The mean of the values that are not NaN, and its 95% bootstrap interval in which whole groups are drawn.
+def grouped_mean(values: Float[np.ndarray, " n"], groups: np.ndarray) -> tuple[float, float, float]:
+    """The mean of the values that are not NaN, and its 95% interval where those of one group hang together.
+
+    The interval is Student's with one degree of freedom less than groups, and its standard error robust to clusters
+    (Liang and Zeger 1986): a percentile bootstrap over so few groups would be far too narrow.
 
     Returns:
         Mean, lower and upper bound; NaN bounds for fewer than two groups, NaN throughout without values.
@@ -70,10 +72,10 @@ def grouped_mean(values: Float[np.ndarray, " n"], groups: np.ndarray, seed: int 
     if not present.any():
         return (float("nan"),) * 3
     _, number = np.unique(groups[present], return_inverse=True)
-    sums, counts = np.bincount(number, values[present]), np.bincount(number)
-    mean = float(sums.sum() / counts.sum())
-    if len(sums) < 2:
+    mean = float(values[present].mean())
+    away = np.bincount(number, values[present] - mean)  # (groups,) summed over each
+    if len(away) < 2:
         return mean, float("nan"), float("nan")
-    drawn = np.random.default_rng(seed).integers(len(sums), size=(RESAMPLES, len(sums)))
-    low, high = np.quantile(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1), TAILS)
-    return mean, float(low), float(high)
+    error = (len(away) / (len(away) - 1) * float(away @ away)) ** 0.5 / present.sum()
+    half = float(student.ppf(TAILS[1], len(away) - 1)) * error
+    return mean, mean - half, mean + half

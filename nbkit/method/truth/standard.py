@@ -9,11 +9,13 @@ from nbkit.method.truth.null import SIZES, null_units
 from nbkit.method.truth.toys import INPUTS, Toy, toy_units
 from nbkit.method.truth.unit import LabeledUnit
 
-PLAIN = tuple(Toy(seed=seed) for seed in range(6))
+FIRST_SEED = 2
+"""Spaces of this project were chosen on toys of seeds 0 and 1."""
+PLAIN = tuple(Toy(seed=seed) for seed in range(FIRST_SEED, FIRST_SEED + 6))
 HARDER_AND_EASIER = tuple(
     replace(toy, seed=seed)
     for toy in (Toy(active=1.5), Toy(active=6), Toy(width=20), Toy(width=64), Toy(overlap=0.5), Toy(n_examples=30))
-    for seed in range(3)
+    for seed in range(FIRST_SEED, FIRST_SEED + 3)
 )
 """One thing at a time is changed of the plain toy."""
 MOST = 20

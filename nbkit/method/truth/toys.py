@@ -63,9 +63,14 @@ class Toy:
         checked_seed(self.seed)
 
     @property
-    def group(self) -> str:
-        """A name that no toy of other options has."""
+    def name(self) -> str:
+        """One that no toy of other options has."""
         return f"toy {zlib.crc32(repr(asdict(self)).encode()):08x} seed {self.seed}"
+
+    @property
+    def group(self) -> str:
+        """That of all toys of its seed, which share what is drawn first: directions, or the whole network."""
+        return f"toys of seed {self.seed}"
 
 
 def toy_units(toy: Toy) -> list[LabeledUnit]:
@@ -103,7 +108,7 @@ def toy_units(toy: Toy) -> list[LabeledUnit]:
             other_weights=w[other[index]],
             labels=labels,
             ambiguous=ambiguous,
-            name=f"{toy.group} unit {index}",
+            name=f"{toy.name} unit {index}",
             group=toy.group,
             task="toy",
             difficulty={name: float(value) for name, value in asdict(toy).items() if name not in ("seed", "steps")},

@@ -24,6 +24,8 @@ class Background:
         vectors = checked_array(self.vectors, "The background")
         if vectors.ndim != 2 or 0 in vectors.shape or not np.isfinite(vectors).all():
             raise NbkitError(f"A background of shape {vectors.shape}: give finite vectors of shape (m, d).")
+        vectors = vectors.view()
+        vectors.flags.writeable = False  # all contestants share them
         object.__setattr__(self, "vectors", vectors)
 
     @cached_property

@@ -15,7 +15,7 @@ COLUMNS = 3
 
 @styled
 def leads(board: pd.DataFrame) -> Figure:
-    """Pair AUC over the pre-MLP vector's, by task and contestant, with bootstrap intervals over groups; and that of the
+    """Pair AUC over the pre-MLP vector's, by task and contestant, with intervals over groups; and that of the
     same space with another unit's weights.
 
     Args:

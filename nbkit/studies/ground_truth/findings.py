@@ -142,7 +142,7 @@ def _space(auc: Mapping[tuple[str, str], Mapping[str, Any]], name: str, tasks: S
 
 
 def board_table(board: pd.DataFrame, measure: str = "auc") -> BookTable:
-    """Contestants by task: the mean over units, with the bootstrap interval over groups."""
+    """Contestants by task: the mean over units, with the interval over groups."""
     rows, tasks = by_place(board, measure), tasks_of(board)
     names = dict.fromkeys(name for _, name in rows)
     cells = {
@@ -189,14 +189,13 @@ def clusters_found(table: pd.DataFrame, names: Sequence[str]) -> BookTable:
     return BookTable("clusters-found", pd.DataFrame.from_dict(rows, orient="index"), dict.fromkeys(["true", *names], 1))
 
 
-def null_table(table: pd.DataFrame, names: Sequence[str], seed: int = 0) -> BookTable:
+def null_table(table: pd.DataFrame, names: Sequence[str]) -> BookTable:
     """How often one behavior of a toy falls apart at the paper's cut, by space and number of examples: the share of
-    null units with more than one cluster, with a bootstrap interval over toys.
+    null units with more than one cluster, with an interval over toys.
 
     Args:
         table: of `contest`.
         names: of the spaces.
-        seed: of the bootstrap.
     """
     nulls = table[(table["task"] == "null") & (table["condition"] == "own") & (table["measure"] == "clusters")]
     cells = {}
@@ -205,7 +204,7 @@ def null_table(table: pd.DataFrame, names: Sequence[str], seed: int = 0) -> Book
         sizes = {int(size): mine[mine["examples"] == size] for size in sorted(set(mine["examples"].tolist()))}
         cells[name] = {
             f"{size} examples": Estimate(
-                *grouped_mean((part["value"] > 1).to_numpy(dtype=float), part["group"].to_numpy(), seed)
+                *grouped_mean((part["value"] > 1).to_numpy(dtype=float), part["group"].to_numpy())
             )
             for size, part in sizes.items()
         }

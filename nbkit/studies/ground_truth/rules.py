@@ -67,13 +67,12 @@ def _measure(toy: Toy, most: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["task", "unit", "group", "space", "rule", "clusters", "ari"])
 
 
-def rules_table(table: pd.DataFrame, seed: int = 0) -> BookTable:
-    """Adjusted Rand index by rule and space, means over units with bootstrap intervals over toys; and the number of
+def rules_table(table: pd.DataFrame) -> BookTable:
+    """Adjusted Rand index by rule and space, means over units with intervals over toys; and the number of
     clusters that each rule finds in one behavior alone, medians.
 
     Args:
         table: of `rules_on_toys`.
-        seed: of the bootstrap.
     """
     cells: dict[tuple[str, str], dict[str, object]] = {}
     for rule in RULES:
@@ -81,7 +80,7 @@ def rules_table(table: pd.DataFrame, seed: int = 0) -> BookTable:
             mine = table[(table["rule"] == rule) & (table["space"] == space)]
             toys, nulls = mine[mine["task"] == "toy"], mine[mine["task"] == "null"]
             cells["ARI on toys", rule] = cells.get(("ARI on toys", rule), {}) | {
-                space: Estimate(*grouped_mean(toys["ari"].to_numpy(), toys["group"].to_numpy(), seed))
+                space: Estimate(*grouped_mean(toys["ari"].to_numpy(), toys["group"].to_numpy()))
             }
             cells["clusters of one behavior", rule] = cells.get(("clusters of one behavior", rule), {}) | {
                 space: float(nulls["clusters"].median())

@@ -13,7 +13,7 @@ from scipy.stats import mannwhitneyu
 from nbkit.errors import NbkitError
 from nbkit.method.checks import checked_whole
 from nbkit.method.clusters import cosine_distances
-from nbkit.method.truth.benchmark import CONDITIONS
+from nbkit.method.truth.benchmark import CONDITIONS, shuffled
 from nbkit.method.truth.contestants import Embed
 from nbkit.method.truth.leaderboard import grouped_mean
 from nbkit.method.truth.recovery import with_directions
@@ -161,13 +161,12 @@ def _readers(
         yield f"neuron {neuron}", real[neuron], real[other + (other >= neuron)]
 
 
-def form_or_meaning(contestants: Mapping[str, Embed], units: Iterable[LabeledUnit], seed: int = 0) -> pd.DataFrame:
+def form_or_meaning(contestants: Mapping[str, Embed], units: Iterable[LabeledUnit]) -> pd.DataFrame:
     """Whether pairs of one sense and two forms are nearer than pairs of one form and two senses.
 
     Args:
         contestants: spaces by name, such as those of `nbkit.method.truth.contestants`.
         units: of `sense_units`; those of two words are looked at.
-        seed: of the bootstrap over groups.
 
     Returns:
         One row a contestant, reader and condition (`own` weights or `shuffled`): `meaning`, the probability that a pair
@@ -178,6 +177,8 @@ def form_or_meaning(contestants: Mapping[str, Embed], units: Iterable[LabeledUni
     for labeled in units:
         if labeled.difficulty["words"] != 2 or labeled.unit.text is None:
             continue
+        labeled = shuffled(labeled)
+        assert labeled.unit.text is not None
         form, sense = labeled.unit.text.keys, labeled.labels
         above = np.triu_indices(len(sense), 1)
         same_form = (form[:, None] == form)[above]
@@ -193,7 +194,7 @@ def form_or_meaning(contestants: Mapping[str, Embed], units: Iterable[LabeledUni
     columns = ["contestant", "reader", "condition", "group", "meaning"]
     rows = []
     for at, part in pd.DataFrame(found, columns=columns).groupby(columns[:3], sort=False):
-        mean, low, high = grouped_mean(part["meaning"].to_numpy(), part["group"].to_numpy(), seed)
+        mean, low, high = grouped_mean(part["meaning"].to_numpy(), part["group"].to_numpy())
         rows.append(
             dict(zip(columns, at, strict=False)) | {"meaning": mean, "low": low, "high": high, "units": len(part)}
         )

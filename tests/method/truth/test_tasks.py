@@ -10,7 +10,7 @@ import pytest
 from nbkit.errors import NbkitError
 from nbkit.method.truth.dominant import dominant_terms, of_behaviors
 from nbkit.method.truth.merged import merged_units
-from nbkit.method.truth.null import false_splits, null_units
+from nbkit.method.truth.null import null_units
 from nbkit.method.truth.toys import Toy, toy_units
 from nbkit.method.truth.unit import Background, Features, LabeledUnit, Unit
 
@@ -101,19 +101,6 @@ def labeled_of(read: np.ndarray, group: str = "g", name: str = "u") -> LabeledUn
     n, d = read.shape
     unit = Unit(read, np.ones(d), Background(np.eye(d)))
     return LabeledUnit(unit, np.ones(d), np.zeros(n, int), np.zeros(n, bool), name, group, "t")
-
-
-def test_false_splits_by_hand() -> None:
-    apart = np.array([[1.0, 0.0], [1.0, 0.0], [np.cos(1.0), np.sin(1.0)]])  # a cosine distance of 0.46
-    together = np.ones((3, 2))
-    table = false_splits(
-        {"it": lambda unit: unit.read}, [labeled_of(apart, "a"), labeled_of(together, "b")], (0.4, 0.5)
-    )
-    assert table["rate"].tolist() == [0.5, 0.0]
-    assert table["clusters"].tolist() == [1.5, 1.0]
-    assert table["largest_share"].tolist() == [pytest.approx((2 / 3 + 1) / 2), 1.0]
-    assert table[["low", "high"]].to_numpy().tolist() == [[0.0, 1.0], [0.0, 0.0]]
-    assert table["units"].tolist() == [2, 2] and table["examples"].tolist() == [3, 3]
 
 
 def merged_by_hand() -> list[LabeledUnit]:
