@@ -23,7 +23,6 @@ from nbkit.studies.ground_truth.chosen_contexts import choose_contexts
 from nbkit.studies.ground_truth.concepts import concepts_of
 from nbkit.studies.ground_truth.images import image_units
 from nbkit.studies.ground_truth.labeled_contexts import label_contexts
-from nbkit.studies.ground_truth.learned import LEARNED, in_layer
 from nbkit.studies.ground_truth.merged import merged_neurons
 from nbkit.studies.ground_truth.planted import concept_units, merged_probes
 from nbkit.studies.ground_truth.probes import ProbeMethod, train_probes
@@ -31,6 +30,7 @@ from nbkit.studies.ground_truth.senses import form_or_meaning, sense_units
 from nbkit.studies.ground_truth.sentences import sentence
 from nbkit.studies.ground_truth.token_reads import TokenReads, read_layers
 from nbkit.studies.shared.kept_tables import kept_table
+from nbkit.studies.shared.learned import LEARNED, in_layer
 from nbkit.studies.shared.text_and_model import model_of
 
 FORM_OR_MEANING = "form or meaning"
