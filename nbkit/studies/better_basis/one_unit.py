@@ -13,9 +13,19 @@ from nbkit.errors import NbkitError
 from nbkit.method.truth.benchmark import VERSION
 from nbkit.method.truth.contestants import CONTESTANTS
 from nbkit.method.truth.standard import PLAIN
-from nbkit.method.truth.toys import Toy, toy_units
+from nbkit.method.truth.toys import Toy
 from nbkit.method.truth.unit import LabeledUnit
-from nbkit.studies.better_basis.stages import EPOCHS, FEATURES, JOINT, PAPER, PRE_MLP, Measured, measured, stages_of
+from nbkit.studies.better_basis.stages import (
+    EPOCHS,
+    FEATURES,
+    JOINT,
+    PAPER,
+    PRE_MLP,
+    TRUE,
+    Measured,
+    measured,
+    stages_of,
+)
 from nbkit.studies.shared.kept_tables import kept_table
 
 RECIPE = 1
@@ -54,24 +64,23 @@ def one_unit(toy: Toy = PLAIN[0], epochs: Sequence[int] = EPOCHS) -> OneUnit:
         NbkitError: the toy has no such unit.
     """
     request = {"recipe": RECIPE, "version": VERSION, "toy": asdict(toy), "epochs": epochs}
-    table = kept_table("one-unit", request, lambda: pd.DataFrame(_rows(chosen(toy_units(toy)), epochs)))
+    table = kept_table("one-unit", request, lambda: pd.DataFrame(_rows(chosen(clear_units(toy)), epochs)))
     first = table.iloc[0]
     return OneUnit(str(first["unit"]), table.drop(columns=["unit", "labels"]), np.array(first["labels"]))
 
 
 def chosen(units: Sequence[LabeledUnit]) -> LabeledUnit:
-    """The first unit that is one to look at, its clear examples alone, ordered by behavior: the largest first."""
+    """The first unit that is one to look at, its examples ordered by behavior: the largest first."""
     for unit in units:
-        clear = unit.take(~unit.ambiguous)
-        if BEHAVIORS[0] <= clear.n_behaviors <= BEHAVIORS[1] and len(clear.labels) >= FEWEST:
-            names, number, counts = np.unique(clear.labels, return_inverse=True, return_counts=True)
-            return clear.take(np.lexsort((names[number], -counts[number])))
+        if BEHAVIORS[0] <= unit.n_behaviors <= BEHAVIORS[1] and len(unit.labels) >= FEWEST:
+            names, number, counts = np.unique(unit.labels, return_inverse=True, return_counts=True)
+            return unit.take(np.lexsort((names[number], -counts[number])))
     raise NbkitError(f"No unit has {BEHAVIORS[0]} to {BEHAVIORS[1]} behaviors and {FEWEST} clear examples.")
 
 
 def _rows(labeled: LabeledUnit, epochs: Sequence[int]) -> Iterator[dict[str, Any]]:
     unit, labels = labeled.unit, labeled.labels
-    for space in (PRE_MLP, PAPER):
+    for space in (PRE_MLP, PAPER, TRUE):
         yield _row(labeled, space, 0, float("nan"), measured(CONTESTANTS[space](unit), labels))
     for stage in stages_of(unit.background, epochs):
         for space, embed in ((FEATURES, stage.features), (JOINT, stage.joint)):

@@ -11,10 +11,10 @@ import pandas as pd
 from nbkit.method.truth.benchmark import CONDITIONS, VERSION
 from nbkit.method.truth.contestants import CONTESTANTS, Embed
 from nbkit.method.truth.standard import PLAIN
-from nbkit.method.truth.toys import Toy, toy_units
+from nbkit.method.truth.toys import Toy
 from nbkit.method.truth.unit import LabeledUnit
 from nbkit.parallel.pool import in_processes
-from nbkit.studies.better_basis.stages import EPOCHS, FEATURES, JOINT, PRE_MLP, TRUE, measured, stages_of
+from nbkit.studies.better_basis.stages import EPOCHS, FEATURES, JOINT, PRE_MLP, TRUE, clear_units, measured, stages_of
 from nbkit.studies.shared.kept_tables import kept_table
 
 RECIPE = 1
@@ -45,6 +45,7 @@ def quality(
         dictionary have 0, 0 and NaN there.
     """
     tasks = [(toy, most, tuple(epochs), tuple(latents)) for toy in PLAIN[:toys]]
+    n_jobs = n_jobs if len(tasks) > 1 else 1  # another process would train for itself what `one_unit` needs
     return pd.concat(in_processes(of_toy, tasks, n_jobs, "dictionaries", "toy", progress), ignore_index=True)
 
 
@@ -57,7 +58,7 @@ def of_toy(toy: Toy, most: int, epochs: Sequence[int], latents: Sequence[int]) -
 
 
 def _measure(toy: Toy, most: int, epochs: Sequence[int], latents: Sequence[int]) -> Iterator[dict[str, Any]]:
-    units = [unit.take(~unit.ambiguous) for unit in toy_units(toy)[:most]]
+    units = clear_units(toy)[:most]
     nothing = {"latents": 0, "epochs": 0, "unexplained": float("nan")}
     for unit in units:
         for space in (PRE_MLP, TRUE):

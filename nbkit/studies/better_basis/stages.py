@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -12,7 +13,8 @@ from nbkit.method.clusters import feature_clusters
 from nbkit.method.metrics import adjusted_rand_index
 from nbkit.method.truth.contestants import Embed
 from nbkit.method.truth.recovery import pair_auc, with_directions
-from nbkit.method.truth.unit import Background
+from nbkit.method.truth.toys import Toy, toy_units
+from nbkit.method.truth.unit import Background, LabeledUnit
 from nbkit.studies.shared.learned import ON_TOYS, autoencoder_of, dictionary_of, in_basis, unexplained
 
 EPOCHS = (0, 1, 2, 4, 8, 16, 32, 64, 128)
@@ -45,6 +47,13 @@ class Measured:
     ari: float
     """Adjusted Rand index of the clusters at `CUT`."""
     clusters: int
+
+
+@lru_cache(maxsize=1)
+def clear_units(toy: Toy) -> tuple[LabeledUnit, ...]:
+    """The units of a toy, with the examples of one behavior alone; those of the last toy are kept in memory, and with
+    their background its dictionaries."""
+    return tuple(unit.take(~unit.ambiguous) for unit in toy_units(toy))
 
 
 def stages_of(background: Background, epochs: Sequence[int] = EPOCHS, latents: int = ON_TOYS.d_sae) -> Iterator[Stage]:

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+from jaxtyping import Float
 
 from nbkit.method.feature_basis import feature_contributions, feature_embeddings, side_by_side
 from nbkit.method.truth.contestants import Embed, centered
@@ -42,13 +43,19 @@ def unexplained(sae: SparseAutoencoder, background: Background) -> float:
     return float(left.square().sum() / (vectors - vectors.mean(dim=0)).square().sum())
 
 
+def codes_of(sae: SparseAutoencoder, read: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n f"]:
+    """How much of each latent an autoencoder finds in vectors."""
+    with torch.no_grad():
+        codes: Float[np.ndarray, "n f"] = sae.encode(torch.from_numpy(np.asarray(read)).float()).numpy()
+    return codes
+
+
 def dictionary_of(sae: SparseAutoencoder) -> Dictionary:
     """The latents of an autoencoder and their directions."""
     directions = sae.w_dec.detach().numpy()
 
     def find(unit: Unit) -> Features:
-        with torch.no_grad():
-            return Features(sae.encode(torch.from_numpy(np.asarray(unit.read)).float()).numpy(), directions)
+        return Features(codes_of(sae, unit.read), directions)
 
     return find
 
