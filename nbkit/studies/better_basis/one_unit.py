@@ -23,6 +23,7 @@ from nbkit.studies.better_basis.stages import (
     PRE_MLP,
     TRUE,
     Measured,
+    clear_units,
     measured,
     stages_of,
 )
