@@ -87,7 +87,7 @@ class BasisExplorer {
   /** Choose what an address asks for, where there is such a thing. */
   take(asked) {
     const { stage, space } = { ...this.first, ...asked };
-    if (this.stages[stage]) this.set("stage", Number(stage));
+    if (Number(stage) in this.stages) this.set("stage", Number(stage));
     if (this.spaces.some(({ name }) => name === space)) this.set("space", space);
   }
 
