@@ -145,7 +145,7 @@ class BasisExplorer {
       element("tr", {}, [element("th", { scope: "row" }, [name]), ...values.map(cell)]),
     );
     const table = element("table", {}, [element("thead", {}, [head]), element("tbody", {}, body)]);
-    return element("div", { class: "nk-wide", role: "group", tabindex: 0, "aria-label": "All numbers" }, [table]);
+    return element("div", { class: "nk-scroll", role: "group", tabindex: 0, "aria-label": "All numbers" }, [table]);
   }
 
   set(name, value) {
