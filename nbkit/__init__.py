@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nbkit.method.clusters import cosine_distances as cosine_distances
     from nbkit.method.clusters import feature_clusters as feature_clusters
     from nbkit.method.embeddings import neuron_embeddings as neuron_embeddings
+    from nbkit.method.feature_basis import feature_embeddings as feature_embeddings
     from nbkit.method.metrics import Polysemanticity as Polysemanticity
     from nbkit.method.metrics import polysemanticity as polysemanticity
     from nbkit.method.truth.benchmark import benchmark as benchmark
@@ -75,6 +76,7 @@ _HOMES = {
     "explore": "explorers.explore",
     "export_neuronpedia": "features.neuronpedia",
     "feature_clusters": "method.clusters",
+    "feature_embeddings": "method.feature_basis",
     "join_atlases": "atlas.joined",
     "join_units": "units.together",
     "load_contexts": "corpora",

@@ -74,6 +74,9 @@ def _things() -> dict[str, Thing]:
         "SparseAutoencoder.save": Thing(sae.save, {"folder": "saved"}),
         "cosine_distances": Thing(nbkit.cosine_distances, {"embeddings": vectors}),
         "feature_clusters": Thing(nbkit.feature_clusters, {"embeddings": vectors}),
+        "feature_embeddings": Thing(
+            nbkit.feature_embeddings, {"codes": vectors, "directions": vectors[:6], "weights": vectors[0]}
+        ),
         "neuron_embeddings": Thing(nbkit.neuron_embeddings, {"pre_mlp": vectors, "w_in": vectors[0]}),
         "polysemanticity": Thing(nbkit.polysemanticity, {"embeddings": vectors, "labels": labels}),
         "train_sae": Thing(nbkit.train_sae, {"activations": h, "config": config, "progress": False}),

@@ -8,13 +8,13 @@ from nbkit.studies.ground_truth.findings import board_table, clusters_found, com
 from nbkit.studies.ground_truth.images import image_units
 from nbkit.studies.ground_truth.kept_leaderboard import against_kept, write_leaderboard
 from nbkit.studies.ground_truth.labeled_contexts import label_contexts
-from nbkit.studies.ground_truth.learned import LEARNED
 from nbkit.studies.ground_truth.merged import merged_neurons
 from nbkit.studies.ground_truth.planted import concept_units, merged_probes
 from nbkit.studies.ground_truth.probes import train_probes
 from nbkit.studies.ground_truth.rules import rules_on_toys, rules_table
 from nbkit.studies.ground_truth.senses import form_or_meaning, sense_units
 from nbkit.studies.ground_truth.token_reads import read_layers
+from nbkit.studies.shared.learned import LEARNED
 
 __all__ = [
     "LEARNED",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
@@ -23,7 +24,6 @@ from nbkit.studies.ground_truth.chosen_contexts import choose_contexts
 from nbkit.studies.ground_truth.concepts import concepts_of
 from nbkit.studies.ground_truth.images import image_units
 from nbkit.studies.ground_truth.labeled_contexts import label_contexts
-from nbkit.studies.ground_truth.learned import LEARNED, in_layer
 from nbkit.studies.ground_truth.merged import merged_neurons
 from nbkit.studies.ground_truth.planted import concept_units, merged_probes
 from nbkit.studies.ground_truth.probes import ProbeMethod, train_probes
@@ -31,6 +31,7 @@ from nbkit.studies.ground_truth.senses import form_or_meaning, sense_units
 from nbkit.studies.ground_truth.sentences import sentence
 from nbkit.studies.ground_truth.token_reads import TokenReads, read_layers
 from nbkit.studies.shared.kept_tables import kept_table
+from nbkit.studies.shared.learned import LEARNED, ON_TOYS, in_layer
 from nbkit.studies.shared.text_and_model import model_of
 
 FORM_OR_MEANING = "form or meaning"
@@ -109,15 +110,33 @@ def contest(
         NbkitError: an atlas has no such layer, a model can't be opened, or the cache folder can't be written.
     """
     for atlas, wanted in layers:
+        if (not_made := _not_made_for(atlas)) is not None:
+            raise NbkitError(
+                f"atlas {atlas.path} is {not_made}: give one of the positive activations of text's neurons"
+            )
         if missing := sorted(set(wanted) - set(atlas.layers)):
             raise NbkitError(f"atlas {atlas.path} has no layer {missing[0]}: choose of {list(atlas.layers)}")
     # the longest first: a core that is done would wait for them
-    parts: list[tuple[Any, ...]] = [(_of_text, atlas.path, tuple(wanted), text, seed) for atlas, wanted in layers]
+    parts: list[tuple[Any, ...]] = [
+        (_of_text, atlas.path, tuple(wanted), text, seed) for atlas, wanted in layers if wanted
+    ]
     parts += [(_of_images, number, number < networks // 2, most) for number in range(networks)]
     parts += [(_of_toy, toy, most, True) for toy in PLAIN[:toys]]
     parts += [(_of_toy, toy, most, False) for toy in HARDER_AND_EASIER[:variants]]
+    if not parts:
+        raise NbkitError("There is nothing to measure: give layers, toys, variants of toys or networks.")
     tables: list[pd.DataFrame] = in_processes(_part, parts, n_jobs, "ground truth", "part", progress)
     return pd.concat(tables, ignore_index=True)
+
+
+def _not_made_for(atlas: Atlas) -> str | None:
+    """What keeps an atlas from being merged and probed; None if nothing does."""
+    m = atlas.manifest
+    if any(site.unit != "neuron" for site in m.sites):
+        return "not of neurons alone"
+    if m.sign != "positive":
+        return f"of {m.sign} activations"
+    return None if m.inputs == "text" else f"of {m.inputs}"
 
 
 def _part(make: Callable[..., pd.DataFrame], *arguments: Any) -> pd.DataFrame:
@@ -125,7 +144,8 @@ def _part(make: Callable[..., pd.DataFrame], *arguments: Any) -> pd.DataFrame:
 
 
 def _kept(name: str, request: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    return kept_table(f"ground-truth-{name}", {"recipe": RECIPE, "version": VERSION, **request}, make)
+    same = {"recipe": RECIPE, "version": VERSION, "contestants": sorted(CONTESTANTS)}
+    return kept_table(f"ground-truth-{name}", {**same, **request}, make)
 
 
 def _of_toy(toy: Toy, most: int, with_nulls: bool) -> pd.DataFrame:
@@ -134,7 +154,7 @@ def _of_toy(toy: Toy, most: int, with_nulls: bool) -> pd.DataFrame:
         if with_nulls:
             yield from nulls_of(toy, most)
 
-    request = {"toy": asdict(toy), "most": most, "nulls": with_nulls}
+    request = {"toy": asdict(toy), "most": most, "nulls": with_nulls, "autoencoder": asdict(ON_TOYS)}
     return _kept("toy", request, lambda: benchmark({**CONTESTANTS, **LEARNED}, units()))
 
 
@@ -164,8 +184,8 @@ def _of_text(path: Path, layers: tuple[int, ...], text: TextUnits, seed: int) ->
             tables += [benchmark(contestants, units), _by_meaning(units, contestants)]
         return pd.concat(tables)
 
-    identity = {"model": m.model_sha256, "contexts": m.contexts_sha256, "dtype": m.dtype, "layers": layers}
-    return _kept("text", {**identity, **asdict(text), "seed": seed}, make)
+    made_of = {**asdict(m), "layers_measured": layers}
+    return _kept("text", {"atlas": made_of, **asdict(text), "seed": seed}, make)
 
 
 def _text_units(atlas: Atlas, layer: int, reads: TokenReads, text: TextUnits, seed: int) -> Iterator[LabeledUnit]:
@@ -174,7 +194,8 @@ def _text_units(atlas: Atlas, layer: int, reads: TokenReads, text: TextUnits, se
         probes = train_probes(reads, kinds, method, seed)
         yield from concept_units(probes, text.terms, most=text.planted, seed=seed)
         yield from merged_probes(probes, text.terms, most=text.planted, seed=seed)
-        yield from sense_units(probes, text.words, neurons=int(number == 0), seed=seed)  # the same for all methods
+        with suppress(NbkitError):  # without words in two senses the task is left out
+            yield from sense_units(probes, text.words, neurons=int(number == 0), seed=seed)  # the same for all methods
     for outputs in (False, True)[: 1 + atlas.manifest.gated]:
         yield from merged_neurons(atlas, text.terms, most=text.merged, layers=[layer], seed=seed, outputs=outputs)
 
@@ -182,6 +203,8 @@ def _text_units(atlas: Atlas, layer: int, reads: TokenReads, text: TextUnits, se
 def _by_meaning(units: list[LabeledUnit], contestants: Mapping[str, Embed]) -> pd.DataFrame:
     """`form_or_meaning` of a layer in the columns of `benchmark`: one unit for each reader, its measure as pair AUC."""
     senses = [labeled for labeled in units if labeled.task == "senses"]
+    if not any(labeled.difficulty["words"] == 2 for labeled in senses):
+        return pd.DataFrame()
     found = form_or_meaning(contestants, senses).rename(columns={"meaning": "value"})
     group = units[0].group
     return found[["contestant", "condition", "value"]].assign(

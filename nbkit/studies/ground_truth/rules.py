@@ -17,9 +17,9 @@ from nbkit.method.truth.rules import RULES
 from nbkit.method.truth.standard import PLAIN, nulls_of
 from nbkit.method.truth.toys import Toy, toy_units
 from nbkit.parallel.pool import in_processes
-from nbkit.studies.ground_truth.learned import LEARNED
 from nbkit.studies.shared.estimate import Estimate
 from nbkit.studies.shared.kept_tables import kept_table
+from nbkit.studies.shared.learned import LEARNED
 from nbkit.studies.shared.table import BookTable
 
 RECIPE = 1

@@ -7,13 +7,14 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+from jaxtyping import Float
 
 from nbkit.method.feature_basis import feature_contributions, feature_embeddings, side_by_side
 from nbkit.method.truth.contestants import Embed, centered
 from nbkit.method.truth.unit import Background, Features, Unit
 from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.sae.config import SaeConfig
-from nbkit.studies.shared.scaled_training import topk_config, train_scaled
+from nbkit.studies.shared.scaled_training import start_scaled, topk_config, train_scaled
 
 Dictionary = Callable[[Unit], Features]
 """What a dictionary finds in the vectors that a unit reads."""
@@ -28,18 +29,23 @@ ON_TOYS = topk_config(d_sae=240, k=6, epochs=128, learning_rate=3e-3)
 @lru_cache(maxsize=16)
 def autoencoder_of(background: Background, config: SaeConfig, trained: bool = True) -> SparseAutoencoder:
     """A TopK autoencoder of a background, once for each; not trained, it is as training begins."""
-    vectors = torch.from_numpy(background.vectors).float()
-    if trained:
-        return train_scaled(vectors, config)
-    return SparseAutoencoder(vectors.shape[1], config.d_sae, activation="topk", k=config.k, seed=config.seed)
+    vectors = torch.tensor(background.vectors).float()
+    return train_scaled(vectors, config) if trained else start_scaled(vectors, config)
 
 
 def unexplained(sae: SparseAutoencoder, background: Background) -> float:
     """The share of the variance of a background's vectors that an autoencoder leaves."""
-    vectors = torch.from_numpy(background.vectors).float()
+    vectors = torch.tensor(background.vectors).float()
     with torch.no_grad():
         left = sae(vectors)[1] - vectors
     return float(left.square().sum() / (vectors - vectors.mean(dim=0)).square().sum())
+
+
+def codes_of(sae: SparseAutoencoder, read: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n f"]:
+    """How much of each latent an autoencoder finds in vectors."""
+    with torch.no_grad():
+        codes: Float[np.ndarray, "n f"] = sae.encode(torch.tensor(np.asarray(read)).float()).numpy()
+    return codes
 
 
 def dictionary_of(sae: SparseAutoencoder) -> Dictionary:
@@ -47,8 +53,7 @@ def dictionary_of(sae: SparseAutoencoder) -> Dictionary:
     directions = sae.w_dec.detach().numpy()
 
     def find(unit: Unit) -> Features:
-        with torch.no_grad():
-            return Features(sae.encode(torch.from_numpy(np.asarray(unit.read)).float()).numpy(), directions)
+        return Features(codes_of(sae, unit.read), directions)
 
     return find
 

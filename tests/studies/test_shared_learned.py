@@ -10,7 +10,7 @@ from nbkit.method.feature_basis import feature_contributions
 from nbkit.method.truth.benchmark import benchmark
 from nbkit.method.truth.toys import Toy, toy_units
 from nbkit.method.truth.unit import Background, Unit
-from nbkit.studies.ground_truth.learned import (
+from nbkit.studies.shared.learned import (
     ON_TOYS,
     autoencoder_of,
     dictionary_of,
