@@ -61,8 +61,8 @@ def test_rows_in_any_order_stand_by_their_stages() -> None:
 
 
 def test_what_is_farther_apart_than_one_is_one() -> None:
-    table = example_table()
-    table["distances"] = [np.full(N_PAIRS, 1.7)] * len(table)
+    far = pd.Series([np.full(N_PAIRS, 1.7)] * 4)
+    table = example_table().assign(distances=far)
     assert (basis_data(table, LABELS)[1] == STEPS).all()
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from nbkit.errors import NbkitError
+from nbkit.figures.style import BookFigure
 from nbkit.method.truth.contestants import CONTESTANTS
 from nbkit.method.truth.recovery import recovery
 from nbkit.method.truth.toys import Toy
@@ -41,9 +42,9 @@ def table(kept: object) -> pd.DataFrame:
 
 def test_a_row_for_each_unit_space_condition_and_stage(table: pd.DataFrame) -> None:
     assert len(table) == 2 * 2 * (2 + 2 * 2 * 2)
-    of = table.groupby(["space", "latents", "epochs"]).size()
-    assert of[PRE_MLP].index.tolist() == of[TRUE].index.tolist() == [(0, 0)]
-    assert of[JOINT].index.tolist() == [(8, 0), (8, 2), (24, 0), (24, 2)]
+    found = set(table[["space", "latents", "epochs"]].itertuples(index=False, name=None))
+    learned = {(space, latents, epochs) for space in (FEATURES, JOINT) for latents in (8, 24) for epochs in EPOCHS}
+    assert found == learned | {(PRE_MLP, 0, 0), (TRUE, 0, 0)}
     left = table.groupby(["latents", "epochs"])["unexplained"].first()
     assert left[24, 2] < left[24, 0] and left[24, 2] < left[8, 2] and np.isnan(left[0, 0])
 
@@ -123,12 +124,13 @@ def made_up(wins: tuple[float, ...], toys: int = 3) -> pd.DataFrame:
 def test_the_turn_is_the_first_stage_from_which_on_all_win() -> None:
     found = found_in(made_up((-0.2, 0.1, -0.1, 0.2, 0.3)))
     [turn] = found.joint.turn
-    assert (turn.measure, turn.loses_at, turn.wins_at) == ("ARI at 0.5", pytest.approx(20), pytest.approx(10))
+    assert turn.measure == "ARI at 0.5"
+    assert [turn.loses_at, turn.wins_at] == pytest.approx([20, 10])
     assert found.joint_auc.turn[0].measure == "pair AUC"
     assert found.features.best.epochs == 16 and found.features.best.over_pre_mlp.value == pytest.approx(0.301)
     assert found.features.best.over_control.value == pytest.approx(0.35)
     assert (found.toys, found.units, found.several_toys, found.narrow) == (3, 3, True, ())
-    assert (found.pre_mlp.value, found.true.value) == (pytest.approx(0.51), 1)
+    assert [found.pre_mlp.value, found.true.value] == pytest.approx([0.51, 1])
 
 
 def test_there_is_no_turn_without_a_loss_a_win_or_an_interval() -> None:
@@ -149,7 +151,9 @@ def test_the_table_and_the_figure_hold_all_stages(table: pd.DataFrame) -> None:
     assert shown.cells.index.tolist() == [
         (f"{latents} latents", f"{epochs} passes") for latents in (24, 8) for epochs in EPOCHS
     ]
-    data = recovered(table).data[""]
+    figure = recovered(table)
+    assert isinstance(figure, BookFigure)
+    data = figure.data[""]
     one = data[(data["measure"] == "ARI at 0.5") & (data["space"] == FEATURES) & (data["latents"] == 24)]
     assert one["mean"].tolist() == [stage.value.value for stage in stages(table, FEATURES, "ari", 24)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Any
 
 import anywidget
@@ -99,7 +100,7 @@ def basis_data(
     if missing := [column for column in COLUMNS if column not in table.columns]:
         raise NbkitError(f"The table lacks the columns {', '.join(missing)}.")
     labels = np.asarray(labels)
-    sizes = np.diff(np.flatnonzero(np.diff(labels, prepend=labels[0] - 1)), append=len(labels)) if len(labels) else []
+    sizes = [len(list(run)) for _, run in groupby(labels.tolist())]
     if len(sizes) < 2 or len(sizes) != len(np.unique(labels)):
         raise NbkitError("The examples must be of two behaviors at least, those of one behavior one after the other.")
     n_pairs = len(labels) * (len(labels) - 1) // 2
@@ -112,7 +113,7 @@ def basis_data(
         raise NbkitError("No row has a dictionary: `unexplained` is NaN throughout.")
     spaces = []
     for space, mine in rows.groupby("space", sort=False):
-        by_stage = {int(epochs): int(place) for place, epochs in mine["epochs"].items()}
+        by_stage = dict(zip(mine["epochs"].astype(int).tolist(), mine.index.tolist(), strict=True))
         learned = bool(mine["unexplained"].notna().all())
         wanted = [int(epochs) for epochs in stages["epochs"]] if learned else [int(mine["epochs"].iloc[0])]
         if len(mine) != len(wanted) or set(by_stage) != set(wanted):
@@ -121,7 +122,7 @@ def basis_data(
     numbers = rows[["auc", "ari", "clusters"]].astype(float).round(DIGITS).to_numpy().tolist()
     about = {
         "name": name,
-        "sizes": [int(size) for size in sizes],
+        "sizes": sizes,
         "spaces": spaces,
         "stages": stages[["epochs", "unexplained"]].astype(float).round(DIGITS).to_numpy().tolist(),
         "numbers": numbers,

@@ -46,7 +46,8 @@ def quality(
     """
     tasks = [(toy, most, tuple(epochs), tuple(latents)) for toy in PLAIN[:toys]]
     n_jobs = n_jobs if len(tasks) > 1 else 1  # another process would train for itself what `one_unit` needs
-    return pd.concat(in_processes(of_toy, tasks, n_jobs, "dictionaries", "toy", progress), ignore_index=True)
+    tables: list[pd.DataFrame] = in_processes(of_toy, tasks, n_jobs, "dictionaries", "toy", progress)
+    return pd.concat(tables, ignore_index=True)
 
 
 def of_toy(toy: Toy, most: int, epochs: Sequence[int], latents: Sequence[int]) -> pd.DataFrame:

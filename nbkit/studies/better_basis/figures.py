@@ -1,5 +1,8 @@
 """How well a unit's behaviors are recovered, by what the dictionary leaves unexplained."""
 
+from collections.abc import Mapping
+from typing import Literal
+
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -10,7 +13,7 @@ from nbkit.studies.better_basis.findings import MEASURES, stages
 from nbkit.studies.better_basis.stages import FEATURES, JOINT, PRE_MLP, TRUE
 
 COLORS = {FEATURES: CLUSTER_COLORS[1], JOINT: CLUSTER_COLORS[0]}
-LINES = {PRE_MLP: (INK, "--"), TRUE: (QUIET, ":")}
+LINES: Mapping[str, tuple[str, Literal["--", ":"]]] = {PRE_MLP: (INK, "--"), TRUE: (QUIET, ":")}
 
 
 @styled
@@ -54,8 +57,8 @@ def recovered(table: pd.DataFrame) -> Figure:
     figure.axes[0].invert_xaxis()
     marks = [Line2D([], [], color=color, marker="o", label=space) for space, color in COLORS.items()]
     if len(widths) > 1:
-        hollow = {"markerfacecolor": "none", "linewidth": 0.8, "label": f"with {widths[-1]} latents"}
-        marks.append(Line2D([], [], color=QUIET, marker="o", **hollow))
+        label = f"with {widths[-1]} latents"
+        marks.append(Line2D([], [], color=QUIET, marker="o", markerfacecolor="none", linewidth=0.8, label=label))
     marks += [Line2D([], [], color=color, linestyle=style, label=name) for name, (color, style) in LINES.items()]
     figure.legend(handles=marks, loc="outside lower center", ncols=len(marks))
     set_heading(figure, "Behaviors recovered, by what the dictionary leaves unexplained")
