@@ -10,19 +10,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import nbkit
 from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.method.truth.contestants import CONTESTANTS
 from nbkit.method.truth.toys import Toy, toy_units
 from nbkit.method.truth.unit import Text
+from nbkit.models.sign import Sign
 from nbkit.studies.ground_truth import contest_parts, sentences
 from nbkit.studies.ground_truth import rules as rules_module
 from nbkit.studies.ground_truth.contest_parts import contest, two_models
 from nbkit.studies.ground_truth.figures import leads
 from nbkit.studies.ground_truth.findings import board_table, clusters_found, compared_table, null_table, standing
-from nbkit.studies.ground_truth.kept_leaderboard import against_kept, write_leaderboard
-from nbkit.studies.ground_truth.learned import LEARNED
 from nbkit.studies.ground_truth.rules import rules_on_toys, rules_table
+from nbkit.studies.shared.learned import LEARNED
 
 SMALL = Toy(n_features=20, width=10, n_units=8, active=2, n_examples=40, steps=40)
 
@@ -54,6 +55,22 @@ def test_a_layer_that_an_atlas_lacks_is_named(tiny_atlas: Callable[[str], Atlas]
     with pytest.raises(NbkitError, match="has no layer 99: choose of"):
         contest([(atlas, [0, 99])], toys=0, variants=0, networks=0)
     assert two_models(atlas, [0], "minilm", [], 10) == [(atlas, [0])]
+    n = len(atlas.layers)
+    assert two_models(atlas, None, "minilm", [], 10) == [(atlas, [atlas.layers[n // 4], atlas.layers[n // 2]])]
+    with pytest.raises(NbkitError, match="There is nothing to measure"):
+        contest([(atlas, [])], toys=0, variants=0, networks=0)
+
+
+def test_an_atlas_of_other_units_is_refused(tmp_path: Path, signed_atlas: Callable[[str, Sign], Atlas]) -> None:
+    rng = np.random.default_rng(0)
+    texts = [f"input {i}" for i in range(20)]
+    arrays = nbkit.atlas_from_arrays(rng.random((20, 4)), np.eye(4), texts, tmp_path / "atlas", progress=False)
+    for atlas, told in (
+        (arrays, "not of neurons alone"),
+        (signed_atlas("llama", "negative"), "of negative activations"),
+    ):
+        with pytest.raises(NbkitError, match=told):
+            contest([(atlas, [0])], toys=0, variants=0, networks=0)
 
 
 @pytest.fixture
@@ -63,12 +80,14 @@ def table() -> pd.DataFrame:
     auc = {
         "toy": {
             "pre-MLP": (0.8, 0.8),
+            "centered": (0.85, 0.85),
             "paper's": (0.6, 0.5),
             "features": (0.9, 0.6),
             "centered + features": (0.95, 0.7),
         },
         "concept": {
             "pre-MLP": (0.7, 0.7),
+            "centered": (0.7, 0.7),
             "paper's": (0.7, 0.7),
             "features": (0.6, 0.5),
             "centered + features": (0.7, 0.6),
@@ -98,22 +117,22 @@ def table() -> pd.DataFrame:
 
 def test_what_a_leaderboard_says(table: pd.DataFrame) -> None:
     board, found = standing(pd.concat([table, table.assign(task="null")]))
-    assert (found.tasks, found.units) == (2, 16)
-    features, joint = found.spaces
+    assert (found.tasks, found.units) == (2, 8)
+    features, joint = found.features, found.joint
     assert features.won == ("toy networks",) and features.below == ("concepts",)
-    assert joint.won == ("toy networks",) and joint.below == ()
+    assert joint.won == ("toy networks",) and joint.above == ("toy networks",) and joint.below == ()
     assert joint.weights_tell == ("toy networks", "concepts")
     assert found.paper.won == () and found.paper.below == ("toy networks",)
     assert found.paper.weights_tell == ("toy networks",)
-    assert found.best == {"toy networks": "centered + features", "concepts": "pre-MLP"}
+    assert found.best == ("centered + features (toy networks)", "pre-MLP (concepts)")
     on = joint.on[0]
     assert (on.units, on.groups) == (8, 4)
     assert on.over_baseline.value == pytest.approx(0.15) and on.over_control.value == pytest.approx(0.25)
     assert "0.905" in board_table(board).written.loc["features", "toy networks"]
-    compared = compared_table(board, ["features"]).written
+    compared = compared_table([features]).written
     assert compared.loc[("features", "concepts"), "over the pre-MLP vector"].startswith("−0.10")
     shown = leads(board).data[""]  # type: ignore[attr-defined]
-    assert set(shown["contestant"]) == {"paper's", "features", "centered + features"}
+    assert set(shown["contestant"]) == {"centered", "paper's", "features", "centered + features"}
     numbers = clusters_found(table, ["features"]).cells
     assert numbers.loc["concepts"].to_dict() == {"true": 2.0, "features": 3.0}
 
@@ -123,20 +142,6 @@ def test_one_behavior_that_falls_apart_is_counted(table: pd.DataFrame) -> None:
     whole = null[(null["measure"] == "clusters")].assign(value=1.0, examples=30, group="more")
     shown = null_table(pd.concat([null, whole]), ["features"]).cells.loc["features"]
     assert shown["10 examples"].value == 1 and shown["30 examples"].value == 0
-
-
-def test_a_leaderboard_is_compared_with_the_kept_one(table: pd.DataFrame, tmp_path: Path) -> None:
-    board, _ = standing(table)
-    write_leaderboard(board, tmp_path / "board.csv")
-    same = against_kept(board, tmp_path / "board.csv")
-    assert same.same_units and same.largest == 0
-    moved = board.copy()
-    moved.loc[(moved["contestant"] == "features") & (moved["task"] == "toy"), "value"] += 0.03
-    again = against_kept(moved, tmp_path / "board.csv")
-    assert again.same_units and again.largest == pytest.approx(0.03) and again.where == "features, toy"
-    fewer = against_kept(standing(table[table["unit"] != "unit 0 0"])[0], tmp_path / "board.csv")
-    assert not fewer.same_units
-    assert not against_kept(board[board["task"] == "toy"], tmp_path / "board.csv").same_units
 
 
 @pytest.mark.usefixtures("small_toys")

@@ -35,7 +35,7 @@ def test_an_autoencoder_is_trained_once_and_explains_more_than_at_its_start(back
     trained, start = (autoencoder_of(background, CONFIG, trained) for trained in (True, False))
     assert trained is autoencoder_of(background, CONFIG, True)
     assert unexplained(trained, background) < 0.2 < unexplained(start, background)
-    x = torch.from_numpy(background.vectors).float()
+    x = torch.tensor(background.vectors).float()
     with torch.no_grad():
         by_hand = float((trained(x)[1] - x).square().sum() / ((x - x.mean(0)) ** 2).sum())
     assert unexplained(trained, background) == pytest.approx(by_hand)

@@ -6,7 +6,6 @@ from nbkit.studies.ground_truth.contest_parts import TextUnits, contest, two_mod
 from nbkit.studies.ground_truth.figures import leads
 from nbkit.studies.ground_truth.findings import board_table, clusters_found, compared_table, null_table, standing
 from nbkit.studies.ground_truth.images import image_units
-from nbkit.studies.ground_truth.kept_leaderboard import against_kept, write_leaderboard
 from nbkit.studies.ground_truth.labeled_contexts import label_contexts
 from nbkit.studies.ground_truth.merged import merged_neurons
 from nbkit.studies.ground_truth.planted import concept_units, merged_probes
@@ -19,7 +18,6 @@ from nbkit.studies.shared.learned import LEARNED
 __all__ = [
     "LEARNED",
     "TextUnits",
-    "against_kept",
     "board_table",
     "choose_contexts",
     "clusters_found",
@@ -41,5 +39,4 @@ __all__ = [
     "standing",
     "train_probes",
     "two_models",
-    "write_leaderboard",
 ]

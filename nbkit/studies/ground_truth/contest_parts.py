@@ -61,19 +61,26 @@ class TextUnits:
 
 
 def two_models(
-    atlas: Atlas, layers: Sequence[int], second: str, second_layers: Sequence[int], second_limit: int, seed: int = 0
+    atlas: Atlas,
+    layers: Sequence[int] | None,
+    second: str,
+    second_layers: Sequence[int],
+    second_limit: int,
+    seed: int = 0,
 ) -> list[tuple[Atlas, Sequence[int]]]:
     """The layers of an atlas's model, and those of another model, whose atlas on Brown is built for them.
 
     Args:
         atlas: of the first model's neurons.
-        layers: of it.
+        layers: of it; None for those at a quarter and at half of the atlas's layers.
         second: the other model, see `load_model`.
         second_layers: of it; none leaves it out.
         second_limit: contexts of its atlas.
         seed: of the shuffled-weights control.
     """
-    places: list[tuple[Atlas, Sequence[int]]] = [(atlas, layers)]
+    n = len(atlas.layers)
+    own = sorted({atlas.layers[n // 4], atlas.layers[n // 2]}) if layers is None else layers
+    places: list[tuple[Atlas, Sequence[int]]] = [(atlas, own)]
     if second_layers:
         places.append((atlas_for(second, "brown", limit=second_limit, layers=second_layers, seed=seed), second_layers))
     return places

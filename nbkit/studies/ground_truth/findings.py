@@ -26,14 +26,7 @@ TASKS: Mapping[str, str] = {
     "digits": "digits",
 }
 """Titles of the tasks in which there is something to find."""
-LEARNED_SPACES = ("features", "centered + features")
-"""The spaces of a learned basis that may be said to win."""
-MEASURE_TITLES: Mapping[str, str] = {
-    "auc": "pair AUC",
-    "ari_at_k": "ARI at the true number",
-    "ari": "ARI at a cut of 0.5",
-    "clusters": "clusters at a cut of 0.5",
-}
+FEATURES, JOINT = "features", "centered + features"
 
 
 @dataclass(frozen=True)
@@ -47,11 +40,13 @@ class OnTask:
     """Against the pre-MLP vector of the same units."""
     over_control: Difference
     """Against itself with another unit's weights."""
+    over_centered: Difference
+    """Against the vector minus the layer's mean."""
 
     @property
     def won(self) -> bool:
-        """Above both."""
-        return self.over_baseline.sign > 0 and self.over_control.sign > 0
+        """Above both vectors and the control."""
+        return min(self.over_baseline.sign, self.over_control.sign, self.over_centered.sign) > 0
 
 
 @dataclass(frozen=True)
@@ -63,8 +58,14 @@ class Space:
 
     @property
     def won(self) -> tuple[str, ...]:
-        """Tasks on which it is above the pre-MLP vector and its own control, whole intervals above zero."""
+        """Tasks on which it is above the pre-MLP vector, the centered one and its own control, whole intervals above
+        zero."""
         return tuple(each.task for each in self.on if each.won)
+
+    @property
+    def above(self) -> tuple[str, ...]:
+        """Tasks on which it is above the pre-MLP vector."""
+        return tuple(each.task for each in self.on if each.over_baseline.sign > 0)
 
     @property
     def below(self) -> tuple[str, ...]:
@@ -83,29 +84,29 @@ class Standing:
 
     tasks: int
     units: int
+    """Different ones; concepts and merged probes, nouns and verbs and meaning over form, have theirs in common."""
     paper: Space
-    spaces: tuple[Space, ...]
-    """Those of a learned basis."""
-    best: Mapping[str, str]
-    """By task the space of the highest pair AUC among those that know no truth."""
+    features: Space
+    joint: Space
+    """The centered vector beside the features."""
+    best: tuple[str, ...]
+    """For each task its title and the space of the highest pair AUC among those that know no truth."""
 
 
-def standing(table: pd.DataFrame, seed: int = 0) -> tuple[pd.DataFrame, Standing]:
-    """The leaderboard of a contest's table by task, without null units, and what it says.
-
-    Args:
-        seed: of the bootstrap.
-    """
-    board = leaderboard(table[table["task"] != "null"], seed=seed)
+def standing(table: pd.DataFrame) -> tuple[pd.DataFrame, Standing]:
+    """The leaderboard of a contest's table by task, without null units, and what it says."""
+    able = table[table["task"] != "null"]
+    board = leaderboard(able)
     auc = by_place(board, "auc")
+    over_centered = by_place(leaderboard(able[able["measure"] == "auc"], baseline="centered"), "auc")
     tasks = tasks_of(board)
-    best = {}
+    best = []
     for task in tasks:
         values = {name: row["value"] for (at, name), row in auc.items() if at == task and not name.startswith("true ")}
-        best[TASKS[task]] = max(values, key=lambda name: values[name])
-    units = len(table[table["task"] != "null"].drop_duplicates(["task", "unit"]))
-    spaces = tuple(_space(auc, name, tasks) for name in LEARNED_SPACES)
-    return board, Standing(len(tasks), units, _space(auc, "paper's", tasks), spaces, best)
+        best.append(f"{max(values, key=lambda name: values[name])} ({TASKS[task]})")
+    units = able[able["measure"] == "behaviors"]["unit"].nunique()  # which pairs of words and senses have none of
+    paper, features, joint = (_space(auc, over_centered, name, tasks) for name in ("paper's", FEATURES, JOINT))
+    return board, Standing(len(tasks), units, paper, features, joint, tuple(best))
 
 
 def tasks_of(board: pd.DataFrame) -> list[str]:
@@ -124,7 +125,12 @@ def difference(row: Mapping[str, Any], what: str) -> Difference:
     return Difference(row[what], row[f"{what}_low"], row[f"{what}_high"])
 
 
-def _space(auc: Mapping[tuple[str, str], Mapping[str, Any]], name: str, tasks: Sequence[str]) -> Space:
+def _space(
+    auc: Mapping[tuple[str, str], Mapping[str, Any]],
+    over_centered: Mapping[tuple[str, str], Mapping[str, Any]],
+    name: str,
+    tasks: Sequence[str],
+) -> Space:
     rows = {task: auc[task, name] for task in tasks if (task, name) in auc}
     return Space(
         name,
@@ -135,6 +141,7 @@ def _space(auc: Mapping[tuple[str, str], Mapping[str, Any]], name: str, tasks: S
                 row["groups"],
                 difference(row, "over_baseline"),
                 difference(row, "over_control"),
+                difference(over_centered[task, name], "over_baseline"),
             )
             for task, row in rows.items()
         ),
@@ -143,7 +150,7 @@ def _space(auc: Mapping[tuple[str, str], Mapping[str, Any]], name: str, tasks: S
 
 def board_table(board: pd.DataFrame, measure: str = "auc") -> BookTable:
     """Contestants by task: the mean over units, with the interval over groups."""
-    rows, tasks = by_place(board, measure), tasks_of(board)
+    rows, tasks = by_place(board, measure), tasks_of(board[board["measure"] == measure])
     names = dict.fromkeys(name for _, name in rows)
     cells = {
         name: {
@@ -157,22 +164,21 @@ def board_table(board: pd.DataFrame, measure: str = "auc") -> BookTable:
     return BookTable(f"leaderboard-{measure.replace('_', '-')}", frame, digits, as_half=True)
 
 
-def compared_table(board: pd.DataFrame, names: Sequence[str], measure: str = "auc") -> BookTable:
-    """Some spaces by task: their difference to the pre-MLP vector and to themselves with another unit's weights."""
-    rows = by_place(board, measure)
+def compared_table(spaces: Sequence[Space]) -> BookTable:
+    """Spaces by task: their difference to both vectors, and to themselves with another unit's weights."""
     cells = {
-        (name, TASKS[task]): {
-            "over the pre-MLP vector": difference(rows[task, name], "over_baseline"),
-            "over its control": difference(rows[task, name], "over_control"),
-            "units": rows[task, name]["units"],
-            "groups": rows[task, name]["groups"],
+        (space.name, on.task): {
+            "over the pre-MLP vector": on.over_baseline,
+            "over the centered one": on.over_centered,
+            "over its control": on.over_control,
+            "units": on.units,
+            "groups": on.groups,
         }
-        for name in names
-        for task in tasks_of(board)
-        if (task, name) in rows
+        for space in spaces
+        for on in space.on
     }
     frame = pd.DataFrame(list(cells.values()), index=pd.MultiIndex.from_tuples(list(cells)))
-    return BookTable(f"compared-{measure.replace('_', '-')}", frame)
+    return BookTable("compared", frame)
 
 
 def clusters_found(table: pd.DataFrame, names: Sequence[str]) -> BookTable:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import ttest_1samp
 
 from nbkit.errors import NbkitError
 from nbkit.method.clusters import cosine_distances
@@ -64,10 +65,10 @@ def test_ambiguous_examples_are_left_out_and_counted() -> None:
 def test_a_contestant_may_sit_a_unit_out_and_never_sees_a_label() -> None:
     def picky(unit: Unit) -> np.ndarray | None:
         assert not hasattr(unit, "labels")
-        return unit.read if unit.read[0, 3] > 0 else None
+        return unit.read if unit.read[:, 3].sum() > 0 else None
 
     units = [planted(seed) for seed in range(8)]
-    seats = sum(labeled.unit.read[0, 3] > 0 for labeled in units)
+    seats = sum(labeled.unit.read[:, 3].sum() > 0 for labeled in units)
     assert 0 < seats < 8
     table = benchmark({"picky": picky}, units)
     assert (table["contestant"] == "picky").sum() == seats * 2 * len(Recovery._fields)
@@ -100,6 +101,38 @@ def test_a_contestants_mistake_names_it_and_the_unit() -> None:
         benchmark(paper, [])
 
 
+def test_the_order_of_examples_tells_nothing() -> None:
+    def by_row(unit: Unit) -> np.ndarray:
+        angle = np.linspace(0, 1, len(unit.read))
+        return np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+    sorted_by_label = [planted(seed, 60).take(np.argsort(np.arange(60) % 3, kind="stable")) for seed in range(8)]
+    table = benchmark(by_row, sorted_by_label)
+    auc = table[(table["contestant"] == "by_row") & (table["measure"] == "auc")]["value"]
+    assert auc.mean() == pytest.approx(0.5, abs=0.03)
+
+
+def test_a_contestant_cannot_change_what_others_get() -> None:
+    def in_place(unit: Unit) -> np.ndarray:
+        unit.read[:] = 0
+        return unit.read
+
+    def on_background(unit: Unit) -> np.ndarray:
+        unit.background.vectors[:] = 0
+        return unit.read
+
+    for wrong in (in_place, on_background):
+        with pytest.raises(ValueError, match="read-only"):
+            benchmark(wrong, [planted(0)])
+
+
+def test_names_are_given_once() -> None:
+    with pytest.raises(NbkitError, match="Two units of task planted are called unit 0"):
+        benchmark(paper, [planted(0), planted(1), planted(0)])
+    with pytest.raises(NbkitError, match="A contestant is called pre-MLP"):
+        benchmark({"pre-MLP": paper}, [planted(0)])
+
+
 def test_null_units_count_as_one_behavior() -> None:
     table = benchmark({}, [replace(planted(0), null=True)])
     assert set(table[table["measure"] == "behaviors"]["value"]) == {1.0}
@@ -123,15 +156,19 @@ def test_the_leaderboard_by_hand() -> None:
     assert board["value"] == pytest.approx(0.7) and (board["units"], board["groups"]) == (3, 2)
     assert board["over_baseline"] == pytest.approx((0.2 + 0.4 + 0.4) / 3)
     assert board["over_control"] == pytest.approx((0.3 + 0.5 - 0.4) / 3)
-    # of two groups: both g, both h, or one of each
-    assert (board["over_control_low"], board["over_control_high"]) == (pytest.approx(-0.4), pytest.approx(0.4))
+    # g is 0.8 - 2 · 0.4 / 3 = 0.533 above the mean in sum, h as much below; of two groups, t = 12.706
+    half = 12.706 * (2 * (0.5333**2 + 0.5333**2)) ** 0.5 / 3
+    assert board["over_control_low"] == pytest.approx(0.4 / 3 - half, abs=1e-3)
+    assert board["over_control_high"] == pytest.approx(0.4 / 3 + half, abs=1e-3)
+    other = leaderboard(pd.DataFrame(rows), baseline="it").set_index("contestant").loc["pre-MLP"]
+    assert other["over_baseline"] == pytest.approx(-(0.2 + 0.4 + 0.4) / 3)
     with pytest.raises(NbkitError, match="several versions"):
         leaderboard(pd.DataFrame([*rows, rows[0] | {"version": 2}]))
     with pytest.raises(NbkitError, match="lacks the columns depth"):
         leaderboard(pd.DataFrame(rows), by=("depth",))
 
 
-def test_intervals_draw_groups() -> None:
+def test_intervals_are_over_groups() -> None:
     rng = np.random.default_rng(0)
     groups = np.repeat(np.arange(40), 25)
     effects = rng.normal(size=40)[groups]
@@ -139,6 +176,9 @@ def test_intervals_draw_groups() -> None:
         mean, low, high = grouped_mean(values, groups)
         assert mean == pytest.approx(values.mean())
         assert (high - low) / (2 * 1.96) == pytest.approx(sd, rel=0.35)
+    alone = rng.normal(size=5)  # of one unit each: Student's own
+    interval = ttest_1samp(alone, 0).confidence_interval()
+    assert grouped_mean(alone, np.arange(5)) == pytest.approx((alone.mean(), interval.low, interval.high))
     assert np.isnan(grouped_mean(np.ones(3), np.zeros(3))[1:]).all()
     assert grouped_mean(np.array([1.0, np.nan, 3.0]), np.array([0, 1, 2]))[0] == 2.0
     assert np.isnan(grouped_mean(np.array([np.nan]), np.zeros(1))).all()
