@@ -150,7 +150,7 @@ def test_all_units_of_the_networks(mnist: Mnist, monkeypatch: pytest.MonkeyPatch
     assert {labeled.group.split()[0] for labeled in units} == {"MLP", "CNN"}
     names = [(labeled.task, labeled.name) for labeled in units]
     assert len(set(names)) == len(names)
-    pairs = [[name.split("digits ")[1] for task, name in names if task == "digits" and of in name] for of in NETWORKS]
-    assert pairs[0] != pairs[1], "each network has pairs of its own"
+    first, second = ({n.split("digits ")[1] for task, n in names if task == "digits" and of in n} for of in NETWORKS)
+    assert first and second and not first & second, "each network has pairs of its own"
     with pytest.raises(NbkitError, match="n_images"):
         all_images.image_units(n_images=10_001)
