@@ -292,7 +292,8 @@ def make_parts(atlas: Atlas, progress: bool = True) -> None:
     atlas.metrics("pre_mlp", progress)  # some of the featured neurons are chosen by it
     features_of(atlas, progress)
     coordinates_of(atlas, progress)
-    one_word_splits(atlas)
+    if atlas.manifest.inputs == "text":
+        one_word_splits(atlas)
     agreement_of(atlas, progress)  # and the neighbors that it is about
     phrases_of(atlas, progress)
 
