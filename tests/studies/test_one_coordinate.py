@@ -50,6 +50,13 @@ def test_the_coordinate_that_stands_out_is_found(planted: Atlas) -> None:
     assert not found.left_out(read)[:, BIG].any()
 
 
+def test_a_coordinate_that_stands_out_and_does_not_vary_is_centered() -> None:
+    read = np.array([[50.0, 1, 9], [50.0, 3, 1]])
+    of_layer = LayerCoordinates(np.array([0, 2]), read.mean(axis=0), read.std(axis=0))
+    np.testing.assert_allclose(of_layer.standardized(read), [[0, 1, 1], [0, 3, -1]])
+    np.testing.assert_allclose(of_layer.standardized(read + np.eye(3)[0])[:, 0], 1)
+
+
 def test_neurons_that_hang_on_it_are_counted(planted: Atlas) -> None:
     assert hang(planted, 10).tolist() == [True] * 4 + [False] * 4
     found = one_coordinate(planted, min_examples=10)
