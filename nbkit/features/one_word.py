@@ -23,14 +23,15 @@ def one_word_splits(atlas: Atlas) -> pd.DataFrame:
 
     They are as near to one behavior as can be told without a look at any space: the neuron is the same and so is the
     key word (see `Atlas.words`). A behavior may be wider than a word, and then falls apart more often; a word may have
-    several. Of each of some neurons the most frequent key word is taken, of equals the first, and of its examples as
-    many as each of `SIZES` asks for, at random. Average linkage in the space of the default embedding, cut at 0.5.
-    Made on first demand and kept in the atlas's folder.
+    several. A neuron counts if it answers to one word in at least as many examples, so the sets are of neurons that
+    answer to one word often, and a share is theirs. Of each of some neurons the most frequent key word is taken, of
+    equals the first, and of its examples as many as each of `SIZES` asks for, at random. Average linkage in the space
+    of the default embedding, cut at 0.5. Made on first demand and kept in the atlas's folder.
 
     Returns:
         One row for each size of which there are at least `FEWEST_SETS` sets and each number of clusters from 2 to the
-        most that was found: `examples`, `clusters`, `share`, that of the sets that fall into at least so many, and
-        `sets`.
+        most that was found, at least 2: `examples`, `clusters`, `share`, that of the sets that fall into at least so
+        many, and `sets`.
 
     Raises:
         NbkitError: if the table can't be written.
@@ -57,6 +58,6 @@ def _count(atlas: Atlas) -> pd.DataFrame:
         (size, clusters, float(np.mean(np.array(counts) >= clusters)), len(counts))
         for size, counts in found.items()
         if len(counts) >= FEWEST_SETS
-        for clusters in range(2, max(counts) + 1)
+        for clusters in range(2, max(2, *counts) + 1)
     ]
     return pd.DataFrame(rows, columns=["examples", "clusters", "share", "sets"])

@@ -27,7 +27,7 @@ def feature_contributions(
         (n, f) codes * (directions @ weights). A row's sum is (codes @ directions) · weights.
 
     Raises:
-        NbkitError: the shapes don't belong together, or they hold something else than real numbers.
+        NbkitError: the shapes don't belong together, or they hold something else than finite numbers.
     """
     z, d, w = _checked(codes, directions, weights)
     contributions: Float[np.ndarray, "n f"] = z * (d @ w)
@@ -53,7 +53,7 @@ def feature_embeddings(
         (n, d) embeddings; a row of zeros where no feature pushes.
 
     Raises:
-        NbkitError: the shapes don't belong together, or they hold something else than real numbers.
+        NbkitError: the shapes don't belong together, or they hold something else than finite numbers.
     """
     pushing = np.clip(feature_contributions(codes, directions, weights), 0, None)
     embeddings: Float[np.ndarray, "n d"] = pushing @ checked_array(directions, "The directions")
@@ -68,22 +68,31 @@ def side_by_side(first: Float[np.ndarray, "n a"], second: Float[np.ndarray, "n b
 
     Returns:
         (n, a + b) both scaled to length 1, one after the other. One of zeros is left as it is: like nothing there.
+
+    Raises:
+        NbkitError: the shapes don't belong together, or they hold something else than finite numbers.
     """
+    pair = _finite(first, "The first embeddings"), _finite(second, "The second embeddings")
+    if [x.ndim for x in pair] != [2, 2] or len(pair[0]) != len(pair[1]):
+        raise NbkitError(f"Embeddings of shape {pair[0].shape} and {pair[1].shape}: give (n, a) and (n, b).")
     scaled = []
-    for x in (checked_array(first, "The first embeddings"), checked_array(second, "The second embeddings")):
+    for x in pair:
         norms = np.linalg.norm(x, axis=1, keepdims=True)
         scaled.append(x / np.where(norms > 0, norms, 1))
     return np.hstack(scaled)
 
 
 def _checked(codes: object, directions: object, weights: object) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    z, d, w = (
-        checked_array(codes, "The codes"),
-        checked_array(directions, "The directions"),
-        checked_array(weights, "The weights"),
-    )
+    z, d, w = _finite(codes, "The codes"), _finite(directions, "The directions"), _finite(weights, "The weights")
     if z.ndim != 2 or d.ndim != 2 or z.shape[1] != d.shape[0] or w.shape != d.shape[1:]:
         raise NbkitError(
             f"Codes of shape {z.shape}, directions {d.shape} and weights {w.shape}: give (n, f), (f, d) and (d,)."
         )
     return z, d, w
+
+
+def _finite(values: object, what: str) -> np.ndarray:
+    array = checked_array(values, what)
+    if not np.isfinite(array).all():
+        raise NbkitError(f"{what} hold NaN or infinity: give finite numbers.")
+    return array

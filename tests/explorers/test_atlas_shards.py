@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from nbkit.atlas.atlas import Atlas
@@ -18,7 +19,7 @@ from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.neuron import Neuron
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.neuron_shard import _trees
-from nbkit.explorers.atlas.shards import PER_SHARD, AtlasShards, sent_table
+from nbkit.explorers.atlas.shards import PER_SHARD, SENT_METRICS, AtlasShards, _whole, sent_table
 from nbkit.explorers.shared.bundle import EXPLORERS_FOLDER, module_text
 from nbkit.features.agreement import agreement_of, most_agreeing_kind
 from nbkit.features.neighbors import neighbors_of
@@ -158,6 +159,13 @@ def test_an_unknown_shard_is_refused(tiny_atlas: Callable[[str], Atlas]) -> None
     for name in ("neurons-99999", "neurons-1", "../atlas", "", "overview-00000", "similar"):
         with pytest.raises(NbkitError, match="no part"):
             shards.shard(name)
+
+
+def test_what_is_too_large_for_a_whole_number_is_undefined() -> None:
+    coordinates = _whole(pd.Series([0, 65_534, 65_535, 70_000, np.nan]), *SENT_METRICS["largest_coordinate"])
+    assert coordinates.tolist() == [0, 65_534, 0xFFFF, 0xFFFF, 0xFFFF]
+    participation = _whole(pd.Series([1.0, 13_106.8, 13_107.0, 20_000.0]), *SENT_METRICS["participation"])
+    assert participation.tolist() == [5, 65_534, 0xFFFF, 0xFFFF]
 
 
 def test_the_overview_holds_every_metric_of_every_neuron(tiny_atlas: Callable[[str], Atlas]) -> None:

@@ -41,7 +41,7 @@ def test_sets_of_one_word_are_counted(own_atlas: Callable[[str], Atlas], monkeyp
     assert (of_full["sets"] == len(found)).all()
     for k, share in zip(of_full["clusters"], of_full["share"], strict=True):
         assert share == pytest.approx(np.mean([n >= k for n in found]))
-    assert (of_full["clusters"].max() if len(of_full) else 1) == max(found)
+    assert of_full["clusters"].max() == max(2, *found)
 
 
 def test_shares_are_of_sets_with_at_least_so_many_clusters(
@@ -56,6 +56,16 @@ def test_shares_are_of_sets_with_at_least_so_many_clusters(
     found = list(itertools.islice(itertools.cycle([1, 3, 1, 2]), n))
     assert n > 4 and table["clusters"].tolist() == [2, 3]
     assert table["share"].tolist() == pytest.approx([np.mean(np.array(found) >= k) for k in (2, 3)])
+
+
+def test_a_size_at_which_no_set_falls_apart_is_told(
+    own_atlas: Callable[[str], Atlas], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(one_word, "feature_clusters", lambda *_: SimpleNamespace(n_clusters=1))
+    monkeypatch.setattr(one_word, "SIZES", (2,))
+    monkeypatch.setattr(one_word, "FEWEST_SETS", 1)
+    table = one_word_splits(own_atlas("llama"))
+    assert table[["examples", "clusters", "share"]].to_numpy().tolist() == [[2, 2, 0]] and (table["sets"] > 4).all()
 
 
 def test_too_few_sets_tell_nothing(own_atlas: Callable[[str], Atlas]) -> None:

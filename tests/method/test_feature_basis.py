@@ -72,3 +72,24 @@ def test_shapes_that_do_not_belong_together_are_told(
             function(*(np.ones(shape) for shape in shapes))
     with pytest.raises(NbkitError, match="The weights"):
         feature_embeddings(np.ones((4, 3)), np.ones((3, 2)), np.array(["a", "b"]))
+
+
+@pytest.mark.parametrize("shapes", [((4, 2), (3, 2)), ((4,), (4, 2)), ((4, 2), (4,)), ((4, 2, 1), (4, 2, 1))])
+def test_spaces_of_other_examples_are_not_put_side_by_side(shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
+    first, second = (np.ones(shape) for shape in shapes)
+    with pytest.raises(NbkitError, match=r"Embeddings of shape .* give"):
+        side_by_side(first, second)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_finite_is_told(bad: float) -> None:
+    for place, what in enumerate(("codes", "directions", "weights")):
+        given = [np.ones((4, 3)), np.ones((3, 2)), np.ones(2)]
+        given[place].flat[1] = bad
+        for function in (feature_contributions, feature_embeddings):
+            with pytest.raises(NbkitError, match=f"The {what} hold NaN or infinity"):
+                function(*given)
+    spoiled = np.array([[1.0, bad]])
+    for pair, what in (((spoiled, np.ones((1, 1))), "first"), ((np.ones((1, 1)), spoiled), "second")):
+        with pytest.raises(NbkitError, match=f"The {what} embeddings hold NaN or infinity"):
+            side_by_side(*pair)

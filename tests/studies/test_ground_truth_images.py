@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -16,6 +18,7 @@ from nbkit.studies.ground_truth.image_layers import FIRES, cnn_layers, maps_of, 
 from nbkit.studies.ground_truth.image_units import cornered_units, merged_image_units
 
 N = 700
+NETWORKS = ("MLP of seed 0", "MLP of seed 1")
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +92,19 @@ def test_a_unit_that_also_sees_a_corner_adds_nothing_where_the_corner_is_paper(m
         np.testing.assert_array_equal(labeled.labels[clear], pasted[clear].astype(int))
         own_parts = labeled.unit.read @ own
         np.testing.assert_array_equal(labeled.labels, (part > own_parts).astype(int))
+        # the control's corner is another, also where the ninth unit is followed by the first
+        differences = mlp.into.weight.detach().numpy() - labeled.other_weights
+        of_control = np.abs(differences[(np.abs(differences) > 1e-5).sum(axis=1).argmin()]) > 1e-5
+        assert of_control.sum() == 16 and not of_control[seen].any()
     assert mnist.test_images[:N].equal(images)  # nothing is pasted into the images themselves
+
+
+@pytest.mark.parametrize("options", [{"most": 1}, {"most": 2.5}, {"n_examples": 5}])
+def test_corner_units_that_cannot_be_are_refused(mnist: Mnist, options: dict[str, Any]) -> None:
+    with pytest.raises(NbkitError, match=next(iter(options))):
+        cornered_units(MnistMLP(), mnist.test_images[:50], "it", **options)
+    with pytest.raises(NbkitError, match="0 units have examples"):
+        cornered_units(MnistMLP(), torch.zeros(50, 784), "it")
 
 
 def test_digit_units_are_labeled_by_digits_and_find_them() -> None:
@@ -135,5 +150,7 @@ def test_all_units_of_the_networks(mnist: Mnist, monkeypatch: pytest.MonkeyPatch
     assert {labeled.group.split()[0] for labeled in units} == {"MLP", "CNN"}
     names = [(labeled.task, labeled.name) for labeled in units]
     assert len(set(names)) == len(names)
+    first, second = ({n.split("digits ")[1] for task, n in names if task == "digits" and of in n} for of in NETWORKS)
+    assert first and second and not first & second, "each network has pairs of its own"
     with pytest.raises(NbkitError, match="n_images"):
         all_images.image_units(n_images=10_001)

@@ -50,6 +50,13 @@ def test_the_coordinate_that_stands_out_is_found(planted: Atlas) -> None:
     assert not found.left_out(read)[:, BIG].any()
 
 
+def test_a_coordinate_that_stands_out_and_does_not_vary_is_centered() -> None:
+    read = np.array([[50.0, 1, 9], [50.0, 3, 1]])
+    of_layer = LayerCoordinates(np.array([0, 2]), read.mean(axis=0), read.std(axis=0))
+    np.testing.assert_allclose(of_layer.standardized(read), [[0, 1, 1], [0, 3, -1]])
+    np.testing.assert_allclose(of_layer.standardized(read + np.eye(3)[0])[:, 0], 1)
+
+
 def test_neurons_that_hang_on_it_are_counted(planted: Atlas) -> None:
     assert hang(planted, 10).tolist() == [True] * 4 + [False] * 4
     found = one_coordinate(planted, min_examples=10)
@@ -72,15 +79,31 @@ def test_without_their_coordinate_their_clusters_are_others(planted: Atlas) -> N
             after = feature_clusters(np.delete(embeddings, coordinate, axis=1), 0.5)
             assert row[f"without_{name}"] == after.n_clusters
             expected = adjusted_rand_index(before.labels, after.cut_to(before.n_clusters).labels)
-            assert row[f"kept_{name}"] == pytest.approx(expected)
+            several = before.n_clusters > 1  # any tree agrees with one cluster
+            assert row[f"kept_{name}"] == pytest.approx(expected if several else np.nan, nan_ok=True)
         assert row["before"] == before.n_clusters
     hanging = table[table["hangs"]]
     assert (hanging["kept_largest"] < 0.5).all(), "they were two by the sign of the coordinate"
     written = coordinates_table(table).cells
     assert written["neurons"].tolist() == [8, 4, 4]
     assert written.loc["hang on one coordinate", "clusters"].value == pytest.approx(hanging["before"].mean())
+    assert 4 < (table["before"] > 1).sum() < 8, "one cluster is left among those that do not hang on it"
+    agreement = written.loc["do not", "agreement, without the second"].value
+    assert agreement == pytest.approx(table["kept_second"][4:][table["before"] > 1].mean())
     pd.testing.assert_frame_equal(table.head(0), without_coordinates(planted, 3, min_examples=10).head(0))
     assert len(without_coordinates(planted, 3, min_examples=10)) == 3
+
+
+def test_a_neuron_that_lies_in_one_coordinate_alone_is_undefined_without_it(tmp_path: Path) -> None:
+    read = np.array([[x, 0.0, 0.0] for x in range(1, 13)] + [[0.0, x, x % 3 - 1] for x in range(1, 13)])
+    texts = [f"input {i}" for i in range(len(read))]
+    config = nbkit.AtlasConfig(threshold=0.1)
+    weights = np.eye(3)[:2] + np.eye(3)[2]
+    atlas = nbkit.atlas_from_arrays(read, weights, texts, tmp_path / "a", config=config, progress=False)
+    table = without_coordinates(atlas, 2, min_examples=5)
+    assert len(table) == 2 and table["without_largest"].isna().tolist() == [True, True]
+    assert table["without_second"].notna().all() and table["before"].notna().all()
+    assert coordinates_table(table).cells["neurons"].tolist()[0] == 2
 
 
 def test_table_1_under_each_treatment(planted: Atlas) -> None:

@@ -118,6 +118,17 @@ def test_the_control_has_the_weights_of_another_unit(units: list[LabeledUnit]) -
     assert {labeled.difficulty["kind"] for labeled in units} == {"things", "mixed"}
 
 
+def test_the_control_has_none_of_the_units_own_probes(probes: Probes) -> None:
+    for seed in range(8):
+        labeled = merged_probes(probes, terms=(2,), n_examples=40, seed=seed)
+        for each in labeled:
+            of_other = np.linalg.lstsq(probes.weights.T, each.other_weights, rcond=None)[0].round(3)
+            own = np.linalg.lstsq(probes.weights.T, each.unit.weights, rcond=None)[0].round(3)
+            assert own.sum() == of_other.sum() == 2 and not (own * of_other).any()
+    of_all = merged_probes(probes, terms=(4,), n_examples=40)  # where all share their terms
+    assert len(of_all) == 2
+
+
 def test_a_token_of_two_concepts_is_ambiguous(reads: TokenReads, concepts: Concepts) -> None:
     painted = concepts["boats"] & (reads.context % 4 == 0)
     both = {"boats": concepts["boats"], "paint": concepts["birds"] | painted}

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import nbkit
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.shards import AtlasShards, make_parts
+from nbkit.features.one_word import ONE_WORD
 from nbkit.features.phrases import phrases_of
 from nbkit.features.showcase import featured
 from nbkit.features.table import features_of
@@ -140,6 +141,7 @@ def test_colors_may_come_before_the_pixels() -> None:
 def test_an_atlas_of_arrays_is_explored_and_told_apart(tmp_path: Path) -> None:
     atlas = made(tmp_path / "atlas")
     make_parts(atlas, progress=False)
+    assert not (atlas.path / ONE_WORD).is_file(), "they are counted in text alone"
     shards = AtlasShards(atlas)
     for name in shards.names():
         shards.shard(name)

@@ -100,8 +100,8 @@ export class NeuronView {
   }
 
   splitSentence({ clusters, sets, examples, share }) {
-    const { unit } = this.explorer.overview.words;
-    const found = `of ${sets} sets of ${examples} examples of one ${unit} on one word, ${percent(share)} make as many or more`;
+    const { unit, units } = this.explorer.overview.words;
+    const found = `of ${sets} sets of ${examples} examples of one ${unit} on one word (from ${units} that answer to one word often), ${percent(share)} make as many or more`;
     return `${clusters} clusters at ${CUT}. A single behavior may fall apart, too: ${found}; a behavior wider than a word does more often.`;
   }
 

@@ -59,7 +59,8 @@ SENT_METRICS: dict[str, tuple[float, float]] = {
     "silhouette": (0.004, -1),
     "token_agreement": (0.004, -1),
 }
-"""Columns of `sent_table` that are sent as whole numbers, below `UNDEFINED_METRIC`; value = number * scale + shift."""
+"""Columns of `sent_table` that are sent as whole numbers, below `UNDEFINED_METRIC`; value = number * scale + shift.
+One that is too large for that is sent as undefined: the coordinate 65,535, and more than 13,106 that take part."""
 
 
 class AtlasShards:
@@ -292,7 +293,8 @@ def make_parts(atlas: Atlas, progress: bool = True) -> None:
     atlas.metrics("pre_mlp", progress)  # some of the featured neurons are chosen by it
     features_of(atlas, progress)
     coordinates_of(atlas, progress)
-    one_word_splits(atlas)
+    if atlas.manifest.inputs == "text":
+        one_word_splits(atlas)
     agreement_of(atlas, progress)  # and the neighbors that it is about
     phrases_of(atlas, progress)
 
@@ -325,4 +327,5 @@ def as_text(values: Any) -> np.ndarray:
 def _whole(column: pd.Series, scale: float, shift: float) -> np.ndarray:
     values = column.to_numpy(np.float64)
     numbers = np.rint((values - shift) / scale)
-    return np.where(np.isnan(values), UNDEFINED_METRIC, numbers).astype(np.uint16)
+    known = numbers < UNDEFINED_METRIC  # NaN is not
+    return np.where(known, numbers, UNDEFINED_METRIC).astype(np.uint16)

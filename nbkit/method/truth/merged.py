@@ -39,7 +39,7 @@ def merged_units(
     their sum's gradient; see `GatedTerms`. The control has the mean gradient of another merged unit at these examples.
 
     Args:
-        weights: (m, d) the weights with which each unit reads, or `GatedTerms`.
+        weights: (m, d) the weights with which each unit reads, in anything like an array, or `GatedTerms`.
         read: for each unit the vectors that it received in its own dataset examples, (n_i, d) each. A unit with no
             examples, or that they do not push by a positive mean, is no term.
         group: the layer and model, for intervals.
@@ -53,9 +53,10 @@ def merged_units(
         texts: of each unit's examples, where they are of text; without windows.
 
     Raises:
-        NbkitError: the shapes do not belong together, an option is out of range, or there are not enough units.
+        NbkitError: the shapes do not belong together, a vector is not finite, an option is out of range, or there are
+            not enough units.
     """
-    readers = PlainTerms(weights) if isinstance(weights, np.ndarray) else weights
+    readers = weights if isinstance(weights, Terms) else PlainTerms(weights)
     vectors = [checked_array(each, "The read vectors") for each in read]
     m, d = readers.shape
     if len(vectors) != m:
@@ -63,6 +64,8 @@ def merged_units(
     for number, each in enumerate(vectors):
         if each.ndim != 2 or each.shape[1] != d:
             raise NbkitError(f"Unit {number} read vectors of shape {each.shape}: give (n, {d}).")
+        if not np.isfinite(each).all():
+            raise NbkitError(f"Unit {number} read vectors with NaN or infinity: leave these examples out.")
     if texts is not None and [len(text.keys) for text in texts] != [len(each) for each in vectors]:
         raise NbkitError("The texts are not of the units' examples: give one text for each unit, of all its examples.")
     terms = checked_whole("terms", terms, 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from nbkit.errors import NbkitError
 from nbkit.method.checks import checked_array
 
 
+@runtime_checkable
 class Terms(Protocol):
     """Units of one layer, of which some are added up."""
 
@@ -81,6 +82,12 @@ class GatedTerms:
             raise NbkitError(f"Gates of shape {gate.shape} and input weights of shape {up.shape}: give one for each.")
         object.__setattr__(self, "w_gate", gate)
         object.__setattr__(self, "w_in", up)
+        for name in ("b_gate", "b_in"):
+            if (given := getattr(self, name)) is not None:
+                b = checked_array(given, "The biases")
+                if b.shape != gate.shape[:1]:
+                    raise NbkitError(f"Biases of shape {b.shape} for {len(gate)} units: give one for each.")
+                object.__setattr__(self, name, b)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -8,7 +8,9 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from nbkit.method.truth.dominant import dominant_terms, of_behaviors
+from nbkit.errors import NbkitError
+from nbkit.method.checks import checked_whole
+from nbkit.method.truth.dominant import FEWEST, dominant_terms, of_behaviors
 from nbkit.method.truth.merged import merged_units
 from nbkit.method.truth.unit import Background, LabeledUnit, Unit
 from nbkit.mnist.images import PIXELS, SIDE
@@ -73,20 +75,28 @@ def cornered_units(
         side: of the pattern, in pixels; even, so that it has as much ink as paper.
         n_examples: of a unit, before ambiguous ones are left out.
         seed: of the draws.
-        most: units, at random; None for all.
+        most: units, at random, from 2; None for all.
+
+    Raises:
+        NbkitError: an option is out of range, or fewer than two units have examples.
     """
+    n_examples = checked_whole("n_examples", n_examples, 2 * FEWEST)
+    most = None if most is None else checked_whole("most", most, 2)
     layer, rng = mlp_layer(mlp, images, name), np.random.default_rng(seed)
     background = Background(images.numpy())
     pasted_in, patterns = _corners(images, side)
     own_push = np.array([(h @ w).mean() if len(h) else 0.0 for h, w in zip(layer.examples, layer.weights, strict=True)])
     able = np.sort(rng.permutation(np.flatnonzero(own_push > 0))[:most])
+    if len(able) < 2:
+        raise NbkitError(f"{name}: {len(able)} units have examples, and the control needs another one.")
     detectors = {
         unit: patterns[place % 4] * own_push[unit] / (pasted_in[place % 4] @ patterns[place % 4])
         for place, unit in enumerate(able)
     }
     units = []
     for place, unit in enumerate(able):
-        other = able[(place + 1) % len(able)]
+        # the next, unless its corner is this one's, as it may be where the last is followed by the first
+        other = next(able[i % len(able)] for i in range(place + 1, place + 3) if i % len(able) % 4 != place % 4)
         own = layer.examples[unit]
         pasted = images.numpy()[rng.permutation(len(images))[: n_examples // 2]].copy()
         corner = patterns[place % 4] != 0

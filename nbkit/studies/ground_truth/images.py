@@ -28,7 +28,8 @@ def image_units(
     """Tasks "images", "corner patches" and "digits": see `merged_image_units`, `cornered_units` and `digit_units`.
 
     The networks are those of `mlp_for` and `cnn_for`. Digits are read out of the hidden activations of an MLP, and of
-    the maps that the hidden layer of a convolutional network reads.
+    the maps that the hidden layer of a convolutional network reads; which digits go together is drawn with the
+    network's seed.
 
     Args:
         mlp_seeds: of the MLPs.
@@ -49,9 +50,9 @@ def image_units(
         for side in SIDES:
             units += cornered_units(mlp, images, name, side, most=most)
         with torch.inference_mode():
-            units += digit_units(mlp.hidden(images).numpy(), digits, name)
+            units += digit_units(mlp.hidden(images).numpy(), digits, name, seed=seed)
     for seed in cnn_seeds:
         name, cnn = f"CNN of seed {seed}", cnn_for(seed)
         units += merged_image_units(cnn_layers(cnn, images, name), most=most)
-        units += digit_units(maps_of(cnn, images), digits, name)
+        units += digit_units(maps_of(cnn, images), digits, name, seed=seed)
     return units

@@ -10,7 +10,6 @@ from jaxtyping import Bool, Float, Int
 
 from nbkit.errors import NbkitError
 from nbkit.method.checks import checked_number, checked_seed, checked_whole
-from nbkit.method.controls import other_units
 from nbkit.method.truth.dominant import dominant_terms, of_behaviors
 from nbkit.method.truth.merged import falling_shares
 from nbkit.method.truth.unit import LabeledUnit, Unit
@@ -48,7 +47,8 @@ def concept_units(
     the highest pre-activation of each context in which the unit fires. Its behavior is the concept that the token is
     of, whatever its probe says; a token of several of the unit's concepts, or of none, is ambiguous. Of each
     concept examples are drawn at random, and ambiguous ones as often as they occur. Behaviors of fewer than three clear
-    examples are left out, and so are units with fewer than two behaviors or ten clear examples.
+    examples are left out, and so are units with fewer than two behaviors or ten clear examples. The control's weights
+    are those of a unit drawn at random among those with none of its concepts, or among all others if there is none.
 
     Args:
         probes: of a layer; the units of one kind are sums of its concepts' alone, and more are made of concepts of all
@@ -94,9 +94,10 @@ def _units(
     planted = list(_planted(probes, terms, checked_whole("most", most, 1), rng))
     if len(planted) < 2:
         raise NbkitError(f"{reads.group}: {len(planted)} units can be planted, and the control needs another one.")
-    other = other_units(len(planted), seed)
+    others = np.random.default_rng(seed)
     units = []
     for number, (kind, chosen, weights) in enumerate(planted):
+        other = _other(planted, number, others)
         keys = _fired(probes, weights, probes.member[:, chosen])
         labels, ambiguous = dominant_terms((reads.read[keys] - probes.mean) @ probes.weights[chosen].T)
         if task == "concept":
@@ -113,7 +114,7 @@ def _units(
         units.append(
             LabeledUnit(
                 unit=Unit(reads.read[rows], weights, reads.background, text=reads.text(rows)),
-                other_weights=planted[other[number]].weights,
+                other_weights=planted[other].weights,
                 labels=labels[some],
                 ambiguous=ambiguous[some],
                 name=f"{reads.group} {kind}, {probes.method}: {names}, {n_examples} examples, balance {balance:g}",
@@ -140,6 +141,14 @@ def _planted(probes: Probes, terms: Sequence[int], most: int, rng: np.random.Gen
             able = rng.permutation(numbers)
             for chosen in able[: len(able) // count * count].reshape(-1, count)[:most]:
                 yield Planted(kind, chosen, probes.weights[chosen].sum(axis=0))
+
+
+def _other(planted: Sequence[Planted], number: int, rng: np.random.Generator) -> int:
+    """Another unit that has no term of this one, or any other if there is none: its own probes are no control."""
+    own = planted[number].terms
+    others = [i for i in range(len(planted)) if i != number]
+    apart = [i for i in others if not np.isin(planted[i].terms, own).any()]
+    return int(rng.choice(apart or others))
 
 
 def _fired(

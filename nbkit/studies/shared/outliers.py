@@ -36,9 +36,12 @@ class LayerCoordinates:
         return cls(outlier_coordinates(read), read.mean(axis=0, dtype=np.float64), read.std(axis=0, dtype=np.float64))
 
     def standardized(self, read: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
-        """Vectors whose outlier coordinates are centered and as wide as the median coordinate."""
+        """Vectors whose outlier coordinates are centered and as wide as the median coordinate; one that does not vary
+        is centered alone."""
         k, changed = self.outliers, read.astype(np.float64)
-        changed[:, k] = (changed[:, k] - self.mean[k]) / self.deviation[k] * np.median(self.deviation)
+        deviation = self.deviation[k]
+        factors = np.divide(np.median(self.deviation), deviation, out=np.ones_like(deviation), where=deviation > 0)
+        changed[:, k] = (changed[:, k] - self.mean[k]) * factors
         return changed
 
     def left_out(self, read: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:

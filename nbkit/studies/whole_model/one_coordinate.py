@@ -83,7 +83,8 @@ def without_coordinates(
         One row a neuron: `layer`, `index`, `hangs` (on one coordinate), clusters at 0.5 `before`, `without_largest`
         and `without_second` (the coordinates of the largest and second largest share), and `kept_largest` and
         `kept_second`, the adjusted Rand index of the clusters before with the tree without the coordinate, cut into as
-        many clusters. A neuron with an example that only has these coordinates is left out.
+        many clusters. The latter are NaN where there was one cluster before, which any tree agrees with; what is
+        without a coordinate is NaN if an example has only that one.
 
     Raises:
         NbkitError: if no neuron has that many examples.
@@ -101,18 +102,19 @@ def without_coordinates(
             if have_direction(rest).all():
                 after = feature_clusters(rest, ATLAS_CUT)
                 row[f"without_{name}"] = after.n_clusters
-                same_number = after.cut_to(before.n_clusters).labels
-                row[f"kept_{name}"] = adjusted_rand_index(before.labels, same_number)
+                if before.n_clusters > 1:
+                    same_number = after.cut_to(before.n_clusters).labels
+                    row[f"kept_{name}"] = adjusted_rand_index(before.labels, same_number)
         rows.append(row)
     names = ["before", "without_largest", "without_second", "kept_largest", "kept_second"]
-    return pd.DataFrame(rows, columns=["layer", "index", "hangs", *names]).dropna(ignore_index=True)
+    return pd.DataFrame(rows, columns=["layer", "index", "hangs", *names]).astype(dict.fromkeys(names, float))
 
 
 def coordinates_table(table: pd.DataFrame, seed: int = 0) -> BookTable:
     """Means of `without_coordinates` with their intervals, over all neurons and over those that hang on a coordinate.
 
     Columns: clusters as they are and without a coordinate, and the agreement of the clusters before with as many
-    after; the seed is of the bootstrap.
+    after, over the neurons for which each is defined; the seed is of the bootstrap.
     """
     titles = {
         "before": "clusters",

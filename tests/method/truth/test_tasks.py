@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from nbkit.errors import NbkitError
 from nbkit.method.truth.dominant import dominant_terms, of_behaviors
 from nbkit.method.truth.merged import merged_units
 from nbkit.method.truth.null import null_units
+from nbkit.method.truth.terms import PlainTerms
 from nbkit.method.truth.toys import Toy, toy_units
 from nbkit.method.truth.unit import Background, Features, LabeledUnit, Unit
 
@@ -130,6 +134,15 @@ def test_merged_units_by_hand() -> None:
     assert sorted(int(word.strip(",")) for labeled in merged for word in labeled.name.split()[2:]) == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("made", [np.ndarray.tolist, torch.from_numpy, PlainTerms])
+def test_weights_come_in_anything_like_an_array(made: Callable[[np.ndarray], Any]) -> None:
+    weights, read = np.diag([1.0, 3.0, 1.0, 1.0]), [np.outer(np.arange(1, 6), np.eye(4)[i]) + 0.01 for i in range(4)]
+    for found, wanted in zip(
+        merged_units(made(weights), read, "l", 2), merged_units(weights, read, "l", 2), strict=True
+    ):
+        np.testing.assert_array_equal(found.unit.weights, wanted.unit.weights)
+
+
 def test_an_example_of_two_terms_is_one_example() -> None:
     common = np.array([[3.0, 1.0], [1.0, 3.0], [4.0, 1.0], [1.0, 4.0], [5.0, 1.0], [1.0, 5.0]])
     weights = np.array([[1.0, 0.0], [0.0, 1.0]] * 2)
@@ -148,6 +161,9 @@ def test_balance_is_the_ratio_of_the_first_term_to_the_last() -> None:
     [
         ({"weights": np.eye(3)}, "4 sets of read vectors"),
         ({"read": [np.ones((2, 3))] * 4}, r"Unit 0 read vectors of shape \(2, 3\)"),
+        ({"read": [np.ones((2, 4)), np.full((2, 4), np.nan)] * 2}, "Unit 1 read vectors with NaN"),
+        ({"read": [np.full((2, 4), np.inf)] * 4}, "Unit 0 read vectors with NaN or infinity"),
+        ({"weights": ["a", "b"]}, "The weights"),
         ({"terms": 1}, "at least 2"),
         ({"terms": 3}, "needs at least 6"),
         ({"balance": 0.5}, "at least 1"),

@@ -84,3 +84,6 @@ def test_terms_of_another_shape_are_refused() -> None:
         PlainTerms(W[0])
     with pytest.raises(NbkitError, match="give one for each"):
         GatedTerms(W, U[:3], silu)
+    for biases in ((B[:4], C), (None, np.append(C, 1)), (B[:, None], C), (1.0, None)):
+        with pytest.raises(NbkitError, match="for 6 units: give one for each"):
+            GatedTerms(W, U, silu, *biases)  # type: ignore[arg-type]
