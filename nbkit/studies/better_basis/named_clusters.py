@@ -144,9 +144,7 @@ def clusters_named(both: WithLatents, found: Clustered, most: int = MOST_CLUSTER
             members = [found.neuron.snippets[i] for i in np.flatnonzero(clusters.labels == label).tolist()]
             rows[space, f"{label + 1}"] = {
                 "examples": size,
-                "key tokens": key_tokens(
-                    [found.neuron.snippets[i] for i in np.flatnonzero(clusters.labels == label)], WORDS
-                ),
+                "key tokens": key_tokens(members, WORDS),
                 "features that carry it": _features(both.joined, found.site, carried),
             }
     return BookTable("clusters-named", pd.DataFrame(list(rows.values()), index=pd.MultiIndex.from_tuples(list(rows))))
