@@ -207,7 +207,7 @@ def test_a_neuron_s_clusters_name_the_features_that_carry_them(
     assert (found.neuron.name, found.rule, found.site) == (chosen.name, "Of layer 1.", 3)
     assert found.unexplained == pytest.approx(100 * both.quality["unexplained"].iloc[0])
     table = clusters_named(both, found, most=2).written
-    for (space, title), row in table.iterrows():  # type: ignore[misc]
+    for (space, title), row in zip(table.index.tolist(), table.to_dict("records"), strict=True):
         clusters = found.papers if space == named_clusters.PAPERS else found.ours
         label = int(title) - 1
         assert int(row["examples"]) == clusters.sizes[label]
