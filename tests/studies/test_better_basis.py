@@ -201,7 +201,7 @@ def test_a_neuron_s_clusters_name_the_features_that_carry_them(
     both: WithLatents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     of_layer = both.neurons.neurons[both.neurons.neurons["layer"] == 1]
-    chosen = both.neurons.neuron(1, int(of_layer.loc[of_layer["n_examples"].idxmax(), "index"]))
+    chosen = both.neurons.neuron(1, int(of_layer.sort_values("n_examples")["index"].iloc[-1]))
     monkeypatch.setattr(named_clusters, "several_behaviors", lambda atlas, layer: Choice(chosen, f"Of layer {layer}."))
     found = one_neuron(both)
     assert (found.neuron.name, found.rule, found.site) == (chosen.name, "Of layer 1.", 3)
