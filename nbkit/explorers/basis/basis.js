@@ -37,7 +37,7 @@ class BasisExplorer {
       element("legend", {}, ["Space"]),
       ...this.radios.map((radio, i) => element("label", {}, [radio, this.spaces[i].name])),
     ]);
-    this.values = [...TITLES, "mean distance within a behavior", "between two"].map((title) => {
+    this.values = [...TITLES, "mean distance, one behavior", "mean distance, two behaviors"].map((title) => {
       const value = element("dd");
       return { value, tile: element("div", {}, [element("dt", {}, [title]), value]) };
     });

@@ -22,12 +22,13 @@ from nbkit.method.truth.terms import GatedTerms
 from nbkit.models import activation_function
 from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.studies.better_basis.stages import CUT
-from nbkit.studies.shared.behaviors import key_tokens
+from nbkit.studies.shared.behaviors import frequent_tokens, key_tokens
+from nbkit.studies.shared.estimate import UNDEFINED
 from nbkit.studies.shared.language_model_saes import WithLatents
 from nbkit.studies.shared.learned import codes_of
 from nbkit.studies.shared.table import BookTable
 
-MOST_CLUSTERS, MOST_FEATURES = 6, 3
+MOST_CLUSTERS, MOST_FEATURES, WORDS = 6, 2, 3
 """In a table."""
 PAPERS, OURS = "in the paper's space", "in the basis of features"
 
@@ -140,19 +141,20 @@ def clusters_named(both: WithLatents, found: Clustered, most: int = MOST_CLUSTER
     for space, clusters in ((PAPERS, found.papers), (OURS, found.ours)):
         for label, size in enumerate(clusters.sizes.tolist()[:most]):
             carried = carrying(found.contributions, clusters.labels, label)
+            members = [found.neuron.snippets[i] for i in np.flatnonzero(clusters.labels == label).tolist()]
             rows[space, f"{label + 1}"] = {
                 "examples": size,
-                "key tokens": key_tokens([found.neuron.snippets[i] for i in np.flatnonzero(clusters.labels == label)]),
+                "key tokens": key_tokens(members, WORDS),
                 "features that carry it": _features(both.joined, found.site, carried),
             }
     return BookTable("clusters-named", pd.DataFrame(list(rows.values()), index=pd.MultiIndex.from_tuples(list(rows))))
 
 
 def _features(atlas: Atlas, site: int, carried: Sequence[tuple[int, float, float]]) -> str:
-    """Each as `#12 47% (elsewhere 3%): on (4), upon (2)`."""
+    """Each as `on, upon (#12): 47% / 3%`."""
     texts = []
     for number, inside, outside in carried:
         latent = atlas.neuron(site, number)
-        words = key_tokens(latent.snippets, 3) if len(latent) else "no examples"
-        texts.append(f"#{number}, {inside:.0%} (elsewhere {outside:.0%}): {words}")
+        words = ", ".join(token for token, _ in frequent_tokens(latent.snippets, WORDS)) if len(latent) else UNDEFINED
+        texts.append(f"{words} (#{number}): {inside:.0%} / {outside:.0%}")
     return "; ".join(texts)

@@ -47,8 +47,13 @@ def behaviors_told(
 
 def key_tokens(snippets: Sequence[Snippet], most: int = MOST_TOKENS) -> str:
     """The most frequent key tokens of examples, with how many have each: `London (12), Paris (3)`."""
+    return ", ".join(f"{token} ({count})" for token, count in frequent_tokens(snippets, most))
+
+
+def frequent_tokens(snippets: Sequence[Snippet], most: int = MOST_TOKENS) -> list[tuple[str, int]]:
+    """The most frequent key tokens of examples as they are shown, each with how many have it."""
     words = Counter((snippet.key_word, display_token(snippet.key_token).strip() or BLANK) for snippet in snippets)
-    return ", ".join(f"{token} ({count})" for (_, token), count in words.most_common(most))
+    return [(token, count) for (_, token), count in words.most_common(most)]
 
 
 def _excerpt(snippet: Snippet) -> Excerpt:
