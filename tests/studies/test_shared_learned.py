@@ -47,7 +47,7 @@ def test_its_latents_add_up_to_the_pre_activation(background: Background) -> Non
     dictionary = trained_on_background(CONFIG)
     found = dictionary(unit)
     assert ((found.codes > 0).sum(axis=1) <= 3).all() and (found.codes >= 0).all()
-    given_back = trained(torch.from_numpy(unit.read).float())[1].detach().numpy()
+    given_back = trained(torch.tensor(unit.read).float())[1].detach().numpy()
     added = in_basis(dictionary)["contributions"](unit)
     assert added is not None
     bias = float(trained.b_dec.detach().numpy() @ unit.weights)
