@@ -19,7 +19,7 @@ MOST_CLUSTERS = 30
 """Rules that choose a number of clusters choose at most so many, and at most half the number of examples."""
 FEWEST_MEMBERS = 3
 """Examples in a cluster of HDBSCAN."""
-REFERENCES = 5
+REFERENCES = 3
 """Uniform samples for the gap statistic."""
 
 
@@ -108,4 +108,4 @@ def _numbers(n: int, fewest: int) -> range:
 
 
 def _kmeans(x: Float[np.ndarray, "n d"], k: int) -> KMeans:
-    return KMeans(k, n_init=3, random_state=0).fit(x)
+    return KMeans(k, n_init=1, random_state=0).fit(x)
