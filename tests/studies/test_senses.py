@@ -119,10 +119,14 @@ def by_form(unit: Unit) -> Float[np.ndarray, "n any"]:
 
 
 def test_a_space_of_forms_and_a_space_of_senses_are_told_apart(units: list[LabeledUnit]) -> None:
-    senses = {labeled.unit.read.tobytes(): labeled.labels for labeled in units}
+    senses = {
+        row.tobytes(): int(sense)
+        for labeled in units
+        for row, sense in zip(labeled.unit.read, labeled.labels, strict=True)
+    }
     spaces = {
         "form": by_form,
-        "sense": lambda unit: np.eye(2)[senses[unit.read.tobytes()]],
+        "sense": lambda unit: np.eye(2)[[senses[row.tobytes()] for row in unit.read]],
         "neither": lambda unit: np.ones((len(unit.read), 1)),
         "pre-MLP": pre_mlp,
         "paper's": paper,

@@ -52,7 +52,7 @@ def one_coordinate(atlas: Atlas, min_examples: int = ENOUGH_EXAMPLES, seed: int 
     Raises:
         NbkitError: if no neuron has that many examples.
     """
-    table = coordinates_of(atlas)
+    table = coordinates_of(atlas, progress=False)
     enough, hanging = has_examples(atlas, min_examples), hang(atlas, min_examples)
     counts = table["largest_coordinate"][hanging].value_counts()
     far = atlas.neurons[enough].nlargest(FARTHEST, "inter_cluster").index
