@@ -19,7 +19,8 @@ from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.neuron import Neuron
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.neuron_shard import _trees
-from nbkit.explorers.atlas.shards import PER_SHARD, SENT_METRICS, AtlasShards, _whole, sent_table
+from nbkit.explorers.atlas.sent_metrics import SENT_METRICS, as_whole_numbers, sent_table
+from nbkit.explorers.atlas.shards import PER_SHARD, AtlasShards
 from nbkit.explorers.shared.bundle import EXPLORERS_FOLDER, module_text
 from nbkit.features.agreement import agreement_of, most_agreeing_kind
 from nbkit.features.neighbors import neighbors_of
@@ -162,9 +163,9 @@ def test_an_unknown_shard_is_refused(tiny_atlas: Callable[[str], Atlas]) -> None
 
 
 def test_what_is_too_large_for_a_whole_number_is_undefined() -> None:
-    coordinates = _whole(pd.Series([0, 65_534, 65_535, 70_000, np.nan]), *SENT_METRICS["largest_coordinate"])
+    coordinates = as_whole_numbers(pd.Series([0, 65_534, 65_535, 70_000, np.nan]), *SENT_METRICS["largest_coordinate"])
     assert coordinates.tolist() == [0, 65_534, 0xFFFF, 0xFFFF, 0xFFFF]
-    participation = _whole(pd.Series([1.0, 13_106.8, 13_107.0, 20_000.0]), *SENT_METRICS["participation"])
+    participation = as_whole_numbers(pd.Series([1.0, 13_106.8, 13_107.0, 20_000.0]), *SENT_METRICS["participation"])
     assert participation.tolist() == [5, 65_534, 0xFFFF, 0xFFFF]
 
 

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.explorers.atlas.shards import SENT_METRICS, sent_table
+from nbkit.explorers.atlas.sent_metrics import SENT_METRICS, sent_table
 from tests.browser import page_checks as checks
 
 PAGE = "atlas.html"

@@ -20,6 +20,7 @@ from nbkit.explorers.atlas.image_shard import ShownImages
 from nbkit.explorers.atlas.likeness import likeness_of
 from nbkit.explorers.atlas.medoid_shard import medoid_arrays, medoid_places
 from nbkit.explorers.atlas.neuron_shard import Importance, Text, neuron_arrays, rounded
+from nbkit.explorers.atlas.sent_metrics import SENT_METRICS, as_whole_numbers, sent_splits, sent_table
 from nbkit.explorers.atlas.sites import sites_of
 from nbkit.explorers.shared.packing import Layout, pack
 from nbkit.features import showcase
@@ -41,26 +42,6 @@ COSINE_STEP = 0.005
 """To which similarities are rounded."""
 PHRASE_BYTES = 300_000
 """Of the phrases and features in one shard, before they are compressed."""
-UNDEFINED_METRIC = 0xFFFF
-"""What stands for a metric that is undefined."""
-
-SENT_METRICS: dict[str, tuple[float, float]] = {
-    "n_examples": (1, 0),
-    "n_clusters": (1, 0),
-    "max_distance": (0.004, 0),
-    "mean_distance": (0.004, 0),
-    "intra_cluster": (0.004, 0),
-    "inter_cluster": (0.004, 0),
-    "largest_share": (0.004, 0),
-    "second_share": (0.004, 0),
-    "concentration": (0.004, 0),
-    "largest_coordinate": (1, 0),
-    "participation": (0.2, 0),
-    "silhouette": (0.004, -1),
-    "token_agreement": (0.004, -1),
-}
-"""Columns of `sent_table` that are sent as whole numbers, below `UNDEFINED_METRIC`; value = number * scale + shift.
-One that is too large for that is sent as undefined: the coordinate 65,535, and more than 13,106 that take part."""
 
 
 class AtlasShards:
@@ -136,13 +117,13 @@ class AtlasShards:
             "phrases": self.phrases["phrase"].iloc[self._phrase_starts[:-1]].tolist(),
         }
         if manifest.inputs == "text":
-            about["splits"] = _splits(self.atlas)
+            about["splits"] = sent_splits(self.atlas)
         else:
             about["inputs"] = manifest.inputs
         if self.images is not None:
             about["images"] = self.images.about
         arrays = {"json": as_text(about), "max_activation": rounded(table["max_activation"].to_numpy())}
-        arrays |= {name: _whole(table[name], scale, shift) for name, (scale, shift) in SENT_METRICS.items()}
+        arrays |= {name: as_whole_numbers(table[name], scale, shift) for name, (scale, shift) in SENT_METRICS.items()}
         return arrays if self.images is None else arrays | self.images.places
 
     def _vocabulary(self, _: int) -> dict[str, np.ndarray]:
@@ -270,23 +251,6 @@ class AtlasShards:
         return np.bincount(rows, minlength=self.n_neurons)
 
 
-def sent_table(atlas: Atlas) -> pd.DataFrame:
-    """The metrics of the default embedding (see `Atlas.neurons`), and on which coordinate each neuron hangs."""
-    table, coordinates = atlas.neurons, coordinates_of(atlas, progress=False)
-    place = list(table.columns).index("concentration") + 1
-    columns = [*table.columns[:place], "largest_coordinate", "participation", *table.columns[place:]]
-    return table.assign(**{name: coordinates[name].to_numpy() for name in columns[place : place + 2]})[columns]
-
-
-def _splits(atlas: Atlas) -> list[list[Any]]:
-    """Of `one_word_splits` for each number of examples: it, the number of sets, and the shares from two clusters on."""
-    table = one_word_splits(atlas).round({"share": 4})
-    sizes = [table[table["examples"] == examples] for examples in table["examples"].unique()]
-    return [
-        [*of_size[["examples", "sets"]].iloc[0].astype(int).tolist(), of_size["share"].tolist()] for of_size in sizes
-    ]
-
-
 def make_parts(atlas: Atlas, progress: bool = True) -> None:
     """Make what the shards are made from, if it is not in the atlas's folder yet; with progress bars."""
     _check_sign(atlas)
@@ -322,10 +286,3 @@ def as_text(values: Any) -> np.ndarray:
     """JSON in UTF-8, as an array; a surrogate of a raw text (see `token_bytes`) is spelled out."""
     text = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return np.frombuffer(text.encode(errors="backslashreplace"), dtype=np.uint8)
-
-
-def _whole(column: pd.Series, scale: float, shift: float) -> np.ndarray:
-    values = column.to_numpy(np.float64)
-    numbers = np.rint((values - shift) / scale)
-    known = numbers < UNDEFINED_METRIC  # NaN is not
-    return np.where(known, numbers, UNDEFINED_METRIC).astype(np.uint16)
