@@ -14,7 +14,7 @@ from nbkit.method.checks import shown
 from nbkit.method.truth.contestants import BASELINE, CONTESTANTS, Embed, pre_mlp
 from nbkit.method.truth.recovery import Recovery, recovery
 from nbkit.method.truth.rules import Cluster, paper_rule
-from nbkit.method.truth.unit import LabeledUnit, Unit
+from nbkit.method.truth.unit import LabeledUnit, Unit, locked
 
 VERSION = 2
 """Goes up whenever a number of the standard units or a measure changes its meaning; compare tables of one version."""
@@ -134,10 +134,8 @@ def shuffled(labeled: LabeledUnit) -> LabeledUnit:
 
 
 def _conditions(labeled: LabeledUnit) -> tuple[Unit, Unit]:
-    read = labeled.unit.read.view()
-    read.flags.writeable = False  # what one contestant changes in place another would get
-    own = replace(labeled.unit, read=read)
-    return own, replace(own, weights=labeled.other_weights)
+    own = replace(labeled.unit, read=locked(labeled.unit.read), weights=locked(labeled.unit.weights))
+    return own, replace(own, weights=locked(labeled.other_weights))
 
 
 def _measured(embeddings: object, labeled: LabeledUnit, cluster: Cluster, name: str) -> Recovery:

@@ -13,6 +13,13 @@ from nbkit.errors import NbkitError
 from nbkit.method.checks import checked_array
 
 
+def locked(values: np.ndarray) -> np.ndarray:
+    """A view that can't be written to: what one contestant changed in place all others would get."""
+    view = values.view()
+    view.flags.writeable = False
+    return view
+
+
 @dataclass(frozen=True, eq=False)
 class Background:
     """Vectors of a layer that are not chosen for one unit: of a toy any inputs, of merged units the examples of all.
@@ -24,9 +31,7 @@ class Background:
         vectors = checked_array(self.vectors, "The background")
         if vectors.ndim != 2 or 0 in vectors.shape or not np.isfinite(vectors).all():
             raise NbkitError(f"A background of shape {vectors.shape}: give finite vectors of shape (m, d).")
-        vectors = vectors.view()
-        vectors.flags.writeable = False  # all contestants share them
-        object.__setattr__(self, "vectors", vectors)
+        object.__setattr__(self, "vectors", locked(vectors))
 
     @cached_property
     def mean(self) -> Float[np.ndarray, " d"]:

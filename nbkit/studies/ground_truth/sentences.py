@@ -21,7 +21,8 @@ def sentence(unit: Unit) -> Float[np.ndarray, "n 384"] | None:
     It knows neither the key token nor the unit."""
     if unit.text is None:
         return None
-    return np.stack([_embedded(unit.text.snippets)[each] for each in unit.text.snippets])
+    found = _embedded(unit.text.snippets)
+    return np.stack([found[snippet] for snippet in unit.text.snippets])
 
 
 @lru_cache(maxsize=4)

@@ -121,7 +121,11 @@ def test_a_contestant_cannot_change_what_others_get() -> None:
         unit.background.vectors[:] = 0
         return unit.read
 
-    for wrong in (in_place, on_background):
+    def on_weights(unit: Unit) -> np.ndarray:
+        unit.weights[:] = 0
+        return unit.read
+
+    for wrong in (in_place, on_background, on_weights):
         with pytest.raises(ValueError, match="read-only"):
             benchmark(wrong, [planted(0)])
 
