@@ -13,6 +13,7 @@ from nbkit.corpora.cutting import cut_documents
 from nbkit.corpora.documents import open_corpus
 from nbkit.corpora.summary import CorpusSummary
 from nbkit.errors import NbkitError
+from nbkit.files import pieces
 from nbkit.method.checks import checked_whole, shown
 
 CONTEXT_LIMIT = 20_000
@@ -63,7 +64,9 @@ class Contexts:
         if self.added is not None:
             return self.added
         first = self.tokens[0]
-        fixed = self.special & (self.tokens == first).all(0) & (len(self.tokens) > 1)
+        fixed = self.special & (len(self.tokens) > 1)
+        for piece in pieces(self.tokens):
+            fixed &= (piece == first).all(0)
         before = len(first) if fixed.all() else int(fixed.argmin())
         after = 0 if fixed.all() else int(fixed[::-1].argmin())
         return AddedTokens(tuple(first[:before].tolist()), tuple(first[len(first) - after :].tolist()))
@@ -74,8 +77,10 @@ class Contexts:
     @cached_property
     def sha256(self) -> str:
         """Checksum of the tokens and their shape."""
-        shape = f"{self.tokens.shape[0]}x{self.tokens.shape[1]}:"
-        return hashlib.sha256(shape.encode() + self.tokens.astype("<i4").tobytes()).hexdigest()
+        digest = hashlib.sha256(f"{self.tokens.shape[0]}x{self.tokens.shape[1]}:".encode())
+        for piece in pieces(self.tokens):
+            digest.update(piece.astype("<i4").tobytes())
+        return digest.hexdigest()
 
 
 def load_contexts(

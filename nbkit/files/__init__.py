@@ -4,6 +4,7 @@ each that every reading verifies."""
 from nbkit.files.check import Checked, check
 from nbkit.files.formats import (
     FILE_SCHEMA,
+    map_array,
     read_json,
     read_table,
     read_tensors,
@@ -12,6 +13,7 @@ from nbkit.files.formats import (
     write_tensors,
 )
 from nbkit.files.handover import handing_over
+from nbkit.files.mapped import distinct, pieces, release
 from nbkit.files.seal import check_seal, sha256_of
 from nbkit.files.whole import (
     cannot_write_to,
@@ -31,14 +33,18 @@ __all__ = [
     "cannot_write_to",
     "check",
     "check_seal",
+    "distinct",
     "handing_over",
     "is_leftover",
     "link_or_copy",
     "make_folder",
+    "map_array",
     "not_writable",
+    "pieces",
     "read_json",
     "read_table",
     "read_tensors",
+    "release",
     "replacing",
     "replacing_folder",
     "sha256_of",

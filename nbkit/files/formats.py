@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nbkit.errors import NbkitError
+from nbkit.files.mapped import pieces
 from nbkit.files.seal import BLANK, check_seal, seal
 from nbkit.files.whole import replacing
 
@@ -49,6 +52,31 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise _unreadable(path, error) from error
 
 
+def map_array(path: Path, name: str) -> np.ndarray:
+    """A tensor of a safetensors file as an array that can't be written to, mapped into memory: `pieces` and `release`
+    give back what was read of it.
+
+    Raises:
+        NbkitError: if the file is not whole, not as it was written, or holds no such tensor that NumPy has a type for.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np"):  # which says whether it is whole
+            check_seal(path)
+        with path.open("rb") as file:
+            n_bytes = int.from_bytes(file.read(8), "little")
+            about = json.loads(file.read(n_bytes))[name]
+        kind = next(each for each, short in _TYPES.items() if short == about["dtype"])
+        dtype, shape = np.dtype(kind).newbyteorder("<"), tuple(about["shape"])
+        if 0 in shape:  # no system maps nothing
+            return np.empty(shape, dtype)
+        offset = 8 + n_bytes + about["data_offsets"][0]
+        return np.memmap(path, dtype, "r", offset, shape).view(np.ndarray)
+    except (SafetensorError, OSError, KeyError, StopIteration, TypeError) as error:
+        raise _unreadable(path, error) from error
+
+
 def read_table(path: Path) -> pd.DataFrame:
     """A Parquet file.
 
@@ -85,32 +113,45 @@ def read_json(path: Path) -> Any:
         raise _unreadable(path, error) from error
 
 
-def write_tensors(tensors: Mapping[str, Tensor], path: Path, about: Mapping[str, str] | None = None) -> None:
+def write_tensors(
+    tensors: Mapping[str, Tensor | np.ndarray], path: Path, about: Mapping[str, str] | None = None
+) -> None:
     """Writes a safetensors file with the schema version and `about` in its header, whole or not at all.
+
+    An array that is mapped from another file is read piece by piece.
 
     The library's own writer takes the notes of the header in an order that differs from process to process, and writes
     to a temporary name of its own.
     """
-    import torch
-
     notes = {"nbkit_schema": str(FILE_SCHEMA), **(about or {}), "seal": BLANK}
     header: dict[str, object] = {"__metadata__": dict(sorted(notes.items()))}
     start, contents = 0, []
-    for name in sorted(tensors, key=lambda name: (-tensors[name].element_size(), name)):  # aligned, the widest first
-        tensor = tensors[name].detach().cpu().contiguous()
-        stop = start + tensor.nbytes
-        kind = _TYPES[str(tensor.dtype).removeprefix("torch.")]
-        header[name] = {"dtype": kind, "shape": list(tensor.shape), "data_offsets": [start, stop]}
-        contents.append(tensor)
+    arrays = [(-values.itemsize, name, values) for name, values in tensors.items()]
+    for _, name, values in sorted(arrays, key=lambda each: each[:2]):  # aligned, the widest first
+        kind, array = _array(values)
+        stop = start + values.nbytes
+        header[name] = {"dtype": _TYPES[kind], "shape": list(values.shape), "data_offsets": [start, stop]}
+        contents.append(array)
         start = stop
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     with replacing(path) as temporary:
         with temporary.open("wb") as file:
             file.write(len(text).to_bytes(8, "little") + text)
-            for tensor in contents:
-                file.write(tensor.view(-1).view(torch.uint8).numpy().data)
+            for array in contents:
+                for piece in pieces(array):
+                    file.write(np.ascontiguousarray(piece, array.dtype.newbyteorder("<")).data)
         seal(temporary)
+
+
+def _array(values: Tensor | np.ndarray) -> tuple[str, np.ndarray]:
+    """What the numbers of a tensor or array are called, and an array of the same bytes."""
+    if isinstance(values, np.ndarray):
+        return values.dtype.name, np.atleast_1d(values)
+    import torch
+
+    flat = values.detach().cpu().contiguous().view(-1)
+    return str(flat.dtype).removeprefix("torch."), flat.view(torch.uint8).numpy()  # NumPy has no bfloat16
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int, Int32
 from torch import Tensor, nn
 
 from nbkit.errors import NbkitError
+from nbkit.files import distinct
 from nbkit.method.checks import shown
 from nbkit.models.hook_points import HookPoint, find_places, hooked
 from nbkit.models.mlp import Mlp
@@ -51,7 +52,7 @@ def check_contexts(contexts: object, model: str, token_ids: Int[np.ndarray, " n_
             f"the contexts of {name} were cut with another tokenizer than that of model {model!r}: make them with "
             "load_contexts(…, model)"
         )
-    if len(foreign := np.setdiff1d(contexts.tokens, token_ids)):  # type: ignore[attr-defined]
+    if len(foreign := np.setdiff1d(distinct(contexts.tokens), token_ids)):  # type: ignore[attr-defined]
         raise NbkitError(
             f"the contexts of {name} hold token id {foreign[0]}, and model {model!r} has no such token: it has "
             f"{len(token_ids)}, ids {token_ids[0]} to {token_ids[-1]}"
@@ -111,7 +112,7 @@ def stream(
         stop = min(offset + offsets.step, offsets.stop)
         # hooked for one batch, since whoever reads the stream may run the model between two
         with hooked(network, device, [point], lambda _, vectors: found.append(vectors)) as run:
-            run(torch.from_numpy(contexts.tokens[offset:stop]))
+            run(torch.tensor(contexts.tokens[offset:stop]))
         vectors = found.pop()[:, text]
         if not bool(vectors.isfinite().all()):
             raise NbkitError(f"{point.name} has vectors that are not finite in contexts {offset} to {stop - 1}")

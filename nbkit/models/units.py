@@ -181,7 +181,7 @@ class ModelUnits(ABC):
     def reading(self, sites: Sequence[int], capture: Capture) -> Iterator[Read]:
         """See `Units.reading`."""
         with self.captured(sites, capture) as run:
-            yield lambda contexts, some: run(torch.from_numpy(contexts.tokens[some]))
+            yield lambda contexts, some: run(torch.tensor(contexts.tokens[some]))
 
     def token_names(self, ids: Sequence[int]) -> list[str]:
         """See `Units.token_names`."""

@@ -110,7 +110,7 @@ def read_layers(
 
     with model.captured(sorted(layers), keep) as run:
         for first in range(0, len(contexts.tokens), BATCH):
-            run(torch.from_numpy(contexts.tokens[first : first + BATCH]))
+            run(torch.tensor(contexts.tokens[first : first + BATCH]))
     ids = np.unique(contexts.tokens).tolist()
     written = dict(zip(ids, token_bytes(model.tokenizer, ids), strict=True))
     return [
