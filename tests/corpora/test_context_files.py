@@ -13,12 +13,12 @@ from nbkit.corpora import Contexts, load_contexts, open_contexts, write_contexts
 from nbkit.corpora.context_files import ABOUT, TOKENS
 from nbkit.errors import NbkitError
 from nbkit.files import check
-from tests.examples.byte_model import Model, byte_tokenizer
+from tests.examples.byte_model import BOS, ByteModel, byte_tokenizer
 
 
 @pytest.fixture
 def contexts() -> Contexts:
-    model = Model(byte_tokenizer(bos_token="<|im_start|>"))
+    model = ByteModel(byte_tokenizer(bos_token=BOS))
     return load_contexts(["twelve times", "", "thirteen times or more"], model, length=8, name="some `text`")
 
 
