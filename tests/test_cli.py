@@ -328,7 +328,7 @@ def test_an_interruption_says_how_to_go_on(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nbkit.atlas.build.scan_block", interrupted)
+    monkeypatch.setattr("nbkit.atlas.job.scan_block", interrupted)
     result = run(*command)
     assert result.status == 130
     assert result.err.splitlines()[-1] == "nbkit: interrupted; run the same command again to go on"
@@ -340,7 +340,7 @@ def test_a_fault_of_ours_keeps_its_traceback(
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("nbkit.atlas.build.scan_block", broken)
+    monkeypatch.setattr("nbkit.atlas.job.scan_block", broken)
     with pytest.raises(ZeroDivisionError):
         run(*command)
 

@@ -16,7 +16,7 @@ import torch
 
 from nbkit import assets, files
 from nbkit.atlas.atlas import Atlas, open_atlas
-from nbkit.atlas.block_file import BlockFile
+from nbkit.atlas.places import LocalPart
 from nbkit.atlas.build import SCAN, build_atlas
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.scan import scan_block
@@ -194,13 +194,13 @@ def test_a_block_is_refused_before_it_reaches_the_atlas(
             raise KeyboardInterrupt
         return scan_block(*arguments)
 
-    monkeypatch.setattr("nbkit.atlas.build.scan_block", interrupted)
+    monkeypatch.setattr("nbkit.atlas.job.scan_block", interrupted)
     with pytest.raises(KeyboardInterrupt):
         build()
     block = tmp_path / "atlas" / SCAN / "block-000001.safetensors"
     for _ in with_flipped_bits(block, TIMES):
         with pytest.raises(NbkitError, match="is damaged: delete it and run again to scan it again"):
-            BlockFile(block).verify()
+            LocalPart(block).verify()
     for _ in with_flipped_bits(block, 5):
         with pytest.raises(NbkitError, match=r"block-000001\.safetensors is damaged: delete it and run again"):
             build()

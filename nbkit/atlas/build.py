@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import shutil
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
-from importlib.metadata import version
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,11 +18,9 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from nbkit.atlas.atlas import Atlas, open_atlas
-from nbkit.atlas.block_file import BlockFile
 from nbkit.atlas.config import AtlasConfig
-from nbkit.atlas.levels import merge_levels
+from nbkit.atlas.job import IDENTITY, SCAN, TEXT, AtlasJob
 from nbkit.atlas.manifest import (
-    ATLAS_SCHEMA,
     CONTEXTS,
     MANIFEST,
     NEURONS,
@@ -34,23 +30,24 @@ from nbkit.atlas.manifest import (
     read_manifest,
     write_manifest,
 )
-from nbkit.atlas.merge import merge_layer
 from nbkit.atlas.neuron_table import survey
-from nbkit.atlas.scan import Bounds, scan_block
+from nbkit.atlas.places import LocalPlace, Place
+from nbkit.atlas.remote import RemotePlace
+from nbkit.corpora import CONTEXT_FILES, write_contexts
 from nbkit.errors import NbkitError
 from nbkit.files import distinct, is_leftover, make_folder, not_writable, sweep, user_path, write_table, write_tensors
-from nbkit.method.checks import checked_array
+from nbkit.method.checks import checked_array, shown
 from nbkit.models.neurons import units_of
+from nbkit.parallel.cluster import Crew, check_client, on_cluster
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from nbkit.corpora import Contexts
     from nbkit.models import LanguageModel
     from nbkit.models.units import Units
 
-LIBRARIES = ("nbkit", "numpy", "scipy", "torch", "transformers")
-SCAN = "scan"
 LOCK = ".lock"
-IDENTITY = "identity.json"
 
 
 def build_atlas(
@@ -60,11 +57,13 @@ def build_atlas(
     config: AtlasConfig | None = None,
     maxima: Float[np.ndarray, "sites units"] | None = None,
     progress: bool = True,
+    client: Client | None = None,
+    shared: str | None = None,
 ) -> Atlas:
     """Scans the contexts and leaves an atlas in the folder `out`; goes on where an interrupted build stopped.
 
-    A pure function of its arguments: the same units, contexts and config give the same bytes, interrupted or not. A
-    finished atlas of the same arguments is opened, not built again.
+    A pure function of its arguments: the same units, contexts and config give the same bytes, interrupted or not, in
+    one process or on a cluster. A finished atlas of the same arguments is opened, not built again.
 
     Args:
         model: a language model, whose MLP neurons are meant, or what `nbkit.sae_latents` makes of autoencoders of one.
@@ -74,19 +73,114 @@ def build_atlas(
         maxima: the units' maximum activations, if they are known from a larger corpus (the paper took Neuroscope's),
             a row for each site and a column for each unit of the largest; None measures them on `contexts`. Of a config
             whose `sign` isn't positive, the largest strengths (see `nbkit.models.sign`).
+        progress: whether to show bars.
+        client: a `dask.distributed.Client`, on whose workers blocks are scanned, layers merged and metrics computed;
+            None does it in this process. A worker opens a model by its name where it was opened by one.
+        shared: where workers leave what they made, if they don't see `out`: an address of fsspec's such as
+            s3://bucket/folder. What lies there afterwards can be deleted.
 
     Raises:
-        NbkitError: an argument doesn't fit the model; `out` holds something else; the folder can't be written.
+        NbkitError: an argument doesn't fit the model; `out` holds something else; the folder can't be written; workers
+            don't see the folder, have another model or version, or failed three times.
     """
-    _check_kinds(model, contexts, config)
-    units = units_of(model, (config or AtlasConfig()).weights)
-    folder, config = user_path(out), (config or AtlasConfig()).resolved(units)
-    units.check_contexts(contexts)
-    table = _checked_maxima(maxima, units)
-    manifest = _manifest(units, contexts, config, table)
+    job, folder = open_job(model, contexts, out, config, maxima), user_path(out)
+    if client is not None:
+        check_client(client)
+    if shared is not None:
+        job.place = _shared_place(shared, client)
+    manifest = job.manifest()
     if (folder / MANIFEST).is_file() and _is_finished(folder, manifest):  # needs no lock, nor a disk to write one on
         shutil.rmtree(folder / SCAN, ignore_errors=True)
         return open_atlas(folder)
+    with _locked(folder):
+        if _is_finished(folder, manifest):
+            shutil.rmtree(folder / SCAN, ignore_errors=True)
+            return open_atlas(folder)
+        _begin(folder, job, manifest)
+        if progress and contexts.summary is not None:
+            tqdm.write(str(contexts.summary), file=sys.stderr)
+        if client is None:
+            affected = _build_alone(job, progress)
+        else:
+            _share(folder, job, manifest)
+            affected = _build_on(client, job, progress)
+            job.place.fetch([layer_file(layer) for layer in job.config.numbers], folder)
+        text = {"tokens": contexts.tokens, "documents": contexts.documents}
+        write_tensors({**text, **job.units.pictures}, folder / CONTEXTS)
+        ids = np.union1d(distinct(contexts.tokens), affected)
+        write_table(job.units.vocabulary(ids), folder / VOCABULARY)
+        with nullcontext() if client is None or shared is not None else on_cluster(client):
+            metrics = survey(Atlas(folder, manifest), manifest.embedding, progress)
+        write_table(metrics, folder / NEURONS)
+        written = [layer_file(layer) for layer in job.config.numbers] + [CONTEXTS, VOCABULARY, NEURONS]
+        write_manifest(manifest, folder / MANIFEST, written)
+        shutil.rmtree(folder / SCAN, ignore_errors=True)
+    return open_atlas(folder)
+
+
+def scan_blocks(
+    model: LanguageModel | Units,
+    contexts: Contexts,
+    out: str | Path,
+    blocks: range,
+    config: AtlasConfig | None = None,
+    maxima: Float[np.ndarray, "sites units"] | None = None,
+    progress: bool = True,
+) -> tuple[int, int]:
+    """Scans some blocks of an atlas, as one of many processes that have the folder `out` in common; `build_atlas` with
+    the same arguments makes the atlas of them when all are there.
+
+    Args:
+        model, contexts, out, config, maxima, progress: see `build_atlas`.
+        blocks: their numbers; block b holds the contexts from b * config.block_size on. Those that are done are left
+            as they are, and those behind the last are none.
+
+    Returns:
+        How many of all blocks are done now, and how many there are.
+
+    Raises:
+        NbkitError: see `build_atlas`.
+    """
+    job, folder = open_job(model, contexts, out, config, maxima), user_path(out)
+    manifest = job.manifest()
+    with _locked(folder):
+        if _is_finished(folder, manifest):
+            return job.n_blocks, job.n_blocks
+        _begin(folder, job, manifest)
+    there = job.scanned()
+    missing = [number for number in blocks if 0 <= number < job.n_blocks and number not in there]
+    with tqdm(total=sum(map(job.size, missing)), desc="scan", unit="context", disable=not progress) as bar:
+        for number in missing:
+            bar.update(job.scan(number))
+    return len(job.scanned()), job.n_blocks
+
+
+def open_job(
+    model: LanguageModel | Units,
+    contexts: Contexts,
+    out: str | Path,
+    config: AtlasConfig | None = None,
+    maxima: Float[np.ndarray, "sites units"] | None = None,
+) -> AtlasJob:
+    """The parts of the atlas that `build_atlas` makes of these arguments.
+
+    Raises:
+        NbkitError: they don't fit each other.
+    """
+    _check_kinds(model, contexts, config)
+    units = units_of(model, (config or AtlasConfig()).weights)
+    resolved = (config or AtlasConfig()).resolved(units)
+    units.check_contexts(contexts)
+    return AtlasJob(units, contexts, resolved, _checked_maxima(maxima, units), LocalPlace(user_path(out)))
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Makes an atlas's folder and holds it.
+
+    Raises:
+        NbkitError: it holds something else, or can't be written.
+    """
     make_folder(folder)
     try:
         names = {path.name for path in folder.iterdir()}
@@ -97,29 +191,9 @@ def build_atlas(
     except OSError as error:
         raise not_writable(folder, error) from error
     try:
-        if _is_finished(folder, manifest):
-            shutil.rmtree(folder / SCAN, ignore_errors=True)
-            return open_atlas(folder)
-        for layer in config.numbers:
-            units.weights(layer)  # such as can't be folded are refused before the scan
-        _begin(folder, manifest)
-        if progress and contexts.summary is not None:
-            tqdm.write(str(contexts.summary), file=sys.stderr)
-        layers = config.numbers
-        given = None if table is None else table[list(layers)]
-        blocks = _scan(units, contexts, folder / SCAN, config, given, progress)
-        affected = _merge(units, blocks, folder, config, given, progress)
-        text = {"tokens": contexts.tokens, "documents": contexts.documents}
-        write_tensors({**text, **units.pictures}, folder / CONTEXTS)
-        ids = np.union1d(distinct(contexts.tokens), affected)
-        write_table(units.vocabulary(ids), folder / VOCABULARY)
-        write_table(survey(Atlas(folder, manifest), manifest.embedding, progress), folder / NEURONS)
-        written = [layer_file(layer) for layer in layers] + [CONTEXTS, VOCABULARY, NEURONS]
-        write_manifest(manifest, folder / MANIFEST, written)
-        shutil.rmtree(folder / SCAN, ignore_errors=True)
+        yield
     finally:
         lock.release()
-    return open_atlas(folder)
 
 
 def _check_kinds(model: object, contexts: object, config: object) -> None:
@@ -136,60 +210,40 @@ def _check_kinds(model: object, contexts: object, config: object) -> None:
             raise NbkitError(f"{name} is of type {type(given).__name__}: give what {maker} makes")
 
 
-def _scan(
-    units: Units, contexts: Contexts, folder: Path, config: AtlasConfig, maxima: Tensor | None, progress: bool
-) -> Sequence[BlockFile]:
-    """Scans the blocks that are not on disk yet; gives all of them in corpus order."""
-    n, layers = len(contexts.tokens), config.numbers
-    widest = max(site.n_units for site in units.sites if site.number in layers)
-    bounds = Bounds(len(layers), widest, min(config.max_examples, n), units.device)
-    starts = range(0, n, config.block_size)
-    blocks = [BlockFile(folder / f"block-{number:06d}.safetensors") for number in range(len(starts))]
-    sizes = [min(config.block_size, n - start) for start in starts]
-    done = sum(size for block, size in zip(blocks, sizes, strict=True) if block.path.is_file())
+def _build_alone(job: AtlasJob, progress: bool) -> Int[np.ndarray, " n"]:
+    """Scans what is missing, and writes the file of every layer; gives the ids of the tokens that units promote or
+    suppress."""
+    there = job.scanned()
     # What is on disk counts as `initial`: it must not raise the speed that the time left is reckoned from.
-    with tqdm(total=n, initial=done, desc="scan", unit="context", smoothing=0.1, disable=not progress) as bar:
-        for block, start, size in zip(blocks, starts, sizes, strict=True):
-            if block.path.is_file():
-                block.verify()  # a wrong bound would spoil all blocks behind it
-                bounds.absorb(block, layers)
+    total, done = len(job.contexts.tokens), sum(map(job.size, there))
+    with tqdm(total=total, initial=done, desc="scan", unit="context", smoothing=0.1, disable=not progress) as bar:
+        for number in range(job.n_blocks):
+            if number in there:
+                job.take_in(number)
             else:
-                found = scan_block(units, contexts, start, config, bounds, maxima)
-                write_tensors(found, block.path)
-                bounds.absorb(found, layers)
-                del found  # before the next one is made
-                bar.update(size)
+                bar.update(job.scan(number))
     _return_freed_memory()
-    return blocks
-
-
-def _merge(
-    units: Units,
-    blocks: Sequence[BlockFile],
-    folder: Path,
-    config: AtlasConfig,
-    maxima: Tensor | None,
-    progress: bool,
-) -> Int[np.ndarray, " n"]:
-    """Writes the file of every layer; gives the ids of the tokens that neurons promote or suppress."""
-    for block in blocks:
-        block.verify()
-    maximum = torch.stack([block["maximum"] for block in blocks]).amax(0)
-    if maxima is not None:
-        maximum = maxima.where(~maximum.isnan(), torch.nan)
-    effects_of, affected = units.logit_effects(), np.empty(0, dtype=np.int32)
-    for row, layer in enumerate(tqdm(config.numbers, desc="merge", unit="layer", disable=not progress)):
-        weights = units.weights(layer)
-        of_site = maximum[row, : len(weights.w_in)].contiguous()
-        merged = merge_layer(blocks, layer, of_site, config) | {"maximum": of_site}
-        merged |= merge_levels(blocks, layer, row)
-        merged |= {name: tensor for name, tensor in vars(weights).items() if tensor is not None}
-        if effects := effects_of(layer):
-            affected = np.union1d(affected, torch.cat([effects["promoted_ids"], effects["suppressed_ids"]]))
-            merged |= effects
-        write_tensors(merged, folder / layer_file(layer))
-        del merged
+    maximum, affected = job.maximum(), np.empty(0, dtype=np.int32)
+    for row, layer in enumerate(tqdm(job.config.numbers, desc="merge", unit="layer", disable=not progress)):
+        affected = np.union1d(affected, job.merge(layer, maximum[row]))
         _return_freed_memory()
+    return affected
+
+
+def _build_on(client: Client, job: AtlasJob, progress: bool) -> Int[np.ndarray, " n"]:
+    """`_build_alone` on the workers of a cluster."""
+    there, affected = job.scanned(), np.empty(0, dtype=np.int32)
+    blocks = {f"block {number}": (number,) for number in range(job.n_blocks) if number not in there}
+    total, done = len(job.contexts.tokens), sum(map(job.size, there))
+    with Crew(client, job) as crew:
+        with tqdm(total=total, initial=done, desc="scan", unit="context", smoothing=0.1, disable=not progress) as bar:
+            for _, size in crew.each(AtlasJob.scan, blocks):
+                bar.update(size)
+        maximum = job.maximum()
+        layers = {f"layer {layer}": (layer, maximum[row]) for row, layer in enumerate(job.config.numbers)}
+        merged = crew.each(AtlasJob.merge, layers)
+        for _, of_layer in tqdm(merged, total=len(layers), desc="merge", unit="layer", disable=not progress):
+            affected = np.union1d(affected, of_layer)
     return affected
 
 
@@ -224,12 +278,14 @@ def _is_finished(folder: Path, manifest: Manifest) -> bool:
     return False
 
 
-def _begin(folder: Path, manifest: Manifest) -> None:
+def _begin(folder: Path, job: AtlasJob, manifest: Manifest) -> None:
     """Makes a folder ready for its scan, or for going on with it.
 
     Raises:
-        NbkitError: if the folder can't be written.
+        NbkitError: the folder can't be written, or weights can't be had as the config wants them.
     """
+    for layer in job.config.numbers:
+        job.units.weights(layer)  # such as can't be folded are refused before the scan
     scan = folder / SCAN
     try:
         scan.mkdir(exist_ok=True)
@@ -241,41 +297,34 @@ def _begin(folder: Path, manifest: Manifest) -> None:
         write_manifest(manifest, scan / IDENTITY)
 
 
+def _share(folder: Path, job: AtlasJob, manifest: Manifest) -> None:
+    """Puts what other processes need to open a job to its parts.
+
+    Raises:
+        NbkitError: the place is out of reach, or has parts of another atlas.
+    """
+    write_contexts(job.contexts, folder / TEXT)
+    if IDENTITY in job.place.names(SCAN):
+        found, _ = read_manifest(job.place.local(SCAN, IDENTITY) / IDENTITY)
+        if differences := manifest.differences(found):
+            raise NbkitError(f"{job.place} holds an atlas of another {', '.join(differences)}: choose another address")
+    job.place.share([f"{TEXT}/{name}" for name in CONTEXT_FILES] + [f"{SCAN}/{IDENTITY}"], folder)
+
+
+def _shared_place(shared: object, client: Client | None) -> Place:
+    if client is None:
+        raise NbkitError("shared is for the workers of a client: give client, too, or leave shared out")
+    if not isinstance(shared, str) or "://" not in shared:
+        raise NbkitError(
+            f"shared is {shown(shared)}: give an address such as s3://bucket/folder, or leave it out where all workers "
+            "see the atlas's folder"
+        )
+    return RemotePlace(shared)
+
+
 def _foreign(folder: Path, names: set[str]) -> NbkitError:
     shown = ", ".join(sorted(names)[:3]) + (", …" if len(names) > 3 else "")
     return NbkitError(f"{folder} is not empty and holds no atlas ({shown}): choose another folder")
-
-
-def _manifest(units: Units, contexts: Contexts, config: AtlasConfig, maxima: Tensor | None) -> Manifest:
-    sites, around = units.sites, contexts.around
-    before, after = (tuple(zip(ids, units.token_names(ids), strict=True)) for ids in around)
-    return Manifest(
-        schema=ATLAS_SCHEMA,
-        model=units.name,
-        model_sha256=units.fingerprint,
-        corpus=contexts.name,
-        contexts_sha256=contexts.sha256,
-        n_contexts=len(contexts.tokens),
-        length=contexts.tokens.shape[1],
-        sites=tuple(site for site in sites if site.number in config.numbers),
-        n_sites=len(sites),
-        threshold=config.threshold,
-        max_examples=config.max_examples,
-        weights=config.weights,
-        embedding=config.embedding,
-        batch_size=config.batch_size,
-        block_size=config.block_size,
-        seed=config.seed,
-        maxima_sha256=None if maxima is None else hashlib.sha256(maxima.numpy().tobytes()).hexdigest(),
-        dtype=str(units.dtype).removeprefix("torch."),
-        device=units.device.type,
-        versions={name: version(name) for name in LIBRARIES},
-        added_before=before,
-        added_after=after,
-        checkpoint=units.checkpoint,
-        sign=config.sign,
-        inputs=units.kind,
-    )
 
 
 def _checked_maxima(maxima: np.ndarray | None, units: Units) -> Tensor | None:

@@ -19,6 +19,7 @@ from nbkit.files import make_folder, map_array, read_json, user_path, write_json
 
 TOKENS = "contexts.safetensors"
 ABOUT = "contexts.json"
+CONTEXT_FILES = (TOKENS, ABOUT)
 CONTEXTS_SCHEMA = 1
 
 

@@ -51,6 +51,8 @@ class LanguageModel:
     """Its transformer blocks, in order."""
     mlps: tuple[Mlp, ...]
     """Where each block's MLP is."""
+    by_name: bool = False
+    """Whether it was opened by its name alone, so that another process can open it, too."""
 
     @property
     def n_layers(self) -> int:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copyreg
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import torch
 
 from nbkit.errors import NbkitError
+from nbkit.files import user_path
 from nbkit.method.checks import shown
 from nbkit.models.fingerprint import used_weights
 from nbkit.models.language_model import ROUNDING, LanguageModel
@@ -64,10 +67,11 @@ def load_model(
         network.to(target).eval()
     else:
         name, network, own = take(model, None if dtype == "auto" else DTYPES[dtype], target, tokenizer is None)
-    return _look_into(name, network, own if tokenizer is None else tokenizer, missing)
+    by_name = isinstance(model, str | os.PathLike) and tokenizer is None
+    return _look_into(name, network, own if tokenizer is None else tokenizer, missing, by_name)
 
 
-def _look_into(name: str, network: Any, tokenizer: Any, missing: Iterable[str]) -> LanguageModel:
+def _look_into(name: str, network: Any, tokenizer: Any, missing: Iterable[str], by_name: bool) -> LanguageModel:
     """Finds the MLPs of a network, and an attention implementation that is right."""
     weight = network.get_input_embeddings().weight
     if weight.dtype not in DTYPES.values():
@@ -101,7 +105,7 @@ def _look_into(name: str, network: Any, tokenizer: Any, missing: Iterable[str]) 
     if len({(mlp.gate is None, mlp.activation) for mlp in mlps}) > 1:
         raise _unsupported(name, "its layers have neurons of different kinds")
     blocks = tuple(call.module for call in traced.blocks)
-    model = LanguageModel(name, network, tokenizer, weight.dtype, weight.device, blocks, tuple(mlps))
+    model = LanguageModel(name, network, tokenizer, weight.dtype, weight.device, blocks, tuple(mlps), by_name)
     _quicken(model, traced)
     try:
         model.check()
@@ -160,3 +164,19 @@ def _native_dtype(device: torch.device) -> torch.dtype:
     else:
         native = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
     return torch.bfloat16 if native else torch.float32
+
+
+def _travelling(model: LanguageModel) -> tuple[Any, ...]:
+    """How a model gets to another process: one that was opened by its name is opened there again."""
+    if not model.by_name:
+        return cast(tuple[Any, ...], object.__reduce_ex__(model, 4))  # with its weights
+    folder = user_path(model.name)
+    source = str(folder.absolute()) if folder.is_dir() else model.name
+    return _open_again, (source, model.name, str(model.dtype).removeprefix("torch."), model.device.type)
+
+
+def _open_again(source: str, name: str, dtype: Any, device: str) -> LanguageModel:
+    return replace(load_model(source, dtype, device), name=name)
+
+
+copyreg.pickle(LanguageModel, _travelling)

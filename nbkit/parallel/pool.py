@@ -11,6 +11,7 @@ from joblib import Parallel, delayed, parallel_config
 from tqdm.auto import tqdm
 
 from nbkit.parallel.children import end_with
+from nbkit.parallel.cluster import current_client, done
 
 FEW_NEURONS = 10_000
 """Neurons up to which one process is faster, since starting others takes seconds."""
@@ -24,10 +25,16 @@ def in_processes(
     Args:
         function: one that another process finds by its name.
         tasks: its arguments.
-        n_jobs: processes; -1 for one a core.
+        n_jobs: processes; -1 for one a core. Within `on_cluster` they are the cluster's workers, however many.
         desc, unit: of the progress bar.
         progress: whether to show it.
     """
+    if (client := current_client()) is not None and n_jobs != 1:
+        named = {f"{desc}, {unit} {number}": task for number, task in enumerate(tasks)}
+        results = dict(
+            tqdm(done(client, function, named), total=len(tasks), desc=desc, unit=unit, disable=not progress)
+        )
+        return [results[name] for name in named]
     with (
         warnings.catch_warnings(),
         parallel_config("loky", inner_max_num_threads=1),  # small products: a second thread waits more than it works
@@ -35,8 +42,8 @@ def in_processes(
     ):
         # joblib replaces a process whose memory has grown, as by the images that it keeps; no job is lost
         warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
-        done = pool(delayed(_run)(os.getpid(), function, task) for task in tasks)
-        return list(tqdm(done, total=len(tasks), desc=desc, unit=unit, disable=not progress))
+        in_order = pool(delayed(_run)(os.getpid(), function, task) for task in tasks)
+        return list(tqdm(in_order, total=len(tasks), desc=desc, unit=unit, disable=not progress))
 
 
 def gather(

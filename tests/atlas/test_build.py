@@ -74,7 +74,7 @@ def interrupt(model: LanguageModel, out: Path, monkeypatch: pytest.MonkeyPatch, 
         return scan_block(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr("nbkit.atlas.build.scan_block", interrupted)
+        patch.setattr("nbkit.atlas.job.scan_block", interrupted)
         with pytest.raises(KeyboardInterrupt):
             build(model, out)
     assert len(list((out / SCAN).glob("block-*"))) == after
@@ -138,7 +138,7 @@ def test_goes_on_where_it_was_interrupted(
         starts.append(arguments[2])
         return scan_block(*arguments)
 
-    monkeypatch.setattr("nbkit.atlas.build.scan_block", counted)
+    monkeypatch.setattr("nbkit.atlas.job.scan_block", counted)
     build(model, tmp_path, progress=True)
     assert starts == [16]
     assert checksums(tmp_path) == whole
@@ -155,7 +155,7 @@ def test_a_resumed_scan_knows_what_the_earlier_blocks_found(
         return scan_block(*arguments)
 
     interrupt(model, tmp_path / "resumed", monkeypatch)
-    monkeypatch.setattr("nbkit.atlas.build.scan_block", watched)
+    monkeypatch.setattr("nbkit.atlas.job.scan_block", watched)
     build(model, tmp_path / "whole")
     build(model, tmp_path / "resumed")
     assert [start for start, *_ in known] == [0, 8, 16, 16]
@@ -253,7 +253,7 @@ def test_another_model_or_library_is_another_atlas(
         build(tiny_model("llama"), tmp_path)
     with pytest.raises(NbkitError, match="another model:"):
         build(replace(model, name="renamed"), tmp_path)
-    monkeypatch.setattr("nbkit.atlas.build.version", lambda name: "0.0")
+    monkeypatch.setattr("nbkit.atlas.job.version", lambda name: "0.0")
     with pytest.raises(NbkitError, match="another versions:"):
         build(model, tmp_path)
 

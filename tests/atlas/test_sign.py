@@ -94,7 +94,7 @@ def test_interrupted_and_run_again_the_bytes_are_the_same(
             return scan_block(*given)
 
         with monkeypatch.context() as patch:
-            patch.setattr("nbkit.atlas.build.scan_block", interrupted)
+            patch.setattr("nbkit.atlas.job.scan_block", interrupted)
             with pytest.raises(KeyboardInterrupt):
                 build_atlas(tiny_model("llama"), CONTEXTS, tmp_path / "again", **arguments)
     again = build_atlas(tiny_model("llama"), CONTEXTS, tmp_path / "again", **arguments)

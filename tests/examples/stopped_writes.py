@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import nbkit.atlas.build
+import nbkit.atlas.places
 from nbkit.files import sha256_of
 
 
@@ -17,8 +18,13 @@ def is_stopped(build: Callable[[], object], number: int, monkeypatch: pytest.Mon
     as many."""
     written = 0
     with monkeypatch.context() as patch:
-        for name in ("write_tensors", "write_table", "write_manifest"):
-            right = getattr(nbkit.atlas.build, name)
+        for module, name in (
+            (nbkit.atlas.places, "write_tensors"),
+            (nbkit.atlas.build, "write_tensors"),
+            (nbkit.atlas.build, "write_table"),
+            (nbkit.atlas.build, "write_manifest"),
+        ):
+            right = getattr(module, name)
 
             def write(*arguments: Any, right: Any = right) -> None:
                 nonlocal written
@@ -27,7 +33,7 @@ def is_stopped(build: Callable[[], object], number: int, monkeypatch: pytest.Mon
                     raise KeyboardInterrupt
                 right(*arguments)
 
-            patch.setattr(nbkit.atlas.build, name, write)
+            patch.setattr(module, name, write)
         try:
             build()
         except KeyboardInterrupt:

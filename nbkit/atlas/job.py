@@ -1,0 +1,204 @@
+"""An atlas that is being built, in parts that any process can do: a scan of each block, a merge of each layer.
+
+Every process that has the same units, contexts and config opens the same job, does parts of it in whatever order, and
+leaves them at a place that the others see. Their manifests are compared with the one that lies there: a process with
+another model file, corpus or version of a library is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from nbkit.atlas.config import AtlasConfig
+from nbkit.atlas.levels import merge_levels
+from nbkit.atlas.manifest import ATLAS_SCHEMA, Manifest, layer_file, read_manifest
+from nbkit.atlas.merge import merge_layer
+from nbkit.atlas.places import Part, Place
+from nbkit.atlas.scan import Bounds, scan_block
+from nbkit.corpora import CONTEXT_FILES, Contexts, open_contexts
+from nbkit.errors import NbkitError
+
+if TYPE_CHECKING:
+    from nbkit.models.units import Units
+
+LIBRARIES = ("nbkit", "numpy", "scipy", "torch", "transformers")
+SCAN = "scan"
+"""Folder of what is there until the atlas is finished: the blocks, the contexts and"""
+IDENTITY = "identity.json"
+"""the manifest, which says what they are of."""
+TEXT = f"{SCAN}/contexts"
+
+
+@dataclass(eq=False)
+class AtlasJob:
+    """All that a process needs to do parts of an atlas."""
+
+    units: Units
+    contexts: Contexts
+    config: AtlasConfig
+    """A resolved one."""
+    maxima: Float[Tensor, "sites widest"] | None
+    """The maximum strengths of the units of all sites, if they are known from elsewhere."""
+    place: Place
+    """Where the parts are."""
+    _bounds: Bounds | None = field(default=None, repr=False)
+    """What the blocks before `_next` say that this process scanned or read."""
+    _next: int = 0
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        """To travel to another process: the contexts stay where the parts are."""
+        return _opened, (self.units, self.config, self.maxima, self.place)
+
+    @property
+    def n_blocks(self) -> int:
+        """Blocks of contexts."""
+        return -(-len(self.contexts.tokens) // self.config.block_size)
+
+    def size(self, number: int) -> int:
+        """Contexts of a block."""
+        return min(self.config.block_size, len(self.contexts.tokens) - number * self.config.block_size)
+
+    def scanned(self) -> set[int]:
+        """Numbers of the blocks that are done."""
+        there = self.place.names(SCAN)
+        return {number for number in range(self.n_blocks) if _block_file(number) in there}
+
+    def scan(self, number: int) -> int:
+        """Scans a block, and leaves it at the place; gives its number of contexts.
+
+        What this process found in blocks before makes the result smaller (see `nbkit.atlas.scan`); blocks in ascending
+        order are the quickest.
+        """
+        if self._bounds is None or number < self._next:  # later blocks say nothing about an earlier one
+            self._bounds = self._no_bounds()
+        start = number * self.config.block_size
+        found = scan_block(self.units, self.contexts, start, self.config, self._bounds, self._given)
+        self.place.write(found, f"{SCAN}/{_block_file(number)}")
+        self._bounds.absorb(found, self.config.numbers)
+        self._next = number + 1
+        return self.size(number)
+
+    def take_in(self, number: int) -> None:
+        """Reads what a block that is done says about those behind it.
+
+        Raises:
+            NbkitError: it is damaged.
+        """
+        block = self._block(number)
+        block.verify()  # a wrong bound would spoil all blocks behind it
+        self._bounds = self._bounds or self._no_bounds()
+        self._bounds.absorb(block, self.config.numbers)
+        self._next = number + 1
+
+    def maximum(self) -> Float[Tensor, "sites widest"]:
+        """The units' maximum strengths over all blocks, or those given; NaN of a unit that has none.
+
+        Raises:
+            NbkitError: a block is damaged.
+        """
+        blocks = self._blocks()
+        for block in blocks:
+            block.verify()
+        maximum = blocks[0]["maximum"]
+        for block in blocks[1:]:
+            maximum = torch.maximum(maximum, block["maximum"])
+        return maximum if self._given is None else self._given.where(~maximum.isnan(), torch.nan)
+
+    def merge(self, layer: int, maximum: Float[Tensor, " widest"]) -> Int[np.ndarray, " n"]:
+        """Writes the file of a layer, once all blocks are there.
+
+        Args:
+            maximum: of its units, see `maximum`.
+
+        Returns:
+            The ids of the tokens that its units promote or suppress.
+        """
+        row, blocks, weights = self.config.numbers.index(layer), self._blocks(), self.units.weights(layer)
+        of_site = maximum[: len(weights.w_in)].contiguous()
+        merged = merge_layer(blocks, layer, of_site, self.config) | {"maximum": of_site}
+        merged |= merge_levels(blocks, layer, row)
+        merged |= {name: tensor for name, tensor in vars(weights).items() if tensor is not None}
+        effects = self.units.logit_effects()(layer)
+        self.place.write(merged | effects, layer_file(layer))
+        if not effects:
+            return np.empty(0, dtype=np.int32)
+        return np.unique(torch.cat([effects["promoted_ids"], effects["suppressed_ids"]]))
+
+    def manifest(self) -> Manifest:
+        """What the atlas is made from, as this process has it."""
+        units, contexts, config = self.units, self.contexts, self.config
+        before, after = (tuple(zip(ids, units.token_names(ids), strict=True)) for ids in contexts.around)
+        return Manifest(
+            schema=ATLAS_SCHEMA,
+            model=units.name,
+            model_sha256=units.fingerprint,
+            corpus=contexts.name,
+            contexts_sha256=contexts.sha256,
+            n_contexts=len(contexts.tokens),
+            length=contexts.tokens.shape[1],
+            sites=tuple(site for site in units.sites if site.number in config.numbers),
+            n_sites=len(units.sites),
+            threshold=config.threshold,
+            max_examples=config.max_examples,
+            weights=config.weights,
+            embedding=config.embedding,
+            batch_size=config.batch_size,
+            block_size=config.block_size,
+            seed=config.seed,
+            maxima_sha256=None if self.maxima is None else hashlib.sha256(self.maxima.numpy().tobytes()).hexdigest(),
+            dtype=str(units.dtype).removeprefix("torch."),
+            device=units.device.type,
+            versions={name: version(name) for name in LIBRARIES},
+            added_before=before,
+            added_after=after,
+            checkpoint=units.checkpoint,
+            sign=config.sign,
+            inputs=units.kind,
+        )
+
+    @property
+    def _given(self) -> Float[Tensor, "sites widest"] | None:
+        return None if self.maxima is None else self.maxima[list(self.config.numbers)]
+
+    def _no_bounds(self) -> Bounds:
+        layers, config = self.config.numbers, self.config
+        widest = max(site.n_units for site in self.units.sites if site.number in layers)
+        kept = min(config.max_examples, len(self.contexts.tokens))
+        return Bounds(len(layers), widest, kept, self.units.device)
+
+    def _block(self, number: int) -> Part:
+        return self.place.part(f"{SCAN}/{_block_file(number)}")
+
+    def _blocks(self) -> Sequence[Part]:
+        return [self._block(number) for number in range(self.n_blocks)]
+
+
+def _opened(units: Units, config: AtlasConfig, maxima: Tensor | None, place: Place) -> AtlasJob:
+    """A job in another process than the one that began it.
+
+    Raises:
+        NbkitError: its place is not the same one, or the process has another model, corpus or library.
+    """
+    if IDENTITY not in place.names(SCAN):
+        raise NbkitError(
+            f"{place} holds no atlas that was begun: give a folder that all workers see under this name, or an "
+            "address such as s3://bucket/folder"
+        )
+    job = AtlasJob(units, open_contexts(place.local(TEXT, *CONTEXT_FILES)), config, maxima, place)
+    found, _ = read_manifest(place.local(SCAN, IDENTITY) / IDENTITY)
+    if differences := job.manifest().differences(found):
+        raise NbkitError(f"it has another {', '.join(differences)} than the process that began the atlas in {place}")
+    return job
+
+
+def _block_file(number: int) -> str:
+    return f"block-{number:06d}.safetensors"

@@ -1,0 +1,230 @@
+"""Computations on the workers of a Dask cluster: other processes here, or on other machines."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from nbkit.errors import NbkitError
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+TRIES = 3
+"""How often a task that fails is tried."""
+WAIT = 30.0
+"""Seconds in which a scheduler answers, and its first worker is there."""
+
+_current: ContextVar[Client | None] = ContextVar("client", default=None)
+_held: dict[str, Any] = {}
+"""What this process, a worker's, holds open by name: bytes of what was sent, or the thing itself."""
+_lock = threading.Lock()
+"""Workers may have several threads, and a model computes for one at a time."""
+
+
+@contextmanager
+def on_cluster(client: Client) -> Iterator[None]:
+    """Lets what nbkit computes in several processes run on a cluster's workers, in a `with` block: tables of metrics
+    and phrases, for instance, of atlases in a folder that the workers see under the same path.
+
+    Args:
+        client: a `dask.distributed.Client`.
+
+    Raises:
+        NbkitError: it is none, or has no scheduler or no workers.
+    """
+    check_client(client)
+    token = _current.set(client)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def current_client() -> Client | None:
+    """The client of the `with` block around."""
+    return _current.get()
+
+
+def check_client(client: object) -> None:
+    """Waits for the first worker.
+
+    Raises:
+        NbkitError: this is no client of Dask's, its scheduler doesn't answer, or there are no workers.
+    """
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise NbkitError("a client is one of Dask's, which isn't installed: pip install 'nbkit[cluster]'") from error
+    if not isinstance(client, Client):
+        raise NbkitError(f"client is of type {type(client).__name__}: give a dask.distributed.Client")
+    if client.asynchronous:
+        raise NbkitError("client is asynchronous: give a Client that was made without asynchronous=True")
+    try:
+        client.wait_for_workers(1, timeout=WAIT)
+    except Exception as error:
+        raise NbkitError(
+            f"the client's scheduler has no workers after {WAIT:.0f} seconds ({_reason(error)}): start some, such as "
+            "by `dask worker ADDRESS`"
+        ) from error
+
+
+class Crew:
+    """The workers of a cluster, each of which opens one thing, once, and does tasks with it."""
+
+    def __init__(self, client: Client, thing: object) -> None:
+        """
+        Args:
+            client: a checked one.
+            thing: what all tasks get; pickled, so that a new worker, too, can open it.
+
+        Raises:
+            NbkitError: it can't be sent to another process.
+        """
+        self.client, self.name = client, f"nbkit-{uuid.uuid4().hex}"
+        try:
+            self._sent = pickle.dumps(thing)
+        except Exception as error:  # whatever a part of it raises
+            raise NbkitError(f"it can't be sent to other processes ({_reason(error)}): leave client out") from error
+
+    def __enter__(self) -> Crew:
+        from distributed import WorkerPlugin
+
+        name, sent = self.name, self._sent
+
+        class Open(WorkerPlugin):  # type: ignore[misc]  # untyped here
+            """Hands the thing to a worker that joins; it is opened by the first task."""
+
+            def setup(self, worker: object) -> None:
+                hold(name, sent)
+
+            def teardown(self, worker: object) -> None:
+                let_go(name)
+
+        with _told():
+            self.client.register_plugin(Open(), name=self.name)
+            self._check_workers()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(Exception):  # the scheduler may be gone
+            self.client.unregister_worker_plugin(self.name)
+
+    def _check_workers(self) -> None:
+        """Lets every worker that is there open the thing.
+
+        Raises:
+            NbkitError: one can't.
+        """
+        addresses = list(self.client.scheduler_info(n_workers=-1)["workers"])
+        futures = {
+            each: self.client.submit(_open, self.name, workers=[each], pure=False, retries=0) for each in addresses
+        }
+        for address, future in futures.items():
+            while not future.done():
+                with suppress(TimeoutError):
+                    future.result(timeout=1)
+                if address not in self.client.scheduler_info(n_workers=-1)["workers"]:
+                    break  # it died, and another one takes its place
+            if future.status == "error":
+                raise NbkitError(f"worker {address}: {_reason(future.exception())}") from future.exception()
+
+    def each(self, function: Callable[..., Any], tasks: Mapping[str, tuple[Any, ...]]) -> Iterator[tuple[str, Any]]:
+        """The name of each task and what a function gives for the thing and it, in the order in which they are done.
+
+        A task that fails is tried again, three times in all, and one whose worker ends on another worker.
+
+        Args:
+            function: one that a worker finds by its name.
+            tasks: its arguments behind the thing, by what a task is called.
+
+        Raises:
+            NbkitError: a task failed three times, or the scheduler is gone. The tasks that are not begun are left.
+        """
+        yield from done(self.client, _do, {name: (self.name, function, *task) for name, task in tasks.items()})
+
+
+def done(
+    client: Client, function: Callable[..., Any], tasks: Mapping[str, tuple[Any, ...]]
+) -> Iterator[tuple[str, Any]]:
+    """The name of each task and what a function gives for it, in the order in which they are done; see `Crew.each`."""
+    from distributed import as_completed
+
+    if not tasks:
+        return
+    keys = {f"{name} {uuid.uuid4().hex}": name for name in tasks}
+    with _told():
+        futures: list[Future] = client.map(
+            function, *zip(*tasks.values(), strict=True), key=list(keys), pure=False, retries=TRIES - 1
+        )
+    try:
+        with _told():
+            for future in as_completed(futures):
+                if future.status == "error":
+                    raise _failed(keys[future.key], future)
+                yield keys[future.key], future.result()
+    finally:
+        with suppress(Exception):
+            client.cancel(futures, force=True)
+
+
+def _failed(task: str, future: Future) -> NbkitError:
+    from distributed import KilledWorker
+
+    error = future.exception()
+    if isinstance(error, KilledWorker):
+        said = f"{task} ended the process of {error.allowed_failures + 1} workers, as one that is out of memory does"
+    else:
+        said = f"{task} failed {TRIES} times: {_reason(error)}"
+    return NbkitError(f"{said}; what is finished is kept, and the same call goes on from there")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Says in a sentence that a scheduler is gone."""
+    from concurrent.futures import CancelledError
+
+    from distributed.comm import CommClosedError
+
+    try:
+        yield
+    except (CommClosedError, CancelledError, TimeoutError, OSError) as error:
+        raise NbkitError(
+            f"the cluster's scheduler is gone ({_reason(error)}); what is finished is kept, and the same call with a "
+            "new client goes on from there"
+        ) from error
+
+
+def _reason(error: BaseException | None) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def hold(name: str, sent: bytes) -> None:
+    """Keeps what was sent to this worker under a name; it is opened by the first task that needs it."""
+    _held[name] = sent
+
+
+def let_go(name: str) -> None:
+    """Forgets it, and what was opened."""
+    _held.pop(name, None)
+
+
+def _thing(name: str) -> Any:
+    if isinstance(_held.get(name), bytes):
+        _held[name] = pickle.loads(_held[name])
+    return _held[name]
+
+
+def _open(name: str) -> None:
+    with _lock:
+        _thing(name)
+
+
+def _do(name: str, function: Callable[..., Any], *task: Any) -> Any:
+    with _lock:
+        return function(_thing(name), *task)
