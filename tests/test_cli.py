@@ -20,7 +20,8 @@ from safetensors.torch import load_file, save_file
 import nbkit
 from nbkit.assets import ASSETS
 from nbkit.atlas.atlas import Atlas
-from nbkit.cli import main, parse_layers, read_maxima
+from nbkit.cli import main
+from nbkit.cli.options import parse_layers, read_maxima
 from nbkit.errors import NbkitError
 from tests.examples.tiny_models import D_MLP, D_MODEL, N_LAYERS
 

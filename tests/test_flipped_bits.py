@@ -16,9 +16,9 @@ import torch
 
 from nbkit import assets, files
 from nbkit.atlas.atlas import Atlas, open_atlas
-from nbkit.atlas.places import LocalPart
 from nbkit.atlas.build import SCAN, build_atlas
 from nbkit.atlas.config import AtlasConfig
+from nbkit.atlas.places import LocalPart
 from nbkit.atlas.scan import scan_block
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.shard_files import write_shards

@@ -122,7 +122,7 @@ def scan_blocks(
     model: LanguageModel | Units,
     contexts: Contexts,
     out: str | Path,
-    blocks: range,
+    blocks: slice = slice(None),
     config: AtlasConfig | None = None,
     maxima: Float[np.ndarray, "sites units"] | None = None,
     progress: bool = True,
@@ -132,8 +132,8 @@ def scan_blocks(
 
     Args:
         model, contexts, out, config, maxima, progress: see `build_atlas`.
-        blocks: their numbers; block b holds the contexts from b * config.block_size on. Those that are done are left
-            as they are, and those behind the last are none.
+        blocks: which of the numbers of all blocks, from 0; block b holds the contexts from b * config.block_size on.
+            Those that are done are left as they are.
 
     Returns:
         How many of all blocks are done now, and how many there are.
@@ -148,11 +148,30 @@ def scan_blocks(
             return job.n_blocks, job.n_blocks
         _begin(folder, job, manifest)
     there = job.scanned()
-    missing = [number for number in blocks if 0 <= number < job.n_blocks and number not in there]
+    missing = [number for number in range(job.n_blocks)[blocks] if number not in there]
     with tqdm(total=sum(map(job.size, missing)), desc="scan", unit="context", disable=not progress) as bar:
         for number in missing:
             bar.update(job.scan(number))
     return len(job.scanned()), job.n_blocks
+
+
+def check_scanned(
+    model: LanguageModel | Units,
+    contexts: Contexts,
+    out: str | Path,
+    config: AtlasConfig | None = None,
+    maxima: Float[np.ndarray, "sites units"] | None = None,
+) -> None:
+    """Raises NbkitError unless `scan_blocks` has scanned all blocks of the atlas that these arguments make."""
+    job, folder = open_job(model, contexts, out, config, maxima), user_path(out)
+    if not folder.is_dir():
+        raise NbkitError(f"there is no folder {folder}: scan the blocks first, with nbkit scan --out {folder}")
+    if not _is_finished(folder, job.manifest()) and (missing := sorted(set(range(job.n_blocks)) - job.scanned())):
+        raise NbkitError(
+            f"{len(missing)} of the {job.n_blocks} blocks of {folder} are not scanned, the first of them {missing[0]}: "
+            f"run nbkit scan --blocks {missing[0]}:{missing[-1] + 1} with the same options: it leaves out those "
+            "that are done"
+        )
 
 
 def open_job(
@@ -304,7 +323,7 @@ def _share(folder: Path, job: AtlasJob, manifest: Manifest) -> None:
         NbkitError: the place is out of reach, or has parts of another atlas.
     """
     write_contexts(job.contexts, folder / TEXT)
-    if IDENTITY in job.place.names(SCAN):
+    if job.place.has(f"{SCAN}/{IDENTITY}"):
         found, _ = read_manifest(job.place.local(SCAN, IDENTITY) / IDENTITY)
         if differences := manifest.differences(found):
             raise NbkitError(f"{job.place} holds an atlas of another {', '.join(differences)}: choose another address")

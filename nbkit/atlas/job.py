@@ -73,11 +73,13 @@ class AtlasJob:
         return {number for number in range(self.n_blocks) if _block_file(number) in there}
 
     def scan(self, number: int) -> int:
-        """Scans a block, and leaves it at the place; gives its number of contexts.
+        """Scans a block that isn't there, and leaves it at the place; gives its number of contexts.
 
         What this process found in blocks before makes the result smaller (see `nbkit.atlas.scan`); blocks in ascending
         order are the quickest.
         """
+        if self.place.has(f"{SCAN}/{_block_file(number)}"):  # another worker left it there, and ended before it said so
+            return self.size(number)
         if self._bounds is None or number < self._next:  # later blocks say nothing about an earlier one
             self._bounds = self._no_bounds()
         start = number * self.config.block_size
@@ -188,7 +190,7 @@ def _opened(units: Units, config: AtlasConfig, maxima: Tensor | None, place: Pla
     Raises:
         NbkitError: its place is not the same one, or the process has another model, corpus or library.
     """
-    if IDENTITY not in place.names(SCAN):
+    if not place.has(f"{SCAN}/{IDENTITY}"):
         raise NbkitError(
             f"{place} holds no atlas that was begun: give a folder that all workers see under this name, or an "
             "address such as s3://bucket/folder"

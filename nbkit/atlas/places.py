@@ -33,6 +33,10 @@ class Place(ABC):
         """Names of the files in a folder of it."""
 
     @abstractmethod
+    def has(self, name: str) -> bool:
+        """Whether there is a file."""
+
+    @abstractmethod
     def write(self, tensors: Mapping[str, Tensor], name: str) -> None:
         """Writes a file of tensors."""
 
@@ -65,6 +69,9 @@ class LocalPlace(Place):
     def names(self, folder: str) -> set[str]:
         path = self.folder / folder
         return {each.name for each in path.iterdir()} if path.is_dir() else set()
+
+    def has(self, name: str) -> bool:
+        return (self.folder / name).is_file()
 
     def write(self, tensors: Mapping[str, Tensor], name: str) -> None:
         write_tensors(tensors, self.folder / name)

@@ -73,6 +73,13 @@ class RemotePlace(Place):
         except OSError as error:
             raise self._unreachable(error) from error
 
+    def has(self, name: str) -> bool:
+        self._files.invalidate_cache()
+        try:
+            return bool(self._files.exists(self._path(name)))
+        except OSError as error:
+            raise self._unreachable(error) from error
+
     def write(self, tensors: Mapping[str, Tensor], name: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "part"

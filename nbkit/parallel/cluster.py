@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 TRIES = 3
 """How often a task that fails is tried."""
+KEPT = "what is finished is kept, and the same call goes on from there"
 WAIT = 30.0
 """Seconds in which a scheduler answers, and its first worker is there."""
 
@@ -106,9 +107,9 @@ class Crew:
             def teardown(self, worker: object) -> None:
                 let_go(name)
 
-        with _told():
+        with _told("sending it to the workers"):
             self.client.register_plugin(Open(), name=self.name)
-            self._check_workers()
+        self._check_workers()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -121,18 +122,17 @@ class Crew:
         Raises:
             NbkitError: one can't.
         """
-        addresses = list(self.client.scheduler_info(n_workers=-1)["workers"])
-        futures = {
-            each: self.client.submit(_open, self.name, workers=[each], pure=False, retries=0) for each in addresses
-        }
-        for address, future in futures.items():
-            while not future.done():
-                with suppress(TimeoutError):
+        opening = {each: self.client.submit(_open, self.name, workers=[each], pure=False) for each in self._workers()}
+        for address, future in opening.items():
+            while not future.done() and address in self._workers():  # one that ends is replaced by another
+                with suppress(Exception):
                     future.result(timeout=1)
-                if address not in self.client.scheduler_info(n_workers=-1)["workers"]:
-                    break  # it died, and another one takes its place
             if future.status == "error":
                 raise NbkitError(f"worker {address}: {_reason(future.exception())}") from future.exception()
+
+    def _workers(self) -> set[str]:
+        """Addresses of those that are there."""
+        return set(self.client.scheduler_info(n_workers=-1).get("workers", ()))
 
     def each(self, function: Callable[..., Any], tasks: Mapping[str, tuple[Any, ...]]) -> Iterator[tuple[str, Any]]:
         """The name of each task and what a function gives for the thing and it, in the order in which they are done.
@@ -158,46 +158,40 @@ def done(
     if not tasks:
         return
     keys = {f"{name} {uuid.uuid4().hex}": name for name in tasks}
-    with _told():
+    with _told("sending tasks to the workers"):
         futures: list[Future] = client.map(
             function, *zip(*tasks.values(), strict=True), key=list(keys), pure=False, retries=TRIES - 1
         )
     try:
-        with _told():
-            for future in as_completed(futures):
-                if future.status == "error":
-                    raise _failed(keys[future.key], future)
-                yield keys[future.key], future.result()
+        for future in as_completed(futures):
+            name = keys[future.key]
+            with _told(name):
+                result = future.result()
+            yield name, result
     finally:
         with suppress(Exception):
             client.cancel(futures, force=True)
 
 
-def _failed(task: str, future: Future) -> NbkitError:
-    from distributed import KilledWorker
-
-    error = future.exception()
-    if isinstance(error, KilledWorker):
-        said = f"{task} ended the process of {error.allowed_failures + 1} workers, as one that is out of memory does"
-    else:
-        said = f"{task} failed {TRIES} times: {_reason(error)}"
-    return NbkitError(f"{said}; what is finished is kept, and the same call goes on from there")
-
-
 @contextmanager
-def _told() -> Iterator[None]:
-    """Says in a sentence that a scheduler is gone."""
+def _told(task: str) -> Iterator[None]:
+    """Says in a sentence what a task failed of, or that the scheduler is gone."""
     from concurrent.futures import CancelledError
 
+    from distributed import KilledWorker
     from distributed.comm import CommClosedError
 
     try:
         yield
-    except (CommClosedError, CancelledError, TimeoutError, OSError) as error:
+    except KilledWorker as error:
+        ended = error.allowed_failures + 1
         raise NbkitError(
-            f"the cluster's scheduler is gone ({_reason(error)}); what is finished is kept, and the same call with a "
-            "new client goes on from there"
+            f"{task}: {ended} workers ended while they did it, as those do that have too little memory; {KEPT}"
         ) from error
+    except (CommClosedError, CancelledError, TimeoutError) as error:
+        raise NbkitError(f"the cluster's scheduler is gone; {KEPT}, with a new client") from error
+    except Exception as error:
+        raise NbkitError(f"{task} failed {TRIES} times: {_reason(error)}; {KEPT}") from error
 
 
 def _reason(error: BaseException | None) -> str:

@@ -1,23 +1,18 @@
-"""The command line: `nbkit fetch`, `nbkit atlas`, `nbkit site`, `nbkit neuronpedia`, `nbkit check`, `nbkit book`."""
+"""The commands: `nbkit fetch`, `atlas`, `scan`, `merge`, `site`, `neuronpedia`, `check`, `book`."""
 
 from __future__ import annotations
 
 import io
-import re
 import signal
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
 import nbkit
-from nbkit.corpora import CONTEXT_LIMIT
+from nbkit.cli.options import AtlasOptions, parse_blocks, parse_layers, parse_numbers, with_atlas_options
 from nbkit.errors import NbkitError, printable
-
-if TYPE_CHECKING:
-    import numpy as np
 
 DAMAGED = 1
 """Exit status of `nbkit check` if a file is not what it was."""
@@ -65,75 +60,58 @@ def fetch(
 
 
 @app.command()
+@with_atlas_options
 def atlas(
-    out: Annotated[Path, typer.Option(help="Folder of the atlas; an interrupted build goes on there.")],
-    model: Annotated[
-        str,
+    options: AtlasOptions,
+    scheduler: Annotated[
+        str | None,
         typer.Option(
-            help="smollm2-135m (SmolLM2-135M-Instruct, de-quantized from Q4_1), minilm (all-MiniLM-L6-v2), a hub id, "
-            "or a Hugging Face folder."
-        ),
-    ] = "smollm2-135m",
-    corpus: Annotated[
-        str,
-        typer.Option(
-            help="brown, nlp-corpus, openwebtext, hf:<data set>[:<config>[:<split>]], or a file, folder or pattern of "
-            ".txt, .md, .py, .jsonl, .json, .csv, .tsv or .parquet, each also .gz, .zst, .xz or .bz2."
-        ),
-    ] = "brown",
-    field: Annotated[str, typer.Option(help="Column or field of the texts, where there are such.")] = "text",
-    unique: Annotated[bool, typer.Option("--unique", help="Leave out contexts that repeat an earlier one.")] = False,
-    sae: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="[HOOK=]SAE",
-            help="Latents of this sparse autoencoder instead of neurons: a folder, a file or a hub id; with the hook "
-            "point that it reads where its config doesn't tell. May be given several times, for a site each.",
+            help="Work on the Dask cluster at this address, or with local:4 on four processes of this machine."
         ),
     ] = None,
-    layers: Annotated[str, typer.Option(help="all, or numbers and ranges: 0,3,8-11.")] = "all",
-    length: Annotated[int, typer.Option(help="Tokens in a context.")] = 128,
-    limit: Annotated[int, typer.Option(help="Contexts at most.")] = CONTEXT_LIMIT,
-    threshold: Annotated[float, typer.Option(help="Share of the maximum activation that an example reaches.")] = 0.75,
-    max_examples: Annotated[int, typer.Option(help="Examples of a neuron at most.")] = 100,
-    sign: Annotated[
-        str, typer.Option(help="Which activations are looked for: positive (above zero), negative, or both.")
-    ] = "positive",
-    maxima: Annotated[
-        Path | None, typer.Option(help="Maximum activations from a larger corpus, .npy (layers, neurons).")
+    devices: Annotated[
+        str | None, typer.Option(help="Work on these GPUs of this machine, a process for each: 0,1 or 0-7.")
     ] = None,
-    weights: Annotated[str, typer.Option(help="native, or folded with the layer norm.")] = "native",
-    embedding: Annotated[str, typer.Option(help="auto, input, gate, up or gradient.")] = "auto",
-    batch_size: Annotated[int, typer.Option(help="Contexts in a forward pass.")] = 16,
-    seed: Annotated[int, typer.Option(help="Seed of the shuffled-weights control.")] = 0,
-    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, or another of PyTorch's.")] = "auto",
+    shared: Annotated[
+        str | None,
+        typer.Option(help="Where a cluster's workers leave their parts if they don't see --out: s3://bucket/folder."),
+    ] = None,
 ) -> None:
     """Scan a corpus for the dataset examples of every MLP neuron, or latent, and cluster them."""
     from nbkit.atlas.build import build_atlas
-    from nbkit.atlas.config import AtlasConfig
-    from nbkit.corpora import load_contexts
-    from nbkit.models import load_model
-    from nbkit.models.neurons import units_of
-    from nbkit.units.latents import sae_latents
+    from nbkit.parallel.opened_client import opened_client
 
-    config = AtlasConfig(
-        layers=parse_layers(layers),
-        threshold=threshold,
-        max_examples=max_examples,
-        weights=weights,  # type: ignore[arg-type]  # AtlasConfig checks it
-        embedding=embedding,  # type: ignore[arg-type]
-        batch_size=batch_size,
-        seed=seed,
-        sign=sign,  # type: ignore[arg-type]
-    )
-    table = None if maxima is None else read_maxima(maxima)
-    saes = parse_saes(sae or [])
-    language_model = load_model(model, dtype=dtype, device=device)  # type: ignore[arg-type]
-    units = units_of(sae_latents(language_model, saes) if saes else language_model, config.weights)
-    config.resolved(units)  # a wrong layer shows before the corpus is read
-    loaded = load_contexts(corpus, language_model, length, limit, field, unique)
-    built = build_atlas(units, loaded, out, config, table)
+    with opened_client(scheduler, None if devices is None else parse_numbers("devices", devices)) as client:
+        built = build_atlas(*options.opened(), client=client, shared=shared)
+    typer.echo(printable(f"{built.path}: {built.summary}"))
+
+
+@app.command()
+@with_atlas_options
+def scan(
+    options: AtlasOptions,
+    blocks: Annotated[
+        str, typer.Option(help="Which blocks of 128 contexts: 0:40 for the first forty, or 40: from there on.")
+    ],
+) -> None:
+    """Scan some blocks of an atlas, as one of the jobs of an array that have its folder in common; then merge them."""
+    from nbkit.atlas.build import scan_blocks
+
+    wanted = parse_blocks(blocks)
+    model, contexts, out, config, maxima = options.opened()
+    done, of = scan_blocks(model, contexts, out, wanted, config, maxima)
+    typer.echo(printable(f"{out}: {done} of {of} blocks are scanned"))
+
+
+@app.command()
+@with_atlas_options
+def merge(options: AtlasOptions) -> None:
+    """Make the atlas of blocks that `nbkit scan` scanned with the same options."""
+    from nbkit.atlas.build import build_atlas, check_scanned
+
+    arguments = options.opened()
+    check_scanned(*arguments)
+    built = build_atlas(*arguments)
     typer.echo(printable(f"{built.path}: {built.summary}"))
 
 
@@ -202,58 +180,6 @@ def check(
     typer.echo(printable(f"{place}: {found.intact} files intact, {len(found.damaged)} damaged"))
     if found.damaged:
         raise typer.Exit(DAMAGED)
-
-
-def parse_saes(given: Sequence[str]) -> list[str] | dict[str, str]:
-    """Autoencoders as `sae_latents` takes them: with the hook point that stands before each, or without.
-
-    Raises:
-        NbkitError: some have one and some don't, or two have the same.
-    """
-    parts = [each.partition("=") for each in given]
-    # No name of a hook point has a slash, and a path may hold an equals sign: ./a=b.
-    placed = {hook: path for hook, equals, path in parts if equals and "/" not in hook}
-    if not placed:
-        return list(given)
-    if len(placed) < len(given):
-        raise NbkitError("--sae: give HOOK=SAE for each autoencoder, with other hook points, or for none of them")
-    return placed
-
-
-def parse_layers(text: str) -> Literal["all"] | tuple[int, ...]:
-    """`all`, or the numbers of a list such as 0,3,8-11.
-
-    Raises:
-        NbkitError: if it is neither.
-    """
-    if text == "all":
-        return "all"
-    numbers: list[int] = []
-    for part in text.split(","):
-        match = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", part.strip())
-        if match is None:
-            raise NbkitError(f"layers is {text!r}: give 'all', or numbers and ranges such as 0,3,8-11")
-        numbers += range(int(match[1]), int(match[2] or match[1]) + 1)
-    return tuple(numbers)
-
-
-def read_maxima(path: Path) -> np.ndarray:
-    """The array of a .npy file.
-
-    Raises:
-        NbkitError: if it can't be read; pickled objects are refused.
-    """
-    import numpy
-
-    try:
-        with path.open("rb") as file:
-            table: np.ndarray = numpy.lib.format.read_array(file, allow_pickle=False)
-        return table
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise NbkitError(
-            f"can't read the maxima in {path} ({reason}): give a .npy file of (layers, neurons) numbers"
-        ) from error
 
 
 def main() -> None:
