@@ -163,7 +163,7 @@ def done(
             function, *zip(*tasks.values(), strict=True), key=list(keys), pure=False, retries=TRIES - 1
         )
     try:
-        for future in as_completed(futures):
+        for future in as_completed(futures, loop=client.loop):  # whether or not it is the default client
             name = keys[future.key]
             with _told(name):
                 result = future.result()

@@ -80,7 +80,7 @@ def _local(environments: Sequence[dict[str, str]]) -> Iterator[Client]:
         number: {"cls": Nanny, "options": {**options, "env": variables}}
         for number, variables in enumerate(environments)
     }
-    scheduler = {"cls": Scheduler, "options": {"host": HOST, "dashboard": False}}
+    scheduler = {"cls": Scheduler, "options": {"host": HOST, "dashboard_address": ":0"}}
     with (
         SpecCluster(workers=workers, scheduler=scheduler, silence_logs=logging.ERROR) as cluster,
         Client(cluster, set_as_default=False) as client,
