@@ -29,7 +29,7 @@ class InWords:
     site: Site
 
     def of(self, units: Iterable[int]) -> list[str]:
-        """The most frequent key tokens of some units, `on, upon, onto`; empty of one without examples.
+        """The most frequent key tokens of some units, `on · upon · onto`; empty of one without examples.
 
         Raises:
             NbkitError: the table can't be written.
@@ -49,7 +49,7 @@ def key_tokens_of(atlas: Atlas, layer: int, progress: bool = True) -> pd.DataFra
 
     Returns:
         One row per unit, in order: `index`, and `tokens`, up to `MOST` as they are shown, the most frequent first and
-        of equals the one that comes first, with commas between; empty of a unit without examples.
+        of equals the one that comes first, with dots between; empty of a unit without examples.
 
     Raises:
         NbkitError: the table can't be written.
@@ -59,7 +59,7 @@ def key_tokens_of(atlas: Atlas, layer: int, progress: bool = True) -> pd.DataFra
 
 
 def _of_site(atlas: Atlas, layer: int) -> pd.DataFrame:
-    rows = [(unit.index, ", ".join(frequent_key_tokens(unit))) for unit in atlas.iterate(layer)]
+    rows = [(unit.index, " · ".join(frequent_key_tokens(unit))) for unit in atlas.iterate(layer)]
     return pd.DataFrame(rows, columns=["index", "tokens"])
 
 

@@ -187,7 +187,7 @@ def test_features_have_their_own_words_from_an_atlas_of_the_latents(
     tokens = [[snippet.key_token.strip() or "␣" for snippet in unit.snippets] for unit in latents.iterate(1)]
     for features, all_words in tables[0][["features", "words"]].head(40).to_numpy():
         for feature, words in zip(features, all_words, strict=True):
-            assert words.split(", ")[0] in tokens[feature] if tokens[feature] else words == ""
+            assert words.split(" · ")[0] in tokens[feature] if tokens[feature] else words == ""
     assert "words" in in_basis(joined, sae).neuron(3).named_clusters()
     assert "words" not in in_basis(atlas, sae).neuron(3).named_clusters()
     other = made_up(D_MODEL, seed=1)

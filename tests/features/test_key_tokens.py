@@ -25,7 +25,7 @@ def slow(atlas: Atlas, layer: int) -> list[str]:
         words = [int(atlas.words[key]) for key in unit.key_ids]
         counts = Counter(words)
         best = sorted(counts, key=lambda word, words=words, counts=counts: (-counts[word], words.index(word)))[:3]  # type: ignore[misc]
-        found.append(", ".join(unit.snippets[words.index(word)].key_token.strip() or "␣" for word in best))
+        found.append(" · ".join(unit.snippets[words.index(word)].key_token.strip() or "␣" for word in best))
     return found
 
 
