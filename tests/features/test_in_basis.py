@@ -158,6 +158,20 @@ def test_a_neuron_without_clusters_costs_one_row(pruned_atlas: Atlas) -> None:
     assert len(basis.neuron(PADDED).neuron) == 0 and basis.neuron(PADDED).contributions.shape == (0, 0)
 
 
+@pytest.mark.parametrize("kind", ["topk", "relu"])
+def test_codes_are_those_of_the_autoencoder_however_few_vectors_it_reads_at_a_time(
+    kind: str, tiny_atlas: Callable[[str], Atlas], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    basis = in_basis(tiny_atlas("llama"), reading(**ARCHITECTURES[kind]))
+    vectors = np.random.default_rng(0).normal(size=(8, D_MODEL)).astype(np.float32)
+    monkeypatch.setattr("nbkit.features.in_basis.ROWS_AT_ONCE", 3)
+    features, codes = basis.codes(vectors)
+    dense = basis.sae.encode(vectors).numpy()
+    assert features.tolist() == np.flatnonzero(dense.any(axis=0)).tolist()
+    np.testing.assert_allclose(codes, dense[:, features], rtol=1e-5)
+    assert basis.codes(vectors[:0])[1].shape == (0, 0)
+
+
 def test_an_autoencoder_in_half_precision_is_read(tiny_atlas: Callable[[str], Atlas]) -> None:
     sae = reading().to(torch.bfloat16)
     own = in_basis(tiny_atlas("llama"), sae).neuron(3)

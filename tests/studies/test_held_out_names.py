@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,9 @@ def test_the_name_of_a_planted_behavior_tells_it_and_another_feature_does_not() 
     planted: Any = Planted()
     tested = aucs(dictionary(np.eye(5)), planted.weights, planted, planted.odd)
     assert tested[:, 0].tolist() == [1, 1]
-    assert np.abs(tested[:, 1] - 0.5).max() < 0.3
+    inside = (planted.behavior == 0)[planted.odd]
+    chance = float(auc_of(planted.pre_mlp[planted.odd][:, 2:3], inside)[0])
+    assert sorted(tested[:, 1]) == pytest.approx(sorted([chance, 1 - chance]))  # the third feature alone is beside it
     third = InputWeights(np.eye(5, dtype=np.float32)[2], 0.0)  # all that pushes this reader is in every cluster
     assert not len(aucs(dictionary(np.eye(5)), third, planted, planted.odd))
 
@@ -107,12 +110,13 @@ def test_what_is_held_out_makes_neither_clusters_nor_names(monkeypatch: pytest.M
     seen: list[np.ndarray] = []
     for name in ("feature_clusters", "carried"):
         monkeypatch.setattr(held_out_names, name, noting(getattr(held_out_names, name), seen))
-    aucs(dictionary(np.eye(5)), planted.weights, planted, planted.odd)
+    weights: Any = SimpleNamespace(on_the_whole=noting(planted.weights.on_the_whole, seen))
+    aucs(dictionary(np.eye(5)), weights, planted, planted.odd)
     before = list(seen)
     planted.pre_mlp[planted.odd] = np.random.default_rng(3).normal(size=(20, 5))
     seen.clear()
-    aucs(dictionary(np.eye(5)), planted.weights, planted, planted.odd)
-    assert [len(rows) for rows in seen] == [20, 20]
+    aucs(dictionary(np.eye(5)), weights, planted, planted.odd)
+    assert [len(rows) for rows in seen] == [20, 20, 20]
     for mine, other in zip(seen, before, strict=True):
         np.testing.assert_array_equal(mine[:, mine.any(axis=0)], other[:, other.any(axis=0)])
 
