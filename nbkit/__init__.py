@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from nbkit.errors import NbkitError as NbkitError
     from nbkit.explorers.explore import explore as explore
     from nbkit.explorers.site.site import write_site as write_site
+    from nbkit.features.in_basis import FeatureBasis as FeatureBasis
+    from nbkit.features.in_basis import in_basis as in_basis
+    from nbkit.features.neuron_in_basis import NeuronInBasis as NeuronInBasis
     from nbkit.features.neuronpedia import NeuronpediaExport as NeuronpediaExport
     from nbkit.features.neuronpedia import export_neuronpedia as export_neuronpedia
     from nbkit.method.clusters import FeatureClusters as FeatureClusters
@@ -54,11 +57,13 @@ _HOMES = {
     "Atlas": "atlas.atlas",
     "AtlasConfig": "atlas.config",
     "Contexts": "corpora",
+    "FeatureBasis": "features.in_basis",
     "FeatureClusters": "method.clusters",
     "LanguageModel": "models",
     "NbkitError": "errors",
     "Neuron": "atlas.neuron",
     "NeuronEmbeddingLoss": "sae.loss",
+    "NeuronInBasis": "features.neuron_in_basis",
     "NeuronpediaExport": "features.neuronpedia",
     "Polysemanticity": "method.metrics",
     "SaeConfig": "sae.config",
@@ -77,6 +82,7 @@ _HOMES = {
     "export_neuronpedia": "features.neuronpedia",
     "feature_clusters": "method.clusters",
     "feature_embeddings": "method.feature_basis",
+    "in_basis": "features.in_basis",
     "join_atlases": "atlas.joined",
     "join_units": "units.together",
     "load_contexts": "corpora",

@@ -52,6 +52,8 @@ class Given(NamedTuple):
 
 HOOK = "blocks.0.hook_mlp_out"
 SAE = nbkit.SparseAutoencoder(D_MODEL, 5)
+READS_MLP = nbkit.SparseAutoencoder(D_MODEL, 5)
+READS_MLP.hook = "blocks.0.mlp.hook_in"
 CALLS: dict[str, Callable[[Given, Any], object]] = {
     "capture: contexts": lambda at, wrong: list(at.model.capture(wrong, HOOK)),
     "capture: hook": lambda at, wrong: list(at.model.capture(random_contexts(3, 8), wrong)),
@@ -77,6 +79,11 @@ CALLS: dict[str, Callable[[Given, Any], object]] = {
     "sae_latents: saes": lambda at, wrong: nbkit.sae_latents(at.model, wrong, HOOK),
     "sae_latents: hook": lambda at, wrong: nbkit.sae_latents(at.model, SAE, wrong),
     "sae_latents: reads": lambda at, wrong: nbkit.sae_latents(at.model, SAE, HOOK, wrong),
+    "in_basis: atlas": lambda at, wrong: nbkit.in_basis(wrong, SAE),
+    "in_basis: sae": lambda at, wrong: nbkit.in_basis(at.atlas, wrong),
+    "in_basis: latents": lambda at, wrong: nbkit.in_basis(at.atlas, READS_MLP, wrong),
+    "in_basis: neuron": lambda at, wrong: nbkit.in_basis(at.atlas, READS_MLP).neuron(wrong),
+    "in_basis: threshold": lambda at, wrong: nbkit.in_basis(at.atlas, READS_MLP).neuron(1).named_clusters(wrong),
     "join_units": lambda at, wrong: nbkit.join_units(at.model, wrong),
     "join_atlases: atlases": lambda at, wrong: nbkit.join_atlases(wrong, at.folder / "joined"),
     "join_atlases: out": lambda at, wrong: nbkit.join_atlases(

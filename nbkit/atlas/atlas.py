@@ -10,8 +10,8 @@ neurons.parquet        one row per neuron, with the metrics of the default embed
 metrics-<kind>.parquet the metrics in another embedding space, made when first asked for
 
 Made when first asked for: features.parquet, similar-<kind>.safetensors, agreement.parquet, importance.safetensors,
-phrases.parquet, quadrants.parquet, and shards/ (the modules of these names, `nbkit.features.neighbors`, and
-`nbkit.explorers.atlas.shard_files`).
+phrases.parquet, quadrants.parquet, key-tokens-<site>.parquet, named-clusters-<layer>-<sha256>.parquet, and shards/ (the
+modules of these names, `nbkit.features.neighbors`, `nbkit.features.in_basis`, and `nbkit.explorers.atlas.shard_files`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Int, UInt8
+from jaxtyping import Float, Int, UInt8
 
 from nbkit.atlas.kept_files import KeptFiles
 from nbkit.atlas.layer import Layer
@@ -166,6 +166,15 @@ class Atlas:
         """The neurons of a layer, or the units of another site, in order."""
         for index in range(self._site(layer).n_units):
             yield self.neuron(layer, index)
+
+    def mean_read(self, layer: int) -> Float[np.ndarray, " width"]:
+        """The mean of the vectors that the units of a site receive in their dataset examples and strongest contexts, a
+        token's counted once however many receive it; NaN if there is none.
+
+        Raises:
+            NbkitError: if the atlas doesn't hold the site.
+        """
+        return self._layer(self._site(layer).number).mean
 
     def _site(self, layer: int) -> Site:
         layer = checked_whole("layer", layer)

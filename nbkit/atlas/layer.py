@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from nbkit.atlas.levels import read_levels
 from nbkit.atlas.manifest import Manifest, layer_file
@@ -22,6 +22,9 @@ from nbkit.files import read_tensors
 from nbkit.method.checks import have_direction
 from nbkit.method.controls import other_units
 from nbkit.models.logits import read_effects
+
+ROWS_AT_ONCE = 4096
+"""Vectors that are widened to float64 at a time."""
 
 
 class Scanned(Protocol):
@@ -84,6 +87,15 @@ class Layer:
             logit_effects=read_effects(tensors, index),
             sign=manifest.sign,
         )
+
+    @cached_property
+    def mean(self) -> Float[np.ndarray, " width"]:
+        """See `Atlas.mean_read`."""
+        vectors = self.tensors["pre_mlp"]
+        total = torch.zeros(vectors.shape[1], dtype=torch.float64)
+        for part in vectors.split(ROWS_AT_ONCE):
+            total += part.double().sum(0)
+        return (total / len(vectors)).numpy()
 
     def _strongest(self, start: int, end: int, n_examples: int) -> Strongest:
         """The strongest contexts of the neuron whose rows these are."""

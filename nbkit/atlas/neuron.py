@@ -19,7 +19,12 @@ from nbkit.atlas.strongest import NOT_KNOWN, Strongest
 from nbkit.errors import NbkitError
 from nbkit.method.checks import have_direction, shown
 from nbkit.method.clusters import FeatureClusters, feature_clusters
-from nbkit.method.embeddings import gated_gradient_embeddings, gradient_embeddings, neuron_embeddings
+from nbkit.method.embeddings import (
+    gated_gradient_embeddings,
+    gated_weights,
+    gradient_embeddings,
+    neuron_embeddings,
+)
 from nbkit.models import activation_function
 from nbkit.models.logits import LogitEffects
 from nbkit.models.sign import Sign
@@ -57,6 +62,13 @@ class InputWeights:
         assert weights is not None
         embedded: Float[np.ndarray, "n d"] = neuron_embeddings(pre_mlp, weights)
         return embedded
+
+    def on_the_whole(self, pre_mlp: Float[np.ndarray, "n d"], activation: str) -> Float[np.ndarray, " d"]:
+        """One vector of weights for all of some vectors: the input weights, of a gated neuron `gated_weights`."""
+        if self.w_gate is None:
+            return self.w_in
+        function = activation_function(activation)
+        return gated_weights(pre_mlp, self.w_gate, self.w_in, function, b_gate=self.b_gate, b_in=self.b_in)
 
     def activations(self, pre_mlp: Float[Tensor, "... d"], activation: str) -> Float[Tensor, ...]:
         """The neuron's activations on the vectors it receives, in their number format.

@@ -2,6 +2,7 @@
 each that every reading verifies."""
 
 from nbkit.files.check import Checked, check
+from nbkit.files.digest import sha256_of_tensors
 from nbkit.files.formats import (
     FILE_SCHEMA,
     map_array,
@@ -48,6 +49,7 @@ __all__ = [
     "replacing",
     "replacing_folder",
     "sha256_of",
+    "sha256_of_tensors",
     "sweep",
     "user_path",
     "write_json",

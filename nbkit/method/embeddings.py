@@ -108,6 +108,36 @@ def gated_gradient_embeddings(
     return _like(h * ((slope * u)[..., None] * gate + value[..., None] * up), pre_mlp)
 
 
+def gated_weights(
+    pre_mlp: Float[np.ndarray, "n d"],
+    w_gate: Float[np.ndarray, " d"],
+    w_in: Float[np.ndarray, " d"],
+    activation: Activation,
+    b_gate: float = 0.0,
+    b_in: float = 0.0,
+) -> Float[np.ndarray, " d"]:
+    """The weights with which a gated neuron reads some vectors on the whole: the mean over them of the gradient of its
+    activation, mean(act'(g) * u) * w_gate + mean(act(g)) * w_in.
+
+    The gradient is another one at each vector. Its mean is one reader of them all, as a plain neuron's `w_in` is.
+
+    Args:
+        pre_mlp: (n, d) vectors immediately before the layer, at least one.
+        w_gate, w_in, activation, b_gate, b_in: as for `gated_gradient_embeddings`.
+
+    Returns:
+        (d,) weights, in the dtype of the vectors.
+
+    Raises:
+        NbkitError: the widths differ, a weight is not one vector, or they hold something else than real numbers.
+    """
+    pre_mlp, w_gate, w_in = _checked(pre_mlp, w_gate, w_in)
+    h, gate, up = _wide(pre_mlp, w_gate, w_in)
+    value, slope = _value_and_derivative(activation, h @ gate + _bias("b_gate", b_gate))
+    u = h @ up + _bias("b_in", b_in)  # (n,)
+    return _like((slope * u).mean() * gate + value.mean() * up, pre_mlp)
+
+
 def _value_and_derivative(activation: Activation, pre: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     with torch.enable_grad():  # a caller may be under no_grad
         x = pre.detach().requires_grad_(True)

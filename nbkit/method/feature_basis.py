@@ -6,8 +6,10 @@ pre-activation is, up to that and its bias, the sum of the features' contributio
 basis of features. With the coordinates themselves as the dictionary it is equation 1 again.
 """
 
+from typing import NamedTuple
+
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from nbkit.errors import NbkitError
 from nbkit.method.checks import checked_array
@@ -58,6 +60,52 @@ def feature_embeddings(
     pushing = np.clip(feature_contributions(codes, directions, weights), 0, None)
     embeddings: Float[np.ndarray, "n d"] = pushing @ checked_array(directions, "The directions")
     return embeddings
+
+
+class Carried(NamedTuple):
+    """How much of what pushes a unit each feature carries: in each of k clusters of its examples, and elsewhere."""
+
+    inside: Float[np.ndarray, "k f"]
+    """Shares of the cluster's mean contribution above zero; a row adds up to 1, or to 0 if nothing pushes there."""
+    elsewhere: Float[np.ndarray, "k f"]
+    """The same over all examples of the other clusters; zeros of a cluster that is alone."""
+
+    def names(self, cluster: int, most: int) -> Int[np.ndarray, " named"]:
+        """The features that name a cluster: those that carry more of it than of what is elsewhere, by how much more.
+
+        A feature that carries all clusters alike names none.
+
+        Args:
+            cluster: its number.
+            most: features.
+        """
+        more = self.inside[cluster] - self.elsewhere[cluster]
+        order = np.argsort(-more, kind="stable")[:most]
+        named: Int[np.ndarray, " named"] = order[more[order] > 0]
+        return named
+
+
+def carried(contributions: Float[np.ndarray, "n f"], labels: Int[np.ndarray, " n"]) -> Carried:
+    """Which features carry each cluster of a unit's examples.
+
+    Args:
+        contributions: (n, f) of `feature_contributions`; those below zero count as 0.
+        labels: (n,) the cluster of each example, 0 to k - 1, as `FeatureClusters.labels`.
+
+    Raises:
+        NbkitError: the lengths differ, or the contributions hold something else than finite numbers.
+    """
+    pushing = np.clip(_finite(contributions, "The contributions"), 0, None)
+    if pushing.ndim != 2 or labels.shape != pushing.shape[:1]:
+        raise NbkitError(f"Contributions of shape {pushing.shape}, labels {labels.shape}: give (n, f) and (n,).")
+    members = np.eye(labels.max(initial=-1) + 1)[labels]  # (n, k) one-hot
+    return Carried(_shares(members.T @ pushing), _shares((1 - members).T @ pushing))  # a mean's shares are a sum's
+
+
+def _shares(sums: Float[np.ndarray, "k f"]) -> Float[np.ndarray, "k f"]:
+    totals = sums.sum(axis=1, keepdims=True)
+    shares: Float[np.ndarray, "k f"] = sums / np.where(totals > 0, totals, 1)
+    return shares
 
 
 def side_by_side(first: Float[np.ndarray, "n a"], second: Float[np.ndarray, "n b"]) -> Float[np.ndarray, "n a+b"]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from nbkit.files import sha256_of_tensors
 from nbkit.models.trace import Trace
 from nbkit.models.unembedding import Unembedding
 
@@ -39,12 +38,3 @@ def fingerprint(network: Any, traced: Trace, end: Unembedding | None) -> str:
     prefix = f"{network.base_model_prefix}."
     named = ((name.removeprefix(prefix), tensor) for name, tensor in used_weights(network, traced, end))
     return sha256_of_tensors(named)
-
-
-def sha256_of_tensors(named: Iterable[tuple[str, Tensor]], of: str = "") -> str:
-    """sha256 of tensors with their names, shapes and dtypes, in the order of the names, and of a text before them."""
-    digest = hashlib.sha256(of.encode())
-    for name, tensor in sorted(named, key=lambda pair: pair[0]):
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()

@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from nbkit.errors import NbkitError
-from nbkit.files import make_folder, user_path
+from nbkit.files import make_folder, sha256_of_tensors, user_path
 from nbkit.method.checks import checked_choice, checked_seed
 from nbkit.sae.architecture import Activation, AnyActivation, Architecture
 from nbkit.sae.equations import activate, affine, largest, normalized, pre_activations
@@ -135,6 +135,11 @@ class SparseAutoencoder(nn.Module):
     def d_out(self) -> int:
         """Width of the output: `d_in`, but for a transcoder."""
         return self.architecture.d_out or self.d_in
+
+    @property
+    def sha256(self) -> str:
+        """Of the weights and of all that they don't say, wherever it reads."""
+        return sha256_of_tensors(self.state_dict().items(), repr(sorted(self.architecture.as_fields().items())))
 
     @property
     def bias(self) -> Float[Tensor, " d_sae"]:

@@ -29,7 +29,6 @@ from nbkit.errors import NbkitError
 from nbkit.method.checks import checked_choice, shown
 from nbkit.models import LanguageModel
 from nbkit.models.capturing import IN_BLOCK
-from nbkit.models.fingerprint import sha256_of_tensors
 from nbkit.models.hook_points import HookPoint
 from nbkit.models.language_model import ROUNDING
 from nbkit.models.processed import ADDED, PROCESSED, STREAM
@@ -75,7 +74,7 @@ class SaeLatents(ModelUnits):
                 reads=_reads(sae, self.reads),
                 rule=_rule(sae),
                 source=source,
-                sha256=sha256_of_tensors(sae.state_dict().items(), repr(sorted(sae.architecture.as_fields().items()))),
+                sha256=sae.sha256,
             )
             for number, (sae, hook, source) in enumerate(zip(self.saes, self.hooks, self.sources, strict=True))
         )

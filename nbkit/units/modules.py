@@ -22,9 +22,9 @@ from torch import Tensor, nn
 from nbkit.atlas.build import build_atlas
 from nbkit.corpora import Contexts
 from nbkit.errors import NbkitError
+from nbkit.files import sha256_of_tensors
 from nbkit.method.checks import shown
 from nbkit.models.capturing import Tokens
-from nbkit.models.fingerprint import sha256_of_tensors
 from nbkit.models.language_model import ROUNDING
 from nbkit.models.site import Site
 from nbkit.models.units import Capture, Read

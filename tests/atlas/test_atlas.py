@@ -24,6 +24,7 @@ from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.atlas.build import build_atlas
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.manifest import ATLAS_SCHEMA, CONTEXTS, MANIFEST, NEURONS, VOCABULARY, layer_file
+from nbkit.atlas.neuron import InputWeights
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE
 from nbkit.errors import NbkitError
 from nbkit.files import read_json, write_json
@@ -229,6 +230,18 @@ def test_embeddings_are_the_equations(architecture: str, tiny_atlas: Callable[[s
         for wrong in {"input", "gate", "up", "sum"} - set(expected):
             with pytest.raises(NbkitError, match=f"L1 N{index} has no '{wrong}' embedding: choose"):
                 neuron.embeddings(wrong)
+
+
+def test_on_the_whole_a_gated_neuron_reads_with_its_mean_gradient_and_a_plain_one_with_its_weights() -> None:
+    rng = np.random.default_rng(0)
+    read = rng.normal(size=(5, 4)).astype(np.float32)
+    gate, up = rng.normal(size=(2, 4)).astype(np.float32)
+    assert InputWeights(up, 0.5).on_the_whole(read, "relu") is up
+    h = torch.from_numpy(read).requires_grad_()
+    total = torch.nn.functional.silu(h @ torch.from_numpy(gate) - 0.2) * (h @ torch.from_numpy(up) + 0.5)
+    (gradient,) = torch.autograd.grad(total.sum(), h)
+    weights = InputWeights(up, 0.5, gate, -0.2).on_the_whole(read, "silu")
+    np.testing.assert_allclose(weights, gradient.mean(dim=0).numpy(), rtol=1e-5)
 
 
 def test_clusters_are_those_of_the_embeddings(tiny_atlas: Callable[[str], Atlas]) -> None:

@@ -9,7 +9,12 @@ from torch.nn import functional
 
 from nbkit.errors import NbkitError
 from nbkit.method.clusters import cosine_distances
-from nbkit.method.embeddings import gated_gradient_embeddings, gradient_embeddings, neuron_embeddings
+from nbkit.method.embeddings import (
+    gated_gradient_embeddings,
+    gated_weights,
+    gradient_embeddings,
+    neuron_embeddings,
+)
 
 ACTIVATIONS: list[Callable[[torch.Tensor], torch.Tensor]] = [
     functional.gelu,
@@ -70,6 +75,8 @@ def test_gated_gradient_is_the_vector_times_autograds_gradient(
     (gradient,) = torch.autograd.grad((activation(h @ gate + b_gate) * (h @ up + b_in)).sum(), h)
     embedded = gated_gradient_embeddings(h, gate, up, activation, b_gate, b_in)
     torch.testing.assert_close(embedded, (h * gradient).detach())
+    weights = gated_weights(h.detach().numpy(), gate.numpy(), up.numpy(), activation, b_gate, b_in)
+    np.testing.assert_allclose(weights, gradient.mean(dim=0).numpy())
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nbkit.errors import NbkitError
 from nbkit.method.clusters import cosine_distances
 from nbkit.method.embeddings import neuron_embeddings
-from nbkit.method.feature_basis import feature_contributions, feature_embeddings, side_by_side
+from nbkit.method.feature_basis import carried, feature_contributions, feature_embeddings, side_by_side
 
 
 @given(seed=st.integers(0, 10_000))
@@ -45,6 +45,47 @@ def test_a_feature_that_is_split_in_two_changes_contributions_and_not_embeddings
     np.testing.assert_array_equal(embedded[0], embedded[1])  # one holds the first half, one the second
     contributions = feature_contributions(z, directions, w)
     assert cosine_distances(contributions)[0, 1] > 0.5
+
+
+def test_what_carries_a_cluster_by_hand() -> None:
+    contributions = np.array([[4, 1, 0, -9.0], [4, 1, 0, -9], [4, 0, 1, 0], [4, 0, 1, 0], [4, 0, 3, 0]])
+    found = carried(contributions, np.array([1, 1, 0, 0, 0]))
+    np.testing.assert_allclose(found.inside, [[12 / 17, 0, 5 / 17, 0], [0.8, 0.2, 0, 0]])
+    np.testing.assert_allclose(found.elsewhere, found.inside[::-1])
+    assert [found.names(label, 3).tolist() for label in (0, 1)] == [[2], [1, 0]]
+    assert found.names(1, 1).tolist() == [1]
+
+
+def test_a_feature_that_carries_all_clusters_names_none_but_one_alone() -> None:
+    contributions = np.array([[3.0, 1, 0], [3, 1, 0], [3, 0, 1], [6, 0, 2]])
+    found = carried(contributions, np.array([0, 0, 1, 1]))
+    assert [found.names(label, 3).tolist() for label in (0, 1)] == [[1], [2]]
+    alone = carried(contributions, np.zeros(4, dtype=int))
+    assert alone.names(0, 3).tolist() == [0, 2, 1] and not alone.elsewhere.any()
+    nothing = carried(np.zeros((2, 3)), np.array([0, 1]))
+    assert nothing.inside.shape == (2, 3) and not nothing.inside.any() and not len(nothing.names(0, 3))
+
+
+@given(seed=st.integers(0, 10_000), factor=st.floats(1e-3, 1e3))
+def test_shares_add_up_to_one_whatever_the_scale_and_the_order(seed: int, factor: float) -> None:
+    rng = np.random.default_rng(seed)
+    contributions, labels = rng.normal(size=(12, 5)), rng.permutation(np.arange(12) % 3)
+    found, order = carried(contributions, labels), rng.permutation(12)
+    for part in (found.inside, found.elsewhere):
+        np.testing.assert_allclose(part.sum(axis=1), 1)
+    again = carried(factor * contributions[order], labels[order])
+    np.testing.assert_allclose([again.inside, again.elsewhere], [found.inside, found.elsewhere], atol=1e-12)
+    for label in range(3):
+        mean = np.clip(contributions[labels == label], 0, None).mean(axis=0)
+        np.testing.assert_allclose(found.inside[label], mean / mean.sum())
+
+
+def test_contributions_and_labels_that_do_not_belong_together_are_told() -> None:
+    for contributions, labels in ((np.ones((3, 2)), np.zeros(4, dtype=int)), (np.ones(3), np.zeros(3, dtype=int))):
+        with pytest.raises(NbkitError, match=r"Contributions of shape .*, labels .*: give"):
+            carried(contributions, labels)
+    with pytest.raises(NbkitError, match="The contributions hold NaN or infinity"):
+        carried(np.array([[np.nan]]), np.array([0]))
 
 
 def test_the_cosine_of_two_spaces_side_by_side_is_the_mean_of_theirs() -> None:

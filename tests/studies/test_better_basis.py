@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
-import nbkit
 from nbkit.errors import NbkitError
-from nbkit.features.showcase import Choice
 from nbkit.figures.style import BookFigure
 from nbkit.method.truth.contestants import CONTESTANTS
 from nbkit.method.truth.recovery import recovery
 from nbkit.method.truth.toys import Toy
 from nbkit.method.truth.unit import Background, LabeledUnit, Unit
-from nbkit.studies.better_basis import clusters_named, found_in, named_clusters, one_neuron, recovered, stages_table
+from nbkit.studies.better_basis import found_in, recovered, stages_table
 from nbkit.studies.better_basis.dictionary_quality import of_toy
 from nbkit.studies.better_basis.findings import AtStage, stages, turns
-from nbkit.studies.better_basis.named_clusters import carrying, read_weights
 from nbkit.studies.better_basis.stages import FEATURES, JOINT, PRE_MLP, TRUE, clear_units, measured, stages_of
 from nbkit.studies.better_basis.toy_unit import chosen, one_unit
-from nbkit.studies.shared import with_latents
 from nbkit.studies.shared.estimate import Difference, Estimate
-from nbkit.studies.shared.language_model_saes import WithLatents
-from tests.examples.tiny_models import make_model, random_contexts
 
 TOY = Toy(n_features=40, width=12, n_units=12, active=2, n_examples=60, steps=150)
 EPOCHS = (0, 2)
@@ -163,61 +152,3 @@ def test_the_table_and_the_figure_hold_all_stages(table: pd.DataFrame) -> None:
     data = figure.data[""]
     one = data[(data["measure"] == "ARI at 0.5") & (data["space"] == FEATURES) & (data["latents"] == 24)]
     assert one["mean"].tolist() == [stage.value.value for stage in stages(table, FEATURES, "ari", 24)]
-
-
-def test_the_features_that_carry_a_cluster_by_hand() -> None:
-    contributions = np.array([[4, 1, 0, -9.0], [4, 1, 0, -9], [4, 0, 1, 0], [0, 0, 5, 0]])
-    labels = np.array([0, 0, 1, 1])
-    assert carrying(contributions, labels, 0) == [(0, 0.8, 0.4), (1, 0.2, 0)]
-    assert carrying(contributions, labels, 1, most=1) == [(2, 0.6, 0)]
-    assert carrying(contributions, np.zeros(4, dtype=int), 0, most=1) == [(0, 0.6, 0)]  # of one cluster, no other
-
-
-def test_a_gated_neuron_reads_with_its_mean_gradient() -> None:
-    from nbkit.atlas.neuron import InputWeights
-
-    rng = np.random.default_rng(0)
-    read = rng.normal(size=(5, 4)).astype(np.float32)
-    gate, up = rng.normal(size=(2, 4)).astype(np.float32)
-    plain = SimpleNamespace(weights=InputWeights(up, 0.5), pre_mlp=read, activation="relu")
-    assert read_weights(plain) is up  # type: ignore[arg-type]
-    gated = SimpleNamespace(weights=InputWeights(up, 0.5, gate, -0.2), pre_mlp=read, activation="silu")
-    h = torch.from_numpy(read).requires_grad_()
-    total = torch.nn.functional.silu(h @ torch.from_numpy(gate) - 0.2) * (h @ torch.from_numpy(up) + 0.5)
-    (gradient,) = torch.autograd.grad(total.sum(), h)
-    np.testing.assert_allclose(read_weights(gated), gradient.mean(dim=0).numpy(), rtol=1e-5)  # type: ignore[arg-type]
-
-
-@pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory, kept: object) -> WithLatents:
-    """An autoencoder trained on what the MLPs of a layer of a tiny model read."""
-    folder = tmp_path_factory.mktemp("latents")
-    model = nbkit.load_model(make_model("llama", folder / "model"), dtype="float32", device="cpu")
-    atlas = nbkit.build_atlas(model, random_contexts(80, 24), folder / "atlas", progress=False)
-    return with_latents(atlas, ["blocks.1.mlp.hook_in"], d_sae=30, k=4, n_contexts=40, progress=False)
-
-
-def test_a_neuron_s_clusters_name_the_features_that_carry_them(
-    both: WithLatents, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    of_layer = both.neurons.neurons[both.neurons.neurons["layer"] == 1]
-    chosen = both.neurons.neuron(1, int(of_layer.sort_values("n_examples")["index"].iloc[-1]))
-    monkeypatch.setattr(named_clusters, "several_behaviors", lambda atlas, layer: Choice(chosen, f"Of layer {layer}."))
-    found = one_neuron(both)
-    assert (found.neuron.name, found.rule, found.site) == (chosen.name, "Of layer 1.", 3)
-    assert found.unexplained == pytest.approx(100 * both.quality["unexplained"].iloc[0])
-    table = clusters_named(both, found, most=2).written
-    for (space, title), row in zip(table.index.tolist(), table.to_dict("records"), strict=True):
-        clusters = found.papers if space == named_clusters.PAPERS else found.ours
-        label = int(title) - 1
-        assert int(row["examples"]) == clusters.sizes[label]
-        carried = carrying(found.contributions, clusters.labels, label)
-        numbers = [int(number) for number in re.findall(r"\(#(\d+)\)", row["features that carry it"])]
-        assert numbers == [number for number, _, _ in carried]
-        inside = np.clip(found.contributions[clusters.labels == label], 0, None).mean(axis=0)
-        assert carried[0][1] == pytest.approx(inside[numbers[0]] / inside.sum())
-
-
-def test_latents_of_another_place_are_refused(both: WithLatents) -> None:
-    with pytest.raises(NbkitError, match="No autoencoder reads what an MLP of this atlas reads"):
-        one_neuron(replace(both, joined=both.neurons))

@@ -3,7 +3,27 @@
 from nbkit.studies.better_basis.dictionary_quality import quality
 from nbkit.studies.better_basis.figures import recovered
 from nbkit.studies.better_basis.findings import found_in, stages_table
-from nbkit.studies.better_basis.named_clusters import clusters_named, one_neuron
+from nbkit.studies.better_basis.held_out_names import held_names, names_on_held_out
+from nbkit.studies.better_basis.named_clusters import (
+    clusters_named,
+    drawn_neurons,
+    layer_in_basis,
+    layer_named,
+    one_neuron,
+)
 from nbkit.studies.better_basis.toy_unit import one_unit
 
-__all__ = ["clusters_named", "found_in", "one_neuron", "one_unit", "quality", "recovered", "stages_table"]
+__all__ = [
+    "clusters_named",
+    "drawn_neurons",
+    "found_in",
+    "held_names",
+    "layer_in_basis",
+    "layer_named",
+    "names_on_held_out",
+    "one_neuron",
+    "one_unit",
+    "quality",
+    "recovered",
+    "stages_table",
+]

@@ -1,160 +1,185 @@
-"""A real neuron's clusters in a basis of features, each with the features that carry it: a label without a language
-model."""
+"""Real neurons' clusters in the basis of an autoencoder's features, each with the features that name it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
 
-from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.neuron import Neuron
 from nbkit.errors import NbkitError
+from nbkit.features.in_basis import FeatureBasis, in_basis
+from nbkit.features.neuron_in_basis import COLUMNS, NeuronInBasis, with_words
 from nbkit.features.showcase import Choice, several_behaviors
-from nbkit.method.clusters import FeatureClusters, feature_clusters
-from nbkit.method.feature_basis import feature_contributions, feature_embeddings
-from nbkit.method.truth.recovery import with_directions
-from nbkit.method.truth.terms import GatedTerms
-from nbkit.models import activation_function
-from nbkit.sae.autoencoder import SparseAutoencoder
+from nbkit.method.checks import checked_seed
+from nbkit.method.clusters import FeatureClusters
+from nbkit.sae.loading import load_sae
 from nbkit.studies.better_basis.stages import CUT
-from nbkit.studies.shared.behaviors import frequent_tokens, key_tokens
+from nbkit.studies.shared.behaviors import key_tokens
 from nbkit.studies.shared.estimate import UNDEFINED
 from nbkit.studies.shared.language_model_saes import WithLatents
-from nbkit.studies.shared.learned import codes_of
 from nbkit.studies.shared.table import BookTable
 
 MOST_CLUSTERS, MOST_FEATURES, WORDS = 6, 2, 3
-"""In a table."""
-PAPERS, OURS = "in the paper's space", "in the basis of features"
+"""In a table, of one neuron."""
+FEW_CLUSTERS = 3
+"""Of a neuron among several."""
+LEAST = (10, 5, 2)
+"""Examples in each of two clusters that a neuron to be drawn has: fewer where no neuron has as many."""
+PAPERS, OURS = "in the paper's space", "centered + features"
+
+
+@dataclass(frozen=True, eq=False)
+class LayerInBasis:
+    """A layer of neurons in the basis of an autoencoder of what its MLP reads."""
+
+    basis: FeatureBasis
+    unexplained: float
+    """The share of the variance that the autoencoder leaves, in percent, on text that it was not trained on here."""
 
 
 @dataclass(frozen=True, eq=False)
 class Clustered:
-    """A neuron's examples in two spaces, and what each feature of the dictionary adds to it there."""
+    """A neuron's examples in two spaces."""
 
-    neuron: Neuron
+    own: NeuronInBasis
     rule: str
     """How it was chosen, as a sentence."""
-    site: int
-    """Of the dictionary's latents in the joined atlas."""
-    contributions: Float[np.ndarray, "n f"]
     papers: FeatureClusters
     ours: FeatureClusters
-    unexplained: float
-    """The share of the variance that the dictionary leaves, in percent, on text that it was not trained on."""
+
+    @property
+    def neuron(self) -> Neuron:
+        return self.own.neuron
 
 
-def one_neuron(both: WithLatents) -> Clustered:
-    """Cluster the examples of a neuron of several behaviors, in the layer whose inputs a dictionary was trained on.
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Neurons drawn at random of those that have two clusters to name."""
 
-    A gated neuron's weights change with what it reads. It is taken to read with their mean over its examples, the
-    gradient of its mean activation.
+    neurons: int
+    eligible: int
+    least: int
+    """Examples in each of two clusters of an eligible one, at least."""
+    table: BookTable
+
+
+@dataclass(frozen=True)
+class LayerNamed:
+    """How far names go in a whole layer: over its clusters of at least two examples."""
+
+    neurons: int
+    without: int
+    """Neurons that have no clusters."""
+    clusters: int
+    share: float
+    """Median share that a cluster's first name carries of it, in percent."""
+    elsewhere: float
+    """Median share that it carries of the neuron's other examples, in percent."""
+
+
+def layer_in_basis(both: WithLatents) -> LayerInBasis:
+    """The first layer whose MLP's input an autoencoder reads.
 
     Args:
-        both: neurons, and latents at the `mlp.hook_in` of a layer among theirs.
+        both: neurons, and latents of what the MLP of a layer among theirs reads.
 
     Raises:
-        NbkitError: there are no such latents, or no neuron to show.
+        NbkitError: there are no such latents.
     """
-    layer, site = _place(both)
-    name = f"blocks.{layer}.mlp.hook_in"
-    sae = SparseAutoencoder.load(Path(both.folders[name]))
-    choice: Choice = several_behaviors(both.neurons, layer)
-    neuron = choice.neuron
-    codes, directions, weights = codes_of(sae, neuron.pre_mlp), sae.w_dec.detach().numpy(), read_weights(neuron)
-    embeddings = feature_embeddings(codes, directions, weights)
-    return Clustered(
-        neuron,
-        choice.rule,
-        site,
-        feature_contributions(codes, directions, weights),
-        neuron.clusters(CUT),
-        feature_clusters(with_directions(embeddings), CUT),
-        100 * float(both.quality.set_index("hook")["unexplained"][name]),
-    )
-
-
-def _place(both: WithLatents) -> tuple[int, int]:
-    """A layer of neurons and the site of the latents of what its MLP reads."""
-    for site in both.joined.manifest.sites:
-        for layer in both.neurons.layers:
-            if site.unit == "latent" and site.name == f"blocks.{layer}.mlp.hook_in":
-                return layer, site.number
+    for hook, folder in both.folders.items():
+        sae = load_sae(folder)
+        sae.hook = sae.hook or hook
+        with suppress(NbkitError):
+            left = both.quality.set_index("hook")["unexplained"][hook]
+            return LayerInBasis(in_basis(both.joined, sae), 100 * float(left))
     raise NbkitError(
         "No autoencoder reads what an MLP of this atlas reads: add `blocks.N.mlp.hook_in` of a scanned layer to `hooks`"
     )
 
 
-def read_weights(neuron: Neuron) -> Float[np.ndarray, " d"]:
-    """The weights with which a neuron reads its examples: of a gated one the mean gradient of its activation."""
-    own = neuron.weights
-    if own.w_gate is None:
-        return own.w_in
-    gated = GatedTerms(
-        own.w_gate[None],
-        own.w_in[None],
-        activation_function(neuron.activation),
-        np.array([own.b_gate]),
-        np.array([own.b_in]),
-    )
-    return gated.weights(neuron.pre_mlp, np.array([0]), np.ones(1))
+def one_neuron(layer: LayerInBasis) -> Clustered:
+    """Cluster the examples of a neuron of several behaviors in the paper's space and in the basis of features.
 
-
-def carrying(
-    contributions: Float[np.ndarray, "n f"], labels: Int[np.ndarray, " n"], label: int, most: int = MOST_FEATURES
-) -> list[tuple[int, float, float]]:
-    """The features that carry a cluster: their mean contribution in it is above that elsewhere; the largest first.
-
-    Args:
-        contributions: see `feature_contributions`.
-        labels: the cluster of each example.
-        label: the cluster.
-        most: features.
-
-    Returns:
-        Of each its number, its share of all that pushes the unit in this cluster, and its share elsewhere.
+    Raises:
+        NbkitError: there is no neuron to show.
     """
-    pushing = np.clip(contributions, 0, None)
-    inside, outside = pushing[labels == label].mean(axis=0), np.zeros(pushing.shape[1])
-    if (labels != label).any():
-        outside = pushing[labels != label].mean(axis=0)
-    shares = [each / total if (total := each.sum()) else each for each in (inside, outside)]
-    order = np.argsort(-inside, kind="stable")
-    return [(int(f), float(shares[0][f]), float(shares[1][f])) for f in order if inside[f] > outside[f]][:most]
+    choice: Choice = several_behaviors(layer.basis.atlas, layer.basis.site.number)
+    own = layer.basis.neuron(choice.neuron.index)
+    return Clustered(own, choice.rule, own.neuron.clusters(CUT), own.clusters(CUT))
 
 
-def clusters_named(both: WithLatents, found: Clustered, most: int = MOST_CLUSTERS) -> BookTable:
+def clusters_named(found: Clustered, most: int = MOST_CLUSTERS) -> BookTable:
     """The largest clusters of a neuron in the paper's space and in the basis of features, each with the features that
-    carry it there, and these with their own most frequent key tokens.
+    name it, and these with their own most frequent key tokens.
 
     Args:
-        both: what `found` was made of.
         found: of `one_neuron`.
         most: clusters of a space.
     """
-    rows: dict[tuple[str, str], dict[str, object]] = {}
-    for space, clusters in ((PAPERS, found.papers), (OURS, found.ours)):
-        for label, size in enumerate(clusters.sizes.tolist()[:most]):
-            carried = carrying(found.contributions, clusters.labels, label)
-            members = [found.neuron.snippets[i] for i in np.flatnonzero(clusters.labels == label).tolist()]
-            rows[space, f"{label + 1}"] = {
-                "examples": size,
+    spaces = {PAPERS: found.papers, OURS: found.ours}
+    return _table("clusters-named", {space: (found.own, clusters) for space, clusters in spaces.items()}, most)
+
+
+def drawn_neurons(layer: LayerInBasis, most: int = 4, seed: int = 0) -> Drawn:
+    """Neurons of the layer with at least two clusters of several examples, drawn at random, with their named clusters.
+
+    Args:
+        most: neurons.
+        seed: of the draw.
+
+    Raises:
+        NbkitError: no neuron has two clusters of two examples.
+    """
+    table = layer.basis.named_clusters(progress=False)
+    for least in LEAST:
+        counts = table[table["size"] >= least].groupby("index").size()
+        if len(able := counts.index[counts >= 2].to_numpy()):
+            break
+    else:
+        raise NbkitError(
+            f"no neuron of {layer.basis.site.title} has two clusters of {LEAST[-1]} examples: scan more text"
+        )
+    chosen = np.sort(np.random.default_rng(checked_seed(seed)).permutation(able)[:most])
+    neurons = [layer.basis.neuron(int(index)) for index in chosen]
+    rows = {f"{own.neuron.title}, {len(own.neuron)} examples": (own, own.clusters(CUT)) for own in neurons}
+    return Drawn(len(neurons), len(able), least, _table("drawn-neurons-named", rows, FEW_CLUSTERS))
+
+
+def layer_named(layer: LayerInBasis) -> LayerNamed:
+    """How much of a cluster its first name carries, over the whole layer."""
+    table = layer.basis.named_clusters(progress=False)
+    several = table[(table["size"] >= 2) & (table["features"].map(len) > 0)]
+    first, elsewhere = (several[column].map(lambda values: float(values[0])) for column in ("shares", "elsewhere"))
+    return LayerNamed(
+        table["index"].nunique(),
+        int((table["size"] == 0).sum()),
+        int((table["size"] >= 2).sum()),
+        100 * float(first.median()),
+        100 * float(elsewhere.median()),
+    )
+
+
+def _table(name: str, groups: dict[str, tuple[NeuronInBasis, FeatureClusters]], most: int) -> BookTable:
+    cells: dict[tuple[str, str], dict[str, object]] = {}
+    for title, (own, clusters) in groups.items():
+        told = with_words(pd.DataFrame(own.rows(clusters), columns=list(COLUMNS)), own.latents)
+        for row in told.head(most).to_dict("records"):
+            members = [own.neuron.snippets[i] for i in np.flatnonzero(clusters.labels == row["cluster"]).tolist()]
+            cells[title, f"{row['cluster'] + 1}"] = {
+                "examples": row["size"],
                 "key tokens": key_tokens(members, WORDS),
-                "features that carry it": _features(both.joined, found.site, carried),
+                "features that name it": _features(row),
             }
-    return BookTable("clusters-named", pd.DataFrame(list(rows.values()), index=pd.MultiIndex.from_tuples(list(rows))))
+    return BookTable(name, pd.DataFrame(list(cells.values()), index=pd.MultiIndex.from_tuples(list(cells))))
 
 
-def _features(atlas: Atlas, site: int, carried: Sequence[tuple[int, float, float]]) -> str:
-    """Each as `on, upon (#12): 47% / 3%`."""
-    texts = []
-    for number, inside, outside in carried:
-        latent = atlas.neuron(site, number)
-        words = ", ".join(token for token, _ in frequent_tokens(latent.snippets, WORDS)) if len(latent) else UNDEFINED
-        texts.append(f"{words} (#{number}): {inside:.0%} / {outside:.0%}")
-    return "; ".join(texts)
+def _features(row: Mapping[Any, Any]) -> str:
+    """Each as `on · upon (#12): 47% / 3%`."""
+    named = zip(row["words"], row["features"], row["shares"], row["elsewhere"], strict=True)
+    texts = [f"{words or UNDEFINED} (#{number}): {share:.0%} / {other:.0%}" for words, number, share, other in named]
+    return "; ".join(texts[:MOST_FEATURES]) or UNDEFINED

@@ -16,11 +16,11 @@ from nbkit.assets import cache_folder
 from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.manifest import ATLAS_SCHEMA, MANIFEST
+from nbkit.files import sha256_of_tensors
 from nbkit.method.checks import checked_whole
 from nbkit.mnist.cnn import CHANNELS, LAYERS, UNITS, MnistCNN, cnn_for, cnn_inputs
 from nbkit.mnist.images import CLASSES, Mnist, load_mnist
 from nbkit.mnist.mlp import accuracy
-from nbkit.models.fingerprint import sha256_of_tensors
 from nbkit.units.modules import atlas_from_module
 from nbkit.units.patches import by_position, read_by
 from nbkit.units.watching import watched
