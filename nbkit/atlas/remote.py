@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -37,7 +39,8 @@ class RemotePlace(Place):
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        self._fetched = tempfile.TemporaryDirectory(prefix="nbkit-")
+        self._here = Path(tempfile.mkdtemp(prefix="nbkit-"))
+        weakref.finalize(self, shutil.rmtree, self._here, ignore_errors=True)
 
     def __str__(self) -> str:
         return self.url
@@ -56,7 +59,7 @@ class RemotePlace(Place):
         import fsspec
 
         try:
-            return fsspec.core.url_to_fs(self.url)[0]
+            return fsspec.core.url_to_fs(self.url, use_listings_cache=False)[0]  # others write there, too
         except (ImportError, ValueError) as error:
             raise NbkitError(f"can't reach {self.url} ({str(error).splitlines()[0]})") from error
 
@@ -64,17 +67,14 @@ class RemotePlace(Place):
         return f"{self.url}/{name}"
 
     def names(self, folder: str) -> set[str]:
-        files = self._files
-        files.invalidate_cache()
         try:
-            return {each.rstrip("/").rpartition("/")[2] for each in files.ls(self._path(folder), detail=False)}
+            return {each.rstrip("/").rpartition("/")[2] for each in self._files.ls(self._path(folder), detail=False)}
         except FileNotFoundError:
             return set()
         except OSError as error:
             raise self._unreachable(error) from error
 
     def has(self, name: str) -> bool:
-        self._files.invalidate_cache()
         try:
             return bool(self._files.exists(self._path(name)))
         except OSError as error:
@@ -97,7 +97,6 @@ class RemotePlace(Place):
 
     def _put(self, path: Path, name: str) -> None:
         try:
-            self._files.makedirs(self._path(name).rpartition("/")[0], exist_ok=True)
             self._files.put_file(str(path), self._path(name))
         except OSError as error:
             raise self._unreachable(error) from error
@@ -113,7 +112,7 @@ class RemotePlace(Place):
 
     def local(self, folder: str, *names: str) -> Path:
         """A folder of it with some of its files, each fetched on the first call."""
-        kept = Path(self._fetched.name) / folder
+        kept = self._here / folder
         kept.mkdir(parents=True, exist_ok=True)
         for name in names:
             if not (kept / name).is_file():
