@@ -16,8 +16,9 @@ import torch
 
 from nbkit import assets, files
 from nbkit.atlas.atlas import Atlas, open_atlas
-from nbkit.atlas.build import SCAN, build_atlas
+from nbkit.atlas.build import build_atlas
 from nbkit.atlas.config import AtlasConfig
+from nbkit.atlas.job import SCAN
 from nbkit.atlas.places import LocalPart
 from nbkit.atlas.scan import scan_block
 from nbkit.errors import NbkitError

@@ -50,7 +50,8 @@ def project() -> Any:
 
 def direct_requirements() -> list[Requirement]:
     extras = project()["optional-dependencies"]
-    assert set(extras) == {"dev"}, "the Makefile and environment.yml install [dev]"
+    assert set(extras) == {"cluster", "dev"}, "the Makefile and environment.yml install [dev]"
+    assert set(extras["cluster"]) < set(extras["dev"])
     return [Requirement(line) for line in (*project()["dependencies"], *extras["dev"])]
 
 
@@ -134,7 +135,7 @@ def imported_packages(folder: str) -> set[str]:
     return {canonicalize_name(providers[root][0]) for root in third_party}
 
 
-@pytest.mark.parametrize(("folder", "extras"), [("nbkit", ()), ("tests", ("dev",))])
+@pytest.mark.parametrize(("folder", "extras"), [("nbkit", ("cluster",)), ("tests", ("dev",))])
 def test_what_is_imported_is_a_direct_dependency(folder: str, extras: tuple[str, ...]) -> None:
     lines = [
         *project()["dependencies"],

@@ -21,6 +21,7 @@ import nbkit.atlas.build
 import nbkit.files.formats
 from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.atlas.config import AtlasConfig
+from nbkit.atlas.job import IDENTITY, SCAN
 from nbkit.explorers.atlas import shard_files
 from nbkit.explorers.atlas.shard_files import write_shards
 from nbkit.models import LanguageModel, load_model
@@ -81,8 +82,8 @@ class Moments:
             self.pass_by()
 
         def watched_rmtree(path: Path, ignore_errors: bool = False) -> None:
-            if path.name == nbkit.atlas.build.SCAN:
-                self.pass_by((path / nbkit.atlas.build.IDENTITY).unlink)
+            if path.name == SCAN:
+                self.pass_by((path / IDENTITY).unlink)
             rmtree(path, ignore_errors=ignore_errors)
             self.pass_by()
 

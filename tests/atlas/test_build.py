@@ -21,8 +21,9 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from nbkit.atlas.atlas import Atlas, open_atlas
-from nbkit.atlas.build import IDENTITY, LOCK, SCAN, build_atlas
+from nbkit.atlas.build import LOCK, build_atlas
 from nbkit.atlas.config import AtlasConfig
+from nbkit.atlas.job import IDENTITY, SCAN
 from nbkit.atlas.manifest import ATLAS_SCHEMA, MANIFEST, Manifest
 from nbkit.atlas.scan import scan_block
 from nbkit.corpora import Contexts

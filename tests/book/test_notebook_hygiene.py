@@ -13,8 +13,8 @@ import nbformat
 import pytest
 import yaml
 
-from nbkit import cli
 from nbkit.atlas.cached import atlas_for
+from nbkit.cli.options import AtlasOptions
 from nbkit.corpora import load_contexts
 
 BOOK = Path(__file__).parents[2] / "book"
@@ -259,5 +259,7 @@ def test_an_atlas_that_is_there_can_be_opened_instead(path: Path) -> None:
 
 
 def test_the_command_line_and_python_read_as_much() -> None:
-    defaults = [signature(function).parameters["limit"].default for function in (load_contexts, atlas_for, cli.atlas)]
+    defaults = [
+        signature(function).parameters["limit"].default for function in (load_contexts, atlas_for, AtlasOptions)
+    ]
     assert defaults == [read_profile("default")["atlas"]["limit"]] * 3
