@@ -35,6 +35,7 @@ from nbkit.models.neurons import units_of
 from nbkit.models.sign import strength
 from nbkit.models.units import ModelUnits
 from nbkit.models.values import Values
+from nbkit.parallel.cluster import Crew, current_client
 
 IMPORTANCE = "importance.safetensors"
 BATCH_TOKENS = 4096
@@ -169,14 +170,29 @@ def _importance(
     layout = PACKED if _reads_packed(units, max(examples, key=PACKED.size)) else WHOLE
     importance: dict[int, np.ndarray] = {}
     with tqdm(total=len(examples), desc="token importance", unit="example", disable=not progress) as bar:
-        for numbers in batches(examples, layout):
-            batch = [examples[number] for number in numbers]
-            for number, activations in zip(numbers, activations_of(units, batch, layout), strict=True):
+        for numbers, found in _passes(units, examples, layout):
+            for number, activations in zip(numbers, found, strict=True):
                 example = examples[number]
                 _check_peak(units, atlas, example, activations)
                 importance[number] = _share_lost(example, activations[:, 0])
-            bar.update(len(batch))
+            bar.update(len(numbers))
     return [importance[number] for number in range(len(examples))]
+
+
+def _passes(
+    units: ModelUnits, examples: Sequence[Example], layout: Layout
+) -> Iterator[tuple[list[int], list[Float[np.ndarray, "1+variants 2"]]]]:
+    """The numbers of the examples of each forward pass, here or on the workers of a cluster, and their
+    `activations_of`."""
+    passes = {f"pass {place}": numbers for place, numbers in enumerate(batches(examples, layout))}
+    if (client := current_client()) is None:
+        for numbers in passes.values():
+            yield numbers, activations_of(units, [examples[number] for number in numbers], layout)
+        return
+    tasks = {name: ([examples[number] for number in numbers], layout) for name, numbers in passes.items()}
+    with Crew(client, units) as crew:
+        for name, found in crew.each(activations_of, tasks):
+            yield passes[name], found
 
 
 def activations_of(

@@ -9,7 +9,7 @@ exactly, everything else can't be among the nearest.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from itertools import pairwise
 
@@ -20,6 +20,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from nbkit.errors import NbkitError
+from nbkit.parallel.cluster import Crew, current_client
 
 K = 4
 """Neighbors of a row in each scope."""
@@ -30,6 +31,7 @@ EXACT_UP_TO = 1_000_000
 ROWS_AT_ONCE = 2048
 REVIEW_AFTER = 3.0
 """Seconds between two looks at how many threads are worth it."""
+PAIRS_OF_A_TASK = 256  # of blocks, on a cluster
 PAIRS_AT_ONCE = 512  # rows of so many pairs stay in a core's cache
 
 
@@ -54,7 +56,7 @@ def nearest(
 
     Returns:
         Row numbers and cosines, the best first: [:, 0] in the same layer, [:, 1] in the others; -1 and 0 where there
-        are fewer than K.
+        are fewer than K. The same on the workers of a cluster (see `nbkit.on_cluster`).
 
     Raises:
         NbkitError: if there are more than a million rows and faiss is not installed.
@@ -62,10 +64,20 @@ def nearest(
     search = _Search(_normalized(vectors), layer, neuron)
     approximate = len(vectors) > EXACT_UP_TO
     pairs = [pair for pair in search.pairs() if not approximate or search.layer_of(pair[0]) == search.layer_of(pair[1])]
-    with _FreeThreads(search.unit) as threads:
-        for first, second in tqdm(pairs, desc=desc, unit="block", disable=not progress):
-            threads.review()
-            search.compare(first, second)
+    with tqdm(total=len(pairs), desc=desc, unit="block", disable=not progress) as bar:
+        if (client := current_client()) is not None:
+            parts = [pairs[start : start + PAIRS_OF_A_TASK] for start in range(0, len(pairs), PAIRS_OF_A_TASK)]
+            tasks = {f"{desc}, part {number}": (part,) for number, part in enumerate(parts)}
+            with Crew(client, (search.unit.cpu(), layer, neuron)) as crew:
+                for name, (number, cosine) in crew.each(_found_in, tasks):
+                    search.take_in(number, cosine)
+                    bar.update(len(tasks[name][0]))
+        else:
+            with _FreeThreads(search.unit) as threads:
+                for first, second in pairs:
+                    threads.review()
+                    search.compare(first, second)
+                    bar.update()
     if approximate:
         search.look_up_other_layers()
     found = search.number >= 0
@@ -115,6 +127,14 @@ class _Search:
         if first != second:
             self._absorb(scope, j, i, cosine)
 
+    def take_in(self, number: Int[Tensor, "n 2 K"], cosine: Float[Tensor, "n 2 K"]) -> None:
+        """Takes in what another search of the same rows found."""
+        for scope in (SAME_LAYER, OTHER_LAYERS):
+            row, place = (number[:, scope] >= 0).nonzero(as_tuple=True)
+            there = row.to(self.unit.device)
+            other, value = (each[row, scope, place].to(self.unit.device) for each in (number, cosine))
+            self._absorb(scope, there, other, value)
+
     def look_up_other_layers(self) -> None:
         """Finds neighbors in other layers with an approximate index; their cosines are exact."""
         unit = self.unit.cpu().numpy()
@@ -156,6 +176,16 @@ class _Search:
         counts = place.bincount()  # at least K of each, which stand together now
         best = order[(counts.cumsum(0) - counts)[:, None] + torch.arange(K, device=order.device)]
         self.number[rows, scope], self.cosine[rows, scope] = other[best], cosine[best]
+
+
+def _found_in(
+    rows: tuple[Float[Tensor, "n d"], np.ndarray, np.ndarray], pairs: Sequence[tuple[slice, slice]]
+) -> tuple[Int[Tensor, "n 2 K"], Float[Tensor, "n 2 K"]]:
+    """What some pairs of blocks hold, found by a worker of a cluster."""
+    search = _Search(*rows)
+    for first, second in pairs:
+        search.compare(first, second)
+    return search.number.cpu(), search.cosine.cpu()
 
 
 def _normalized(vectors: Float[np.ndarray, "n d"]) -> Float[Tensor, "n d"]:

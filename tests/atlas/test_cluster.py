@@ -25,6 +25,8 @@ from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.job import SCAN
 from nbkit.atlas.remote import RemotePlace
 from nbkit.errors import NbkitError
+from nbkit.features.importance import keep_importance, kept_importance
+from nbkit.features.neighbors import neighbors_of
 from nbkit.files import sha256_of
 from nbkit.models import LanguageModel, load_model
 from nbkit.parallel.cluster import on_cluster
@@ -260,6 +262,25 @@ def test_what_else_takes_several_processes_runs_on_the_workers(client: Client) -
         processes = in_processes(worker_of, [(number,) for number in range(6)], -1, "", "", progress=False)
     assert [number for number, _ in processes] == list(range(6))
     assert {process for _, process in processes} <= set(client.run(os.getpid).values())
+
+
+def test_neighbors_and_importance_on_the_workers(
+    model: LanguageModel, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nbkit.features.nearest.ROWS_AT_ONCE", 16)  # many pairs of blocks
+    monkeypatch.setattr("nbkit.features.nearest.PAIRS_OF_A_TASK", 3)
+    here, there = build(model, tmp_path / "here"), build(model, tmp_path / "there")
+    neurons = [(layer, index) for layer in here.layers for index in range(0, 40, 7)]
+    expected = neighbors_of(here, "gradient", progress=False)
+    keep_importance(model, here, neurons, progress=False)
+    with on_cluster(client):
+        found = neighbors_of(there, "gradient", progress=False)
+        keep_importance(model, there, neurons, progress=False)
+    assert (found.feature == expected.feature).all() and (found.cosine == expected.cosine).all()
+    assert (expected.feature >= 0).sum() > 100
+    kept = [kept_importance(atlas) for atlas in (here, there)]
+    assert kept[0].keys() == kept[1].keys() and len(kept[0]) > 10
+    assert all((kept[1][name] == value).all() for name, value in kept[0].items())
 
 
 def worker_of(number: int) -> tuple[int, int]:
