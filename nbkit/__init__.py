@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from nbkit.atlas.atlas import Atlas as Atlas
     from nbkit.atlas.atlas import open_atlas as open_atlas
     from nbkit.atlas.build import build_atlas as build_atlas
+    from nbkit.atlas.build import scan_blocks as scan_blocks
     from nbkit.atlas.cached import atlas_for as atlas_for
     from nbkit.atlas.config import AtlasConfig as AtlasConfig
     from nbkit.atlas.joined import join_atlases as join_atlases
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from nbkit.models import load_model as load_model
     from nbkit.models.activation_files import Activations as Activations
     from nbkit.models.activation_files import capture_activations as capture_activations
+    from nbkit.parallel.cluster import on_cluster as on_cluster
     from nbkit.sae.autoencoder import SparseAutoencoder as SparseAutoencoder
     from nbkit.sae.config import SaeConfig as SaeConfig
     from nbkit.sae.evaluation import evaluate_sae as evaluate_sae
@@ -89,9 +91,11 @@ _HOMES = {
     "load_model": "models",
     "load_sae": "sae.loading",
     "neuron_embeddings": "method.embeddings",
+    "on_cluster": "parallel.cluster",
     "open_atlas": "atlas.atlas",
     "polysemanticity": "method.metrics",
     "sae_latents": "units.latents",
+    "scan_blocks": "atlas.build",
     "train_sae": "sae.training",
     "write_site": "explorers.site.site",
 }

@@ -13,12 +13,13 @@ import torch
 import nbkit
 from nbkit import assets, files
 from nbkit.atlas.atlas import Atlas, open_atlas
-from nbkit.atlas.build import build_atlas
+from nbkit.atlas.build import build_atlas, scan_blocks
 from nbkit.atlas.config import AtlasConfig
 from nbkit.errors import NbkitError
 from nbkit.features.importance import keep_importance, token_importance
 from nbkit.features.neighbors import neighbors_of
 from nbkit.models import LanguageModel
+from nbkit.parallel.cluster import on_cluster
 from tests.examples.tiny_models import D_MLP, D_MODEL, random_contexts
 
 WRONG: list[Any] = [
@@ -101,6 +102,10 @@ CALLS: dict[str, Callable[[Given, Any], object]] = {
     "open_atlas": lambda at, wrong: open_atlas(wrong),
     "build_atlas: model": lambda at, wrong: build_atlas(wrong, random_contexts(9, 16), at.folder / "new"),
     "build_atlas: contexts": lambda at, wrong: build_atlas(at.model, wrong, at.folder / "new"),
+    "scan_blocks: blocks": lambda at, wrong: scan_blocks(
+        at.model, random_contexts(9, 16), at.folder / "new", wrong, CONFIG
+    ),
+    "on_cluster: client": lambda at, wrong: on_cluster(wrong).__enter__(),
     "build_atlas: out": lambda at, wrong: build_atlas(
         at.model,
         random_contexts(9, 16),

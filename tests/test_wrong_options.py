@@ -152,6 +152,6 @@ def test_an_option_of_contexts_that_is_anything(
 def test_every_public_function_is_tried() -> None:
     # test_wrong_inputs.py has those that need an atlas or a model
     elsewhere = {"build_atlas", "capture_activations", "explore", "export_neuronpedia", "load_contexts", "write_site"}
-    elsewhere |= {"in_basis", "join_atlases", "join_units", "sae_latents"}
+    elsewhere |= {"in_basis", "join_atlases", "on_cluster", "scan_blocks", "join_units", "sae_latents"}
     functions = {name for name in nbkit.__all__ if inspect.isfunction(getattr(nbkit, name))}
     assert functions - elsewhere <= {name.partition(".")[0] for name in THINGS}

@@ -77,7 +77,7 @@ def build_atlas(
         client: a `dask.distributed.Client`, on whose workers blocks are scanned, layers merged and metrics computed;
             None does it in this process. A worker opens a model by its name where it was opened by one.
         shared: where workers leave what they made, if they don't see `out`: an address of fsspec's such as
-            s3://bucket/folder. What lies there afterwards can be deleted.
+            s3://bucket/folder. What is left there can be deleted in the end.
 
     Raises:
         NbkitError: an argument doesn't fit the model; `out` holds something else; the folder can't be written; workers
@@ -139,16 +139,23 @@ def scan_blocks(
         How many of all blocks are done now, and how many there are.
 
     Raises:
-        NbkitError: see `build_atlas`.
+        NbkitError: `blocks` is no slice of numbers; see `build_atlas`.
     """
     job, folder = open_job(model, contexts, out, config, maxima), user_path(out)
+    try:
+        wanted = range(job.n_blocks)[blocks]
+        assert isinstance(wanted, range)
+    except (LookupError, TypeError, ValueError, AssertionError) as error:
+        raise NbkitError(
+            f"blocks is {shown(blocks)}: give a slice of numbers of blocks, such as slice(0, 40)"
+        ) from error
     manifest = job.manifest()
     with _locked(folder):
         if _is_finished(folder, manifest):
             return job.n_blocks, job.n_blocks
         _begin(folder, job, manifest)
     there = job.scanned()
-    missing = [number for number in range(job.n_blocks)[blocks] if number not in there]
+    missing = [number for number in wanted if number not in there]
     with tqdm(total=sum(map(job.size, missing)), desc="scan", unit="context", disable=not progress) as bar:
         for number in missing:
             bar.update(job.scan(number))

@@ -166,7 +166,7 @@ def _native_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if native else torch.float32
 
 
-def _travelling(model: LanguageModel) -> tuple[Any, ...]:
+def _sent(model: LanguageModel) -> tuple[Any, ...]:
     """How a model gets to another process: one that was opened by its name is opened there again."""
     if not model.by_name:
         return cast(tuple[Any, ...], object.__reduce_ex__(model, 4))  # with its weights
@@ -179,4 +179,4 @@ def _open_again(source: str, name: str, dtype: Any, device: str) -> LanguageMode
     return replace(load_model(source, dtype, device), name=name)
 
 
-copyreg.pickle(LanguageModel, _travelling)
+copyreg.pickle(LanguageModel, _sent)
