@@ -1,0 +1,47 @@
+"""The leaderboard in the repository, and the comparison with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nbkit.method.truth.benchmark import VERSION
+from nbkit.method.truth.leaderboard import leaderboard
+from nbkit.studies.ground_truth.findings import TASKS
+from nbkit.studies.ground_truth.published import CLOSE, against_published, as_published, read_published
+
+
+def board(shift: float = 0.0, units: int = 3) -> pd.DataFrame:
+    rows = [
+        (f"g{unit % 2}", f"u{unit}", contestant, condition, 0.5 + 0.1 * unit + (shift if contestant == "mine" else 0))
+        for unit in range(units)
+        for contestant in ("pre-MLP", "mine")
+        for condition in ("own", "shuffled")
+    ]
+    table = pd.DataFrame(rows, columns=["group", "unit", "contestant", "condition", "value"])
+    return leaderboard(table.assign(version=VERSION, task="toy", measure="auc"))
+
+
+def test_a_board_is_compared_row_by_row(tmp_path: Path) -> None:
+    path = tmp_path / "board.csv"
+    as_published(board()).to_csv(path, index=False)
+    same = against_published(board(), path)
+    assert (same.rows, same.close, same.others, same.difference) == (2, 2, 0, 0)
+    moved = against_published(board(2 * CLOSE), path)
+    assert (moved.rows, moved.close, moved.farthest) == (2, 1, "toy, auc, mine")
+    assert moved.difference == pytest.approx(2 * CLOSE)
+    other = against_published(board(units=4), path)
+    assert (other.rows, other.others, other.farthest) == (0, 2, "")
+    assert np.isnan(other.difference)
+
+
+def test_the_published_board_is_of_this_version_and_these_tasks() -> None:
+    published = read_published()
+    assert set(published["version"]) == {VERSION}
+    assert set(published["task"]) == set(TASKS)
+    contestants = {"pre-MLP", "centered", "paper's", "features", "centered + features", "key token"}
+    assert contestants <= set(published["contestant"])
+    pd.testing.assert_frame_equal(published, as_published(published), check_dtype=False)
