@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import reduce
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -174,7 +175,7 @@ def _merge(
     """Writes the file of every layer; gives the ids of the tokens that neurons promote or suppress."""
     for block in blocks:
         block.verify()
-    maximum = torch.stack([block["maximum"] for block in blocks]).amax(0)
+    maximum = reduce(torch.maximum, (block["maximum"] for block in blocks))
     if maxima is not None:
         maximum = maxima.where(~maximum.isnan(), torch.nan)
     effects_of, affected = units.logit_effects(), np.empty(0, dtype=np.int32)
