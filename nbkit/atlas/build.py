@@ -39,7 +39,7 @@ from nbkit.atlas.merge import merge_layer
 from nbkit.atlas.neuron_table import survey
 from nbkit.atlas.scan import Bounds, scan_block
 from nbkit.errors import NbkitError
-from nbkit.files import distinct, is_leftover, make_folder, not_writable, sweep, user_path, write_table, write_tensors
+from nbkit.files import is_leftover, make_folder, not_writable, sweep, user_path, write_table, write_tensors
 from nbkit.method.checks import checked_array
 from nbkit.models.neurons import units_of
 
@@ -112,7 +112,7 @@ def build_atlas(
         affected = _merge(units, blocks, folder, config, given, progress)
         text = {"tokens": contexts.tokens, "documents": contexts.documents}
         write_tensors({**text, **units.pictures}, folder / CONTEXTS)
-        ids = np.union1d(distinct(contexts.tokens), affected)
+        ids = np.union1d(contexts.ids, affected)
         write_table(units.vocabulary(ids), folder / VOCABULARY)
         write_table(survey(Atlas(folder, manifest), manifest.embedding, progress), folder / NEURONS)
         written = [layer_file(layer) for layer in layers] + [CONTEXTS, VOCABULARY, NEURONS]

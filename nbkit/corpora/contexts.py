@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Int32
+from jaxtyping import Bool, Int, Int32
 
 from nbkit.corpora.added_tokens import AddedTokens
 from nbkit.corpora.summary import CorpusSummary
-from nbkit.files import pieces
+from nbkit.files import distinct, parts
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +39,16 @@ class Contexts:
             return self.added
         first = self.tokens[0]
         fixed = self.special & (len(self.tokens) > 1)
-        for piece in pieces(self.tokens):
-            fixed &= (piece == first).all(0)
+        for part in parts(self.tokens):
+            fixed &= (part == first).all(0)
         before = len(first) if fixed.all() else int(fixed.argmin())
         after = 0 if fixed.all() else int(fixed[::-1].argmin())
         return AddedTokens(tuple(first[:before].tolist()), tuple(first[len(first) - after :].tolist()))
+
+    @cached_property
+    def ids(self) -> Int[np.ndarray, " n_ids"]:
+        """The token ids that occur, ascending."""
+        return distinct(self.tokens)
 
     summary: CorpusSummary | None = None
     """What was read and what was left out; None if `load_contexts` didn't make these contexts."""
@@ -52,6 +57,6 @@ class Contexts:
     def sha256(self) -> str:
         """Checksum of the tokens and their shape."""
         digest = hashlib.sha256(f"{self.tokens.shape[0]}x{self.tokens.shape[1]}:".encode())
-        for piece in pieces(self.tokens):
-            digest.update(piece.astype("<i4").tobytes())
+        for part in parts(self.tokens):
+            digest.update(part.astype("<i4").tobytes())
         return digest.hexdigest()
