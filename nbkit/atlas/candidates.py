@@ -40,7 +40,8 @@ def selected(
     parts: list[Candidates] = []
     kept = new = 0
     for number, block in enumerate(blocks):
-        neuron, activation = block[f"{prefix}.neuron"], block[f"{prefix}.activation"]
+        # Copies: what a file gives would keep it mapped.
+        neuron, activation = (block[f"{prefix}.{name}"].clone() for name in ("neuron", "activation"))
         source, row = torch.full_like(neuron, number), torch.arange(len(neuron), dtype=torch.int32)
         parts.append(Candidates(source, row, neuron, activation))
         new += len(neuron)

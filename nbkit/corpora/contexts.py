@@ -58,5 +58,5 @@ class Contexts:
         """Checksum of the tokens and their shape."""
         digest = hashlib.sha256(f"{self.tokens.shape[0]}x{self.tokens.shape[1]}:".encode())
         for part in parts(self.tokens):
-            digest.update(part.astype("<i4").tobytes())
+            digest.update(np.ascontiguousarray(part, dtype="<i4").data)
         return digest.hexdigest()
