@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-TOGETHER = 1 << 20
+TOGETHER = 1 << 18
 """Candidates among which some are selected at least, unless there are fewer."""
 
 
