@@ -8,7 +8,6 @@ import shutil
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import reduce
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +38,7 @@ from nbkit.atlas.merge import merge_layer
 from nbkit.atlas.neuron_table import survey
 from nbkit.atlas.scan import Bounds, scan_block
 from nbkit.errors import NbkitError
-from nbkit.files import is_leftover, make_folder, not_writable, sweep, user_path, write_table, write_tensors
+from nbkit.files import distinct, is_leftover, make_folder, not_writable, sweep, user_path, write_table, write_tensors
 from nbkit.method.checks import checked_array
 from nbkit.models.neurons import units_of
 
@@ -112,7 +111,7 @@ def build_atlas(
         affected = _merge(units, blocks, folder, config, given, progress)
         text = {"tokens": contexts.tokens, "documents": contexts.documents}
         write_tensors({**text, **units.pictures}, folder / CONTEXTS)
-        ids = np.union1d(contexts.ids, affected)
+        ids = np.union1d(distinct(contexts.tokens), affected)
         write_table(units.vocabulary(ids), folder / VOCABULARY)
         write_table(survey(Atlas(folder, manifest), manifest.embedding, progress), folder / NEURONS)
         written = [layer_file(layer) for layer in layers] + [CONTEXTS, VOCABULARY, NEURONS]
@@ -175,7 +174,7 @@ def _merge(
     """Writes the file of every layer; gives the ids of the tokens that neurons promote or suppress."""
     for block in blocks:
         block.verify()
-    maximum = reduce(torch.maximum, (block["maximum"] for block in blocks))
+    maximum = torch.stack([block["maximum"] for block in blocks]).amax(0)
     if maxima is not None:
         maximum = maxima.where(~maximum.isnan(), torch.nan)
     effects_of, affected = units.logit_effects(), np.empty(0, dtype=np.int32)

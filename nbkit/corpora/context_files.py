@@ -22,6 +22,7 @@ from nbkit.files import make_folder, map_array, not_writable, read_json, user_pa
 
 TOKENS = "contexts.safetensors"
 ABOUT = "contexts.json"
+CONTEXT_FILES = (TOKENS, ABOUT)
 LOCK = ".lock"
 CONTEXTS_SCHEMA = 1
 Request = Mapping[str, Any]
@@ -96,7 +97,7 @@ def kept_contexts(folder: Path, request: Request | None, read: Callable[[Path], 
     lock = FileLock(folder / LOCK)
     try:
         names = {path.name for path in folder.iterdir()}
-        if names and not names & {LOCK, TOKENS, ABOUT}:  # no lock is left in a folder of something else
+        if names and not names & {LOCK, *CONTEXT_FILES}:  # no lock is left in a folder of something else
             raise NbkitError(f"{folder} is not empty and holds no contexts ({min(names)}): choose another folder")
         lock.acquire()
     except OSError as error:
