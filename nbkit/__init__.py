@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nbkit.atlas.neuron import Neuron as Neuron
     from nbkit.corpora import Contexts as Contexts
     from nbkit.corpora import load_contexts as load_contexts
+    from nbkit.corpora import open_contexts as open_contexts
     from nbkit.errors import NbkitError as NbkitError
     from nbkit.explorers.explore import explore as explore
     from nbkit.explorers.site.site import write_site as write_site
@@ -84,6 +85,7 @@ _HOMES = {
     "load_sae": "sae.loading",
     "neuron_embeddings": "method.embeddings",
     "open_atlas": "atlas.atlas",
+    "open_contexts": "corpora",
     "polysemanticity": "method.metrics",
     "sae_latents": "units.latents",
     "train_sae": "sae.training",

@@ -6,34 +6,30 @@ contexts.json          what else `Contexts` holds, and what `load_contexts` was 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 
 from nbkit.corpora.added_tokens import AddedTokens
 from nbkit.corpora.contexts import Contexts
 from nbkit.corpora.summary import CorpusSummary
 from nbkit.errors import NbkitError
-from nbkit.files import make_folder, map_array, not_writable, read_json, user_path, write_json, write_tensors
+from nbkit.files import make_folder, map_array, read_json, user_path, write_json, write_tensors
 
 TOKENS = "contexts.safetensors"
 ABOUT = "contexts.json"
 CONTEXT_FILES = (TOKENS, ABOUT)
-LOCK = ".lock"
 CONTEXTS_SCHEMA = 1
-Request = Mapping[str, Any]
-"""What `load_contexts` was asked for, as JSON has it."""
 
 
-def write_contexts(contexts: Contexts, folder: Path, request: Request | None = None) -> None:
+def write_contexts(contexts: Contexts, folder: Path, request: Mapping[str, Any] | None = None) -> None:
     """Writes contexts into a folder, in the place of those that are there.
 
     Args:
-        request: what they are found again by.
+        request: what `load_contexts` was asked for, which they are found again by; None if that isn't known.
 
     Raises:
         NbkitError: the folder can't be written, or the disk is full.
@@ -79,54 +75,3 @@ def open_contexts(folder: str | Path) -> Contexts:
         raise NbkitError(f"{folder / ABOUT} is not as this nbkit writes it: delete it and make it again") from error
     tokens, documents = (map_array(folder / TOKENS, each) for each in ("tokens", "documents"))
     return Contexts(tokens, documents, name, special, added, vocabulary, summary)
-
-
-def kept_contexts(folder: Path, request: Request | None, read: Callable[[Path], Contexts]) -> Contexts:
-    """The contexts that lie in a folder, mapped into memory; read and written first if there are none.
-
-    Args:
-        request: what they must have been asked for; None if that can't be told, so that none are the same.
-        read: reads them, and may use the folder meanwhile.
-
-    Raises:
-        NbkitError: the folder holds something else, or other contexts; or it can't be written.
-    """
-    if _are_there(folder, request):  # needs no lock, nor a disk to write one on
-        return open_contexts(folder)
-    make_folder(folder)
-    lock = FileLock(folder / LOCK)
-    try:
-        names = {path.name for path in folder.iterdir()}
-        if names and not names & {LOCK, *CONTEXT_FILES}:  # no lock is left in a folder of something else
-            raise NbkitError(f"{folder} is not empty and holds no contexts ({min(names)}): choose another folder")
-        lock.acquire()
-    except OSError as error:
-        raise not_writable(folder, error) from error
-    try:
-        if not _are_there(folder, request):
-            write_contexts(read(folder), folder, request)
-    finally:
-        lock.release()
-    return open_contexts(folder)
-
-
-def _are_there(folder: Path, request: Request | None) -> bool:
-    """Whether a folder holds the contexts of a request; if not, it holds none.
-
-    Raises:
-        NbkitError: it holds others.
-    """
-    if not (folder / ABOUT).is_file():
-        return False
-    found = read_json(folder / ABOUT)
-    known = found.get("request") if isinstance(found, dict) else None
-    if request is None or known is None:
-        raise NbkitError(
-            f"{folder} holds contexts already, and nothing tells whether they are these: open them with "
-            "nbkit.open_contexts, or choose another folder"
-        )
-    if differences := [name for name in request if known.get(name) != request[name]]:
-        raise NbkitError(
-            f"{folder} holds contexts of another {', '.join(differences)}: choose another folder, or delete it"
-        )
-    return True

@@ -14,10 +14,10 @@ import numpy as np
 from jaxtyping import Int32
 
 from nbkit.corpora.added_tokens import added_tokens
-from nbkit.corpora.context_files import kept_contexts
 from nbkit.corpora.contexts import Contexts
 from nbkit.corpora.cutting import cut_documents
 from nbkit.corpora.documents import files_sha256, open_corpus
+from nbkit.corpora.kept_contexts import kept_contexts
 from nbkit.corpora.spool import Spool
 from nbkit.corpora.summary import CorpusSummary
 from nbkit.errors import NbkitError
