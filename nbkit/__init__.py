@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nbkit.atlas.neuron import Neuron as Neuron
     from nbkit.corpora import Contexts as Contexts
     from nbkit.corpora import load_contexts as load_contexts
+    from nbkit.corpora import open_contexts as open_contexts
     from nbkit.errors import NbkitError as NbkitError
     from nbkit.explorers.explore import explore as explore
     from nbkit.explorers.site.site import write_site as write_site
@@ -93,6 +94,7 @@ _HOMES = {
     "neuron_embeddings": "method.embeddings",
     "on_cluster": "parallel.cluster",
     "open_atlas": "atlas.atlas",
+    "open_contexts": "corpora",
     "polysemanticity": "method.metrics",
     "sae_latents": "units.latents",
     "scan_blocks": "atlas.build",

@@ -101,6 +101,7 @@ def _things() -> dict[str, Thing]:
         "benchmark": Thing(benchmark, {"embed": lambda unit: unit.read, "units": [labeled], "cluster": None}),
         "atlas_for": Thing(nbkit.atlas_for, {"model": "./nowhere"}),
         "open_atlas": Thing(nbkit.open_atlas, {"path": "nowhere"}),
+        "open_contexts": Thing(nbkit.open_contexts, {"folder": "nowhere"}),
     }
 
 
@@ -139,7 +140,7 @@ def test_an_option_that_is_anything(name: str, option: str, value: Any) -> None:
     check_told(thing.make, {**thing.arguments, option: value})
 
 
-@pytest.mark.parametrize("option", ["corpus", "model", "length", "limit", "field", "unique", "name"])
+@pytest.mark.parametrize("option", ["corpus", "model", "length", "limit", "field", "unique", "name", "out"])
 @given(value=ANYTHING)
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_an_option_of_contexts_that_is_anything(

@@ -34,7 +34,7 @@ from nbkit.atlas.snippets import display_token
 from nbkit.atlas.tokens import contexts_of
 from nbkit.corpora import Contexts
 from nbkit.errors import NbkitError
-from nbkit.files import read_table, read_tensors, sweep, user_path
+from nbkit.files import map_array, read_table, read_tensors, release, sweep, user_path
 from nbkit.method.checks import checked_whole, shown
 from nbkit.models.site import Site, embedding_kinds
 from nbkit.models.token_bytes import LONE, raw_text
@@ -166,6 +166,7 @@ class Atlas:
         """The neurons of a layer, or the units of another site, in order."""
         for index in range(self._site(layer).n_units):
             yield self.neuron(layer, index)
+            release(self.tokens)
 
     def mean_read(self, layer: int) -> Float[np.ndarray, " width"]:
         """The mean of the vectors that the units of a site receive in their dataset examples and strongest contexts, a
@@ -201,8 +202,8 @@ class Atlas:
 
     @cached_property
     def tokens(self) -> np.ndarray:
-        """(n_contexts, length) token ids."""
-        return read_tensors(self.path / CONTEXTS)["tokens"].numpy()
+        """(n_contexts, length) token ids, mapped into memory; they can't be written to."""
+        return map_array(self.path / CONTEXTS, "tokens")
 
     @property
     def contexts(self) -> Contexts:
@@ -216,7 +217,7 @@ class Atlas:
         """
         if self.manifest.inputs != "text":
             raise NbkitError(f"atlas {self.path} is of {self.manifest.inputs}: no other units read them")
-        return contexts_of(self.manifest, self.tokens, read_tensors(self.path / CONTEXTS)["documents"].numpy())
+        return contexts_of(self.manifest, self.tokens, map_array(self.path / CONTEXTS, "documents"))
 
     @cached_property
     def images(self) -> UInt8[np.ndarray, "n_contexts h w ..."] | None:

@@ -24,7 +24,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from nbkit.atlas.arrivals import Chosen
-from nbkit.atlas.candidates import candidates, filled, rank_in_group
+from nbkit.atlas.candidates import Candidates, filled, rank_in_group, selected
 from nbkit.atlas.snippets import TOKENS_BEFORE
 
 N_BANDS = 12
@@ -155,27 +155,29 @@ def merge_levels(blocks: Sequence[Mapping[str, Tensor]], layer: int, row: int) -
         `level_activation`, a strength, and `level_window`: N_SHOWN of each band, or as many as there are.
     """
     n_units = len(blocks[0][f"{layer}.level.count"])
-    counts = LevelCounts(n_units)
+    counts, unknown = LevelCounts(n_units), torch.zeros(n_units, dtype=torch.bool)
     for block in blocks:
-        counts.absorb(block["maximum"][row, :n_units], block[f"{layer}.level.count"])
-    unknown = torch.stack([block["maximum"][row, :n_units] for block in blocks]).isnan().any(0)
+        maximum = block["maximum"][row, :n_units]
+        counts.absorb(maximum, block[f"{layer}.level.count"])
+        unknown |= maximum.isnan()
     counts.count[unknown], counts.top[unknown] = 0, 0
-    source, place, neuron, activation = candidates(blocks, f"{layer}.level")
-    neuron = neuron.long()
-    below = counts.top[neuron] - band(activation)
-    group = neuron * N_BANDS + below
-    inside = ((below < N_BANDS) & ~unknown[neuron]).nonzero()[:, 0]
-    order = inside[group[inside].argsort(stable=True)]
-    order = order[rank_in_group(group[order]) < N_SHOWN]
-    targets = [(source[order] == number).nonzero()[:, 0] for number in range(len(blocks))]
-    rows = [place[order][target].long() for target in targets]
+
+    def select(some: Candidates) -> Tensor:
+        neuron = some.neuron.long()
+        below = counts.top[neuron] - band(some.activation)
+        group = neuron * N_BANDS + below
+        inside = ((below < N_BANDS) & ~unknown[neuron]).nonzero()[:, 0]
+        order = inside[group[inside].argsort(stable=True)]
+        return order[rank_in_group(group[order]) < N_SHOWN]
+
+    kept = selected(blocks, f"{layer}.level", select)
     shown = counts.count.clamp(max=N_SHOWN).sum(1)
     return {
         "level_top": counts.top.short(),
         "level_count": counts.count,
         "level_offsets": torch.cat([torch.zeros(1, dtype=torch.long), shown.cumsum(0)]),
         **{
-            f"level_{name}": filled(blocks, f"{layer}.level.{name}", rows, targets)
+            f"level_{name}": filled(blocks, f"{layer}.level.{name}", kept.source, kept.row)
             for name in ("context", "position", "activation", "window")
         },
     }

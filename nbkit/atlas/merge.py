@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nbkit.atlas.candidates import candidates, filled, rank_in_group
+from nbkit.atlas.candidates import Candidates, filled, rank_in_group, selected
 from nbkit.atlas.strongest import among_strongest
 
 if TYPE_CHECKING:
     from nbkit.atlas.config import AtlasConfig
+
+ROWS = 1 << 31
+"""More than a block has."""
 
 
 def merge_layer(
@@ -33,43 +35,25 @@ def merge_layer(
         The first `n_examples` (n_units,) of them are its dataset examples; behind those stand the ones that are among
         its strongest (see `nbkit.atlas.strongest`) and come too late in the corpus to be examples.
     """
-    source, row, counts, n_examples = _selected(blocks, layer, maximum, config)
-    offsets = torch.cat([torch.zeros(1, dtype=torch.long), counts.cumsum(0)])
-    merged: dict[str, Tensor] = {"offsets": offsets, "n_examples": n_examples}
 
-    # Block by block into tensors of the final size: beside them only one block is in memory.
-    places = [(source == index).nonzero()[:, 0] for index in range(len(blocks))]
-    merged["vector"] = torch.empty(len(source), dtype=torch.int32)
-    used: list[Tensor] = []
-    n_vectors = 0
-    for place, block in zip(places, blocks, strict=True):
-        # A block's vectors lie in corpus order, so taking them block by block keeps that order.
-        of_block, vector = block[f"{layer}.vector"][row[place]].unique(return_inverse=True)
-        merged["vector"][place] = (vector + n_vectors).int()
-        n_vectors += len(of_block)
-        used.append(of_block.long())
-    for name in ("context", "position", "activation", "window"):
-        merged[name] = filled(blocks, f"{layer}.{name}", [row[place] for place in places], places)
-    starts = np.cumsum([0, *(len(rows) for rows in used[:-1])])
-    targets = [torch.arange(len(rows)) + int(start) for rows, start in zip(used, starts, strict=True)]
-    merged["pre_mlp"] = filled(blocks, f"{layer}.pre_mlp", used, targets)
-    return merged
+    def select(some: Candidates) -> Tensor:
+        reaches = (some.activation >= config.threshold * maximum[some.neuron.long()]).nonzero()[:, 0]
+        order = reaches[some.neuron[reaches].argsort(stable=True)]
+        first = rank_in_group(some.neuron[order]) < config.max_examples
+        return order[first | among_strongest(some.neuron[order], some.activation[order], config.max_examples)]
 
-
-def _selected(
-    blocks: Sequence[Mapping[str, Tensor]], layer: int, maximum: Tensor, config: AtlasConfig
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The candidates that are kept, by neuron and then in corpus order.
-
-    Returns:
-        (kept,) the block of each, (kept,) its row there; (n_units,) how many are kept of each unit, and (n_units,) how
-        many of them, the first, are its dataset examples.
-    """
-    source, row, neuron, activation = candidates(blocks, str(layer))
-    reaches = (activation >= config.threshold * maximum[neuron.long()]).nonzero()[:, 0]
-    order = reaches[neuron[reaches].argsort(stable=True)]
-    first = rank_in_group(neuron[order]) < min(config.max_examples, len(order))
-    kept = first | among_strongest(neuron[order], activation[order], config.max_examples)
-    n_examples = torch.bincount(neuron[order[first]], minlength=len(maximum))
-    order = order[kept]
-    return source[order], row[order].long(), torch.bincount(neuron[order], minlength=len(maximum)), n_examples
+    kept = selected(blocks, str(layer), select)
+    counts = torch.bincount(kept.neuron, minlength=len(maximum))
+    vector = filled(blocks, f"{layer}.vector", kept.source, kept.row)
+    # A block's vectors lie in corpus order, so taking them block by block keeps that order.
+    used, place = (kept.source.long() * ROWS + vector).unique(return_inverse=True)
+    return {
+        "offsets": torch.cat([torch.zeros(1, dtype=torch.long), counts.cumsum(0)]),
+        "n_examples": counts.clamp(max=config.max_examples),
+        "vector": place.int(),
+        "pre_mlp": filled(blocks, f"{layer}.pre_mlp", used // ROWS, used % ROWS),
+        **{
+            name: filled(blocks, f"{layer}.{name}", kept.source, kept.row)
+            for name in ("context", "position", "activation", "window")
+        },
+    }

@@ -41,6 +41,7 @@ from nbkit.atlas.candidates import rank_in_group
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.levels import LevelCounts, LevelScan
 from nbkit.errors import NbkitError
+from nbkit.files import release
 
 if TYPE_CHECKING:
     from nbkit.corpora import Contexts
@@ -193,6 +194,7 @@ def scan_block(
             read(contexts, slice(offset, min(offset + config.batch_size, stop)))
             look()
 
+    release(contexts.tokens)
     block: Block = {"maximum": block_maximum.cpu()}
     for row, layer in enumerate(layers):
         joined = _joined(found.pop(layer), floor(row)[: sizes[row]].cpu())

@@ -1,13 +1,15 @@
 """Contexts as files, which any number of processes map into memory.
 
 contexts.safetensors   `tokens` (n, length) and `documents` (n,)
-contexts.json          what else `Contexts` holds; written last
+contexts.json          what else `Contexts` holds, and what `load_contexts` was asked for; written last
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,8 +25,11 @@ CONTEXT_FILES = (TOKENS, ABOUT)
 CONTEXTS_SCHEMA = 1
 
 
-def write_contexts(contexts: Contexts, folder: Path) -> None:
+def write_contexts(contexts: Contexts, folder: Path, request: Mapping[str, Any] | None = None) -> None:
     """Writes contexts into a folder, in the place of those that are there.
+
+    Args:
+        request: what `load_contexts` was asked for, which they are found again by; None if that isn't known.
 
     Raises:
         NbkitError: the folder can't be written, or the disk is full.
@@ -40,6 +45,7 @@ def write_contexts(contexts: Contexts, folder: Path) -> None:
         "added": contexts.added,
         "vocabulary_sha256": contexts.vocabulary_sha256,
         "summary": None if contexts.summary is None else asdict(contexts.summary),
+        "request": request,
     }
     write_json(about, folder / ABOUT)
 

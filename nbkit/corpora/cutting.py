@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int32
 
 from nbkit.corpora.documents import Piece
+from nbkit.corpora.repeats import Repeats
 
 _BATCH_CHARACTERS = 1 << 18  # tokenized at a time at most; enough to keep the tokenizer's threads busy
 _LEAST_CHARACTERS = 1 << 10  # and at least, where only a few tokens more are wanted
 _DOCUMENT_CHARACTERS = 32  # what a document counts for besides: millions of empty ones are no one batch
 
+Keep = Callable[[Int32[np.ndarray, " room"], int], None]
+"""Takes a row of text tokens and the index of its document."""
+
 
 @dataclass(eq=False)
 class Cut:
-    """Rows of text tokens in corpus order, and what was read for them."""
+    """What was read for the rows."""
 
-    rows: list[Int32[np.ndarray, " room"]] = field(default_factory=list)
-    documents: list[int] = field(default_factory=list)
-    """Of each row the index of its document."""
+    n_rows: int = 0
     n_documents: int = 0
     """Documents with text."""
     skipped: int = 0
@@ -35,36 +37,37 @@ class Cut:
     """Rows that are equal to an earlier one."""
 
 
-def cut_documents(pieces: Iterable[Piece], tokenizer: Any, room: int, limit: int, unique: bool) -> Cut:
+def cut_documents(pieces: Iterable[Piece], tokenizer: Any, room: int, limit: int, unique: bool, keep: Keep) -> Cut:
     """Cut documents into rows of `room` tokens, until there are `limit` of them.
 
     Args:
         pieces: the documents; no more of them are read than the rows need, but for a few to fill a batch.
         tokenizer: a fast Hugging Face tokenizer.
         unique: whether to leave out rows that are equal to an earlier one.
+        keep: is given the rows in corpus order.
     """
-    cut, seen = Cut(), set[bytes]()
+    cut = Cut()
     current, rest = -1, np.empty(0, dtype=np.int32)
-    for piece, ids in _tokenized(pieces, tokenizer, lambda: (limit - len(cut.rows)) * room):
-        if piece.document != current:
-            cut.dropped_tokens += len(rest)
-            current, rest = piece.document, rest[:0]
-            cut.n_documents += bool(piece.text)
-            cut.skipped += not piece.text
-        cut.characters += len(piece.text)
-        tokens = np.concatenate([rest, np.array(ids, dtype=np.int32)])
-        full = len(tokens) // room
-        for row in tokens[: full * room].reshape(full, room):
-            digest = hashlib.blake2b(row.tobytes(), digest_size=16).digest()
-            cut.repeated += digest in seen
-            if unique and digest in seen:
-                continue
-            seen.add(digest)
-            cut.rows.append(row)
-            cut.documents.append(piece.document)
-            if len(cut.rows) == limit:
-                return cut
-        rest = tokens[full * room :]
+    with closing(Repeats()) as repeats:
+        for piece, ids in _tokenized(pieces, tokenizer, lambda: (limit - cut.n_rows) * room):
+            if piece.document != current:
+                cut.dropped_tokens += len(rest)
+                current, rest = piece.document, rest[:0]
+                cut.n_documents += bool(piece.text)
+                cut.skipped += not piece.text
+            cut.characters += len(piece.text)
+            tokens = np.concatenate([rest, np.array(ids, dtype=np.int32)])
+            full = len(tokens) // room
+            for row in tokens[: full * room].reshape(full, room):
+                repeated = repeats.add(row)
+                cut.repeated += repeated
+                if unique and repeated:
+                    continue
+                keep(row, piece.document)
+                cut.n_rows += 1
+                if cut.n_rows == limit:
+                    return cut
+            rest = tokens[full * room :]
     cut.dropped_tokens += len(rest)
     return cut
 

@@ -1,5 +1,6 @@
 """Where the documents of a corpus come from: the cache, files, a hub, or memory; always streamed."""
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -76,6 +77,12 @@ def corpus_files(corpus: str | Path) -> tuple[Path, ...]:
     given = str(corpus)
     files = None if given in CORPORA or given.startswith("hf:") else find_files(corpus)
     return files.paths if files else ()
+
+
+def files_sha256(corpus: str | Path) -> str:
+    """Return a checksum that changes when one of the `corpus_files` does: of their names, sizes and times of change."""
+    states = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in corpus_files(corpus)]
+    return hashlib.sha256(json.dumps(states).encode()).hexdigest()
 
 
 def _known(name: str, field: str) -> Iterator[Found] | None:

@@ -253,7 +253,7 @@ def _checked(model: LanguageModel | ModelUnits, atlas: Atlas) -> ModelUnits:
         {(site.number, site.unit, site.n_units, site.sha256) for site in sites} for sites in (made.sites, units.sites)
     ]
     fit = shapes[0] <= shapes[1] and len(units.sites) == made.n_sites
-    if not fit or atlas.tokens.max() >= units.model.d_vocabulary:
+    if not fit or atlas.vocabulary["id"].max() >= units.model.d_vocabulary:
         raise NbkitError(
             f"model {units.model.name!r} has other layers, neurons or tokens than {made.model!r}, of which "
             f"{atlas.path} is an atlas: open that one"

@@ -48,7 +48,9 @@ def phrases_of(atlas: Atlas, progress: bool = True) -> pd.DataFrame:
 def _index(atlas: Atlas, progress: bool) -> pd.DataFrame:
     size = features_of(atlas, progress)["size"].to_numpy()
     examples = _examples(atlas, progress)
-    spelling = spelling_of(atlas)
+    contexts, context = np.unique(examples["context"], return_inverse=True)
+    examples["context"] = context
+    spelling = spelling_of(atlas, contexts)
     words = words_of(spelling)
     strings = dict(zip(words.strings, range(len(words.strings)), strict=True))
     spellings = [*_phrases(words, examples), _words_within(words, examples, strings)]

@@ -20,7 +20,7 @@ _SHARING = regex.compile(
 
 @dataclass(frozen=True, eq=False)
 class Spelling:
-    """What the tokens of all contexts spell."""
+    """What the tokens of some contexts spell."""
 
     texts: list[str]
     """Texts of tokens, and of tokens taken together; what is part of no whole character stays as in a raw text (see
@@ -31,15 +31,16 @@ class Spelling:
     """Whether a token is taken together with the one before it."""
 
 
-def spelling_of(atlas: Atlas) -> Spelling:
-    """Take together the tokens that share a character (see `pieces`) in the contexts of an atlas."""
+def spelling_of(atlas: Atlas, contexts: Int[np.ndarray, " n_contexts"]) -> Spelling:
+    """Take together the tokens that share a character (see `pieces`) in some contexts of an atlas."""
     raw = atlas.raw_texts
     texts = [raw.get(token, "") for token in range(max(raw) + 1)]
-    tokens, goes_on = atlas.tokens.astype(np.int64), np.zeros(atlas.tokens.shape, dtype=bool)
+    tokens = atlas.tokens[contexts].astype(np.int64)
+    goes_on = np.zeros(tokens.shape, dtype=bool)
     shares = np.array([not text.isascii() and _SHARING.search(text) is not None for text in texts])
     places: dict[str, int] = {}
-    for row in np.flatnonzero(shares[atlas.tokens].any(axis=1)):
-        of_row = [texts[token] for token in atlas.tokens[row]]
+    for row in np.flatnonzero(shares[tokens].any(axis=1)):
+        of_row = [texts[token] for token in tokens[row]]
         for first, last in _together(of_row):
             text = "".join(of_row[first : last + 1])
             if text not in places:

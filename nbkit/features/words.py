@@ -1,4 +1,4 @@
-"""The contexts of an atlas in words.
+"""Contexts of an atlas in words.
 
 A word is a run of tokens that neither space nor punctuation parts: a token continues the one before it if a letter or
 digit stands on both sides. An apostrophe before a letter begins no new word. Tokens that share a character (see
@@ -42,7 +42,7 @@ def normalized(text: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Words:
-    """The words of all contexts, numbered in order."""
+    """The words of some contexts, numbered in order."""
 
     strings: list[str]
     """The normalized texts of tokens and words; what is blank as its display string."""
@@ -63,7 +63,7 @@ class Words:
 
 
 def words_of(spelling: Spelling) -> Words:
-    """Divide the contexts of an atlas into words."""
+    """Divide contexts of an atlas into words."""
     texts = [*spelling.texts, ""]
     tokens = np.where(spelling.goes_on, len(texts) - 1, spelling.tokens)  # what goes on has been read already
     begins, spaced = _boundaries(spelling)

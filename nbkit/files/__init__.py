@@ -14,7 +14,7 @@ from nbkit.files.formats import (
     write_tensors,
 )
 from nbkit.files.handover import handing_over
-from nbkit.files.mapped import distinct, pieces, release
+from nbkit.files.mapped import distinct, parts, release
 from nbkit.files.seal import check_seal, sha256_of
 from nbkit.files.whole import (
     cannot_write_to,
@@ -41,7 +41,7 @@ __all__ = [
     "make_folder",
     "map_array",
     "not_writable",
-    "pieces",
+    "parts",
     "read_json",
     "read_table",
     "read_tensors",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nbkit.errors import NbkitError
-from nbkit.files.mapped import pieces
+from nbkit.files.mapped import parts
 from nbkit.files.seal import BLANK, check_seal, seal
 from nbkit.files.whole import replacing
 
@@ -53,7 +53,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def map_array(path: Path, name: str) -> np.ndarray:
-    """A tensor of a safetensors file as an array that can't be written to, mapped into memory: `pieces` and `release`
+    """A tensor of a safetensors file as an array that can't be written to, mapped into memory: `parts` and `release`
     give back what was read of it.
 
     Raises:
@@ -118,7 +118,7 @@ def write_tensors(
 ) -> None:
     """Writes a safetensors file with the schema version and `about` in its header, whole or not at all.
 
-    An array that is mapped from another file is read piece by piece.
+    An array that is mapped from another file is read part by part.
 
     The library's own writer takes the notes of the header in an order that differs from process to process, and writes
     to a temporary name of its own.
@@ -139,8 +139,8 @@ def write_tensors(
         with temporary.open("wb") as file:
             file.write(len(text).to_bytes(8, "little") + text)
             for array in contents:
-                for piece in pieces(array):
-                    file.write(np.ascontiguousarray(piece, array.dtype.newbyteorder("<")).data)
+                for part in parts(array):
+                    file.write(np.ascontiguousarray(part, array.dtype.newbyteorder("<")).data)
         seal(temporary)
 
 

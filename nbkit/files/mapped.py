@@ -1,4 +1,4 @@
-"""Arrays that are larger than memory: mapped from a file, and gone through piece by piece."""
+"""Arrays that are larger than memory: mapped from a file, and gone through part by part."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Int, Shaped
 
-PIECE_BYTES = 1 << 22
-"""Of a piece, about."""
+PART_BYTES = 1 << 22
+"""Of a part, about."""
 
 
-def pieces(array: Shaped[np.ndarray, "n ..."]) -> Iterator[Shaped[np.ndarray, "some ..."]]:
+def parts(array: Shaped[np.ndarray, "n ..."]) -> Iterator[Shaped[np.ndarray, "some ..."]]:
     """The rows of an array in order, some at a time; what a mapped file took up of memory is given back after each."""
-    n_rows = max(1, PIECE_BYTES * len(array) // max(1, array.nbytes))
+    n_rows = max(1, PART_BYTES * len(array) // max(1, array.nbytes))
     for start in range(0, len(array), n_rows):
         yield array[start : start + n_rows]
         release(array)
@@ -23,8 +23,8 @@ def pieces(array: Shaped[np.ndarray, "n ..."]) -> Iterator[Shaped[np.ndarray, "s
 def distinct(array: Int[np.ndarray, "n ..."]) -> Int[np.ndarray, " n_values"]:
     """The values that an array holds, ascending, each once."""
     found = np.empty(0, dtype=array.dtype)
-    for piece in pieces(array):
-        found = np.union1d(found, piece)
+    for part in parts(array):
+        found = np.union1d(found, part)
     return found
 
 

@@ -52,7 +52,8 @@ def check_contexts(contexts: object, model: str, token_ids: Int[np.ndarray, " n_
             f"the contexts of {name} were cut with another tokenizer than that of model {model!r}: make them with "
             "load_contexts(…, model)"
         )
-    if len(foreign := np.setdiff1d(distinct(contexts.tokens), token_ids)):  # type: ignore[attr-defined]
+    ids = contexts.ids if hasattr(contexts, "ids") else distinct(contexts.tokens)  # type: ignore[attr-defined]
+    if len(foreign := np.setdiff1d(ids, token_ids)):
         raise NbkitError(
             f"the contexts of {name} hold token id {foreign[0]}, and model {model!r} has no such token: it has "
             f"{len(token_ids)}, ids {token_ids[0]} to {token_ids[-1]}"

@@ -279,7 +279,7 @@ def test_snippets_are_the_text_and_the_activations_around_the_key_token(
 ) -> None:
     atlas, activations = tiny_atlas(architecture), []
     with tiny_model(architecture).captured([0], lambda *args: activations.append(args[2].clone())) as run:
-        run(torch.from_numpy(atlas.tokens))
+        run(torch.tensor(atlas.tokens))
     neuron = atlas.neuron(*full(atlas, 0))
     assert len(neuron.snippets) == len(neuron) > 3
     starts, stops = set(), set()

@@ -94,7 +94,7 @@ def random_examples(model: LanguageModel, atlas: Atlas, layer: int) -> list[Exam
 
 def bare_forward(model: LanguageModel, atlas: Atlas, n_tokens: int) -> None:
     with model.captured([max(atlas.layers)], lambda *_: None) as run:
-        contexts = torch.from_numpy(atlas.tokens[: -(-n_tokens // atlas.manifest.length)])
+        contexts = torch.tensor(atlas.tokens[: -(-n_tokens // atlas.manifest.length)])
         for batch in contexts.split(atlas.manifest.batch_size):
             run(batch)
 

@@ -180,7 +180,7 @@ def scanned(units: Watched, contexts: Contexts, start: int, config: AtlasConfig,
 def bare_forward(model: LanguageModel, contexts: Contexts, hook: str, start: int, n: int, batch_size: int) -> None:
     with hooked(model.network, model.device, [model.hook_point(hook)], lambda *_: None) as run:
         for offset in range(start, start + n, batch_size):
-            run(torch.from_numpy(contexts.tokens[offset : min(offset + batch_size, start + n)]))
+            run(torch.tensor(contexts.tokens[offset : min(offset + batch_size, start + n)]))
 
 
 def cpu(function: Callable[..., object], *arguments: object) -> float:

@@ -71,7 +71,7 @@ def scan_against_bare_forward(model: LanguageModel, contexts: Contexts) -> float
 def bare_forward(model: LanguageModel, contexts: Contexts, start: int, n: int, batch_size: int) -> None:
     with torch.inference_mode():
         for offset in range(start, start + n, batch_size):
-            tokens = torch.from_numpy(contexts.tokens[offset : offset + batch_size]).long().to(model.device)
+            tokens = torch.tensor(contexts.tokens[offset : offset + batch_size]).long().to(model.device)
             model.network.model(tokens, use_cache=False)
 
 

@@ -47,7 +47,7 @@ def atlas(own_atlas: Callable[[str], Atlas]) -> Atlas:
 def activation(model: LanguageModel, tokens: np.ndarray, layer: int, index: int, position: int) -> float:
     name = f"blocks.{layer}.mlp.out.hook_in"
     with torch.inference_mode():
-        _, cache = model.bridge.run_with_cache(torch.from_numpy(tokens)[None].long(), names_filter=lambda n: n == name)
+        _, cache = model.bridge.run_with_cache(torch.tensor(tokens)[None].long(), names_filter=lambda n: n == name)
     return float(cache[name][0, position, index])
 
 

@@ -50,7 +50,9 @@ def example_words(contexts: list[list[str]]) -> tuple[Words, list[list[str]]]:
     """The words of contexts that are given token by token; and as text."""
     raw_texts = {2 * number: text for number, text in enumerate(TEXTS)}
     tokens = np.array([[2 * TEXTS.index(token) for token in context] for context in contexts])
-    words = words_of(spelling_of(cast(Atlas, SimpleNamespace(raw_texts=raw_texts, tokens=tokens))))
+    words = words_of(
+        spelling_of(cast(Atlas, SimpleNamespace(raw_texts=raw_texts, tokens=tokens)), np.arange(len(tokens)))
+    )
     numbers = [dict.fromkeys(row) for row in words.number.tolist()]
     return words, [[words.strings[words.text[number]] for number in row] for row in numbers]
 

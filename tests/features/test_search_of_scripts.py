@@ -41,7 +41,7 @@ def spelled(tokenizer: Any, text: str) -> Spelling:
     """One context: all of a text."""
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     raw_texts = {token: raw_text(data) for token, data in zip(ids, token_bytes(tokenizer, ids), strict=True)}
-    return spelling_of(cast(Atlas, SimpleNamespace(raw_texts=raw_texts, tokens=np.array([ids]))))
+    return spelling_of(cast(Atlas, SimpleNamespace(raw_texts=raw_texts, tokens=np.array([ids]))), np.array([0]))
 
 
 @pytest.mark.parametrize("kind", TOKENIZERS)
@@ -62,7 +62,9 @@ def test_a_part_of_an_emoji_is_the_emoji(kind: str) -> None:
 
 def test_a_byte_alone_is_no_neighbor() -> None:
     raw_texts = {0: "\udca4", 1: " bank", 2: " of", 3: " \udce6\udc9d"}
-    words = words_of(spelling_of(cast(Atlas, SimpleNamespace(raw_texts=raw_texts, tokens=np.array([[0, 1, 2, 3]])))))
+    words = words_of(
+        spelling_of(cast(Atlas, SimpleNamespace(raw_texts=raw_texts, tokens=np.array([[0, 1, 2, 3]]))), np.array([0]))
+    )
     assert [words.strings[word] for word in words.text] == ["⟨A4⟩", "bank", "of", "⟨E6⟩⟨9D⟩"]
     assert (words.before.tolist(), words.after.tolist()) == ([-1, -1, 1, -1], [-1, 2, -1, -1])
 

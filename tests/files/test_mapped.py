@@ -13,7 +13,7 @@ import torch
 from safetensors.numpy import load_file
 
 from nbkit.errors import NbkitError
-from nbkit.files import distinct, map_array, mapped, pieces, read_tensors, release, write_tensors
+from nbkit.files import distinct, map_array, mapped, parts, read_tensors, release, write_tensors
 
 PAGE = mmap.PAGESIZE
 
@@ -78,11 +78,11 @@ def test_what_is_not_there_or_damaged_is_refused(large: Path) -> None:
 def test_pieces_are_the_rows_in_order_and_leave_memory(large: Path) -> None:
     array = map_array(large, "values")
     total, most, n = 0, 0, 0
-    for piece in pieces(array):
-        total += int(piece.sum(dtype=np.int64))
+    for part in parts(array):
+        total += int(part.sum(dtype=np.int64))
         most, n = max(most, resident(large, 0)), n + 1
     assert total == ((1 << 21) - 1) * (1 << 20) and n == 2
-    assert most <= mapped.PIECE_BYTES + (1 << 17)
+    assert most <= mapped.PART_BYTES + (1 << 17)
     assert resident(large, 0) == 0
     assert array.sum(dtype=np.int64) == total, "what was given back is read again"
     assert resident(large, 8 << 20) >= 8 << 20
@@ -96,19 +96,19 @@ def test_what_was_changed_is_never_given_back(mode: Any, tmp_path: Path) -> None
     array.flush()
     own = np.memmap(tmp_path / "own", np.uint8, mode, shape=(3 * PAGE,))
     own[PAGE] = 7
-    for _ in pieces(own.view(np.ndarray)[PAGE:]):
+    for _ in parts(own.view(np.ndarray)[PAGE:]):
         pass
     assert own[PAGE] == 7
 
 
 def test_rows_in_memory_come_in_pieces_too(monkeypatch: pytest.MonkeyPatch) -> None:
     array = np.random.default_rng(0).integers(0, 9, (7, 5))
-    monkeypatch.setattr(mapped, "PIECE_BYTES", 2 * array[0].nbytes)
-    assert [len(piece) for piece in pieces(array)] == [2, 2, 2, 1]
-    np.testing.assert_array_equal(np.concatenate(list(pieces(array))), array)
+    monkeypatch.setattr(mapped, "PART_BYTES", 2 * array[0].nbytes)
+    assert [len(part) for part in parts(array)] == [2, 2, 2, 1]
+    np.testing.assert_array_equal(np.concatenate(list(parts(array))), array)
     np.testing.assert_array_equal(distinct(array), np.unique(array), strict=True)
-    assert list(pieces(array[:0])) == [] and distinct(array[:0]).tolist() == []
-    assert [len(piece) for piece in pieces(np.zeros((3, 0)))] == [3]
+    assert list(parts(array[:0])) == [] and distinct(array[:0]).tolist() == []
+    assert [len(part) for part in parts(np.zeros((3, 0)))] == [3]
 
 
 def test_a_mapped_array_is_written_without_keeping_it(large: Path) -> None:

@@ -31,6 +31,7 @@ from nbkit.features.neighbors import Neighbors, neighbor_kinds, neighbors_of
 from nbkit.features.one_word import one_word_splits
 from nbkit.features.phrases import phrases_of
 from nbkit.features.table import features_of
+from nbkit.files import parts
 from nbkit.method.metrics import METRIC_TITLES
 from nbkit.models.token_bytes import LONE
 
@@ -205,7 +206,9 @@ class AtlasShards:
         The most frequent come first: many small numbers take less room.
         """
         table = self.atlas.vocabulary
-        count = np.bincount(self.atlas.tokens.ravel(), minlength=int(table["id"].max()) + 1)
+        count = np.zeros(int(table["id"].max()) + 1, dtype=np.int64)
+        for part in parts(self.atlas.tokens):
+            count += np.bincount(part.ravel(), minlength=len(count))
         return table.iloc[np.argsort(-count[table["id"]], kind="stable")]
 
     @cached_property

@@ -14,7 +14,7 @@ from nbkit import assets
 from nbkit.corpora import Contexts, load_contexts
 from nbkit.corpora.brown import N_TEXTS, brown_files
 from nbkit.corpora.brown_tags import GENRES, TaggedText, tagged_text
-from nbkit.corpora.contexts import TextModel
+from nbkit.corpora.loading import TextModel
 from nbkit.errors import NbkitError
 from nbkit.method.checks import checked_seed, checked_whole
 
