@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from nbkit.models.units import Units
 
 LOCK = ".lock"
+TOGETHER = 32
+"""Blocks whose maximum a worker finds at once."""
 
 
 def build_atlas(
@@ -110,7 +113,7 @@ def build_atlas(
         ids = np.union1d(distinct(contexts.tokens), affected)
         write_table(job.units.vocabulary(ids), folder / VOCABULARY)
         with nullcontext() if client is None or shared is not None else on_cluster(client):
-            metrics = survey(Atlas(folder, manifest), manifest.embedding, progress)
+            metrics = survey(Atlas(folder.absolute(), manifest), manifest.embedding, progress)
         write_table(metrics, folder / NEURONS)
         written = [layer_file(layer) for layer in job.config.numbers] + [CONTEXTS, VOCABULARY, NEURONS]
         write_manifest(manifest, folder / MANIFEST, written)
@@ -197,7 +200,7 @@ def open_job(
     units = units_of(model, (config or AtlasConfig()).weights)
     resolved = (config or AtlasConfig()).resolved(units)
     units.check_contexts(contexts)
-    return AtlasJob(units, contexts, resolved, _checked_maxima(maxima, units), LocalPlace(user_path(out)))
+    return AtlasJob(units, contexts, resolved, _checked_maxima(maxima, units), LocalPlace(user_path(out).absolute()))
 
 
 @contextmanager
@@ -249,7 +252,7 @@ def _build_alone(job: AtlasJob, progress: bool) -> Int[np.ndarray, " n"]:
             else:
                 bar.update(job.scan(number))
     _return_freed_memory()
-    maximum, affected = job.maximum(), np.empty(0, dtype=np.int32)
+    maximum, affected = job.reached(job.maximum()), np.empty(0, dtype=np.int32)
     for row, layer in enumerate(tqdm(job.config.numbers, desc="merge", unit="layer", disable=not progress)):
         affected = np.union1d(affected, job.merge(layer, maximum[row]))
         _return_freed_memory()
@@ -265,7 +268,8 @@ def _build_on(client: Client, job: AtlasJob, progress: bool) -> Int[np.ndarray, 
         with tqdm(total=total, initial=done, desc="scan", unit="context", smoothing=0.1, disable=not progress) as bar:
             for _, size in crew.each(AtlasJob.scan, blocks):
                 bar.update(size)
-        maximum = job.maximum()
+        parts = {f"maximum from block {first}": (first, first + TOGETHER) for first in range(0, job.n_blocks, TOGETHER)}
+        maximum = job.reached(reduce(torch.maximum, (part for _, part in crew.each(AtlasJob.maximum, parts))))
         layers = {f"layer {layer}": (layer, maximum[row]) for row, layer in enumerate(job.config.numbers)}
         merged = crew.each(AtlasJob.merge, layers)
         for _, of_layer in tqdm(merged, total=len(layers), desc="merge", unit="layer", disable=not progress):
@@ -329,7 +333,8 @@ def _share(folder: Path, job: AtlasJob, manifest: Manifest) -> None:
     Raises:
         NbkitError: the place is out of reach, or has parts of another atlas.
     """
-    write_contexts(job.contexts, folder / TEXT)
+    if not all((folder / TEXT / name).is_file() for name in CONTEXT_FILES):
+        write_contexts(job.contexts, folder / TEXT)
     if job.place.has(f"{SCAN}/{IDENTITY}"):
         found, _ = read_manifest(job.place.local(SCAN, IDENTITY) / IDENTITY)
         if differences := manifest.differences(found):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -101,25 +102,27 @@ class AtlasJob:
         self._bounds.absorb(block, self.config.numbers)
         self._next = number + 1
 
-    def maximum(self) -> Float[Tensor, "sites widest"]:
-        """The units' maximum strengths over all blocks, or those given; NaN of a unit that has none.
+    def maximum(self, first: int = 0, stop: int | None = None) -> Float[Tensor, "sites widest"]:
+        """The units' maximum strengths over the blocks from `first` to before `stop`, which are verified; NaN of a unit
+        with an activation that is not finite.
 
         Raises:
             NbkitError: a block is damaged.
         """
-        blocks = self._blocks()
+        blocks = self._blocks()[first:stop]
         for block in blocks:
             block.verify()
-        maximum = blocks[0]["maximum"]
-        for block in blocks[1:]:
-            maximum = torch.maximum(maximum, block["maximum"])
+        return reduce(torch.maximum, (block["maximum"] for block in blocks))
+
+    def reached(self, maximum: Float[Tensor, "sites widest"]) -> Float[Tensor, "sites widest"]:
+        """The maximum strengths that examples are measured by: those over all blocks, or those given."""
         return maximum if self._given is None else self._given.where(~maximum.isnan(), torch.nan)
 
     def merge(self, layer: int, maximum: Float[Tensor, " widest"]) -> Int[np.ndarray, " n"]:
         """Writes the file of a layer, once all blocks are there.
 
         Args:
-            maximum: of its units, see `maximum`.
+            maximum: of its units, see `reached`.
 
         Returns:
             The ids of the tokens that its units promote or suppress.

@@ -11,7 +11,13 @@ import pytest
 from nbkit.method.truth.benchmark import VERSION
 from nbkit.method.truth.leaderboard import leaderboard
 from nbkit.studies.ground_truth.findings import TASKS
-from nbkit.studies.ground_truth.published import CLOSE, against_published, as_published, read_published
+from nbkit.studies.ground_truth.published import (
+    CLOSE,
+    against_published,
+    as_published,
+    published_standing,
+    read_published,
+)
 
 
 def board(shift: float = 0.0, units: int = 3) -> pd.DataFrame:
@@ -45,3 +51,15 @@ def test_the_published_board_is_of_this_version_and_these_tasks() -> None:
     contestants = {"pre-MLP", "centered", "paper's", "features", "centered + features", "key token"}
     assert contestants <= set(published["contestant"])
     pd.testing.assert_frame_equal(published, as_published(published), check_dtype=False)
+
+
+def test_what_the_published_board_says(tmp_path: Path) -> None:
+    said, published = published_standing(), read_published()
+    auc = published[published["measure"] == "auc"].set_index(["task", "contestant"])
+    for name, places in (("paper's", said.paper), ("centered + features", said.joint)):
+        for task, title in TASKS.items():
+            row = auc.loc[(task, name)]
+            assert (title in places.above) == (row["over_baseline_low"] > 0)
+            assert (title in places.below) == (row["over_baseline_high"] < 0)
+            assert (title in places.won) == (row["over_baseline_low"] > 0 and row["over_control_low"] > 0)
+    assert said.tasks == len(TASKS)

@@ -10,6 +10,7 @@ from nbkit.studies.ground_truth.labeled_contexts import label_contexts
 from nbkit.studies.ground_truth.merged import merged_neurons
 from nbkit.studies.ground_truth.planted import concept_units, merged_probes
 from nbkit.studies.ground_truth.probes import train_probes
+from nbkit.studies.ground_truth.published import against_published, published_standing
 from nbkit.studies.ground_truth.rules import rules_on_toys, rules_table
 from nbkit.studies.ground_truth.senses import form_or_meaning, sense_units
 from nbkit.studies.ground_truth.token_reads import read_layers
@@ -18,6 +19,7 @@ from nbkit.studies.shared.learned import LEARNED
 __all__ = [
     "LEARNED",
     "TextUnits",
+    "against_published",
     "board_table",
     "choose_contexts",
     "clusters_found",
@@ -32,6 +34,7 @@ __all__ = [
     "merged_neurons",
     "merged_probes",
     "null_table",
+    "published_standing",
     "read_layers",
     "rules_on_toys",
     "rules_table",

@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from nbkit.method.truth.benchmark import VERSION
+from nbkit.studies.ground_truth.findings import JOINT, TASKS
 
 PUBLISHED = Path(__file__).with_name("leaderboard.csv")
 """That of the profile `default`, of `VERSION`."""
 PLACE = ["task", "measure", "contestant"]
 NUMBERS = ["value", "over_baseline", "over_baseline_low", "over_baseline_high", "over_control", "over_control_low"]
 NUMBERS += ["over_control_high"]
+MEASURES = ("auc", "ari_at_k", "ari", "clusters")
 DECIMALS = 4
 CLOSE = 0.01
 """By which a mean may differ, since processors round otherwise and autoencoders are trained on the way."""
@@ -35,20 +38,57 @@ class Reproduction:
     """That difference, this board's mean minus the published one; NaN if there is none to compare."""
 
 
+@dataclass(frozen=True)
+class Places:
+    """Tasks on which a space is above and below the pre-MLP vector by pair AUC, whole intervals on one side."""
+
+    above: tuple[str, ...]
+    below: tuple[str, ...]
+    won: tuple[str, ...]
+    """Of those above, those on which it is above itself with another unit's weights, too."""
+
+
+@dataclass(frozen=True)
+class PublishedStanding:
+    """What the published leaderboard says."""
+
+    tasks: int
+    paper: Places
+    joint: Places
+    """Of the centered vector beside the features."""
+
+
+def published_standing(path: Path = PUBLISHED) -> PublishedStanding:
+    """What the published leaderboard says of the paper's space and of the centered vector beside the features."""
+    auc = read_published(path)
+    auc = auc[auc["measure"] == "auc"]
+    order = {task: place for place, task in enumerate(TASKS)}
+
+    def places(contestant: str) -> Places:
+        rows = auc[auc["contestant"] == contestant].sort_values("task", key=lambda tasks: tasks.map(order))
+        above, below = rows["over_baseline_low"] > 0, rows["over_baseline_high"] < 0
+        chosen = (above, below, above & (rows["over_control_low"] > 0))
+        return Places(*(tuple(TASKS[task] for task in rows["task"][each]) for each in chosen))
+
+    return PublishedStanding(auc["task"].nunique(), places("paper's"), places(JOINT))
+
+
 def against_published(board: pd.DataFrame, path: Path = PUBLISHED) -> Reproduction:
     """Compares a leaderboard by task (see `standing`) with the published one."""
     both = as_published(board).merge(read_published(path), on=PLACE, how="outer", suffixes=("", "_there"))
     alike = both[both["units"] == both["units_there"]]
-    away = (alike["value"] - alike["value_there"]).reset_index(drop=True)
-    if away.notna().sum() == 0:
+    away = (alike["value"] - alike["value_there"]).to_numpy()
+    if np.isnan(away).all():
         return Reproduction(0, 0, len(both), "", float("nan"))
-    worst = int(away.abs().idxmax())
+    worst = int(np.nanargmax(np.abs(away)))
     place = ", ".join(str(alike[name].iloc[worst]) for name in PLACE)
-    return Reproduction(len(alike), int((away.abs() <= CLOSE).sum()), len(both) - len(alike), place, float(away[worst]))
+    close = int((np.abs(away) <= CLOSE).sum())
+    return Reproduction(len(alike), close, len(both) - len(alike), place, float(away[worst]))
 
 
 def as_published(board: pd.DataFrame) -> pd.DataFrame:
-    """A leaderboard in the columns and decimals of the published one."""
+    """A leaderboard in the measures, columns and decimals of the published one."""
+    board = board[board["measure"].isin(MEASURES)]
     rounded = board[[*PLACE, *NUMBERS, "units", "groups"]].round(dict.fromkeys(NUMBERS, DECIMALS))
     return rounded.assign(version=VERSION).sort_values(PLACE, ignore_index=True)
 
