@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -58,7 +59,7 @@ def test_what_the_published_board_says(tmp_path: Path) -> None:
     auc = published[published["measure"] == "auc"].set_index(["task", "contestant"])
     for name, places in (("paper's", said.paper), ("centered + features", said.joint)):
         for task, title in TASKS.items():
-            row = auc.loc[(task, name)]
+            row: Any = auc.loc[(task, name)]
             assert (title in places.above) == (row["over_baseline_low"] > 0)
             assert (title in places.below) == (row["over_baseline_high"] < 0)
             assert (title in places.won) == (row["over_baseline_low"] > 0 and row["over_control_low"] > 0)
