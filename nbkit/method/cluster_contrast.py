@@ -40,7 +40,6 @@ def cluster_contrasts(
     both = np.stack([np.where(counts, similarity, 0.0), counts])  # sums of similarities, and of pairs
     within = np.einsum("dic,sdic->sdc", member, both[:, None] @ member)
     to_others = np.einsum("dic,si->sdc", member, both.sum(axis=2)) - within
-    with np.errstate(invalid="ignore"):
-        contrast: Float[np.ndarray, "draws clusters"] = within[0] / within[1] - to_others[0] / to_others[1]
-    contrast[member.sum(axis=1) < least] = np.nan
-    return contrast
+    defined = (within[1] > 0) & (to_others[1] > 0) & (member.sum(axis=1) >= least)
+    own, others = (sums / np.maximum(pairs, 1) for sums, pairs in (within, to_others))
+    return np.where(defined, own - others, np.nan)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from nbkit.errors import NbkitError
-from nbkit.models import LanguageModel, load_model
+from nbkit.models import LanguageModel
 from nbkit.models.language_model import ROUNDING
+from nbkit.models.trace import in_float32
 from nbkit.models.weights import relative_error
-from nbkit.studies.shared.text_and_model import without_bars
 
 VARIANTS = 3
 """As it is, with the neuron's activation zero, and with another neuron's lowered by as much."""
@@ -45,10 +44,9 @@ class Zeroing:
         """
         if not says_next(model):
             raise NbkitError(f"model {model.name!r} doesn't say which token comes next: give a causal one with a head")
-        self.model, self.wide = model, model
-        if model.dtype != torch.float32:
-            with without_bars():
-                self.wide = load_model(deepcopy(model.network).float(), tokenizer=model.tokenizer)
+        self.model = model
+        self.wide: Any = model.network if model.dtype == torch.float32 else in_float32(model.network)
+        """The network that runs the last tokens."""
         self._check()
 
     def log_probabilities(
@@ -67,34 +65,35 @@ class Zeroing:
         found = []
         for rows in (order[first : first + BATCH] for first in range(0, len(order), BATCH)):
             batch = torch.from_numpy(tokens[rows]), torch.from_numpy(last[rows])
-            found.append(self._next(self.model, *batch, self._changed(layer, index, other)))
+            found.append(self._next(self.model.network, *batch, self._changed(layer, index, other)))
         return torch.cat(found, dim=1)[:, torch.from_numpy(np.argsort(order))]
 
     @torch.inference_mode()
     def _next(
         self,
-        before: LanguageModel,
+        before: Any,
         tokens: Int[Tensor, "b length"],
         last: Int[Tensor, " b"],
         changed: AbstractContextManager[None],
     ) -> Float[Tensor, "3 b vocabulary"]:
-        """The same of one batch: `before` runs the tokens before the last ones, and these are run within `changed`."""
-        tokens, last = (each.to(before.device).long() for each in (tokens, last))
+        """The same of one batch: the network `before` runs the tokens before the last ones, and these are run within
+        `changed`."""
+        tokens, last = (each.to(self.model.device).long() for each in (tokens, last))
         longest = int(last.max())
-        past: Any = before.network.base_model(input_ids=tokens[:, :longest], use_cache=True).past_key_values
+        past: Any = before.base_model(input_ids=tokens[:, :longest], use_cache=True).past_key_values
         for kept in past.layers:
             kept.keys, kept.values = (each.repeat(VARIANTS, 1, 1, 1).float() for each in (kept.keys, kept.values))
         sees = torch.arange(longest + 1, device=last.device) < last[:, None]
         sees[:, longest] = True  # itself
         with changed:
-            output = self.wide.network(
+            output = self.wide(
                 input_ids=tokens.gather(1, last[:, None]).repeat(VARIANTS, 1),
                 attention_mask=sees.long().repeat(VARIANTS, 1),
                 position_ids=last[:, None].repeat(VARIANTS, 1),
                 past_key_values=past,
             )
-        logits: Tensor = output.logits[:, -1].float()
-        return logits.log_softmax(-1).unflatten(0, (VARIANTS, len(last)))
+        logits: Tensor = output.logits[:, -1].unflatten(0, (VARIANTS, len(last)))
+        return logits.float().log_softmax(-1)
 
     @contextmanager
     def _changed(self, layer: int, index: int, other: int) -> Iterator[None]:
@@ -105,7 +104,9 @@ class Zeroing:
             lowered[..., other] -= as_is[..., index]
             return (activations, *args[1:])
 
-        handle = self.wide.output_weights(layer).register_forward_pre_hook(change)
+        reader = self.model.output_weights(layer)
+        name = next(name for name, module in self.model.network.named_modules() if module is reader)
+        handle = self.wide.get_submodule(name).register_forward_pre_hook(change)
         try:
             yield
         finally:
@@ -118,9 +119,9 @@ class Zeroing:
         try:
             found = self._next(self.wide, tokens, last, nullcontext())[0]
         except Exception as error:  # whatever stops it, it keeps no keys and values of the kind
-            raise self._unlike(str(error).splitlines()[0]) from error
+            raise self._unlike((str(error).splitlines() or [type(error).__name__])[0]) from error
         with torch.inference_mode():
-            said = self.wide.network(input_ids=tokens.long(), use_cache=False).logits.float()
+            said = self.wide(input_ids=tokens.long(), use_cache=False).logits.float()
         expected = said[torch.arange(len(last)), last].log_softmax(-1)
         if not relative_error(found, expected) <= ROUNDING[torch.float32]:
             raise self._unlike(f"relative error {relative_error(found, expected):.1e}")

@@ -19,9 +19,9 @@ from nbkit.method.checks import checked_seed, checked_whole
 from nbkit.method.controls import other_units
 from nbkit.parallel.pool import in_processes
 from nbkit.studies.ground_truth.contest_parts import check_made_for
-from nbkit.studies.ground_truth.own_effects import own_effects
+from nbkit.studies.ground_truth.own_effects import CHANGED, MEASURES, own_effects
 from nbkit.studies.ground_truth.token_reads import held_out
-from nbkit.studies.ground_truth.told_from_text import told_from_text
+from nbkit.studies.ground_truth.told_from_text import SCORES, told_from_text
 from nbkit.studies.ground_truth.zeroing import Zeroing, says_next
 from nbkit.studies.shared.kept_tables import kept_table
 from nbkit.studies.shared.populations import has_examples
@@ -29,9 +29,14 @@ from nbkit.studies.shared.text_and_model import model_of
 
 RECIPE = 1
 """Goes up when a number changes its meaning, so that a table of an older nbkit is measured again."""
+COLUMNS = (
+    *("test", "layer", "index", "shown", "drawn", "grouping", "size", "share"),
+    *("held_out", "found", *SCORES, "chance"),
+    *(f"{who}{what}" for who in CHANGED for what in (*MEASURES, "_words", "_p", "_nats")),
+)
 ENOUGH = 40
 """Examples that a neuron has at least: about half of them are held out."""
-TOGETHER = 10
+TOGETHER = 16
 """Neurons that a process measures in one go."""
 
 
@@ -50,8 +55,9 @@ def real_neurons(
         progress: whether to show a bar.
 
     Returns:
-        The rows of `told_from_text` (`test` is `text`) and of `own_effects` (`output`; none of a model that says no
-        next token), each with the neuron's `layer` and `index`, and whether it is `shown` on a page and was `drawn`.
+        The columns `COLUMNS`: the rows of `told_from_text` (`test` is `text`) and of `own_effects` (`output`; none of a
+        model that says no next token), each with the neuron's `layer` and `index`, and whether it is `shown` on a page
+        and was `drawn`.
 
     Raises:
         NbkitError: the atlas is of other units, none of its neurons has as many examples and clusters, the model can't
@@ -66,8 +72,8 @@ def real_neurons(
         places = list(zip(chosen["layer"].tolist(), chosen["index"].tolist(), strict=True))
         tasks = [(atlas.path, places[first : first + TOGETHER], seed) for first in range(0, len(places), TOGETHER)]
         tables = in_processes(_of_some, tasks, n_jobs, "real neurons", "part", progress)
-        table: pd.DataFrame = pd.concat(tables, ignore_index=True).merge(chosen, on=["layer", "index"])
-        return table
+        found: pd.DataFrame = pd.concat(tables, ignore_index=True).merge(chosen, on=["layer", "index"])
+        return found.reindex(columns=COLUMNS)
 
     return kept_table("ground-truth-real-neurons", request, make)
 
