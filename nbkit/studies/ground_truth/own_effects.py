@@ -75,7 +75,7 @@ def own_effects(
     if len(rows) <= LEAST:
         return
     at = tokens[neuron.context[rows]], neuron.position[rows]
-    said = zeroing.log_probabilities(*at, neuron.layer, neuron.index, other)
+    said = zeroing.log_probabilities(*at, neuron.layer, neuron.index, other).double()
     words = key_words(neuron)[rows]
     alike = _alike(said)
     nats = ((said[0].exp() * (said[0] - said[1:])).sum(-1).mean(-1)).tolist()  # (2,)
@@ -100,7 +100,7 @@ def _alike(said: Float[Tensor, "3 n vocabulary"]) -> dict[str, Float[np.ndarray,
         MEASURES, ((said / 2).exp(), said.exp(), said - said.mean(dim=-1, keepdim=True)), strict=True
     ):
         for who, changed in zip(CHANGED, values[1:] - values[0], strict=True):
-            unit = normalize(changed.double(), dim=-1)
+            unit = normalize(changed, dim=-1)
             found[who + name] = (unit @ unit.T).cpu().numpy()
     return found
 
