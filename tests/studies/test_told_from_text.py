@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -103,6 +105,22 @@ def test_at_most_so_many_examples_are_looked_at() -> None:
     found = told(behavior, np.arange(150) % 4 >= 2)
     own = found[found["grouping"] == OWN]
     assert own["size"].sum() + own["held_out"].iloc[0] == EXAMPLES
+
+
+def test_what_the_sentence_encoder_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two tokens that are one character, and one that is a part of none."""
+    read: list[str] = []
+
+    def embedded(texts: tuple[str, ...]) -> np.ndarray:
+        read.extend(texts)
+        return np.eye(len(texts))
+
+    monkeypatch.setattr(module, "sentence_embeddings", embedded)
+    behavior = np.arange(20) % 2
+    raw = [((" caf", "\udcc3", "\udca9", "\udce2"), 1)] * 20
+    neuron = replace(clustered_neuron(behavior), snippet_tokens=raw)
+    assert list(told_from_text(neuron, np.arange(20) >= 10, np.random.default_rng(0)))
+    assert set(read) == {"caf\u00e9\ufffd"}
 
 
 def test_nearest_clusters_and_scores_one_by_one() -> None:

@@ -21,7 +21,7 @@ ten at most, and one with fewer than 100 examples has none.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -102,10 +102,15 @@ def _alike(
 ) -> Mapping[str, Float[np.ndarray, "tested clustered"]]:
     words = key_words(neuron)
     word = (words[tested][:, None] == words[clustered]).astype(np.float64)
-    texts = tuple("".join(neuron.snippet_tokens[row][0]).strip() for row in (*tested, *clustered))
+    texts = tuple(_text(neuron.snippet_tokens[row][0]) for row in (*tested, *clustered))
     embedded = sentence_embeddings(texts).astype(np.float64)
     sentence = 1 - cdist(embedded[: len(tested)], embedded[len(tested) :], "cosine")
     return dict(zip(SCORES, (word + sentence, word, sentence), strict=True))
+
+
+def _text(raw: Sequence[str]) -> str:
+    """The text of some tokens' raw texts: bytes that make a character together are it."""
+    return "".join(raw).encode("utf-8", "surrogateescape").decode("utf-8", "replace").strip()
 
 
 def _groupings(
