@@ -3,12 +3,21 @@
 from nbkit.studies.ground_truth.chosen_contexts import choose_contexts
 from nbkit.studies.ground_truth.concepts import concepts_of
 from nbkit.studies.ground_truth.contest_parts import TextUnits, contest, two_models
-from nbkit.studies.ground_truth.figures import leads
+from nbkit.studies.ground_truth.drawn_neurons import real_neurons
+from nbkit.studies.ground_truth.figures import leads, told_and_changed
 from nbkit.studies.ground_truth.findings import board_table, clusters_found, compared_table, null_table, standing
 from nbkit.studies.ground_truth.images import image_units
 from nbkit.studies.ground_truth.labeled_contexts import label_contexts
 from nbkit.studies.ground_truth.merged import merged_neurons
 from nbkit.studies.ground_truth.planted import concept_units, merged_probes
+from nbkit.studies.ground_truth.prediction_and_cause import (
+    effects,
+    effects_table,
+    shown_table,
+    told,
+    told_table,
+    where_table,
+)
 from nbkit.studies.ground_truth.probes import train_probes
 from nbkit.studies.ground_truth.published import against_published, published_standing
 from nbkit.studies.ground_truth.rules import rules_on_toys, rules_table
@@ -27,6 +36,8 @@ __all__ = [
     "concept_units",
     "concepts_of",
     "contest",
+    "effects",
+    "effects_table",
     "form_or_meaning",
     "image_units",
     "label_contexts",
@@ -36,10 +47,16 @@ __all__ = [
     "null_table",
     "published_standing",
     "read_layers",
+    "real_neurons",
     "rules_on_toys",
     "rules_table",
     "sense_units",
+    "shown_table",
     "standing",
+    "told",
+    "told_and_changed",
+    "told_table",
     "train_probes",
     "two_models",
+    "where_table",
 ]

@@ -117,10 +117,7 @@ def contest(
         NbkitError: an atlas has no such layer, a model can't be opened, or the cache folder can't be written.
     """
     for atlas, wanted in layers:
-        if (not_made := _not_made_for(atlas)) is not None:
-            raise NbkitError(
-                f"atlas {atlas.path} is {not_made}: give one of the positive activations of text's neurons"
-            )
+        check_made_for(atlas)
         if missing := sorted(set(wanted) - set(atlas.layers)):
             raise NbkitError(f"atlas {atlas.path} has no layer {missing[0]}: choose of {list(atlas.layers)}")
     # the longest first: a core that is done would wait for them
@@ -136,14 +133,20 @@ def contest(
     return pd.concat(tables, ignore_index=True)
 
 
-def _not_made_for(atlas: Atlas) -> str | None:
-    """What keeps an atlas from being merged and probed; None if nothing does."""
+def check_made_for(atlas: Atlas) -> None:
+    """Refuses an atlas that is not of the positive activations of a language model's neurons.
+
+    Raises:
+        NbkitError: it is of something else.
+    """
     m = atlas.manifest
-    if any(site.unit != "neuron" for site in m.sites):
-        return "not of neurons alone"
+    what = None if m.inputs == "text" else f"of {m.inputs}"
     if m.sign != "positive":
-        return f"of {m.sign} activations"
-    return None if m.inputs == "text" else f"of {m.inputs}"
+        what = f"of {m.sign} activations"
+    if any(site.unit != "neuron" for site in m.sites):
+        what = "not of neurons alone"
+    if what is not None:
+        raise NbkitError(f"atlas {atlas.path} is {what}: give one of the positive activations of text's neurons")
 
 
 def _part(make: Callable[..., pd.DataFrame], *arguments: Any) -> pd.DataFrame:

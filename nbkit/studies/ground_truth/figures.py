@@ -1,4 +1,7 @@
-"""The leaderboard as a figure: every contestant's lead over the pre-MLP vector, beside its own control's."""
+"""The page's figures: every contestant's lead over the pre-MLP vector, and clusters of real neurons put to the test."""
+
+from collections.abc import Mapping
+from textwrap import fill
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -8,9 +11,13 @@ from nbkit.figures.palette import CLUSTER_COLORS, QUIET
 from nbkit.figures.style import WIDTH, BookFigure, set_heading, styled
 from nbkit.method.truth.contestants import BASELINE
 from nbkit.studies.ground_truth.findings import TASKS, by_place, difference, tasks_of
+from nbkit.studies.ground_truth.prediction_and_cause import TITLES, contrasts, gains, of_test
+from nbkit.studies.shared.estimate import Estimate
 
 OWN, CONTROL = CLUSTER_COLORS[0], QUIET
 COLUMNS = 3
+MARKS = (("o", OWN, 0.0), ("D", CONTROL, 0.22), ("s", CONTROL, 0.4))
+"""Marker, color and place."""
 
 
 @styled
@@ -52,4 +59,45 @@ def leads(board: pd.DataFrame) -> Figure:
     set_heading(figure, "Pair AUC over that of the pre-MLP vector")
     columns = ["task", "contestant", "lead", "low", "high", "over its control"]
     figure.data = {"": pd.DataFrame(shown, columns=columns)}
+    return figure
+
+
+@styled
+def told_and_changed(table: pd.DataFrame, seed: int = 0) -> Figure:
+    """How well clusters of real neurons are told from text, and how far zeroing the neuron changes what comes next in
+    one cluster more alike than across clusters; beside controls, with intervals over neurons.
+
+    Args:
+        table: of `real_neurons`; a test without rows has no panel.
+        seed: of the bootstrap.
+    """
+    text, output = of_test(table, "text"), of_test(table, "output")
+    panels: dict[str, Mapping[str, pd.DataFrame]] = {}
+    if len(text):
+        scores = {"text": "whole text", "word": "key word", "sentence": "sentence"}
+        panels["AUPRC, corrected for chance"] = {title: gains(text, score) for score, title in scores.items()}
+    if len(output):
+        changed, of = {"zeroed": "neuron zeroed", "other": "another lowered"}, contrasts(output)
+        panels["contrast of changes (cosine)"] = {title: of[who] for who, title in changed.items()}
+    figure = BookFigure(figsize=(WIDTH, 3.0))
+    shown = []
+    for ax, (label, series) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        names = [TITLES[str(grouping)] for grouping in next(iter(series.values()))]
+        for (title, values), (marker, color, shift) in zip(series.items(), MARKS, strict=False):
+            for place, (name, (_, of_neurons)) in enumerate(zip(names, values.items(), strict=True)):
+                found = Estimate.over_units(of_neurons, seed)
+                ax.hlines(place + shift, found.low, found.high, color=color, linewidth=2.2, alpha=0.5)
+                ax.plot(found.value, place + shift, marker, color=color, markersize=4)
+                shown.append((label, title, name, found.value, found.low, found.high, of_neurons.count()))
+            ax.plot([], [], marker, color=color, markersize=4, label=title)
+        ax.axvline(0, color=QUIET, linewidth=0.8)
+        ax.set_yticks(range(len(names)), [fill(name, 20) for name in names])
+        ax.set_ylim(len(names) - 0.4, -0.4)
+        ax.set_xlabel(label)
+        ax.grid(visible=True, axis="x")
+        ax.legend(loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=len(series), columnspacing=1, handletextpad=0.2)
+    set_heading(figure, "Clusters of real neurons, told from text and in what zeroing the neuron changes")
+    figure.data = {
+        "": pd.DataFrame(shown, columns=["measure", "by", "grouping", "mean", "low", "high", "neurons"]),
+    }
     return figure

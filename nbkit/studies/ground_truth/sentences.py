@@ -19,10 +19,13 @@ BATCH = 64
 def sentence(unit: Unit) -> Float[np.ndarray, "n 384"] | None:
     """all-MiniLM-L6-v2's embedding of the text around each key token: the mean of its last layer over the tokens.
     It knows neither the key token nor the unit."""
-    if unit.text is None:
-        return None
-    found = _embedded(unit.text.snippets)
-    return np.stack([found[snippet] for snippet in unit.text.snippets])
+    return None if unit.text is None else sentence_embeddings(unit.text.snippets)
+
+
+def sentence_embeddings(snippets: tuple[str, ...]) -> Float[np.ndarray, "n 384"]:
+    """The same of any texts."""
+    found = _embedded(snippets)
+    return np.stack([found[snippet] for snippet in snippets])
 
 
 @lru_cache(maxsize=4)
