@@ -33,9 +33,9 @@ from nbkit.atlas.manifest import (
 from nbkit.atlas.neuron_table import survey
 from nbkit.atlas.places import LocalPlace, Place
 from nbkit.atlas.remote import RemotePlace
-from nbkit.corpora import CONTEXT_FILES, write_contexts
+from nbkit.corpora import CONTEXT_FILES, open_contexts, write_contexts
 from nbkit.errors import NbkitError
-from nbkit.files import distinct, is_leftover, make_folder, not_writable, sweep, user_path, write_table, write_tensors
+from nbkit.files import is_leftover, make_folder, not_writable, sweep, user_path, write_table, write_tensors
 from nbkit.method.checks import checked_array, shown
 from nbkit.models.neurons import units_of
 from nbkit.parallel.cluster import Crew, check_client, on_cluster
@@ -107,7 +107,7 @@ def build_atlas(
             job.place.fetch([layer_file(layer) for layer in job.config.numbers], folder)
         text = {"tokens": contexts.tokens, "documents": contexts.documents}
         write_tensors({**text, **job.units.pictures}, folder / CONTEXTS)
-        ids = np.union1d(distinct(contexts.tokens), affected)
+        ids = np.union1d(contexts.ids, affected)
         write_table(job.units.vocabulary(ids), folder / VOCABULARY)
         with nullcontext() if client is None or shared is not None else on_cluster(client):
             metrics = survey(Atlas(folder, manifest), manifest.embedding, progress)
@@ -181,6 +181,20 @@ def check_scanned(
         )
 
 
+def contexts_folder(out: str | Path) -> Path | None:
+    """Where the contexts of an atlas lie until it is finished, for `load_contexts` to keep them there; None if it is.
+
+    Raises:
+        NbkitError: `out` holds something else.
+    """
+    folder = user_path(out)
+    if (folder / MANIFEST).is_file():
+        return None
+    if folder.is_dir() and not (folder / SCAN / IDENTITY).is_file():
+        _check_unbegun(folder)
+    return folder / TEXT
+
+
 def open_job(
     model: LanguageModel | Units,
     contexts: Contexts,
@@ -197,7 +211,7 @@ def open_job(
     units = units_of(model, (config or AtlasConfig()).weights)
     resolved = (config or AtlasConfig()).resolved(units)
     units.check_contexts(contexts)
-    return AtlasJob(units, contexts, resolved, _checked_maxima(maxima, units), LocalPlace(user_path(out)))
+    return AtlasJob(units, contexts, resolved, checked_maxima(maxima, units), LocalPlace(user_path(out)))
 
 
 @contextmanager
@@ -296,12 +310,26 @@ def _is_finished(folder: Path, manifest: Manifest) -> bool:
                 f"{folder} holds an atlas of another {', '.join(differences)}: choose another folder, or delete it"
             )
         return path.name == MANIFEST
-    # A build that was killed before it wrote its identity leaves a lock, and a folder for the scan with nothing in it.
-    inside = [path.name for path in scan.iterdir() if not is_leftover(path)] if scan.is_dir() else [SCAN]
-    names = {path.name for path in folder.iterdir() if path.name != LOCK and (path != scan or inside)}
+    _check_unbegun(folder)
+    return False
+
+
+def _check_unbegun(folder: Path) -> None:
+    """Raises NbkitError if a folder without an identity holds something: a build that was killed before it wrote that
+    leaves a lock, and a folder for the scan with nothing but contexts in it."""
+    scan, text = folder / SCAN, folder / TEXT
+    names = {path.name for path in folder.iterdir()} - {LOCK, SCAN}
+    if _others(scan, {text.name}) or _others(text, {LOCK, *CONTEXT_FILES}):
+        names.add(SCAN)
     if names:
         raise _foreign(folder, names)
-    return False
+
+
+def _others(folder: Path, names: set[str]) -> bool:
+    """Whether there is a folder with more in it than some names and what killed processes left, or a file."""
+    if not folder.is_dir():
+        return folder.exists()
+    return any(path.name not in names and not is_leftover(path) for path in folder.iterdir())
 
 
 def _begin(folder: Path, job: AtlasJob, manifest: Manifest) -> None:
@@ -329,7 +357,9 @@ def _share(folder: Path, job: AtlasJob, manifest: Manifest) -> None:
     Raises:
         NbkitError: the place is out of reach, or has parts of another atlas.
     """
-    write_contexts(job.contexts, folder / TEXT)
+    text = folder / TEXT
+    if not all((text / name).is_file() for name in CONTEXT_FILES) or open_contexts(text).sha256 != job.contexts.sha256:
+        write_contexts(job.contexts, text)
     if job.place.has(f"{SCAN}/{IDENTITY}"):
         found, _ = read_manifest(job.place.local(SCAN, IDENTITY) / IDENTITY)
         if differences := manifest.differences(found):
@@ -353,7 +383,12 @@ def _foreign(folder: Path, names: set[str]) -> NbkitError:
     return NbkitError(f"{folder} is not empty and holds no atlas ({shown}): choose another folder")
 
 
-def _checked_maxima(maxima: np.ndarray | None, units: Units) -> Tensor | None:
+def checked_maxima(maxima: np.ndarray | None, units: Units) -> Float[Tensor, "sites units"] | None:
+    """The table of maxima that `build_atlas` is given, as float32.
+
+    Raises:
+        NbkitError: it doesn't fit the units.
+    """
     if maxima is None:
         return None
     shape = (len(units.sites), max(site.n_units for site in units.sites))
