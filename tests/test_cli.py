@@ -186,6 +186,23 @@ def test_tells_what_was_read(run: Run, command: Sequence[object], tmp_path: Path
     assert nbkit.open_atlas(tmp_path / "unique").manifest.n_contexts == atlas.manifest.n_contexts // 2
 
 
+def test_the_text_is_read_once(run: Run, command: Sequence[object], tmp_path: Path) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nbkit.atlas.job.AtlasJob.scan", stop)
+        assert run(*command).status == 130
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nbkit.corpora.loading.open_corpus", stop)
+        assert run(*command, "--length", 17).status == 2, "others are not taken for these"
+        result = run(*command)
+        assert result.status == 0, result.err
+    assert nbkit.open_atlas(tmp_path / "atlas").manifest.n_contexts == 30
+    assert not (tmp_path / "atlas" / "scan").exists()
+    assert run(*command).out == result.out
+
+
 def test_makes_the_same_atlas_as_the_library(
     run: Run, command: Sequence[object], tiny_folder: Callable[[str], Path], tmp_path: Path
 ) -> None:

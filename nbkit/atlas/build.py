@@ -5,38 +5,34 @@ from __future__ import annotations
 import ctypes
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from filelock import FileLock
 from jaxtyping import Float, Int
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from nbkit.atlas.atlas import Atlas, open_atlas
+from nbkit.atlas.build_folder import begin, is_finished, locked, share
 from nbkit.atlas.config import AtlasConfig
-from nbkit.atlas.job import IDENTITY, SCAN, TEXT, AtlasJob
+from nbkit.atlas.job import SCAN, AtlasJob
 from nbkit.atlas.manifest import (
     CONTEXTS,
     MANIFEST,
     NEURONS,
     VOCABULARY,
-    Manifest,
     layer_file,
-    read_manifest,
     write_manifest,
 )
 from nbkit.atlas.neuron_table import survey
 from nbkit.atlas.places import LocalPlace, Place
 from nbkit.atlas.remote import RemotePlace
-from nbkit.corpora import CONTEXT_FILES, write_contexts
 from nbkit.errors import NbkitError
-from nbkit.files import distinct, is_leftover, make_folder, not_writable, sweep, user_path, write_table, write_tensors
+from nbkit.files import user_path, write_table, write_tensors
 from nbkit.method.checks import checked_array, shown
 from nbkit.models.neurons import units_of
 from nbkit.parallel.cluster import Crew, check_client, on_cluster
@@ -48,7 +44,6 @@ if TYPE_CHECKING:
     from nbkit.models import LanguageModel
     from nbkit.models.units import Units
 
-LOCK = ".lock"
 TOGETHER = 32
 """Blocks whose maximum a worker finds at once."""
 
@@ -92,25 +87,25 @@ def build_atlas(
     if shared is not None:
         job.place = _shared_place(shared, client)
     manifest = job.manifest()
-    if (folder / MANIFEST).is_file() and _is_finished(folder, manifest):  # needs no lock, nor a disk to write one on
+    if (folder / MANIFEST).is_file() and is_finished(folder, manifest):  # needs no lock, nor a disk to write one on
         shutil.rmtree(folder / SCAN, ignore_errors=True)
         return open_atlas(folder)
-    with _locked(folder):
-        if _is_finished(folder, manifest):
+    with locked(folder):
+        if is_finished(folder, manifest):
             shutil.rmtree(folder / SCAN, ignore_errors=True)
             return open_atlas(folder)
-        _begin(folder, job, manifest)
+        begin(folder, job, manifest)
         if progress and contexts.summary is not None:
             tqdm.write(str(contexts.summary), file=sys.stderr)
         if client is None:
             affected = _build_alone(job, progress)
         else:
-            _share(folder, job, manifest)
+            share(folder, job, manifest)
             affected = _build_on(client, job, progress)
             job.place.fetch([layer_file(layer) for layer in job.config.numbers], folder)
         text = {"tokens": contexts.tokens, "documents": contexts.documents}
         write_tensors({**text, **job.units.pictures}, folder / CONTEXTS)
-        ids = np.union1d(distinct(contexts.tokens), affected)
+        ids = np.union1d(contexts.ids, affected)
         write_table(job.units.vocabulary(ids), folder / VOCABULARY)
         with nullcontext() if client is None or shared is not None else on_cluster(client):
             metrics = survey(Atlas(folder.absolute(), manifest), manifest.embedding, progress)
@@ -153,10 +148,10 @@ def scan_blocks(
             f"blocks is {shown(blocks)}: give a slice of numbers of blocks, such as slice(0, 40)"
         ) from error
     manifest = job.manifest()
-    with _locked(folder):
-        if _is_finished(folder, manifest):
+    with locked(folder):
+        if is_finished(folder, manifest):
             return job.n_blocks, job.n_blocks
-        _begin(folder, job, manifest)
+        begin(folder, job, manifest)
     there = job.scanned()
     missing = [number for number in wanted if number not in there]
     with tqdm(total=sum(map(job.size, missing)), desc="scan", unit="context", disable=not progress) as bar:
@@ -176,7 +171,7 @@ def check_scanned(
     job, folder = open_job(model, contexts, out, config, maxima), user_path(out)
     if not folder.is_dir():
         raise NbkitError(f"there is no folder {folder}: scan the blocks first, with nbkit scan --out {folder}")
-    if not _is_finished(folder, job.manifest()) and (missing := sorted(set(range(job.n_blocks)) - job.scanned())):
+    if not is_finished(folder, job.manifest()) and (missing := sorted(set(range(job.n_blocks)) - job.scanned())):
         raise NbkitError(
             f"{len(missing)} of the {job.n_blocks} blocks of {folder} are not scanned, the first of them {missing[0]}: "
             f"run nbkit scan --blocks {missing[0]}:{missing[-1] + 1} with the same options: it leaves out those "
@@ -200,29 +195,7 @@ def open_job(
     units = units_of(model, (config or AtlasConfig()).weights)
     resolved = (config or AtlasConfig()).resolved(units)
     units.check_contexts(contexts)
-    return AtlasJob(units, contexts, resolved, _checked_maxima(maxima, units), LocalPlace(user_path(out).absolute()))
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Makes an atlas's folder and holds it.
-
-    Raises:
-        NbkitError: it holds something else, or can't be written.
-    """
-    make_folder(folder)
-    try:
-        names = {path.name for path in folder.iterdir()}
-        if names and not names & {LOCK, MANIFEST, SCAN}:
-            raise _foreign(folder, names)  # without leaving as much as a lock in it
-        lock = FileLock(folder / LOCK)
-        lock.acquire()
-    except OSError as error:
-        raise not_writable(folder, error) from error
-    try:
-        yield
-    finally:
-        lock.release()
+    return AtlasJob(units, contexts, resolved, checked_maxima(maxima, units), LocalPlace(user_path(out).absolute()))
 
 
 def _check_kinds(model: object, contexts: object, config: object) -> None:
@@ -284,64 +257,6 @@ def _return_freed_memory() -> None:
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
-def _is_finished(folder: Path, manifest: Manifest) -> bool:
-    """Whether `folder` holds this very atlas, all of it; if not, it is empty or holds a part of it.
-
-    Raises:
-        NbkitError: if it holds anything else.
-    """
-    scan = folder / SCAN
-    for path in (folder / MANIFEST, scan / IDENTITY):
-        if not path.is_file():
-            continue
-        found, _ = read_manifest(path)
-        if differences := manifest.differences(found):
-            raise NbkitError(
-                f"{folder} holds an atlas of another {', '.join(differences)}: choose another folder, or delete it"
-            )
-        return path.name == MANIFEST
-    # A build that was killed before it wrote its identity leaves a lock, and a folder for the scan with nothing in it.
-    inside = [path.name for path in scan.iterdir() if not is_leftover(path)] if scan.is_dir() else [SCAN]
-    names = {path.name for path in folder.iterdir() if path.name != LOCK and (path != scan or inside)}
-    if names:
-        raise _foreign(folder, names)
-    return False
-
-
-def _begin(folder: Path, job: AtlasJob, manifest: Manifest) -> None:
-    """Makes a folder ready for its scan, or for going on with it.
-
-    Raises:
-        NbkitError: the folder can't be written, or weights can't be had as the config wants them.
-    """
-    for layer in job.config.numbers:
-        job.units.weights(layer)  # such as can't be folded are refused before the scan
-    scan = folder / SCAN
-    try:
-        scan.mkdir(exist_ok=True)
-    except OSError as error:
-        raise not_writable(folder, error) from error
-    sweep(folder)
-    sweep(scan)
-    if not (scan / IDENTITY).is_file():
-        write_manifest(manifest, scan / IDENTITY)
-
-
-def _share(folder: Path, job: AtlasJob, manifest: Manifest) -> None:
-    """Puts what other processes need to open a job to its parts.
-
-    Raises:
-        NbkitError: the place is out of reach, or has parts of another atlas.
-    """
-    if not all((folder / TEXT / name).is_file() for name in CONTEXT_FILES):
-        write_contexts(job.contexts, folder / TEXT)
-    if job.place.has(f"{SCAN}/{IDENTITY}"):
-        found, _ = read_manifest(job.place.local(SCAN, IDENTITY) / IDENTITY)
-        if differences := manifest.differences(found):
-            raise NbkitError(f"{job.place} holds an atlas of another {', '.join(differences)}: choose another address")
-    job.place.share([f"{TEXT}/{name}" for name in CONTEXT_FILES] + [f"{SCAN}/{IDENTITY}"], folder)
-
-
 def _shared_place(shared: object, client: Client | None) -> Place:
     if client is None:
         raise NbkitError("shared is for the workers of a client: give client, too, or leave shared out")
@@ -353,12 +268,12 @@ def _shared_place(shared: object, client: Client | None) -> Place:
     return RemotePlace(shared)
 
 
-def _foreign(folder: Path, names: set[str]) -> NbkitError:
-    shown = ", ".join(sorted(names)[:3]) + (", …" if len(names) > 3 else "")
-    return NbkitError(f"{folder} is not empty and holds no atlas ({shown}): choose another folder")
+def checked_maxima(maxima: np.ndarray | None, units: Units) -> Float[Tensor, "sites units"] | None:
+    """The table of maxima that `build_atlas` is given, as float32.
 
-
-def _checked_maxima(maxima: np.ndarray | None, units: Units) -> Tensor | None:
+    Raises:
+        NbkitError: it doesn't fit the units.
+    """
     if maxima is None:
         return None
     shape = (len(units.sites), max(site.n_units for site in units.sites))

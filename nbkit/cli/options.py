@@ -75,6 +75,8 @@ class AtlasOptions:
         Raises:
             NbkitError: an option doesn't fit, or a model, a corpus or a file can't be opened.
         """
+        from nbkit.atlas.build import checked_maxima
+        from nbkit.atlas.build_folder import contexts_folder
         from nbkit.atlas.config import AtlasConfig
         from nbkit.corpora import load_contexts
         from nbkit.models import load_model
@@ -95,8 +97,10 @@ class AtlasOptions:
         saes = parse_saes(self.sae or [])
         model = load_model(self.model, dtype=self.dtype, device=self.device)  # type: ignore[arg-type]
         units = units_of(sae_latents(model, saes) if saes else model, config.weights)
-        config.resolved(units)  # a wrong layer shows before the corpus is read
-        contexts = load_contexts(self.corpus, model, self.length, self.limit, self.field, self.unique)
+        config.resolved(units)  # what doesn't fit shows before the corpus is read
+        checked_maxima(maxima, units)
+        kept = contexts_folder(self.out)
+        contexts = load_contexts(self.corpus, model, self.length, self.limit, self.field, self.unique, out=kept)
         return units, contexts, self.out, config, maxima
 
 

@@ -2,59 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
-from nbkit.corpora.context_files import ABOUT, CONTEXT_FILES, open_contexts, write_contexts
+from nbkit.corpora.context_files import ABOUT, CONTEXT_FILES, open_contexts
 from nbkit.corpora.contexts import Contexts
 from nbkit.errors import NbkitError
 from nbkit.files import make_folder, not_writable, read_json
 
 LOCK = ".lock"
-Request = Mapping[str, Any]
-"""What `load_contexts` was asked for, as JSON has it."""
 
 
-def kept_contexts(folder: Path, request: Request | None, read: Callable[[Path], Contexts]) -> Contexts:
-    """The contexts that lie in a folder, mapped into memory; read and written first if there are none.
+def kept_contexts(folder: Path, request: Mapping[str, Any] | None) -> Contexts | None:
+    """The contexts that lie in a folder, mapped into memory; None if there are none.
 
     Args:
-        request: what they must have been asked for; None if that can't be told, so that none are the same.
-        read: reads them, and may use the folder meanwhile.
-
-    Raises:
-        NbkitError: the folder holds something else, or other contexts; or it can't be written.
-    """
-    if _are_there(folder, request):  # needs no lock, nor a disk to write one on
-        return open_contexts(folder)
-    make_folder(folder)
-    lock = FileLock(folder / LOCK)
-    try:
-        names = {path.name for path in folder.iterdir()}
-        if names and not names & {LOCK, *CONTEXT_FILES}:  # no lock is left in a folder of something else
-            raise NbkitError(f"{folder} is not empty and holds no contexts ({min(names)}): choose another folder")
-        lock.acquire()
-    except OSError as error:
-        raise not_writable(folder, error) from error
-    try:
-        if not _are_there(folder, request):
-            write_contexts(read(folder), folder, request)
-    finally:
-        lock.release()
-    return open_contexts(folder)
-
-
-def _are_there(folder: Path, request: Request | None) -> bool:
-    """Whether a folder holds the contexts of a request; if not, it holds none.
+        request: what `load_contexts` is asked for, as JSON has it; None if that can't be told, so that none are the
+            same.
 
     Raises:
         NbkitError: it holds others.
     """
     if not (folder / ABOUT).is_file():
-        return False
+        return None
     found = read_json(folder / ABOUT)
     known = found.get("request") if isinstance(found, dict) else None
     if request is None or not isinstance(known, dict):
@@ -66,4 +40,35 @@ def _are_there(folder: Path, request: Request | None) -> bool:
         raise NbkitError(
             f"{folder} holds contexts of another {', '.join(differences)}: choose another folder, or delete it"
         )
-    return True
+    return open_contexts(folder)
+
+
+@contextmanager
+def keeping(folder: Path) -> Iterator[None]:
+    """Makes a folder for contexts and holds it while they are written; one that stays empty is gone again.
+
+    Raises:
+        NbkitError: it holds something else, or can't be written.
+    """
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    make_folder(folder)
+    lock = FileLock(folder / LOCK)
+    try:
+        names = {path.name for path in folder.iterdir()}
+        if names and not names & {LOCK, *CONTEXT_FILES}:  # no lock is left in a folder of something else
+            raise NbkitError(f"{folder} is not empty and holds no contexts ({min(names)}): choose another folder")
+        lock.acquire()
+    except OSError as error:
+        raise not_writable(folder, error) from error
+    try:
+        make_folder(folder)  # whoever held it until now may have left nothing
+        yield
+    except BaseException:
+        with suppress(OSError):
+            if [path.name for path in folder.iterdir()] == [LOCK]:
+                (folder / LOCK).unlink()
+                for each in made:
+                    each.rmdir()
+        raise
+    finally:
+        lock.release()

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,10 +13,11 @@ import numpy as np
 from jaxtyping import Int32
 
 from nbkit.corpora.added_tokens import added_tokens
+from nbkit.corpora.context_files import open_contexts, write_contexts
 from nbkit.corpora.contexts import Contexts
 from nbkit.corpora.cutting import cut_documents
-from nbkit.corpora.documents import files_sha256, open_corpus
-from nbkit.corpora.kept_contexts import kept_contexts
+from nbkit.corpora.documents import Corpus, files_sha256, open_corpus
+from nbkit.corpora.kept_contexts import keeping, kept_contexts
 from nbkit.corpora.spool import Spool
 from nbkit.corpora.summary import CorpusSummary
 from nbkit.errors import NbkitError
@@ -100,9 +100,8 @@ def load_contexts(
             holds something else, other contexts, or any contexts if the texts are in memory; or the disk is full.
     """
     length, limit = _checked(model, length, limit, field, unique, name)
-    read = partial(_read, corpus, model, length, limit, field, unique, name)
     if out is None:
-        return read(None)
+        return _read(open_corpus(corpus, field, name), model, length, limit, unique, None)
     request = None
     if isinstance(corpus, str | os.PathLike):
         request = {
@@ -115,19 +114,17 @@ def load_contexts(
             "unique": bool(unique),
             "name": name,
         }
-    return kept_contexts(user_path(out), request, read)
+    folder = user_path(out)
+    if (kept := kept_contexts(folder, request)) is not None:  # needs no lock, nor a disk to write one on
+        return kept
+    opened = open_corpus(corpus, field, name)
+    with keeping(folder):
+        if kept_contexts(folder, request) is None:  # unless another process has read them meanwhile
+            write_contexts(_read(opened, model, length, limit, unique, folder), folder, request)
+    return open_contexts(folder)
 
 
-def _read(
-    corpus: object,
-    model: TextModel,
-    length: int,
-    limit: int,
-    field: str,
-    unique: bool,
-    name: str | None,
-    folder: Path | None,
-) -> Contexts:
+def _read(opened: Corpus, model: TextModel, length: int, limit: int, unique: bool, folder: Path | None) -> Contexts:
     """See `load_contexts`.
 
     Args:
@@ -135,7 +132,6 @@ def _read(
     """
     before, after = added = added_tokens(model.tokenizer)
     room = length - len(before) - len(after)
-    opened = open_corpus(corpus, field, name)
     context = np.empty(length, dtype=np.int32)
     context[: len(before)], context[length - len(after) :] = before, after
     with closing(Spool(length, folder)) as tokens, closing(Spool(1, folder)) as documents:

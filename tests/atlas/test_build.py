@@ -21,7 +21,8 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from nbkit.atlas.atlas import Atlas, open_atlas
-from nbkit.atlas.build import LOCK, build_atlas
+from nbkit.atlas.build import build_atlas
+from nbkit.atlas.build_folder import LOCK, contexts_folder
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.job import IDENTITY, SCAN
 from nbkit.atlas.manifest import ATLAS_SCHEMA, MANIFEST, Manifest
@@ -276,16 +277,17 @@ def test_a_folder_with_something_else_in_it_stays_as_it_is(name: str, model: Lan
     assert (tmp_path / name).read_text() == "mine"
 
 
-@pytest.mark.parametrize("inside", ["block-000000.safetensors", "photo.png", None])
+@pytest.mark.parametrize("inside", ["block-000000.safetensors", "photo.png", "contexts", "contexts/mine.txt", None])
 def test_a_foreign_folder_called_scan_stays_as_it_is(inside: str | None, model: LanguageModel, tmp_path: Path) -> None:
     if inside is None:
         (tmp_path / SCAN).write_text("a file")
     else:
-        (tmp_path / SCAN).mkdir()
+        (tmp_path / SCAN / inside).parent.mkdir(parents=True)
         (tmp_path / SCAN / inside).write_text("mine")
     before = checksums(tmp_path)
-    with pytest.raises(NbkitError, match=r"holds no atlas \(scan\)"):
-        build(model, tmp_path)
+    for begin in (lambda: build(model, tmp_path), lambda: contexts_folder(tmp_path)):
+        with pytest.raises(NbkitError, match=r"holds no atlas \(scan\)"):
+            begin()
     assert checksums(tmp_path) == before
 
 
@@ -344,7 +346,7 @@ def test_a_write_interrupted_by_hand_leaves_nothing_half_written(
     assert set(checksums(tmp_path)) == {f"{SCAN}/{IDENTITY}"}
 
 
-@pytest.mark.parametrize("target", ["nbkit.atlas.build.FileLock.acquire", "pathlib.Path.mkdir"])
+@pytest.mark.parametrize("target", ["nbkit.atlas.build_folder.FileLock.acquire", "pathlib.Path.mkdir"])
 def test_a_read_only_folder_is_told(
     target: str, model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,8 @@ import pytest
 
 import nbkit
 from nbkit.atlas.atlas import Atlas, open_atlas
-from nbkit.atlas.build import LOCK, build_atlas
+from nbkit.atlas.build import build_atlas
+from nbkit.atlas.build_folder import LOCK
 from nbkit.atlas.config import AtlasConfig
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.shard_files import put_shards, write_shards

@@ -8,6 +8,7 @@ from nbkit.models import load_model
 from tests.benchmark import atlas as benchmark_atlas
 from tests.benchmark import explorer as benchmark_explorer
 from tests.benchmark import latents as benchmark_latents
+from tests.benchmark import memory as benchmark_memory
 from tests.benchmark import pages as benchmark_pages
 from tests.benchmark import sae as benchmark_sae
 from tests.benchmark import scan as benchmark_scan
@@ -16,6 +17,7 @@ from tests.benchmark import scan as benchmark_scan
 def main() -> None:
     model = load_model("smollm2-135m")
     benchmark_scan.main(model)
+    benchmark_memory.main()
     benchmark_latents.main(model)
     benchmark_atlas.main(model)
     benchmark_explorer.main()

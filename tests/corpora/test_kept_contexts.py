@@ -114,10 +114,19 @@ def test_what_was_interrupted_is_done_again(folder: Path, monkeypatch: pytest.Mo
     assert_equal(kept(folder), expected)
 
 
+@pytest.mark.parametrize("made", ["", "kept", "kept/deep"])
+def test_a_mistake_leaves_nothing(made: str, folder: Path) -> None:
+    (folder / made).mkdir(parents=True, exist_ok=True)
+    before = sorted(folder.rglob("*"))
+    for mistake, said in (({"length": 60}, "no document of 59"), ({"corpus": "brwn"}, "did you mean brown")):
+        with pytest.raises(NbkitError, match=said):
+            kept(folder, out=folder / "kept" / "deep", **mistake)
+        assert sorted(folder.rglob("*")) == before
+
+
 def test_kept_contexts_open_on_a_disk_that_only_gives(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = kept(folder)
-    monkeypatch.setattr("nbkit.corpora.kept_contexts.FileLock", None)
-    monkeypatch.setattr("nbkit.corpora.kept_contexts.make_folder", None)
+    monkeypatch.setattr(loading, "keeping", None)
     assert_equal(kept(folder), expected)
 
 

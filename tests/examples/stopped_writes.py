@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import nbkit.atlas.build
+import nbkit.atlas.build_folder
 import nbkit.atlas.places
 from nbkit.files import sha256_of
 
@@ -23,6 +24,7 @@ def is_stopped(build: Callable[[], object], number: int, monkeypatch: pytest.Mon
             (nbkit.atlas.build, "write_tensors"),
             (nbkit.atlas.build, "write_table"),
             (nbkit.atlas.build, "write_manifest"),
+            (nbkit.atlas.build_folder, "write_manifest"),
         ):
             right = getattr(module, name)
 
