@@ -99,6 +99,12 @@ def test_a_page_says_what_its_atlas_is_of() -> None:
         (OF_LATENTS, "34 latents of 3 sites, each"),
         (replace(OF_LATENTS, sites=OF_LATENTS.sites[:1]), "20 latents of 1 of 3 sites, each"),
         (alone, "20 latents of 1 site, each"),
+        (MANIFEST, "the contexts that activate it to at least 75% of\nits maximum."),
+        (replace(MANIFEST, sign="negative"), "activate it below zero to at least 75% of\nits lowest activation."),
+        (
+            replace(MANIFEST, sign="both"),
+            "it, above zero or below, to at least 75% of\nits activation farthest from zero.",
+        ),
     ):
         assert words in atlas_page(manifest, "title", "", None)
     page = atlas_page(alone, "title", "", Other("other", "../b/index.html", alike=True))

@@ -145,16 +145,13 @@ export class NeuronView {
           rows.map(([token, effect]) => [wordChip(token), effect, fixed(effect, 2)]),
           { name, largest: Math.max(...all) },
         );
-      const [promotes, suppresses] = ["Tokens it promotes", "Tokens it suppresses"].map((title) => title + this.above);
-      parts.push(part(promotes, bars(effects.promoted, promotes)));
-      parts.push(part(suppresses, bars(effects.suppressed, suppresses)));
+      const below = this.sought.sought !== null; // there its output is turned around
+      const titles = ["Tokens it promotes", "Tokens it suppresses"].map((title) => title + (below ? " above zero" : ""));
+      parts.push(part(titles[0], bars(effects.promoted, titles[0])));
+      parts.push(part(titles[1], bars(effects.suppressed, titles[1])));
+      if (below) parts.push(element("p", { class: "nk-about" }, ["Below zero it suppresses what it promotes above, and promotes what it suppresses."]));
     }
     return element("div", { class: "nk-plots" }, parts);
-  }
-
-  /** When it promotes tokens, if that is not whenever it is active: below zero the same are suppressed. */
-  get above() {
-    return this.sought.sought ? " above zero, and the other way round below" : "";
   }
 
   makeClusters() {

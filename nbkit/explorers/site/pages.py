@@ -45,8 +45,8 @@ EXPLORER = """\
 </dl>
 </details>
 <p>A {unit}'s <em>dataset examples</em> are the {inputs} that activate it{side} to at least {threshold:.0%} of
-{maximum}. Its <em>neuron embeddings</em>, what it reads times its input weights, cluster them by what the {unit} answers
-to (<a href="https://arxiv.org/abs/2411.08166">Foote 2024</a>). Made with nbkit {version}.</p>
+{maximum}. Its <em>neuron embeddings</em>, what it reads times its input weights, cluster them by what the {unit}
+answers to (<a href="https://arxiv.org/abs/2411.08166">Foote 2024</a>). Made with nbkit {version}.</p>
 </footer>
 </body>
 </html>
