@@ -130,3 +130,29 @@ def test_one_neuron_is_shown_on_both_sides(signed_atlas: Callable[[str, Sign], A
         assert data["sign"] == "both"
         peaks = [values[key] for values, key in zip(data["activations"], data["keys"], strict=True)]
         assert peaks == pytest.approx(neuron.peak, rel=0.01) and min(peaks) < 0
+
+
+JUDGE = """
+const said = data.found.map(({ sign, ...found }) => {
+  const view = { unit: "neuron", data: { sign }, explorer: { overview: { threshold: 0.75 } } };
+  const own = { found: { ...found, distances: null, key: "word" }, view, clusters: { replaceChildren() {} }, said: {} };
+  OwnText.prototype.judge.call(own);
+  return own.said.textContent;
+});
+return said;
+"""
+
+
+def test_a_text_of_ones_own_is_active_on_the_side_that_is_looked_for() -> None:
+    found: list[dict[str, Any]] = [
+        {"sign": "negative", "activation": -2, "share": 0.8},
+        {"sign": "negative", "activation": 2, "share": -0.8},
+        {"sign": "both", "activation": -2, "share": 0.5},
+        {"sign": "positive", "activation": -2, "share": -0.5},
+    ]
+    assert evaluate("atlas/own-text.js", JUDGE, {"found": found}) == [
+        "Strongest on “word”: −2, 80% of its lowest activation (as strong as a dataset example).",
+        "The neuron is not active below zero on this text: at least 2, on “word”.",
+        "Strongest on “word”: −2, 50% of its activation farthest from zero (dataset examples have at least 75%).",
+        "The neuron is not active on this text: at most −2, on “word”.",
+    ]

@@ -14,7 +14,7 @@ export function neuronAsText({ explorer, row, data, clusters }) {
   const lines = [`${overview.model}, ${overview.name(row)}: ${data.n} examples from ${overview.corpus}`, ...(sought ? [sought] : [])];
   for (const [place, cluster] of (clusters?.clusters ?? []).entries()) {
     const members = clusters.cards.members(cluster);
-    lines.push("", `Cluster ${place + 1} of the cut at ${explorer.threshold.toFixed(2)}, ${members.length} examples${quadrantsOf(data, members)}`);
+    lines.push("", `Cluster ${place + 1} of the cut at ${explorer.threshold.toFixed(2)}, ${members.length} examples${memberQuadrants(data, members)}`);
     for (const example of members) {
       lines.push(lineOf(data, example));
     }
@@ -23,7 +23,7 @@ export function neuronAsText({ explorer, row, data, clusters }) {
   return lines.join("\n");
 }
 
-function quadrantsOf({ quadrants }, members) {
+function memberQuadrants({ quadrants }, members) {
   return quadrants ? `; ${quadrantShares(quadrants, members)}` : "";
 }
 

@@ -15,7 +15,7 @@ export function strength(activation, sign = "positive") {
  *  `maximum` is of, and what an activation that does not count is a `bound` of; what examples of `weaker` activation are;
  *  and what stands before a strength that is told as an activation. */
 
-const WORDS = {
+const SIGN_WORDS = {
   positive: {
     sought: null,
     where: "",
@@ -47,5 +47,5 @@ const WORDS = {
 
 /** @returns {SignWords} */
 export function signWords(sign = "positive") {
-  return WORDS[sign];
+  return SIGN_WORDS[sign];
 }
