@@ -154,7 +154,9 @@ def check_strongest(reader: Reader, neuron: Neuron, atlas: Atlas, vocabulary: li
         assert (found["context"], found["position"], found["key"]) == (context, position, position - first)
         assert found["peak"] == strongest.peak[row]
         if neuron.site.gated:
-            [gate, up] = strongest.pre_mlp[row] @ np.stack([neuron.weights.w_gate, neuron.weights.w_in], axis=1)
+            own = neuron.weights
+            assert own.w_gate is not None
+            gate, up = strongest.pre_mlp[row] @ own.w_gate, strongest.pre_mlp[row] @ own.w_in
             [name] = quadrant_names(reader.take("strong_quadrant", 1))
             assert name == f"gate{'+' if gate > 0 else '-'} up{'+' if up > 0 else '-'}"
         [own] = neuron.weights.embed(strongest.pre_mlp[[row]], neuron.embedding, neuron.activation).astype(np.float64)

@@ -145,13 +145,13 @@ return said;
 
 def test_a_text_of_ones_own_is_active_on_the_side_that_is_looked_for() -> None:
     found: list[dict[str, Any]] = [
-        {"sign": "negative", "activation": -2, "share": 0.8},
+        {"sign": "negative", "activation": -2, "share": 0.8, "quadrant": "gate- up+"},
         {"sign": "negative", "activation": 2, "share": -0.8},
         {"sign": "both", "activation": -2, "share": 0.5},
         {"sign": "positive", "activation": -2, "share": -0.5},
     ]
     assert evaluate("atlas/own-text.js", JUDGE, {"found": found}) == [
-        "Strongest on “word”: −2, 80% of its lowest activation (as strong as a dataset example).",
+        "Strongest on “word”: −2, 80% of its lowest activation (as strong as a dataset example), gate− up+.",
         "The neuron is not active below zero on this text: at least 2, on “word”.",
         "Strongest on “word”: −2, 50% of its activation farthest from zero (dataset examples have at least 75%).",
         "The neuron is not active on this text: at most −2, on “word”.",

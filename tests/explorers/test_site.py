@@ -111,6 +111,15 @@ def test_a_page_says_what_its_atlas_is_of() -> None:
     assert "the same latent in other" in page and not re.search("neuron(?! embedding|s.csv)|layer", page)
 
 
+def test_a_title_says_on_which_side_of_zero_an_atlas_is() -> None:
+    titles = [
+        site._Part(example_atlas([{}], replace(MANIFEST, sign=sign)), ".").title
+        for sign in ("positive", "negative", "both")
+    ]
+    plain = "a-model on a-corpus"
+    assert titles == [plain, f"{plain}, below zero", f"{plain}, above and below zero, by their absolute values"]
+
+
 def test_a_latent_is_the_same_only_of_the_same_autoencoder() -> None:
     def alike(one: Manifest, other: Manifest) -> bool:
         return site._are_alike(*(example_atlas([{}], manifest) for manifest in (one, other)))

@@ -138,6 +138,7 @@ class AtlasExplorer(anywidget.AnyWidget):
             "peak": read.peak,
             "share": None if np.isnan(read.of_maximum) else read.of_maximum,
             "distances": None if read.distances is None else _rounded(read.distances, 5),
+            "quadrant": read.quadrant,
         }, []
 
     def _asked(self, question: dict[str, Any]) -> tuple[LanguageModel | ModelUnits, int, int]:

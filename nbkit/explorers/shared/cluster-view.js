@@ -2,7 +2,7 @@
 
 import { clusterColors } from "./cluster-colors.js";
 import { element } from "./elements.js";
-import { quadrantText } from "./quadrants.js";
+import { QUADRANTS, quadrantText } from "./quadrants.js";
 import { cut, labels, makeTree } from "./tree.js";
 import { cutText, directionOf, exampleElements, examplePieces, holdsKey, legend, number, pieceValue, wordsFor } from "./snippets.js";
 import { TreeView } from "./tree-view.js";
@@ -115,7 +115,7 @@ export class ClusterView {
       ...(outlined ? [" · ", ...token, ": "] : [" · "]),
       `activation ${number(pieceValue(data, marked, piece, data.activations[marked], data.sign))}` +
         (importance === undefined ? "" : `, importance ${importance.toFixed(2)}`) +
-        (data.quadrants && key ? `, ${quadrantText(data.quadrants[marked])}` : ""),
+        (data.quadrants && key ? `, ${quadrantText(QUADRANTS[data.quadrants[marked]])}` : ""),
     );
     for (const [i, shown] of [...this.text.children].entries()) shown.classList.toggle("nk-current", i === at);
   }

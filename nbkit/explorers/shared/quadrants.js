@@ -7,8 +7,8 @@ import { percent } from "./snippets.js";
 export const QUADRANTS = ["gate+ up+", "gate+ up-", "gate- up+", "gate- up-"];
 
 /** A quadrant for the eye. */
-export function quadrantText(number) {
-  return QUADRANTS[number].replaceAll("-", "−");
+export function quadrantText(name) {
+  return name.replaceAll("-", "−");
 }
 
 /** How some examples are spread over the quadrants: those that occur as [number, examples], the most frequent first.
@@ -21,7 +21,7 @@ export function quadrantCounts(quadrants, examples) {
 
 /** "gate+ up+ 96%, gate− up− 4%". */
 export function quadrantShares(quadrants, examples) {
-  const text = ([number, n]) => `${quadrantText(number)} ${percent(n / examples.length)}`;
+  const text = ([number, n]) => `${quadrantText(QUADRANTS[number])} ${percent(n / examples.length)}`;
   return quadrantCounts(quadrants, examples).map(text).join(", ");
 }
 
