@@ -13,15 +13,13 @@ const BYTE = /[\udc80-\udcff]/u; // in a raw text
 
 /** @typedef {{vocabulary: string[], raw?: Object<number, string>, tokens: number[][], activations: number[][],
  *    keys: number[], largest: number, sign?: import("./sign.js").Sign, shade?: "activation" | "importance" | "share",
- *    quadrants?: ArrayLike<number> | null,
- *    importance?: Map<number, ArrayLike<number>>, called?: import("./input-words.js").InputWords,
- *    pictures?: import("./pictures.js").Pictures}} Data
- *  The examples as dendrogram.py sends them, which activations count (those above zero if it does not say) and the largest
- *  strength; what colors the tokens: activation if it does not say, or its `share` of the key token's where only that is
- *  known; of a gated neuron's examples the quadrants (quadrants.js); the raw texts (pieces.js) of the tokens of
- *  which the vocabulary shows something else; by example the
- *  importance of each token up to the key token, where that is known; what sentences call the inputs (text if it does not
- *  say); and where examples are images, what draws them. */
+ *    quadrants?: ArrayLike<number> | null, importance?: Map<number, ArrayLike<number>>,
+ *    called?: import("./input-words.js").InputWords, pictures?: import("./pictures.js").Pictures}} Data
+ *  The examples as dendrogram.py sends them: which activations count (those above zero if it does not say) and the largest
+ *  strength; the raw texts (pieces.js) of the tokens of which the vocabulary shows something else; what colors the tokens
+ *  (activation if it does not say; its `share` of the key token's where that alone is known), by example the importance of
+ *  each token up to the key token, where that is known, and of a gated neuron its quadrant (quadrants.js); what sentences
+ *  call the inputs (text if it does not say); and where examples are images, what draws them. */
 
 /** A figure for the eye: three significant digits, but counts are whole. */
 export function number(value) {
