@@ -12,6 +12,11 @@ _LOOKED_FOR: dict[Sign, str] = {
 }
 
 
+def looked_for(m: Manifest) -> str:
+    """On which side of zero an atlas's activations are."""
+    return _LOOKED_FOR[m.sign]
+
+
 def made_from(m: Manifest) -> dict[str, str]:
     """Everything that its manifest holds, each on a line, by what it is."""
     maximum = f"a {m.unit}'s maximum" if m.maxima_sha256 is None else f"the maximum that a {m.unit} was given"
@@ -24,7 +29,7 @@ def made_from(m: Manifest) -> dict[str, str]:
         "corpus": m.corpus,
         "contexts": f"{m.n_contexts:,} of {m.length} tokens; {_around(m)}",
         "sha256 of the contexts": m.contexts_sha256,
-        "activations": _LOOKED_FOR[m.sign],
+        "activations": looked_for(m),
         "examples": f"reach {m.threshold:.0%} of {maximum}; the first {m.max_examples} are kept",
         **({} if m.maxima_sha256 is None else {"sha256 of the given maxima": m.maxima_sha256}),
         "embedding": m.embedding,

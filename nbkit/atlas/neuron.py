@@ -70,6 +70,13 @@ class InputWeights:
         function = activation_function(activation)
         return gated_weights(pre_mlp, self.w_gate, self.w_in, function, b_gate=self.b_gate, b_in=self.b_in)
 
+    def quadrants(self, pre_mlp: Float[np.ndarray, "n d"]) -> Shaped[np.ndarray, " n"] | None:
+        """For each vector the one of `QUADRANTS` in which gate and `up` branch lie; None if the neuron is not gated."""
+        if self.w_gate is None:
+            return None
+        vectors = pre_mlp.astype(np.float64)
+        return quadrants(vectors @ self.w_gate + self.b_gate, vectors @ self.w_in + self.b_in)
+
     def activations(self, pre_mlp: Float[Tensor, "... d"], activation: str) -> Float[Tensor, ...]:
         """The neuron's activations on the vectors it receives, in their number format.
 
@@ -178,11 +185,10 @@ class Neuron:
         Raises:
             NbkitError: if the neuron is not gated.
         """
-        own = self.weights
-        if own.w_gate is None:
+        found = self.weights.quadrants(self.pre_mlp)
+        if found is None:
             raise NbkitError(f"{self.name} has no quadrants: it is not gated")
-        pre_mlp = self.pre_mlp.astype(np.float64)
-        return quadrants(pre_mlp @ own.w_gate + own.b_gate, pre_mlp @ own.w_in + own.b_in)
+        return found
 
     @property
     def kinds(self) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ def write_neuron_links(folder: Path, pages: Path, atlas: Atlas | None) -> None:
             "site": f"{quote(site_folder(atlas))}/",
             "sites": sites_of(atlas.manifest),
             "per_medoid_shard": PER_MEDOID_SHARD,
+            "sign": atlas.manifest.sign,
         }
         links = scoped(module_text("atlas/neuron-links.js"), "{ linkNeurons }")
         here = 'new URL(".", document.currentScript.src).href'

@@ -42,6 +42,8 @@ class OwnText:
     distances: Float[np.ndarray, " n"] | None
     """Cosine distance of the peak's embedding to that of each dataset example; None if there are
     no examples, or an embedding has no direction."""
+    quadrant: str | None
+    """The one of `nbkit.atlas.quadrants.QUADRANTS` in which the peak lies; None if the neuron is not gated."""
 
 
 def read_own_text(model: LanguageModel | ModelUnits, atlas: Atlas, layer: int, index: int, text: str) -> OwnText:
@@ -77,16 +79,16 @@ def read_own_text(model: LanguageModel | ModelUnits, atlas: Atlas, layer: int, i
         raise NbkitError(f"{neuron.name} has activations on this text that are not finite.")
     strengths = strength(activations, manifest.sign)
     peak = first + int(strengths[first:end].argmax())
-    received = units.received(layer, vectors[peak : peak + 1].float().cpu())
+    received = units.received(layer, vectors[peak : peak + 1].float().cpu()).numpy()
+    quadrants = neuron.weights.quadrants(received)
     maximum = neuron.max_activation
     return OwnText(
         tokens=_texts(units.model, atlas, ids),
         activations=activations,
         peak=peak,
         of_maximum=float(strengths[peak] / maximum) if maximum > 0 else float("nan"),
-        distances=_distances(
-            neuron.embeddings(), neuron.weights.embed(received.numpy(), neuron.embedding, neuron.activation)
-        ),
+        distances=_distances(neuron.embeddings(), neuron.weights.embed(received, neuron.embedding, neuron.activation)),
+        quadrant=None if quadrants is None else str(quadrants[0]),
     )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.models import LanguageModel
+from nbkit.models.sign import Sign
 from tests.browser import page_checks as checks
 
 
@@ -36,6 +38,28 @@ def latents_atlas(tmp_path_factory: pytest.TempPathFactory, tiny_model: Callable
 
     units = tiny_latents(tiny_model("gpt2"))
     return build_atlas(units, random_contexts(40, 32), tmp_path_factory.mktemp("latents"), progress=False)
+
+
+@pytest.fixture(scope="session")
+def signed_atlas(
+    tmp_path_factory: pytest.TempPathFactory,
+    tiny_atlas: Callable[[str], Atlas],
+    tiny_model: Callable[[str], LanguageModel],
+) -> Callable[[str, Sign], Atlas]:
+    """Gives an atlas of the tiny model of an architecture on a side of zero: tests must not change its files, only let
+    more be made from it."""
+    from nbkit.atlas.build import build_atlas
+    from nbkit.atlas.config import AtlasConfig
+    from tests.examples.tiny_models import random_contexts
+
+    @cache
+    def make(architecture: str, sign: Sign) -> Atlas:
+        if sign == "positive":
+            return tiny_atlas(architecture)
+        folder, config = tmp_path_factory.mktemp(sign), AtlasConfig(sign=sign)
+        return build_atlas(tiny_model(architecture), random_contexts(40, 32), folder, config, progress=False)
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,7 @@ from nbkit.features.own_text import read_own_text
 from nbkit.features.phrases import PHRASES
 from nbkit.features.table import FEATURES
 from nbkit.models import LanguageModel
+from nbkit.models.sign import Sign, strength
 from tests.browser import page_checks as checks
 from tests.browser.node import run_module
 from tests.examples.tiny_models import random_contexts
@@ -120,6 +121,30 @@ def test_a_text_of_the_readers_own_is_read_when_the_model_is_at_hand(
     assert "at most 32" in answer["error"]
     answer, _ = Asked(AtlasExplorer(atlas), monkeypatch).ask(question)
     assert "give `model` to nbkit.explore" in answer["error"]
+
+
+@pytest.mark.parametrize("sign", ["negative", "both"])
+def test_a_kernel_answers_for_the_side_that_is_looked_for(
+    sign: Sign,
+    signed_atlas: Callable[[str, Sign], Atlas],
+    tiny_model: Callable[[str], LanguageModel],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    atlas, model = signed_atlas("llama", sign), tiny_model("llama")
+    neuron = next(n for n in atlas.iterate(1) if len(n) and (n.peak < 0).any())
+    asked = Asked(AtlasExplorer(atlas, model), monkeypatch)
+    row = int(atlas.starts[atlas.layers.index(1)]) + neuron.index
+    for text in ("a river", "the bank", "!x 7"):
+        answer, _ = asked.ask({"kind": "text", "name": text, "row": row, "text": text})
+        strengths = [strength(value, sign) for value in answer["activations"]]
+        assert strengths[answer["peak"]] == max(strengths[1:])
+        assert answer["share"] == pytest.approx(strengths[answer["peak"]] / neuron.max_activation, rel=1e-3)
+        gate, up = (side == "+" for side in (answer["quadrant"][4], answer["quadrant"][-1]))
+        assert (answer["activations"][answer["peak"]] > 0) == (gate == up)
+    below = int((neuron.peak < 0).argmax())
+    answer, _ = asked.ask({"kind": "importance", "row": row, "examples": [below]})
+    [values] = answer["values"]
+    assert max(values) == 1 and min(values) >= 0
 
 
 def test_the_neuron_and_the_cut_are_traits_that_follow_and_refuse(own_atlas: Atlas) -> None:

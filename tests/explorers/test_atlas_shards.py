@@ -17,6 +17,7 @@ from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.build import build_atlas
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.neuron import Neuron
+from nbkit.atlas.quadrants import QUADRANTS
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.neuron_shard import _trees
 from nbkit.explorers.atlas.sent_metrics import SENT_METRICS, as_whole_numbers, sent_table
@@ -28,6 +29,7 @@ from nbkit.features.phrases import phrases_of
 from nbkit.features.table import features_of
 from nbkit.method.clusters import FeatureClusters, node_medoids
 from nbkit.models import LanguageModel
+from nbkit.models.sign import Sign, strength
 from tests.browser.node import run_module
 from tests.examples.packed import opened, unpacked
 from tests.examples.tiny_models import D_MLP, PADDED, PRUNED, random_contexts
@@ -62,11 +64,14 @@ class Reader:
         assert {name: len(array) for name, array in self.arrays.items()} == self.at
 
 
-@pytest.mark.parametrize("architecture", ["gpt2", "llama"])
+@pytest.mark.parametrize(
+    ("architecture", "sign"),
+    [("gpt2", "positive"), ("llama", "positive"), ("gpt2", "negative"), ("llama", "negative"), ("llama", "both")],
+)
 def test_a_shard_of_neurons_is_decoded_to_their_data(
-    architecture: str, tiny_model: Callable[[str], LanguageModel], tmp_path: Path
+    architecture: str, sign: Sign, tiny_model: Callable[[str], LanguageModel], tmp_path: Path
 ) -> None:
-    config = AtlasConfig(max_examples=3)  # so that some of the strongest contexts are no examples
+    config = AtlasConfig(max_examples=3, sign=sign)  # so that some of the strongest contexts are no examples
     atlas = build_atlas(tiny_model(architecture), random_contexts(40, 32), tmp_path / "atlas", config, None, False)
     assert any((neuron.strongest.example < 0).any() for neuron in atlas.iterate(0))
     shards = AtlasShards(atlas)
@@ -80,6 +85,8 @@ def test_a_shard_of_neurons_is_decoded_to_their_data(
             assert reader.take("max", 1) == np.float32(neuron.max_activation)
             [scale] = reader.take("scale", 1)
             assert reader.take("important", 1) == 0
+            if architecture == "llama":
+                assert quadrant_names(reader.take("quadrant", len(neuron))) == neuron.quadrants.tolist()
             examples = list(reader.examples("", len(neuron), scale))
             for (tokens, activations, rest), snippet, peak in zip(examples, neuron.snippets, neuron.peak, strict=True):
                 assert [vocabulary[token] for token in tokens] == list(snippet.tokens)
@@ -102,13 +109,21 @@ def test_a_shard_of_neurons_is_decoded_to_their_data(
         reader.check_end()
 
 
+def quadrant_names(numbers: np.ndarray) -> list[str]:
+    return [QUADRANTS[number] for number in numbers]
+
+
 def check_levels(reader: Reader, neuron: Neuron, atlas: Atlas, vocabulary: list[str], scale: float) -> None:
     """The neuron's bands come next, every second one that has any with an example below the dataset examples."""
     before = 0
     for band in neuron.levels:
         edges = [reader.take(name, 1)[0] for name in ("low", "high", "count")]
         assert edges == [np.float32(band.low), np.float32(band.high), band.count]
-        weak = [i for i, peak in enumerate(band.peak) if peak < atlas.manifest.threshold * neuron.max_activation]
+        weak = [
+            i
+            for i, peak in enumerate(band.peak)
+            if strength(float(peak), neuron.sign) < atlas.manifest.threshold * neuron.max_activation
+        ]
         [shown] = reader.take("shown", 1)
         assert shown == (1 if weak and not before else 0)
         before = shown
@@ -138,6 +153,12 @@ def check_strongest(reader: Reader, neuron: Neuron, atlas: Atlas, vocabulary: li
         assert np.allclose(activations, strongest.window[row][20 - (position - first) :][: len(ids)], atol=0.51 * scale)
         assert (found["context"], found["position"], found["key"]) == (context, position, position - first)
         assert found["peak"] == strongest.peak[row]
+        if neuron.site.gated:
+            own = neuron.weights
+            assert own.w_gate is not None
+            gate, up = strongest.pre_mlp[row] @ own.w_gate, strongest.pre_mlp[row] @ own.w_in
+            [name] = quadrant_names(reader.take("strong_quadrant", 1))
+            assert name == f"gate{'+' if gate > 0 else '-'} up{'+' if up > 0 else '-'}"
         [own] = neuron.weights.embed(strongest.pre_mlp[[row]], neuron.embedding, neuron.activation).astype(np.float64)
         others = neuron.embeddings().astype(np.float64)
         apart = 1 - others @ own / np.linalg.norm(others, axis=1) / np.linalg.norm(own)

@@ -13,7 +13,7 @@ from nbkit.errors import NbkitError
 from nbkit.explorers import DendrogramExplorer
 from nbkit.explorers.dendrogram.dendrogram import explorer_data
 from nbkit.explorers.shared.bundle import EXPLORERS_FOLDER
-from nbkit.figures.palette import ALONE, CLUSTER_COLORS, HEAT, INK, QUIET
+from nbkit.figures.palette import ALONE, CLUSTER_COLORS, COLD, HEAT, INK, QUIET
 from nbkit.method.clusters import feature_clusters, node_medoids
 from tests.examples.neuron import HOSTILE, example_neuron
 
@@ -126,7 +126,7 @@ def contrast(one: str, other: str) -> float:
 def test_the_colors_are_those_of_the_figures() -> None:
     light = {name: pair[0] for name, pair in colors().items()}
     assert [light[f"hue-{i}"] for i in range(len(CLUSTER_COLORS))] == list(CLUSTER_COLORS)
-    assert (light["alone"], light["ink"], light["quiet"], light["heat"]) == (ALONE, INK, QUIET, HEAT)
+    assert [light[name] for name in ("alone", "ink", "quiet", "heat", "cold")] == [ALONE, INK, QUIET, HEAT, COLD]
     script = (EXPLORERS_FOLDER / "shared/cluster-colors.js").read_text(encoding="utf-8")
     assert f"const HUES = {len(CLUSTER_COLORS)};" in script
 
@@ -137,7 +137,7 @@ def test_text_has_contrast_on_light_and_dark_pages(page: int) -> None:
     hues = [color[name] for name in color if name.startswith("hue-")]
     assert len(hues) == len(CLUSTER_COLORS)
     pairs = [(color[text], color[ground]) for text in ("ink", "quiet", "accent") for ground in ("paper", "card")]
-    pairs += [(color["ink"], color["heat"])]
+    pairs += [(color["ink"], color[shade]) for shade in ("heat", "cold", "weight")]
     pairs += [(color["on-color"], ground) for ground in (*hues, color["alone"], color["accent"])]
     pairs += [(hue, color["paper"]) for hue in (*hues, color["alone"])]
     for text, ground in pairs:

@@ -117,7 +117,7 @@ def test_numbers_words_and_key_tokens() -> None:
     ]));"""
     )
     assert json.loads(run_module(script)) == [
-        *["12.3", "0", "-0.0123", "7", "7013", "1 cluster", "2 clusters", " b"],
+        *["12.3", "0", "−0.0123", "7", "7013", "1 cluster", "2 clusters", " b"],
         *[[[" a", 3], ["c", 1]], [[" a", 3]]],
     ]
 

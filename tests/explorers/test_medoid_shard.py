@@ -14,6 +14,7 @@ from nbkit.explorers.atlas.medoid_shard import AROUND, STEPS
 from nbkit.explorers.atlas.shards import AtlasShards
 from nbkit.explorers.shared.bundle import EXPLORERS_FOLDER, module_text
 from nbkit.features.table import features_of
+from nbkit.models.sign import Sign
 from tests.browser.node import run_module
 from tests.examples.packed import opened
 from tests.examples.tiny_models import PRUNED
@@ -44,12 +45,14 @@ def read(atlas: Atlas) -> list[list[list]]:  # type: ignore[type-arg]
     return found
 
 
-@pytest.mark.parametrize("architecture", ["gpt2", "llama"])
+@pytest.mark.parametrize(
+    ("architecture", "sign"), [("gpt2", "positive"), ("llama", "positive"), ("gpt2", "negative"), ("llama", "both")]
+)
 def test_the_browser_reads_the_medoids_of_every_neuron(
-    architecture: str, tiny_atlas: Callable[[str], Atlas], monkeypatch: pytest.MonkeyPatch
+    architecture: str, sign: Sign, signed_atlas: Callable[[str, Sign], Atlas], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nbkit.explorers.atlas.shards.PER_MEDOID_SHARD", 50)
-    atlas = tiny_atlas(architecture)
+    atlas = signed_atlas(architecture, sign)
     found = read(atlas)
     assert len(found) == len(atlas.neurons)
     features = features_of(atlas).set_index(["layer", "index"])
@@ -64,9 +67,10 @@ def test_the_browser_reads_the_medoids_of_every_neuron(
             last = snippet.key + AROUND[-1] + 1
             assert key == snippet.key - first
             assert tokens == list(snippet.tokens[first:last])
-            exact = np.clip(np.array(snippet.activations[first:last]) / neuron.peak[medoid], 0, 1)
+            exact = np.array(snippet.activations[first:last]) / abs(neuron.peak[medoid])
+            exact = exact.clip(0 if sign == "positive" else None, 0 if sign == "negative" else None)
             assert np.allclose(shares, exact, rtol=0, atol=0.51 / STEPS)
-            assert shares[key] == 1
+            assert shares[key] == np.sign(neuron.peak[medoid])
 
 
 def test_a_neuron_without_features_has_none(pruned_atlas: Atlas) -> None:

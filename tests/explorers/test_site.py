@@ -99,10 +99,25 @@ def test_a_page_says_what_its_atlas_is_of() -> None:
         (OF_LATENTS, "34 latents of 3 sites, each"),
         (replace(OF_LATENTS, sites=OF_LATENTS.sites[:1]), "20 latents of 1 of 3 sites, each"),
         (alone, "20 latents of 1 site, each"),
+        (MANIFEST, "the contexts that activate it to at least 75% of\nits maximum."),
+        (replace(MANIFEST, sign="negative"), "activate it below zero to at least 75% of\nits lowest activation."),
+        (
+            replace(MANIFEST, sign="both"),
+            "it, above zero or below, to at least 75% of\nits activation farthest from zero.",
+        ),
     ):
         assert words in atlas_page(manifest, "title", "", None)
     page = atlas_page(alone, "title", "", Other("other", "../b/index.html", alike=True))
     assert "the same latent in other" in page and not re.search("neuron(?! embedding|s.csv)|layer", page)
+
+
+def test_a_title_says_on_which_side_of_zero_an_atlas_is() -> None:
+    titles = [
+        site._Part(example_atlas([{}], replace(MANIFEST, sign=sign)), ".").title
+        for sign in ("positive", "negative", "both")
+    ]
+    plain = "a-model on a-corpus"
+    assert titles == [plain, f"{plain}, below zero", f"{plain}, above and below zero, by their absolute values"]
 
 
 def test_a_latent_is_the_same_only_of_the_same_autoencoder() -> None:

@@ -12,12 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import nbkit
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.manifest import Manifest
 from nbkit.errors import NbkitError
-from nbkit.explorers import DendrogramExplorer
-from nbkit.explorers.live_neuron.live_neuron import LiveNeuron
 from nbkit.method.clusters import FeatureClusters, feature_clusters
 from nbkit.models.sign import Sign
 from nbkit.studies.both_signs import answers, both_sides, quadrant_table, separation, sides
@@ -203,18 +200,3 @@ def test_three_atlases_of_a_part_of_the_text(
     np.testing.assert_allclose(sums, 1)
     assert table.data["above zero"].to_numpy()[[1, 2]].tolist() == [0, 0], "a product above zero has equal signs"
     assert table.data["below zero"].to_numpy()[[0, 3]].tolist() == [0, 0]
-
-
-def test_the_explorer_shows_activations_above_zero_alone(
-    tiny_atlas: Callable[[str], Atlas], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("NBKIT_CACHE", str(tmp_path / "cache"))
-    found = both_sides(tiny_atlas("llama"), [1], 30, progress=False)
-    with pytest.raises(NbkitError, match="of sign 'negative', and the explorer shows activations above zero alone"):
-        nbkit.explore(found.negative)
-    with pytest.raises(NbkitError, match="of sign 'both', and the explorer shows"):
-        nbkit.write_site([found.both], tmp_path / "site")
-    neuron = max(found.negative.iterate(1), key=len)
-    for explorer in (DendrogramExplorer, LiveNeuron):
-        with pytest.raises(NbkitError, match=r"Layer 1, neuron .* has examples below zero"):
-            explorer(neuron)

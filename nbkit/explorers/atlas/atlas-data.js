@@ -1,5 +1,6 @@
 // What the shards of an atlas hold, as the explorer's parts read it. Pure functions, no page needed.
 
+import { QUADRANTS } from "../shared/quadrants.js";
 import { cut, makeTree } from "../shared/tree.js";
 
 const NEIGHBORS = 4; // similar features of each scope
@@ -49,10 +50,11 @@ export class Features {
 
 /** The examples of a neuron as snippets.js shows them, with their tree, levels and logit effects; of the neuron at a
  * place in the shard. A neuron without examples, or whose embeddings have no direction, is not `clustered`.
- * @param {{tokens: string[], raw: Object<number, string>, called?: InputWords, pictures?: Pictures}} words the vocabulary,
- *    the raw texts (pieces.js) of its tokens that are shown as something else, and how inputs are called and drawn */
-export function neuronData(shard, place, { tokens: vocabulary, raw, called, pictures }) {
-  const words = { vocabulary, raw, called, pictures };
+ * @param {{tokens: string[], raw: Object<number, string>, called?: InputWords, pictures?: Pictures, sign?: Sign}} words the
+ *    vocabulary, the raw texts (pieces.js) of its tokens that are shown as something else, how inputs are called and drawn,
+ *    and which activations count */
+export function neuronData(shard, place, { tokens: vocabulary, raw, called, pictures, sign }) {
+  const words = { vocabulary, raw, called, pictures, sign };
   const starts = startsOf(shard);
   const n = shard.n[place];
   const [first, last] = starts.merges.subarray(place, place + 2);
@@ -123,7 +125,14 @@ function examplesOf(shard, prefix, starts, first, n, scale) {
     keys,
     contexts: column("context"),
     positions: column("position"),
+    quadrants: quadrantsOf(shard[`${prefix}quadrant`], first, n),
   };
+}
+
+/** The quadrants of some examples (quadrants.js); null if their neuron is not gated, or they are not known. */
+function quadrantsOf(all, first, n) {
+  const some = all?.subarray(first, first + n) ?? [];
+  return n && some.length && some[0] < QUADRANTS.length ? some : null;
 }
 
 function importanceOf(shard, place, starts) {

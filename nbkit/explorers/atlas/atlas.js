@@ -231,7 +231,8 @@ class AtlasState {
 
   /** What a unit's examples are read with (atlas-data.js). */
   wordsOf(row) {
-    return { ...this.vocabulary, called: this.overview.called, pictures: this.images?.at(this.overview.places[row]) };
+    const { called, sign, places } = this.overview;
+    return { ...this.vocabulary, called, sign, pictures: this.images?.at(places[row]) };
   }
 
   async features() {

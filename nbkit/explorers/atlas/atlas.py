@@ -134,10 +134,11 @@ class AtlasExplorer(anywidget.AnyWidget):
         read = read_own_text(model, self._atlas, layer, index, str(question["text"]))
         return {
             "tokens": page_json(read.tokens),  # escaped: a part of a character is nothing that a message may hold
-            "activations": _rounded(read.activations, 4),
+            "activations": [float(f"{value:.5g}") for value in read.activations],
             "peak": read.peak,
             "share": None if np.isnan(read.of_maximum) else read.of_maximum,
             "distances": None if read.distances is None else _rounded(read.distances, 5),
+            "quadrant": read.quadrant,
         }, []
 
     def _asked(self, question: dict[str, Any]) -> tuple[LanguageModel | ModelUnits, int, int]:

@@ -2,16 +2,20 @@
 // of a neuron for the whole.
 
 import { element } from "../shared/elements.js";
+import { signWords } from "../shared/sign.js";
 import { count, directionOf, exampleElements, number, wordsFor } from "../shared/snippets.js";
 
 /** The examples of the bands that have any, as lists. */
 export function levelExamples(levels, max) {
+  const told = (band, { maximum, mark }) => {
+    const share = `${Math.round((100 * band.low) / max)} to ${Math.round((100 * band.high) / max)}% of ${maximum}`;
+    return `Activation ${mark}${number(band.low)} to ${mark}${number(band.high)}, ${share}`;
+  };
   return levels
     .filter(({ data }) => data.keys.length)
-    .map(({ low, high, count: n, data }) => {
-      const share = `${Math.round((100 * low) / max)} to ${Math.round((100 * high) / max)}% of the maximum`;
-      const title = `Activation ${number(low)} to ${number(high)}, ${share}: ${count(n, wordsFor(data).context)}`;
-      return exampleBand(title, data);
+    .map((band) => {
+      const { count: n, data } = band;
+      return exampleBand(`${told(band, signWords(data.sign))}: ${count(n, wordsFor(data).context)}`, data);
     });
 }
 

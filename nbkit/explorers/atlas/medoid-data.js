@@ -22,9 +22,11 @@ export function medoidsOf(shard, place, { tokens: vocabulary, raw, called, pictu
     contexts: Array.from(shard.context?.subarray(first, last) ?? []),
     positions: Array.from(shard.position?.subarray(first, last) ?? []),
     tokens: part(shard.tokens),
-    activations: part(shard.steps),
+    activations: part(shard.steps).map((steps) => Float32Array.from(steps, (step) => step / MEDOID_STEPS)),
     keys: Array.from(shard.key.subarray(first, last)),
-    largest: MEDOID_STEPS,
+    largest: 1,
+    sign: "both", // steps are of what counts alone
+    shade: "share",
   };
 }
 

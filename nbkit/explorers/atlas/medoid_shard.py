@@ -11,11 +11,12 @@ from nbkit.atlas.neuron import Neuron
 from nbkit.atlas.snippets import TOKENS_BEFORE
 from nbkit.atlas.tokens import token_positions
 from nbkit.explorers.atlas.neuron_shard import Text
+from nbkit.models.sign import strength
 
 AROUND = np.arange(-10, 9)
 """Tokens around a medoid's key token: more than a line of a list has room for."""
 STEPS = 15
-"""Between 0 and the activation at the key token."""
+"""Between 0 and the activation at the key token, on either side of 0."""
 
 
 def medoid_arrays(neurons: Sequence[Neuron], features: pd.DataFrame, text: Text) -> dict[str, np.ndarray]:
@@ -29,7 +30,8 @@ def medoid_arrays(neurons: Sequence[Neuron], features: pd.DataFrame, text: Text)
     Returns:
         `counts`: features of each neuron. Of each feature its `size` and, of its medoid's text, the `length` in tokens
         and the place of the `key` token. Of each token of these texts, one after another, `tokens`, its place in the
-        vocabulary, and `steps`, its activation as a share of the key token's, in fifteenths.
+        vocabulary, and `steps`, its activation as a share of the key token's size, in fifteenths: below 0 where the
+        activation is, and 0 where it has no strength (see `nbkit.models.sign`).
     """
     of_neuron = {(neuron.layer, neuron.index): neuron for neuron in neurons}
     counts = dict.fromkeys(of_neuron, 0)
@@ -42,15 +44,16 @@ def medoid_arrays(neurons: Sequence[Neuron], features: pd.DataFrame, text: Text)
         inside = (at >= 0) & (at < n_tokens)
         keys.append(int(np.flatnonzero(AROUND[inside] == 0)[0]))
         texts.append(text.place[text.tokens[neuron.context[medoid], at[inside]]])
-        share = neuron.window[medoid, AROUND[inside] + TOKENS_BEFORE] / neuron.peak[medoid]
-        steps.append(np.rint(share.astype(np.float64).clip(0, 1) * STEPS))
+        window = neuron.window[medoid, AROUND[inside] + TOKENS_BEFORE].astype(np.float64)
+        share = strength(window, neuron.sign) / abs(float(neuron.peak[medoid]))
+        steps.append(np.copysign(np.rint(share.clip(0, 1) * STEPS), window))
     return {
         "counts": np.array(list(counts.values()), dtype=np.uint16),
         "size": features["size"].to_numpy(np.uint16),
         "length": np.array([len(tokens) for tokens in texts[1:]], dtype=np.uint8),
         "key": np.array(keys, dtype=np.uint8),
         "tokens": np.concatenate(texts),
-        "steps": np.concatenate(steps).astype(np.uint8),
+        "steps": np.concatenate(steps).astype(np.int8),
     }
 
 

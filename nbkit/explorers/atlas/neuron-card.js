@@ -3,6 +3,7 @@
 import { element } from "../shared/elements.js";
 import { PageModel } from "../shared/mount.js";
 import { count, directionOf, exampleElements, keyText } from "../shared/snippets.js";
+import { signWords } from "../shared/sign.js";
 import { wordChip } from "../shared/word.js";
 import { shardName } from "./atlas-data.js";
 import { medoidsOf } from "./medoid-data.js";
@@ -13,11 +14,11 @@ const CLUSTERS = 4;
 const stores = new Map(); // by site
 
 /** What a card shows of a unit.
- * @param {{site: string, sites: Site[], per_medoid_shard: number}} atlas where its files lie, and how they are numbered
- *    (sites.js)
+ * @param {{site: string, sites: Site[], per_medoid_shard: number, sign: Sign}} atlas where its files lie, how they are numbered
+ *    (sites.js), and which activations it is of (sign.js)
  * @param {{layer: number, index: number}} unit
  * @returns {Promise<Element[]>} */
-export async function neuronCard({ site, sites, per_medoid_shard: each }, { layer, index }) {
+export async function neuronCard({ site, sites, per_medoid_shard: each, sign }, { layer, index }) {
   if (!stores.has(site)) stores.set(site, new Store(new PageModel({ site })));
   const store = stores.get(site);
   const known = new Sites(sites);
@@ -25,7 +26,7 @@ export async function neuronCard({ site, sites, per_medoid_shard: each }, { laye
   const [shard, { json: words }] = await Promise.all([store.get(shardName("medoids", row, each)), store.get("vocabulary")]);
   const data = medoidsOf(shard, row % each, words);
   const n = data.sizes.reduce((sum, size) => sum + size, 0);
-  const about = n ? `${count(n, "example")} in ${count(data.sizes.length, "cluster")}` : "no clusters on this corpus";
+  const about = n ? `${count(n, "example")}${signWords(sign).where} in ${count(data.sizes.length, "cluster")}` : "no clusters on this corpus";
   const shown = data.sizes.slice(0, CLUSTERS).map((size, cluster) => clusterRow(data, cluster, size));
   const hidden = data.sizes.length - shown.length;
   return [

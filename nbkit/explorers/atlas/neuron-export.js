@@ -3,21 +3,28 @@
 import { CUT } from "./atlas-links.js";
 import { describedExamples, exampleText } from "../shared/examples-export.js";
 import { jsonText } from "../shared/hand-over.js";
+import { quadrantShares } from "../shared/quadrants.js";
+import { signWords } from "../shared/sign.js";
 import { number } from "../shared/snippets.js";
 
 /** The clusters of the present cut with all their examples, for a message or a note. */
 export function neuronAsText({ explorer, row, data, clusters }) {
   const { overview } = explorer;
-  const lines = [`${overview.model}, ${overview.name(row)}: ${data.n} examples from ${overview.corpus}`];
+  const { sought } = signWords(overview.sign);
+  const lines = [`${overview.model}, ${overview.name(row)}: ${data.n} examples from ${overview.corpus}`, ...(sought ? [sought] : [])];
   for (const [place, cluster] of (clusters?.clusters ?? []).entries()) {
     const members = clusters.cards.members(cluster);
-    lines.push("", `Cluster ${place + 1} of the cut at ${explorer.threshold.toFixed(2)}, ${members.length} examples`);
+    lines.push("", `Cluster ${place + 1} of the cut at ${explorer.threshold.toFixed(2)}, ${members.length} examples${memberQuadrants(data, members)}`);
     for (const example of members) {
       lines.push(lineOf(data, example));
     }
   }
   if (!clusters) lines.push(...data.keys.map((_, example) => lineOf(data, example)));
   return lines.join("\n");
+}
+
+function memberQuadrants({ quadrants }, members) {
+  return quadrants ? `; ${quadrantShares(quadrants, members)}` : "";
 }
 
 function lineOf(data, example) {
@@ -35,6 +42,7 @@ export function neuronAsJson({ explorer, row, data, clusters }) {
     name: overview.title(row),
     layer: overview.layer(row),
     neuron: overview.index(row),
+    sign: overview.sign,
     metrics: Object.fromEntries(overview.metrics.map(({ name, values }) => [name, values[row]])), // NaN becomes null
     metrics_at: CUT,
     threshold: explorer.threshold,

@@ -11,6 +11,8 @@ import { exampleBand, levelExamples } from "./levels.js";
 import { neuronAsJson, neuronAsText } from "./neuron-export.js";
 import { copyText, saveFile } from "../shared/hand-over.js";
 import { count, number, percent } from "../shared/snippets.js";
+import { quadrantShares } from "../shared/quadrants.js";
+import { signWords } from "../shared/sign.js";
 import { OwnText } from "./own-text.js";
 import { agreementPart, agreementSentence, kindText, similarPart } from "./similar-view.js";
 import { StrongestView } from "./strongest-view.js";
@@ -41,11 +43,13 @@ export class NeuronView {
     const name = overview.title(row);
     this.unit = overview.site(row).unit;
     this.called = overview.called;
+    this.sought = signWords(overview.sign);
     this.title = element("p", { class: "nk-title", tabindex: -1 }, [name]);
     this.said = element("p", { class: "nk-about", role: "status" });
     this.root = element("section", { class: "nk-neuron", "aria-label": name }, [
       element("div", { class: "nk-tools" }, [this.title, ...(actions ?? this.makeActions()), this.said]),
       ...this.makeReason(),
+      ...this.makeQuadrants(),
       this.makeTiles(),
       ...(actions || !this.hasModel ? [] : [(this.ownText = new OwnText(this)).root]),
       ...(data.clustered ? this.makeClusters() : this.makeUnclustered()),
@@ -93,6 +97,7 @@ export class NeuronView {
     const split = explorer.overview.oneWord(row);
     const first = data.positions.filter((position) => position <= 1).length;
     return [
+      ...(this.sought.sought ? [this.sought.sought] : []),
       ...reasons.map(([, sentence]) => explorer.overview.words.featured + sentence),
       ...(!explorer.overview.inputs && first > data.n / 10 ? [`${first} of its ${count(data.n, "example")} begin their context: it may answer to that.`] : []),
       ...(split ? [this.splitSentence(split)] : []),
@@ -103,6 +108,14 @@ export class NeuronView {
     const { unit, units } = this.explorer.overview.words;
     const found = `of ${sets} sets of ${examples} examples of one ${unit} on one word (from ${units} that answer to one word often), ${percent(share)} make as many or more`;
     return `${clusters} clusters at ${CUT}. A single behavior may fall apart, too: ${found}; a behavior wider than a word does more often.`;
+  }
+
+  /** In which quadrants a gated neuron's examples lie. */
+  makeQuadrants() {
+    const { quadrants, keys } = this.data;
+    if (!quadrants) return [];
+    const text = `Sides of zero of its gate and up branch: ${quadrantShares(quadrants, [...keys.keys()])} of its examples.`;
+    return [element("p", { class: "nk-about nk-quadrants" }, [text])];
   }
 
   makeTiles() {
@@ -123,7 +136,7 @@ export class NeuronView {
     const parts = [];
     if (levels.length) {
       const from = this.data.max * this.explorer.overview.threshold;
-      parts.push(part("How strongly it answers", activationHistogram(levels, from, this.called.context)));
+      parts.push(part("How strongly it answers", activationHistogram(levels, from, this.called.context, this.explorer.overview.sign)));
     }
     if (effects) {
       const all = [...effects.promoted, ...effects.suppressed].map(([, effect]) => Math.abs(effect));
@@ -132,8 +145,11 @@ export class NeuronView {
           rows.map(([token, effect]) => [wordChip(token), effect, fixed(effect, 2)]),
           { name, largest: Math.max(...all) },
         );
-      parts.push(part("Tokens it promotes", bars(effects.promoted, "Tokens it promotes")));
-      parts.push(part("Tokens it suppresses", bars(effects.suppressed, "Tokens it suppresses")));
+      const below = this.sought.sought !== null; // there its output is turned around
+      const titles = ["Tokens it promotes", "Tokens it suppresses"].map((title) => title + (below ? " above zero" : ""));
+      parts.push(part(titles[0], bars(effects.promoted, titles[0])));
+      parts.push(part(titles[1], bars(effects.suppressed, titles[1])));
+      if (below) parts.push(element("p", { class: "nk-about" }, ["Below zero it suppresses what it promotes above, and promotes what it suppresses."]));
     }
     return element("div", { class: "nk-plots" }, parts);
   }
@@ -155,7 +171,7 @@ export class NeuronView {
       this.remarks,
       element("div", { class: "nk-dendrogram" }, this.clusters.parts),
       this.strongest.root,
-      ...(lower.length ? [folded(`${this.called.inputs} at lower activation`, lower)] : []),
+      ...(lower.length ? [folded(`${this.called.inputs} at ${this.sought.weaker} activation`, lower)] : []),
     ];
   }
 
@@ -167,7 +183,7 @@ export class NeuronView {
     return [
       element("p", {}, [UNCLUSTERED.undirected(this.unit)]),
       exampleBand(count(data.n, "example"), data),
-      ...(lower.length ? [folded(`${this.called.inputs} at lower activation`, lower)] : []),
+      ...(lower.length ? [folded(`${this.called.inputs} at ${this.sought.weaker} activation`, lower)] : []),
     ];
   }
 

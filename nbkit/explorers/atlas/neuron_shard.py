@@ -6,16 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 
-from nbkit.atlas.neuron import Neuron
+from nbkit.atlas.neuron import InputWeights, Neuron
 from nbkit.atlas.neuron_table import ATLAS_CUT
+from nbkit.atlas.quadrants import QUADRANTS
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE, WINDOW
 from nbkit.atlas.tokens import token_positions
 from nbkit.method.clusters import cosine_distances, node_medoids
+from nbkit.models.sign import strength
 
 ACTIVATION_STEPS = 63
-"""Steps between 0 and a neuron's strongest activation: half of what 8 bits have takes an eighth less room."""
+"""Steps between 0 and a neuron's strongest activation, on either side: half of what 8 bits have takes an eighth less
+room."""
 IMPORTANCE_STEPS = 17
 """Steps of token importance."""
 AROUND = np.arange(-TOKENS_BEFORE, TOKENS_AFTER + 1)
@@ -24,6 +27,8 @@ AROUND_PEAK = AROUND[(AROUND >= -10) & (AROUND <= 5)]
 
 NO_EXAMPLE = 0xFFFF
 """What stands for none of a neuron's dataset examples."""
+NO_QUADRANT = len(QUADRANTS)
+"""What stands for the quadrant of an example of a neuron that is not gated."""
 
 Importance = Mapping[tuple[int, int, int], Float[np.ndarray, " tokens"]]
 """Of (layer, index, example) values in [0, 1] for the window's tokens up to the key token."""
@@ -49,7 +54,9 @@ def neuron_arrays(
     All bands of activation are there with their counts. Of those that reach below the dataset examples, every second
     one that holds any has an example from there: about one an octave. Of the strongest contexts (see `Strongest`),
     `strongest` has the numbers and `strongest_example` the dataset examples that they are; the others have their text
-    under `strong_`, with the dataset example whose embedding is nearest to theirs and its cosine distance.
+    under `strong_`, with the dataset example whose embedding is nearest to theirs and its cosine distance. Where some
+    neurons are gated, `quadrant` has the place in `QUADRANTS` of each example, and `strong_quadrant` of each other one.
+    Activations keep their signs; maxima and the edges of bands are of strengths (see `nbkit.models.sign`).
 
     Args:
         neurons: those of the shard.
@@ -79,6 +86,12 @@ def neuron_arrays(
         **_flat("strong_", strong, scales),
         **_importance(neurons, importance),
     }
+    if any(neuron.site.gated for neuron in neurons):
+        rest = [neuron.strongest.pre_mlp[neuron.strongest.example < 0] for neuron in neurons]
+        arrays["quadrant"] = np.concatenate([_quadrants(neuron.weights, neuron.pre_mlp) for neuron in neurons])
+        arrays["strong_quadrant"] = np.concatenate(
+            [_quadrants(neuron.weights, vectors) for neuron, vectors in zip(neurons, rest, strict=True)]
+        )
     if not all(directed):
         arrays["undirected"] = np.flatnonzero(~np.array(directed)).astype(np.uint16)
     effects = [neuron.logit_effects for neuron in neurons]
@@ -181,7 +194,7 @@ def _levels(neuron: Neuron, threshold: float, text: Text) -> tuple[dict[str, np.
     bands = neuron.levels
     kept: list[Int[np.ndarray, " 0..1"]] = []
     for band in bands:
-        weak = np.flatnonzero(band.peak < threshold * neuron.max_activation)
+        weak = np.flatnonzero(strength(band.peak, neuron.sign) < threshold * neuron.max_activation)
         kept.append(weak[: 0 if kept and len(kept[-1]) else 1])
     columns: dict[str, np.ndarray] = {
         "low": np.array([band.low for band in bands], dtype=np.float32),
@@ -195,6 +208,15 @@ def _levels(neuron: Neuron, threshold: float, text: Text) -> tuple[dict[str, np.
         for name, none in (nothing | {"window": np.empty((0, WINDOW))}).items()
     }
     return columns, _Examples.of(**examples, text=text, around=AROUND_PEAK)
+
+
+def _quadrants(weights: InputWeights, vectors: Float[np.ndarray, "n d"]) -> UInt8[np.ndarray, " n"]:
+    """Of each vector the place of its quadrant in `QUADRANTS`."""
+    found = weights.quadrants(vectors)
+    if found is None:
+        return np.full(len(vectors), NO_QUADRANT, dtype=np.uint8)
+    places: UInt8[np.ndarray, " n"] = (found[:, None] == np.array(QUADRANTS)).argmax(axis=1).astype(np.uint8)
+    return places
 
 
 def _importance(neurons: Sequence[Neuron], importance: Importance) -> dict[str, np.ndarray]:

@@ -3,6 +3,8 @@
 
 import { barList } from "../shared/bars.js";
 import { button, element } from "../shared/elements.js";
+import { quadrantText } from "../shared/quadrants.js";
+import { signWords, strength } from "../shared/sign.js";
 import { count, directionOf, keyText, number, percent, tokenElements } from "../shared/snippets.js";
 
 const TYPING_REST = 250; // ms without another key until the text is read
@@ -72,7 +74,7 @@ export class OwnText {
   }
 
   /** Show an answer: each token with the activation on it. */
-  show({ tokens: listed, activations, peak, share, distances }) {
+  show({ tokens: listed, activations, peak, share, distances, quadrant }) {
     const tokens = JSON.parse(listed);
     const data = {
       vocabulary: tokens,
@@ -81,12 +83,13 @@ export class OwnText {
       activations: [activations],
       keys: [peak],
       largest: this.view.data.largest,
+      sign: this.view.data.sign,
     };
-    this.found = { activation: activations[peak], share, distances, key: keyText(data, 0).trim() };
+    this.found = { activation: activations[peak], share, distances, quadrant, key: keyText(data, 0).trim() };
     this.text.dir = directionOf(data, 0);
     this.text.replaceChildren(
       ...tokenElements(data, 0).map((token) => {
-        const value = token.title.replace("activation ", "").replace(/ .*/, "").replace("-", "−");
+        const value = token.title.replace("activation ", "").replace(/ .*/, "");
         return element("span", { class: "nk-read" }, [token, element("small", {}, [value])]);
       }),
     );
@@ -96,16 +99,17 @@ export class OwnText {
   /** Say how strong the peak is, and which cluster of the present cut is near to it. */
   judge() {
     if (!this.found) return;
-    const { activation, share, distances, key } = this.found;
+    const { activation, share, distances, quadrant, key } = this.found;
     const { view } = this;
     const least = view.explorer.overview.threshold;
     this.clusters.replaceChildren();
-    if (!(activation > 0)) {
-      this.said.textContent = `The ${view.unit} is not active on this text${activation ? `: at most ${number(activation)}, on “${key}”` : ""}.`;
+    const { where, bound, maximum } = signWords(view.data.sign);
+    if (!(strength(activation, view.data.sign) > 0)) {
+      this.said.textContent = `The ${view.unit} is not active${where} on this text${activation ? `: ${bound} ${number(activation)}, on “${key}”` : ""}.`;
       return;
     }
     const reaches = share >= least ? "as strong as a dataset example" : `dataset examples have at least ${percent(least)}`;
-    const peak = `Strongest on “${key}”: ${number(activation)}, ${percent(share)} of its maximum (${reaches}).`;
+    const peak = `Strongest on “${key}”: ${number(activation)}, ${percent(share)} of ${maximum} (${reaches})${quadrant ? `, ${quadrantText(quadrant)}` : ""}.`;
     this.said.textContent = peak;
     if (!distances || !view.clusters) return;
     const ranked = clustersByDistance(distances, view.clusters.label);

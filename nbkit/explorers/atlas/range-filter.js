@@ -127,7 +127,7 @@ export class RangeFilter {
     this.any = low === -Infinity && high === Infinity;
     const said = low === high ? number(low) : [number(low), number(high)];
     const text = this.any ? "" : low === -Infinity ? `≤ ${said[1]}` : high === Infinity ? `≥ ${said[0]}` : low === high ? said : said.join("–");
-    this.said.textContent = text.replaceAll("-", "−");
+    this.said.textContent = text;
     this.clear.hidden = this.any;
     this.root.classList.toggle("nk-active", !this.any);
     for (const [i, thumb] of this.thumbs.entries()) {

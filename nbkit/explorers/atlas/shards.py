@@ -33,6 +33,7 @@ from nbkit.features.phrases import phrases_of
 from nbkit.features.table import features_of
 from nbkit.files import parts
 from nbkit.method.metrics import METRIC_TITLES
+from nbkit.models.sign import Sign
 from nbkit.models.token_bytes import LONE
 
 PER_SHARD = 16
@@ -44,13 +45,18 @@ COSINE_STEP = 0.005
 PHRASE_BYTES = 300_000
 """Of the phrases and features in one shard, before they are compressed."""
 
+MAXIMUM: dict[Sign, str] = {
+    "positive": "maximum activation",
+    "negative": "farthest below zero",
+    "both": "farthest from zero",
+}
+"""What the explorer calls the maximum, which is of strengths, by what an atlas was scanned for."""
+
 
 class AtlasShards:
     """Makes any shard of an atlas. A shard is what `pack` gives; `json` in it is text."""
 
     def __init__(self, atlas: Atlas) -> None:
-        """Raises NbkitError if the atlas is not of activations above zero."""
-        _check_sign(atlas)
         self.atlas = atlas
         self.n_neurons = atlas.n_neurons
 
@@ -95,7 +101,7 @@ class AtlasShards:
         featured = [
             [rows[choice.neuron.layer, choice.neuron.index], choice.rule] for choice in showcase.featured(self.atlas)
         ]
-        described = [{"name": "max_activation", "label": "maximum activation", "scale": 1}]
+        described = [{"name": "max_activation", "label": MAXIMUM[manifest.sign], "scale": 1}]
         described += [
             {"name": n, "label": METRIC_TITLES[n], "scale": s, "shift": t} for n, (s, t) in SENT_METRICS.items()
         ]
@@ -107,6 +113,7 @@ class AtlasShards:
             "sites": sites_of(manifest),
             "per_shard": PER_SHARD,
             "per_medoid_shard": PER_MEDOID_SHARD,
+            "sign": manifest.sign,
             "threshold": manifest.threshold,
             "max_examples": manifest.max_examples,
             "embedding": manifest.embedding,
@@ -256,7 +263,6 @@ class AtlasShards:
 
 def make_parts(atlas: Atlas, progress: bool = True) -> None:
     """Make what the shards are made from, if it is not in the atlas's folder yet; with progress bars."""
-    _check_sign(atlas)
     atlas.metrics("pre_mlp", progress)  # some of the featured neurons are chosen by it
     features_of(atlas, progress)
     coordinates_of(atlas, progress)
@@ -266,21 +272,13 @@ def make_parts(atlas: Atlas, progress: bool = True) -> None:
     phrases_of(atlas, progress)
 
 
-def _check_sign(atlas: Atlas) -> None:
-    """Raises NbkitError unless an atlas is of activations above zero."""
-    if atlas.manifest.sign != "positive":
-        raise NbkitError(
-            f"{atlas.path} is of sign {atlas.manifest.sign!r}, and the explorer shows activations above zero alone: "
-            "look at it with Atlas.neuron and nbkit.figures"
-        )
-
-
 def _identity(manifest: Manifest) -> str:
     """What makes neurons and their clusters what they are, as a short text: notes on one atlas fit no other."""
     known = [
         *(manifest.model_sha256, manifest.contexts_sha256, manifest.layers),
         *(manifest.threshold, manifest.max_examples, manifest.weights, manifest.embedding),
         *(site.sha256 for site in manifest.sites if site.sha256),
+        *([] if manifest.sign == "positive" else [manifest.sign]),
     ]
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
 

@@ -7,10 +7,11 @@ import { ClusterView } from "../shared/cluster-view.js";
 import { element } from "../shared/elements.js";
 import { clustersAsJson } from "../shared/examples-export.js";
 import { handOver } from "../shared/hand-over.js";
+import { largestStrength } from "../shared/snippets.js";
 
 function render({ model, el }) {
   const data = JSON.parse(model.get("data"));
-  data.largest = Math.max(...data.activations.flat(), Number.MIN_VALUE);
+  data.largest = largestStrength(data);
   const first = model.get("threshold");
   let address;
   const cutAt = (threshold) => {

@@ -7,7 +7,6 @@ import traitlets
 
 from nbkit.atlas.examples import HasExamples
 from nbkit.atlas.snippets import Snippet
-from nbkit.errors import NbkitError
 from nbkit.explorers.shared.bundle import module_text, style_text
 from nbkit.explorers.shared.page_json import page_json
 from nbkit.explorers.shared.threshold import Threshold
@@ -50,14 +49,9 @@ def explorer_data(neuron: HasExamples, threshold: float = 0.5, near: tuple[int, 
         near: how many tokens before and after the key token are sent, at most; None for all.
 
     Raises:
-        NbkitError: the threshold is outside (0, 1], or the neuron has no examples, or examples below zero.
+        NbkitError: the threshold is outside (0, 1] or the neuron has no examples.
     """
     clusters = neuron.clusters(threshold)
-    if any(snippet.sign != "positive" for snippet in neuron.snippets):
-        raise NbkitError(
-            f"{neuron.title} has examples below zero, and the explorer shows activations above zero alone: take a "
-            "figure of nbkit.figures"
-        )
     snippets = [_shown_part(snippet, near) for snippet in neuron.snippets]
     vocabulary: dict[tuple[str, int | None], int] = {}  # key tokens of different words are told apart
 
@@ -68,6 +62,7 @@ def explorer_data(neuron: HasExamples, threshold: float = 0.5, near: tuple[int, 
     tokens = [places(snippet) for snippet in snippets]
     payload = {
         "title": neuron.title,
+        "sign": snippets[0].sign,
         "pairs": clusters.linkage[:, :2].astype(int).ravel().tolist(),
         "heights": clusters.linkage[:, 2].tolist(),
         "medoids": node_medoids(clusters),
@@ -86,4 +81,4 @@ def _shown_part(snippet: Snippet, near: tuple[int, int] | None) -> Snippet:
     first, end = (0, None) if near is None else (max(0, snippet.key - near[0]), snippet.key + near[1] + 1)
     tokens, activations = snippet.tokens[first:end], snippet.activations[first:end]
     key = snippet.key - first
-    return Snippet.of(tokens, activations, key, snippet.context, snippet.position, snippet.key_word)
+    return Snippet.of(tokens, activations, key, snippet.context, snippet.position, snippet.key_word, snippet.sign)

@@ -4,7 +4,7 @@
 import { clusterColors } from "../shared/cluster-colors.js";
 import { button, element } from "../shared/elements.js";
 import { keyLine } from "../shared/kwic.js";
-import { count, cutText, frequentKeys } from "../shared/snippets.js";
+import { count, cutText, frequentKeys, largestStrength } from "../shared/snippets.js";
 import { TreeView } from "../shared/tree-view.js";
 import { cut, labels, makeTree, members } from "../shared/tree.js";
 import { wordChip } from "../shared/word.js";
@@ -20,7 +20,7 @@ class LiveView {
   constructor(model) {
     this.model = model;
     this.data = JSON.parse(model.get("data"));
-    this.data.largest = Math.max(...this.data.activations.flat(), Number.MIN_VALUE);
+    this.data.largest = largestStrength(this.data);
     this.tree = makeTree(this.data.pairs, this.data.heights);
     this.rest = this.threshold = model.get("threshold");
     this.colorOf = clusterColors(this.tree, cut(this.tree, this.rest));

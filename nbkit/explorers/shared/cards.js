@@ -2,6 +2,7 @@
 
 import { button, clamp, consume, element, rove } from "./elements.js";
 import { capital, count, directionOf, exampleElements, frequentKeys, percent, wordsFor } from "./snippets.js";
+import { unlikeTheRest } from "./quadrants.js";
 import { members } from "./tree.js";
 import { wordChip } from "./word.js";
 
@@ -53,6 +54,7 @@ export class Cards {
     const card = element("section", attributes, [
       this.makeHead(cluster, name, members.length),
       ...this.makeKeys(members),
+      ...this.makeQuadrants(members),
       this.makeList(this.open.has(cluster) ? members : members.slice(0, this.first), name),
     ]);
     card.style.setProperty("--color", explorer.color(place));
@@ -81,6 +83,11 @@ export class Cards {
       element("span", { class: "nk-times" }, [`×${times}`]),
     ]);
     return [element("p", { class: "nk-keys" }, [element("span", { class: "nk-hidden" }, [`${capital(key)}s: `]), ...words])];
+  }
+
+  makeQuadrants(members) {
+    const shares = unlikeTheRest(this.explorer.data, members);
+    return shares ? [element("p", { class: "nk-quadrants" }, [shares])] : [];
   }
 
   makeList(examples, name) {

@@ -2,6 +2,7 @@
 
 import { clusterColors } from "./cluster-colors.js";
 import { element } from "./elements.js";
+import { QUADRANTS, quadrantText } from "./quadrants.js";
 import { cut, labels, makeTree } from "./tree.js";
 import { cutText, directionOf, exampleElements, examplePieces, holdsKey, legend, number, pieceValue, wordsFor } from "./snippets.js";
 import { TreeView } from "./tree-view.js";
@@ -112,8 +113,9 @@ export class ClusterView {
       `Cluster ${this.label[marked] + 1} · `,
       data.pictures?.described(data, marked) ?? place(data.contexts[marked], data.positions[marked]),
       ...(outlined ? [" · ", ...token, ": "] : [" · "]),
-      `activation ${number(pieceValue(data, marked, piece, data.activations[marked]))}` +
-        (importance === undefined ? "" : `, importance ${importance.toFixed(2)}`),
+      `activation ${number(pieceValue(data, marked, piece, data.activations[marked], data.sign))}` +
+        (importance === undefined ? "" : `, importance ${importance.toFixed(2)}`) +
+        (data.quadrants && key ? `, ${quadrantText(QUADRANTS[data.quadrants[marked]])}` : ""),
     );
     for (const [i, shown] of [...this.text.children].entries()) shown.classList.toggle("nk-current", i === at);
   }

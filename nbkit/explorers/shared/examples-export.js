@@ -1,6 +1,7 @@
 // Examples as a file to keep.
 
 import { jsonText } from "./hand-over.js";
+import { QUADRANTS } from "./quadrants.js";
 import { examplePieces, holdsKey, tokenText } from "./snippets.js";
 
 /** An example as it is read, what its key token has a part in in brackets; of an image, which it is. */
@@ -20,12 +21,13 @@ export function describedExamples(data) {
     text: exampleText(data, example),
     tokens: Array.from(data.tokens[example], (_, i) => tokenText(data, example, i)),
     activations: Array.from(data.activations[example]),
+    ...(data.quadrants ? { quadrant: QUADRANTS[data.quadrants[example]] } : {}),
   }));
 }
 
 /** The examples of a tree with their clusters at the present cut. */
 export function clustersAsJson({ data, label, threshold }) {
-  const { title, pairs, heights } = data;
+  const { title, sign, pairs, heights } = data;
   const examples = describedExamples(data).map((each, example) => ({ cluster: label[example] + 1, ...each }));
-  return jsonText({ title, threshold, examples, tree: { pairs, heights } });
+  return jsonText({ title, sign, threshold, examples, tree: { pairs, heights } });
 }

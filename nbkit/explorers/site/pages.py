@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 from nbkit.atlas.made_from import made_from
 from nbkit.atlas.manifest import Manifest
+from nbkit.models.sign import Sign
 
 HEAD = """\
 <!doctype html>
@@ -43,13 +44,19 @@ EXPLORER = """\
 {about}
 </dl>
 </details>
-<p>A {unit}'s <em>dataset examples</em> are the {inputs} that activate it to at least {threshold:.0%} of its maximum.
-Its <em>neuron embeddings</em>, what it reads times its input weights, cluster them by what the {unit} answers to
-(<a href="https://arxiv.org/abs/2411.08166">Foote 2024</a>). Made with nbkit {version}.</p>
+<p>A {unit}'s <em>dataset examples</em> are the {inputs} that activate it{side} to at least {threshold:.0%} of
+{maximum}. Its <em>neuron embeddings</em>, what it reads times its input weights, cluster them by what the {unit}
+answers to (<a href="https://arxiv.org/abs/2411.08166">Foote 2024</a>). Made with nbkit {version}.</p>
 </footer>
 </body>
 </html>
 """
+SIDE: dict[Sign, str] = {"positive": "", "negative": " below zero", "both": ", above zero or below,"}
+MAXIMUM: dict[Sign, str] = {
+    "positive": "its maximum",
+    "negative": "its lowest activation",
+    "both": "its activation farthest from zero",
+}
 OTHER = ' · <a class="other" href="{address}"{same}>{words}</a>'
 PAIR = """\
 <script src="site.js"></script>
@@ -108,7 +115,9 @@ def atlas_page(manifest: Manifest, title: str, place: str, other: Other | None) 
         place=place,
         about=about,
         inputs={"text": "contexts", "tokens": "windows", "labels": "inputs"}.get(manifest.inputs, manifest.inputs),
+        side=SIDE[manifest.sign],
         threshold=manifest.threshold,
+        maximum=MAXIMUM[manifest.sign],
         version=version("nbkit"),
     )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nbkit.atlas.atlas import Atlas
+from nbkit.atlas.made_from import looked_for
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.atlas import AtlasExplorer
 from nbkit.explorers.atlas.shard_files import put_shards, site_folder
@@ -36,7 +37,8 @@ class _Part:
     @property
     def title(self) -> str:
         manifest = self.atlas.manifest
-        return f"{manifest.model_title} on {manifest.corpus}"
+        side = "" if manifest.sign == "positive" else f", {looked_for(manifest)}"
+        return f"{manifest.model_title} on {manifest.corpus}{side}"
 
 
 def write_site(atlases: Atlas | Sequence[Atlas], out: str | Path, archive: bool = False, progress: bool = True) -> Path:
