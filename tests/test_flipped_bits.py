@@ -201,7 +201,7 @@ def test_a_block_is_refused_before_it_reaches_the_atlas(
     block = tmp_path / "atlas" / SCAN / "block-000001.safetensors"
     for _ in with_flipped_bits(block, TIMES):
         with pytest.raises(NbkitError, match="is damaged: delete it and run again to scan it again"):
-            LocalPart(block).verify()
+            LocalPart(block).verify("")
     for _ in with_flipped_bits(block, 5):
         with pytest.raises(NbkitError, match=r"block-000001\.safetensors is damaged: delete it and run again"):
             build()

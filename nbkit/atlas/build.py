@@ -152,12 +152,13 @@ def scan_blocks(
         if is_finished(folder, manifest):
             return job.n_blocks, job.n_blocks
         begin(folder, job, manifest)
-    there = job.scanned()
+        there = job.scanned()
     missing = [number for number in wanted if number not in there]
     with tqdm(total=sum(map(job.size, missing)), desc="scan", unit="context", disable=not progress) as bar:
         for number in missing:
             bar.update(job.scan(number))
-    return len(job.scanned()), job.n_blocks
+    with locked(folder):  # another process may have merged the blocks meanwhile
+        return (job.n_blocks if is_finished(folder, manifest) else len(job.scanned())), job.n_blocks
 
 
 def check_scanned(

@@ -8,9 +8,10 @@ another model file, corpus or version of a library is refused.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import reduce
+from dataclasses import asdict, dataclass, field
+from functools import cached_property, reduce
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -85,7 +86,7 @@ class AtlasJob:
             self._bounds = self._no_bounds()
         start = number * self.config.block_size
         found = scan_block(self.units, self.contexts, start, self.config, self._bounds, self._given)
-        self.place.write(found, f"{SCAN}/{_block_file(number)}")
+        self.place.write(found, f"{SCAN}/{_block_file(number)}", self._identity)
         self._bounds.absorb(found, self.config.numbers)
         self._next = number + 1
         return self.size(number)
@@ -97,7 +98,7 @@ class AtlasJob:
             NbkitError: it is damaged.
         """
         block = self._block(number)
-        block.verify()  # a wrong bound would spoil all blocks behind it
+        block.verify(self._identity)  # a wrong bound would spoil all blocks behind it
         self._bounds = self._bounds or self._no_bounds()
         self._bounds.absorb(block, self.config.numbers)
         self._next = number + 1
@@ -111,12 +112,12 @@ class AtlasJob:
         """
         blocks = self._blocks()[first:stop]
         for block in blocks:
-            block.verify()
+            block.verify(self._identity)
         return reduce(torch.maximum, (block["maximum"] for block in blocks))
 
     def reached(self, maximum: Float[Tensor, "sites widest"]) -> Float[Tensor, "sites widest"]:
         """The maximum strengths that examples are measured by: those over all blocks, or those given."""
-        return maximum if self._given is None else self._given.where(~maximum.isnan(), torch.nan)
+        return maximum if self._given is None else self._given[:, : maximum.shape[1]].where(~maximum.isnan(), torch.nan)
 
     def merge(self, layer: int, maximum: Float[Tensor, " widest"]) -> Int[np.ndarray, " n"]:
         """Writes the file of a layer, once all blocks are there.
@@ -169,6 +170,11 @@ class AtlasJob:
             sign=config.sign,
             inputs=units.kind,
         )
+
+    @cached_property
+    def _identity(self) -> str:
+        """sha256 of the manifest."""
+        return hashlib.sha256(json.dumps(asdict(self.manifest()), sort_keys=True).encode()).hexdigest()
 
     @property
     def _given(self) -> Float[Tensor, "sites widest"] | None:

@@ -11,15 +11,22 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from nbkit.errors import NbkitError
-from nbkit.files import check_seal, write_tensors
+from nbkit.files import check_seal, notes_of, write_tensors
+
+OF = "part_of"
+"""Note in a file that says which atlas it belongs to."""
 
 
 class Part(Mapping[str, Tensor], ABC):
     """A file of tensors; a tensor is read when it is asked for."""
 
     @abstractmethod
-    def verify(self) -> None:
-        """Raises NbkitError if the file is not as it was written."""
+    def verify(self, of: str) -> None:
+        """Raises NbkitError if the file is not as it was written, or belongs to another atlas.
+
+        Args:
+            of: what `Place.write` was told.
+        """
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -37,8 +44,12 @@ class Place(ABC):
         """Whether there is a file."""
 
     @abstractmethod
-    def write(self, tensors: Mapping[str, Tensor], name: str) -> None:
-        """Writes a file of tensors."""
+    def write(self, tensors: Mapping[str, Tensor], name: str, of: str | None = None) -> None:
+        """Writes a file of tensors.
+
+        Args:
+            of: which atlas it belongs to, if the file shall say so.
+        """
 
     @abstractmethod
     def part(self, name: str) -> Part:
@@ -73,8 +84,8 @@ class LocalPlace(Place):
     def has(self, name: str) -> bool:
         return (self.folder / name).is_file()
 
-    def write(self, tensors: Mapping[str, Tensor], name: str) -> None:
-        write_tensors(tensors, self.folder / name)
+    def write(self, tensors: Mapping[str, Tensor], name: str, of: str | None = None) -> None:
+        write_tensors(tensors, self.folder / name, {} if of is None else {OF: of})
 
     def part(self, name: str) -> LocalPart:
         return LocalPart(self.folder / name)
@@ -103,13 +114,14 @@ class LocalPart(Part):
             raise NbkitError(f"{self.path} is damaged ({error}): delete it and run again to scan it again") from error
         return tensor
 
-    def verify(self) -> None:
+    def verify(self, of: str) -> None:
         try:
-            intact = check_seal(self.path)
+            intact, belongs = check_seal(self.path), notes_of(self.path).get(OF, of) == of
         except (NbkitError, OSError):
-            intact = False
-        if not intact:
-            raise NbkitError(f"{self.path} is damaged: delete it and run again to scan it again")
+            intact, belongs = False, True
+        if not intact or not belongs:
+            what = "of another atlas" if intact else "damaged"
+            raise NbkitError(f"{self.path} is {what}: delete it and run again to scan it again")
 
     def __iter__(self) -> Iterator[str]:
         with safe_open(self.path, framework="pt") as file:

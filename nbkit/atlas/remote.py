@@ -14,10 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nbkit.atlas.places import Part, Place
+from nbkit.atlas.places import OF, Part, Place
 from nbkit.errors import NbkitError
 from nbkit.files import replacing, write_tensors
 
+NOTES = "__metadata__"
 HEADER = 1 << 20
 """Bytes at the beginning of a file of tensors that are read at first; few headers are longer."""
 _DTYPES = {
@@ -71,19 +72,19 @@ class RemotePlace(Place):
             return {each.rstrip("/").rpartition("/")[2] for each in self._files.ls(self._path(folder), detail=False)}
         except FileNotFoundError:
             return set()
-        except OSError as error:
+        except Exception as error:  # those of a store's client are of every kind
             raise self._unreachable(error) from error
 
     def has(self, name: str) -> bool:
         try:
             return bool(self._files.exists(self._path(name)))
-        except OSError as error:
+        except Exception as error:  # those of a store's client are of every kind
             raise self._unreachable(error) from error
 
-    def write(self, tensors: Mapping[str, Tensor], name: str) -> None:
+    def write(self, tensors: Mapping[str, Tensor], name: str, of: str | None = None) -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "part"
-            write_tensors(tensors, path)
+            write_tensors(tensors, path, {} if of is None else {OF: of})
             self._put(path, name)
 
     def share(self, names: Sequence[str], folder: Path) -> None:
@@ -98,13 +99,13 @@ class RemotePlace(Place):
     def _put(self, path: Path, name: str) -> None:
         try:
             self._files.put_file(str(path), self._path(name))
-        except OSError as error:
+        except Exception as error:  # those of a store's client are of every kind
             raise self._unreachable(error) from error
 
     def _get(self, name: str, path: Path) -> None:
         try:
             self._files.get_file(self._path(name), str(path))
-        except OSError as error:
+        except Exception as error:  # those of a store's client are of every kind
             raise self._unreachable(error) from error
 
     def part(self, name: str) -> RemotePart:
@@ -123,7 +124,7 @@ class RemotePlace(Place):
         """A piece of a file."""
         try:
             piece: bytes = self._files.cat_file(self._path(name), start=start, end=stop)
-        except OSError as error:
+        except Exception as error:  # those of a store's client are of every kind
             raise self._unreachable(error) from error
         return piece
 
@@ -131,10 +132,10 @@ class RemotePlace(Place):
         """Bytes of a file."""
         try:
             return int(self._files.size(self._path(name)))
-        except OSError as error:
+        except Exception as error:  # those of a store's client are of every kind
             raise self._unreachable(error) from error
 
-    def _unreachable(self, error: OSError) -> NbkitError:
+    def _unreachable(self, error: Exception) -> NbkitError:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         return NbkitError(f"can't read or write {self.url} ({reason})")
 
@@ -155,7 +156,6 @@ class RemotePart(Part):
             text += self.place.bytes_of(self.name, 8 + len(text), 8 + length)
         try:
             header = json.loads(text)
-            header.pop("__metadata__", None)
         except ValueError as error:
             raise self._damaged() from error
         return 8 + length, header
@@ -170,14 +170,16 @@ class RemotePart(Part):
         flat = torch.frombuffer(bytearray(data), dtype=_DTYPES[about["dtype"]]) if data else torch.empty(0)
         return flat.to(_DTYPES[about["dtype"]]).view(about["shape"])
 
-    def verify(self) -> None:
-        """Raises NbkitError if the file is not as long as its header says."""
+    def verify(self, of: str) -> None:
+        """Raises NbkitError if the file is not as long as its header says, or belongs to another atlas."""
         start, header = self._header
-        if self.place.size(self.name) != start + max((each["data_offsets"][1] for each in header.values()), default=0):
+        if self.place.size(self.name) != start + max((header[each]["data_offsets"][1] for each in self), default=0):
             raise self._damaged()
+        if header.get(NOTES, {}).get(OF) != of:
+            raise NbkitError(f"{self.place}/{self.name} is of another atlas: delete it and run again to make it again")
 
     def _damaged(self) -> NbkitError:
         return NbkitError(f"{self.place}/{self.name} is damaged: delete it and run again to make it again")
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._header[1])
+        return (name for name in self._header[1] if name != NOTES)

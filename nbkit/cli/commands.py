@@ -82,7 +82,10 @@ def atlas(
     from nbkit.parallel.opened_client import opened_client
 
     with opened_client(scheduler, None if devices is None else parse_numbers("devices", devices)) as client:
-        built = build_atlas(*options.opened(), client=client, shared=shared)
+        units, contexts, out, config, maxima = options.opened()
+        if devices is not None and units.device.type != "cuda":
+            raise NbkitError(f"devices is {devices}, and device {options.device} is no GPU: leave one of them out")
+        built = build_atlas(units, contexts, out, config, maxima, client=client, shared=shared)
     typer.echo(printable(f"{built.path}: {built.summary}"))
 
 

@@ -17,7 +17,7 @@ from nbkit.corpora.added_tokens import AddedTokens
 from nbkit.corpora.contexts import Contexts
 from nbkit.corpora.summary import CorpusSummary
 from nbkit.errors import NbkitError
-from nbkit.files import make_folder, map_array, read_json, user_path, write_json, write_tensors
+from nbkit.files import make_folder, map_array, notes_of, read_json, user_path, write_json, write_tensors
 
 TOKENS = "contexts.safetensors"
 ABOUT = "contexts.json"
@@ -36,9 +36,12 @@ def write_contexts(contexts: Contexts, folder: Path, request: Mapping[str, Any] 
     """
     make_folder(folder)
     (folder / ABOUT).unlink(missing_ok=True)
-    write_tensors({"tokens": contexts.tokens, "documents": contexts.documents}, folder / TOKENS)
+    write_tensors(
+        {"tokens": contexts.tokens, "documents": contexts.documents}, folder / TOKENS, {"sha256": contexts.sha256}
+    )
     about = {
         "schema": CONTEXTS_SCHEMA,
+        "sha256": contexts.sha256,
         "name": contexts.name,
         "special": np.flatnonzero(contexts.special).tolist(),
         "positions": len(contexts.special),
@@ -70,8 +73,10 @@ def open_contexts(folder: str | Path) -> Contexts:
         if about["summary"] is not None:
             left_out = tuple(about["summary"]["left_out"])
             summary = CorpusSummary(**about["summary"] | {"left_out": left_out})
-        name, vocabulary = str(about["name"]), about["vocabulary_sha256"]
+        name, vocabulary, sha256 = str(about["name"]), about["vocabulary_sha256"], about["sha256"]
     except (KeyError, ValueError, TypeError, IndexError) as error:
         raise NbkitError(f"{folder / ABOUT} is not as this nbkit writes it: delete it and make it again") from error
+    if notes_of(folder / TOKENS).get("sha256") != sha256:  # as of an atlas, whose contexts have the same name
+        raise NbkitError(f"{folder / TOKENS} holds other contexts than {ABOUT} beside it tells of: delete both")
     tokens, documents = (map_array(folder / TOKENS, each) for each in ("tokens", "documents"))
     return Contexts(tokens, documents, name, special, added, vocabulary, summary)

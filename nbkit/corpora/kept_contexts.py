@@ -12,7 +12,7 @@ from filelock import FileLock
 from nbkit.corpora.context_files import ABOUT, CONTEXT_FILES, open_contexts
 from nbkit.corpora.contexts import Contexts
 from nbkit.errors import NbkitError
-from nbkit.files import make_folder, not_writable, read_json
+from nbkit.files import is_leftover, make_folder, not_writable, read_json
 
 LOCK = ".lock"
 
@@ -54,9 +54,9 @@ def keeping(folder: Path) -> Iterator[None]:
     make_folder(folder)
     lock = FileLock(folder / LOCK)
     try:
-        names = {path.name for path in folder.iterdir()}
-        if names and not names & {LOCK, *CONTEXT_FILES}:  # no lock is left in a folder of something else
-            raise NbkitError(f"{folder} is not empty and holds no contexts ({min(names)}): choose another folder")
+        others = {path.name for path in folder.iterdir() if not is_leftover(path)} - {LOCK, *CONTEXT_FILES}
+        if others:  # no lock is left in a folder of something else, such as an atlas
+            raise NbkitError(f"{folder} is not empty and holds no contexts ({min(others)}): choose another folder")
         lock.acquire()
     except OSError as error:
         raise not_writable(folder, error) from error

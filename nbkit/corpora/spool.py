@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,8 @@ class Spool:
 
     def close(self) -> None:
         """Ends adding; an array that was taken stays."""
-        self._file.close()
+        with suppress(OSError):  # of what a full disk didn't take, which was told before
+            self._file.close()
 
     def _no_room(self, error: OSError) -> NbkitError:
         folder = self._folder or tempfile.gettempdir()

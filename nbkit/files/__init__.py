@@ -6,6 +6,7 @@ from nbkit.files.digest import sha256_of_tensors
 from nbkit.files.formats import (
     FILE_SCHEMA,
     map_array,
+    notes_of,
     read_json,
     read_table,
     read_tensors,
@@ -41,6 +42,7 @@ __all__ = [
     "make_folder",
     "map_array",
     "not_writable",
+    "notes_of",
     "parts",
     "read_json",
     "read_table",

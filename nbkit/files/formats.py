@@ -77,6 +77,21 @@ def map_array(path: Path, name: str) -> np.ndarray:
         raise _unreadable(path, error) from error
 
 
+def notes_of(path: Path) -> dict[str, str]:
+    """The notes in the header of a safetensors file.
+
+    Raises:
+        NbkitError: if the file is not whole.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return dict(file.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
 def read_table(path: Path) -> pd.DataFrame:
     """A Parquet file.
 

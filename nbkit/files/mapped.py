@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator
+from typing import cast
 
 import numpy as np
 from jaxtyping import Int, Shaped
@@ -31,10 +32,12 @@ def distinct(array: Int[np.ndarray, "n ..."]) -> Int[np.ndarray, " n_values"]:
 def release(array: np.ndarray) -> None:
     """Gives back the memory that a mapped file takes up, which is all of it that was read since it was mapped; what is
     read again comes from the file again. Does nothing to an array that isn't mapped, or can be written to."""
-    base: object = array
+    base, mapped = cast(object, array), False
     while isinstance(base, np.ndarray):
-        if isinstance(base, np.memmap) and base.mode != "r":  # of a private copy, changes would be lost
-            return
+        if isinstance(base, np.memmap):
+            if base.mode != "r":  # of a private copy, changes would be lost
+                return
+            mapped = True
         base = base.base
-    if isinstance(base, mmap.mmap) and hasattr(base, "madvise"):  # Windows has none
+    if mapped and isinstance(base, mmap.mmap) and hasattr(base, "madvise"):  # Windows has none
         base.madvise(mmap.MADV_DONTNEED)

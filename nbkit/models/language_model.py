@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -53,6 +54,15 @@ class LanguageModel:
     """Where each block's MLP is."""
     by_name: bool = False
     """Whether it was opened by its name alone, so that another process can open it, too."""
+
+    def __copy__(self) -> LanguageModel:
+        """With the same network; not what another process would open."""
+        return replace(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> LanguageModel:
+        """With the weights as they are now."""
+        parts = {name: copy.deepcopy(getattr(self, name), memo) for name in ("network", "blocks", "mlps")}
+        return replace(self, **parts)
 
     @property
     def n_layers(self) -> int:

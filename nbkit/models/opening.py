@@ -172,11 +172,18 @@ def _sent(model: LanguageModel) -> tuple[Any, ...]:
         return cast(tuple[Any, ...], object.__reduce_ex__(model, 4))  # with its weights
     folder = user_path(model.name)
     source = str(folder.absolute()) if folder.is_dir() else model.name
-    return _open_again, (source, model.name, str(model.dtype).removeprefix("torch."), model.device.type)
+    now = replace(model).fingerprint  # the model's own may be older than a change of its weights
+    return _open_again, (source, model.name, str(model.dtype).removeprefix("torch."), model.device.type, now)
 
 
-def _open_again(source: str, name: str, dtype: Any, device: str) -> LanguageModel:
-    return replace(load_model(source, dtype, device), name=name)
+def _open_again(source: str, name: str, dtype: Any, device: str, fingerprint: str) -> LanguageModel:
+    opened = replace(load_model(source, dtype, device), name=name)
+    if opened.fingerprint != fingerprint:
+        raise NbkitError(
+            f"model {name!r} has other weights here than in the process that sent it: its files differ, or it was "
+            "changed after it was opened; give load_model the changed Hugging Face model itself"
+        )
+    return opened
 
 
 copyreg.pickle(LanguageModel, _sent)

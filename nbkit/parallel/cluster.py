@@ -107,9 +107,13 @@ class Crew:
             def teardown(self, worker: object) -> None:
                 let_go(name)
 
-        with _told("sending it to the workers"):
+        with _told("sending it to the workers", self.client):
             self.client.register_plugin(Open(), name=self.name)
-        self._check_workers()
+        try:
+            self._check_workers()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -158,15 +162,16 @@ def done(
     if not tasks:
         return
     keys = {f"{name} {uuid.uuid4().hex}": name for name in tasks}
-    with _told("sending tasks to the workers"):
+    with _told("sending tasks to the workers", client):
         futures: list[Future] = client.map(
             function, *zip(*tasks.values(), strict=True), key=list(keys), pure=False, retries=TRIES - 1
         )
     try:
         for future in as_completed(futures, loop=client.loop):  # whether or not it is the default client
             name = keys[future.key]
-            with _told(name):
+            with _told(name, client):
                 result = future.result()
+            future.release()  # or the workers keep all results
             yield name, result
     finally:
         with suppress(Exception):
@@ -174,12 +179,11 @@ def done(
 
 
 @contextmanager
-def _told(task: str) -> Iterator[None]:
+def _told(task: str, client: Client) -> Iterator[None]:
     """Says in a sentence what a task failed of, or that the scheduler is gone."""
     from concurrent.futures import CancelledError
 
     from distributed import KilledWorker
-    from distributed.comm import CommClosedError
 
     try:
         yield
@@ -188,9 +192,9 @@ def _told(task: str) -> Iterator[None]:
         raise NbkitError(
             f"{task}: {ended} workers ended while they did it, as those do that have too little memory; {KEPT}"
         ) from error
-    except (CommClosedError, CancelledError, TimeoutError) as error:
-        raise NbkitError(f"the cluster's scheduler is gone; {KEPT}, with a new client") from error
     except Exception as error:
+        if client.status != "running" or isinstance(error, CancelledError):
+            raise NbkitError(f"the cluster's scheduler is gone; {KEPT}, with a new client") from error
         raise NbkitError(f"{task} failed {TRIES} times: {_reason(error)}; {KEPT}") from error
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+import torch
 
 from nbkit.errors import NbkitError
 from nbkit.parallel.cluster import WAIT, check_client
@@ -42,7 +45,7 @@ def opened_client(scheduler: str | None = None, devices: Sequence[int] | None = 
     if scheduler is not None and not scheduler.startswith(LOCAL):
         try:
             client = Client(scheduler, timeout=WAIT, set_as_default=False)
-        except (OSError, ValueError) as error:
+        except Exception as error:  # an address of a protocol that isn't there, for instance
             raise NbkitError(
                 f"no Dask scheduler answers at {scheduler!r}: start one with `dask scheduler`, or give local:4 for "
                 "four processes of this machine"
@@ -53,7 +56,7 @@ def opened_client(scheduler: str | None = None, devices: Sequence[int] | None = 
         return
     environments: list[dict[str, str]]
     if devices is not None:
-        environments = [{"CUDA_VISIBLE_DEVICES": str(device)} for device in devices]
+        environments = [{"CUDA_VISIBLE_DEVICES": name} for name in _devices(devices)]
     else:
         number = str(scheduler).removeprefix(LOCAL)
         if not number.isdecimal() or not 1 <= int(number) <= 999:
@@ -62,6 +65,21 @@ def opened_client(scheduler: str | None = None, devices: Sequence[int] | None = 
     with _local(environments) as client:
         check_client(client)
         yield client
+
+
+def _devices(numbers: Sequence[int]) -> list[str]:
+    """What CUDA calls GPUs, of those that this process sees, as a job of a cluster sees those it was given.
+
+    Raises:
+        NbkitError: there are not so many.
+    """
+    count = torch.cuda.device_count()
+    for number in numbers:
+        if not 0 <= number < count:
+            raise NbkitError(f"there is no GPU {number} here: {count} are seen, counted from 0")
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    names = [name.strip() for name in seen.split(",")] if seen else [str(number) for number in range(count)]
+    return [names[number] for number in dict.fromkeys(numbers)]
 
 
 @contextmanager

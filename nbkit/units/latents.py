@@ -59,6 +59,11 @@ class SaeLatents(ModelUnits):
     reads: Literal["activations", "centered"] = "activations"
     """Whether the embedding is of h, or of h - b_dec."""
 
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        """To travel to another process, where the hook points are those of the model there."""
+        saes = tuple(copy.deepcopy(sae).cpu() for sae in self.saes)
+        return _again, (self.model, saes, tuple(hook.name for hook in self.hooks), self.sources, self.reads)
+
     @cached_property
     def sites(self) -> tuple[Site, ...]:
         """A site for each autoencoder, numbered from 0."""
@@ -209,6 +214,17 @@ def active(sae: SparseAutoencoder, vectors: Float[Tensor, "b t d_in"]) -> Sparse
         entries.append(entry + start * sae.d_sae)
         values.append(value.float())
     return SparseValues((b, t, sae.d_sae), torch.cat(entries), torch.cat(values))
+
+
+def _again(
+    model: LanguageModel,
+    saes: tuple[SparseAutoencoder, ...],
+    hooks: tuple[str, ...],
+    sources: tuple[str, ...],
+    reads: Literal["activations", "centered"],
+) -> SaeLatents:
+    moved = tuple(sae.to(model.device) for sae in saes)
+    return SaeLatents(model, moved, tuple(model.hook_point(hook) for hook in hooks), sources, reads)
 
 
 def _opened(place: str | None, sae: object) -> tuple[SparseAutoencoder, str, str]:

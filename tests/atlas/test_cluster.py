@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,15 +25,17 @@ from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.build import build_atlas, check_scanned, open_job, scan_blocks
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.job import SCAN
+from nbkit.atlas.places import OF
 from nbkit.atlas.remote import RemotePlace
 from nbkit.errors import NbkitError
 from nbkit.features.importance import keep_importance, kept_importance
 from nbkit.features.neighbors import neighbors_of
-from nbkit.files import sha256_of
+from nbkit.files import notes_of, sha256_of
 from nbkit.models import LanguageModel, load_model
 from nbkit.parallel.cluster import on_cluster
 from nbkit.parallel.opened_client import opened_client
 from nbkit.parallel.pool import in_processes
+from tests.examples.latent_units import tiny_latents
 from tests.examples.tiny_models import make_network, make_tokenizer, random_contexts
 
 CONTEXTS = random_contexts(100, 24)
@@ -80,6 +84,37 @@ def test_a_model_that_was_loaded_elsewhere_is_sent_with_its_weights(client: Clie
     build(taken, tmp_path / "alone")
     build(taken, tmp_path / "workers", client=client)
     assert sums(tmp_path / "workers") == sums(tmp_path / "alone")
+
+
+def test_latents_on_the_workers(model: LanguageModel, client: Client, tmp_path: Path) -> None:
+    units = tiny_latents(model)
+    build(units, tmp_path / "alone")
+    build(units, tmp_path / "workers", client=client)
+    assert sums(tmp_path / "workers") == sums(tmp_path / "alone")
+
+
+def test_weights_that_were_changed_are_not_those_of_the_files(
+    tiny_folder: Callable[[str], Path], client: Client, tmp_path: Path
+) -> None:
+    changed = load_model(tiny_folder("llama"), dtype="float32")
+    assert changed.fingerprint
+    changed.network.get_input_embeddings().weight.data.mul_(2)
+    copied = copy.deepcopy(changed)
+    assert copied.network is not changed.network
+    weights = [each.network.get_input_embeddings().weight for each in (changed, copied)]
+    assert torch.equal(*weights)
+    with pytest.raises(NbkitError, match="has other weights here than in the process that sent it"):
+        build(changed, tmp_path, client=client)
+
+
+def test_a_block_of_another_scan_is_not_taken(model: LanguageModel, tmp_path: Path) -> None:
+    late = AtlasConfig(batch_size=4, block_size=8, max_examples=6, threshold=0.95)
+    scan_blocks(model, CONTEXTS, tmp_path / "late", slice(0, 2), late, progress=False)
+    scan_blocks(model, CONTEXTS, tmp_path / "atlas", slice(0, 0), CONFIG, progress=False)
+    name = f"{SCAN}/block-000001.safetensors"
+    shutil.copy(tmp_path / "late" / name, tmp_path / "atlas" / name)
+    with pytest.raises(NbkitError, match=r"block-000001.safetensors is of another atlas: delete it and run again"):
+        build(model, tmp_path / "atlas")
 
 
 def test_blocks_in_any_order_leave_the_same_bytes(model: LanguageModel, alone: dict[str, str], tmp_path: Path) -> None:
@@ -223,11 +258,12 @@ def test_an_address_in_the_place_of_a_shared_folder(
     assert sums(tmp_path / "a") == alone
     place = RemotePlace("memory://here/atlas")
     part = place.part(f"{SCAN}/block-000000.safetensors")
-    part.verify()
+    here = place.local(SCAN, "block-000000.safetensors") / "block-000000.safetensors"
+    part.verify(notes_of(here)[OF])
     assert part["maximum"].shape == (3, 40) and len(part) == len(list(part))
     place._files.pipe_file("memory://here/atlas/cut", place.bytes_of(f"{SCAN}/block-000000.safetensors", 0, 90_000))
     with pytest.raises(NbkitError, match="memory://here/atlas/cut is damaged"):
-        place.part("cut").verify()
+        place.part("cut").verify("")
 
 
 def test_a_bucket_in_the_place_of_a_shared_folder(
@@ -318,6 +354,7 @@ def test_units_that_cannot_be_sent_are_refused(client: Client, tmp_path: Path) -
         ("local:0", None, "scheduler is 'local:0': give an address, or local:4 for four processes"),
         ("local:two", None, "scheduler is 'local:two'"),
         ("tcp://127.0.0.1:9", None, "no Dask scheduler answers at 'tcp://127.0.0.1:9': start one"),
+        ("tls://127.0.0.1:9", None, "no Dask scheduler answers at 'tls://127.0.0.1:9'"),
         ("nonsense://here", None, "no Dask scheduler answers at 'nonsense://here'"),
         ("local:2", [0], "scheduler and devices were given"),
     ],
@@ -330,10 +367,14 @@ def test_a_scheduler_that_is_not_there(
         pass
 
 
-def test_each_device_has_a_process() -> None:
-    with opened_client(devices=[1, 3]) as client:
+def test_each_device_has_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(NbkitError, match="there is no GPU 99 here: "), opened_client(devices=[99]):
+        pass
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,7")  # as a job of a cluster that was given these
+    with opened_client(devices=[0, 2]) as client:
         assert client is not None
         seen = client.run(lambda: (os.environ["CUDA_VISIBLE_DEVICES"], torch.get_num_threads()))
-        assert sorted(seen.values()) == [("1", 1), ("3", 1)]
+        assert sorted(seen.values()) == [("4", 1), ("7", 1)]
     with opened_client() as client:
         assert client is None

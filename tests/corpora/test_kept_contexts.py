@@ -153,3 +153,25 @@ def test_memory_does_not_grow_with_the_number_of_contexts(tmp_path: Path, monkey
     few, many = peak(4_000), peak(16_000)
     assert many < few + (1 << 18), "the contexts are 3 MB more"
     np.testing.assert_array_equal(nbkit.open_contexts(tmp_path / "16000").documents, np.arange(16_000))
+
+
+def test_a_folder_with_a_lock_of_something_else_stays_as_it_is(folder: Path, tiny_atlas: Any) -> None:
+    """Such as an atlas, which has a lock and a file of contexts of the same name."""
+    atlas = tiny_atlas("gpt2").path
+    before = {path.name: path.stat().st_mtime_ns for path in atlas.iterdir()}
+    for target in (atlas, folder / "paper"):
+        target.mkdir(exist_ok=True)
+        if target != atlas:
+            (target / ".lock").touch()
+            (target / "paper.tex").write_text("mine")
+        with pytest.raises(NbkitError, match="is not empty and holds no contexts"):
+            kept(folder, out=target)
+    assert {path.name: path.stat().st_mtime_ns for path in atlas.iterdir()} == before
+
+
+def test_tokens_of_other_contexts_are_told(folder: Path) -> None:
+    kept(folder)
+    kept(folder, length=9, out=folder / "other")
+    (folder / "other" / TOKENS).replace(folder / "kept" / TOKENS)
+    with pytest.raises(NbkitError, match=r"holds other contexts than contexts.json beside it tells of: delete both"):
+        nbkit.open_contexts(folder / "kept")
