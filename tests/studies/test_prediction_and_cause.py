@@ -140,7 +140,7 @@ def test_where(tiny_atlas: Callable[[str], Atlas]) -> None:
     assert atlas.layers == (0, 1, 2)
     cells = where_table(atlas, table()).cells
     share = cells.loc["clusters of the examples"]
-    assert share["clusters told"].tolist() == [NEURONS, 0, NEURONS]
+    assert share["clusters told"].tolist() == [NEURONS, NEURONS, 0]
     assert cells.loc["layers", "clusters changed"].tolist() == [2 * NEURONS / 3] * 3
     contrasts = [cells.loc[("layers", f"{third} third"), "contrast"].value for third in ("first", "middle", "last")]
     assert contrasts == pytest.approx([0.19, 0.2, 0.21])

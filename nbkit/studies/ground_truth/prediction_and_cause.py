@@ -26,7 +26,7 @@ TITLES: Mapping[str, str] = {
 ZEROED, OTHER = CHANGED
 UNLIKELY = 0.05
 NEURON = ["layer", "index"]
-SHARES = {"a quarter or less": (0, 0.25), "up to a half": (0.25, 0.5), "more than half": (0.5, 1)}
+SHARES = {"a third or less": (0, 1 / 3), "up to two thirds": (1 / 3, 2 / 3), "more": (2 / 3, 1)}
 THIRDS = ("first", "middle", "last")
 
 
