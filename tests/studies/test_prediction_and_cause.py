@@ -13,6 +13,7 @@ from nbkit.atlas.atlas import Atlas
 from nbkit.studies.ground_truth.drawn_neurons import COLUMNS
 from nbkit.studies.ground_truth.figures import told_and_changed
 from nbkit.studies.ground_truth.prediction_and_cause import (
+    FEWEST,
     effects,
     effects_table,
     gains,
@@ -109,6 +110,17 @@ def test_changes_that_are_not() -> None:
     none = effects(table(zeroed=0.0, other=0.1))
     assert not none.clusters_own and not none.neurons_own and not none.against_clusters
     assert effects(table(zeroed=-0.1)).against_clusters
+
+
+def test_few_neurons_carry_no_verdict() -> None:
+    few = table()
+    few = few[few["index"] < FEWEST - 1]
+    found, changed = told(few), effects(few)
+    assert found.gain.value == pytest.approx(0.4 / 0.6) and not found.above_chance and not found.above_random
+    assert changed.contrast.known and not changed.clusters_own and not changed.neurons_own
+    assert f"{changed.over_other:.2f}" == "different by +0.10 from"
+    data = told_and_changed(few).data[""]  # type: ignore[attr-defined]
+    assert data["mean"].notna().all() and data["low"].isna().all()
 
 
 def test_tables_and_figure() -> None:
