@@ -47,14 +47,14 @@ def changed(
     return pd.DataFrame(own_effects(neuron, tokens, planted, 3, np.random.default_rng(0)))  # type: ignore[arg-type]
 
 
-BEHAVIOR = np.arange(14) % 2
+BEHAVIOR = np.arange(EXAMPLES) % 2
 
 
 def test_what_is_a_clusters_own_has_a_contrast() -> None:
     """Of two tokens that lose, the changes' cosine is -1 / (V - 1), up to the size of the change."""
-    found = changed(BEHAVIOR, zeroed=BEHAVIOR, other=np.zeros(14, dtype=int))
+    found = changed(BEHAVIOR, zeroed=BEHAVIOR, other=np.zeros(EXAMPLES, dtype=int))
     own = found[found["grouping"] == OWN]
-    assert own["size"].tolist() == [7, 7]
+    assert own["size"].tolist() == [EXAMPLES / 2] * 2
     np.testing.assert_allclose(own["zeroed"], 1 + 1 / (VOCABULARY - 1), atol=0.01)
     np.testing.assert_allclose(own[["zeroed_probability", "zeroed_logarithm"]], 1 + 1 / (VOCABULARY - 1), atol=0.01)
     np.testing.assert_allclose(own["other"], 0, atol=1e-9)
@@ -66,15 +66,14 @@ def test_what_is_a_clusters_own_has_a_contrast() -> None:
 
 def test_a_contrast_of_words_is_none_between_words() -> None:
     """Each token loses with its own key word, of which a cluster has two: pairs of two words are as good as across."""
-    behavior = np.arange(16) % 2
-    words = behavior + 2 * (np.arange(16) // 2 % 2)
-    found = changed(behavior, zeroed=words, other=behavior, words=words)
+    words = BEHAVIOR + 2 * (np.arange(EXAMPLES) // 2 % 2)
+    found = changed(BEHAVIOR, zeroed=words, other=BEHAVIOR, words=words)
     own = found[found["grouping"] == OWN]
     assert (own["zeroed"] > 0.3).all()
     np.testing.assert_allclose(own["zeroed_words"], 0, atol=1e-9)
     assert (own["other_words"] > 1).all()
     of_words = found[found["grouping"] == WORD]
-    assert of_words["size"].tolist() == [4] * 4 and (of_words["zeroed"] > 1).all()
+    assert of_words["size"].tolist() == [EXAMPLES / 4] * 4 and (of_words["zeroed"] > 1).all()
     assert of_words["zeroed_words"].isna().all(), "no pair of two words is within one"
 
 

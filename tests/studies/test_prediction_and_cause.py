@@ -13,6 +13,7 @@ from nbkit.atlas.atlas import Atlas
 from nbkit.studies.ground_truth.drawn_neurons import COLUMNS
 from nbkit.studies.ground_truth.figures import told_and_changed
 from nbkit.studies.ground_truth.prediction_and_cause import (
+    FEWEST,
     effects,
     effects_table,
     gains,
@@ -111,6 +112,17 @@ def test_changes_that_are_not() -> None:
     assert effects(table(zeroed=-0.1)).against_clusters
 
 
+def test_few_neurons_carry_no_verdict() -> None:
+    few = table()
+    few = few[few["index"] < FEWEST - 1]
+    found, changed = told(few), effects(few)
+    assert found.gain.value == pytest.approx(0.4 / 0.6) and not found.above_chance and not found.above_random
+    assert changed.contrast.known and not changed.clusters_own and not changed.neurons_own
+    assert f"{changed.over_other:.2f}" == "different by +0.10 from"
+    data = told_and_changed(few).data[""]  # type: ignore[attr-defined]
+    assert data["mean"].notna().all() and data["low"].isna().all()
+
+
 def test_tables_and_figure() -> None:
     made = table()
     shown = told_table(made)
@@ -140,7 +152,7 @@ def test_where(tiny_atlas: Callable[[str], Atlas]) -> None:
     assert atlas.layers == (0, 1, 2)
     cells = where_table(atlas, table()).cells
     share = cells.loc["clusters of the examples"]
-    assert share["clusters told"].tolist() == [NEURONS, 0, NEURONS]
+    assert share["clusters told"].tolist() == [NEURONS, NEURONS, 0]
     assert cells.loc["layers", "clusters changed"].tolist() == [2 * NEURONS / 3] * 3
     contrasts = [cells.loc[("layers", f"{third} third"), "contrast"].value for third in ("first", "middle", "last")]
     assert contrasts == pytest.approx([0.19, 0.2, 0.21])

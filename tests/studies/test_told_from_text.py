@@ -42,7 +42,7 @@ def told(behavior: np.ndarray, held: np.ndarray, **how: object) -> pd.DataFrame:
 
 def test_a_cluster_that_text_tells_has_one() -> None:
     rng = np.random.default_rng(1)
-    behavior, held = rng.permutation(np.repeat([0, 1, 2], [25, 20, 15])), rng.random(60) < 0.5
+    behavior, held = rng.permutation(np.repeat([0, 1, 2], [20, 16, 12])), rng.random(EXAMPLES) < 0.5
     found = told(behavior, held)
     own = found[found["grouping"] == OWN]
     np.testing.assert_array_equal(own[list(SCORES)], 1)

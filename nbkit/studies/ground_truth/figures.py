@@ -11,7 +11,7 @@ from nbkit.figures.palette import CLUSTER_COLORS, QUIET
 from nbkit.figures.style import WIDTH, BookFigure, set_heading, styled
 from nbkit.method.truth.contestants import BASELINE
 from nbkit.studies.ground_truth.findings import TASKS, by_place, difference, tasks_of
-from nbkit.studies.ground_truth.prediction_and_cause import TITLES, contrasts, gains, of_test
+from nbkit.studies.ground_truth.prediction_and_cause import TITLES, contrasts, gains, of_test, over_neurons
 from nbkit.studies.shared.estimate import Estimate
 
 OWN, CONTROL = CLUSTER_COLORS[0], QUIET
@@ -85,7 +85,7 @@ def told_and_changed(table: pd.DataFrame, seed: int = 0) -> Figure:
         names = [TITLES[str(grouping)] for grouping in next(iter(series.values()))]
         for (title, values), (marker, color, shift) in zip(series.items(), MARKS, strict=False):
             for place, (name, (_, of_neurons)) in enumerate(zip(names, values.items(), strict=True)):
-                found = Estimate.over_units(of_neurons, seed)
+                found = over_neurons(Estimate, of_neurons, seed)
                 ax.hlines(place + shift, found.low, found.high, color=color, linewidth=2.2, alpha=0.5)
                 ax.plot(found.value, place + shift, marker, color=color, markersize=4)
                 shown.append((label, title, name, found.value, found.low, found.high, of_neurons.count()))

@@ -38,7 +38,7 @@ from nbkit.studies.ground_truth.zeroing import MOST_READ, Zeroing
 
 WORD = "word"
 """The grouping by key words."""
-EXAMPLES = 16
+EXAMPLES = 12
 """Of a neuron that are looked at, drawn at random from those whose key token is among the first `MOST_READ` tokens."""
 LEAST = 3
 """Drawn examples that a cluster has at least: of two there is one pair."""

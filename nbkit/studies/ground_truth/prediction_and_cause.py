@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -26,8 +27,13 @@ TITLES: Mapping[str, str] = {
 ZEROED, OTHER = CHANGED
 UNLIKELY = 0.05
 NEURON = ["layer", "index"]
-SHARES = {"a quarter or less": (0, 0.25), "up to a half": (0.25, 0.5), "more than half": (0.5, 1)}
+SHARES = {"a third or less": (0, 1 / 3), "up to two thirds": (1 / 3, 2 / 3), "more": (2 / 3, 1)}
 THIRDS = ("first", "middle", "last")
+
+
+FEWEST = 10
+"""Neurons that an interval is over, at least: resampled, fewer agree too well, and one with itself."""
+E = TypeVar("E", bound=Estimate)
 
 
 @dataclass(frozen=True)
@@ -109,12 +115,12 @@ def told(table: pd.DataFrame, seed: int = 0) -> Told:
     return Told(
         neurons=len(means),
         clusters=len(own),
-        auprc=Estimate.over_units(means["text"], seed),
-        chance=Estimate.over_units(means["chance"], seed),
-        gain=Estimate.over_units(whole[OWN], seed),
-        by_word=Estimate.over_units(gain["word"][OWN], seed),
-        by_sentence=Estimate.over_units(gain["sentence"][OWN], seed),
-        over={each: Difference.over_units(whole[OWN] - whole[each], seed) for each in (RANDOM, *CONTROLS)},
+        auprc=over_neurons(Estimate, means["text"], seed),
+        chance=over_neurons(Estimate, means["chance"], seed),
+        gain=over_neurons(Estimate, whole[OWN], seed),
+        by_word=over_neurons(Estimate, gain["word"][OWN], seed),
+        by_sentence=over_neurons(Estimate, gain["sentence"][OWN], seed),
+        over={each: over_neurons(Difference, whole[OWN] - whole[each], seed) for each in (RANDOM, *CONTROLS)},
     )
 
 
@@ -147,15 +153,21 @@ def effects(table: pd.DataFrame, seed: int = 0) -> Effects:
     return Effects(
         neurons=len(neurons),
         clusters=len(own),
-        contrast=Estimate.over_units(zeroed[OWN], seed),
+        contrast=over_neurons(Estimate, zeroed[OWN], seed),
         unlikely=float((neurons[f"{ZEROED}_p"] <= UNLIKELY).mean()),
-        other=Estimate.over_units(of[OTHER][OWN], seed),
-        over_other=Difference.over_units(zeroed[OWN] - of[OTHER][OWN], seed),
-        words=Estimate.over_units(of[f"{ZEROED}_words"][OWN], seed),
-        words_over_other=Difference.over_units(of[f"{ZEROED}_words"][OWN] - of[f"{OTHER}_words"][OWN], seed),
-        over={each: Difference.over_units(zeroed[OWN] - zeroed[each], seed) for each in (*CONTROLS, WORD)},
+        other=over_neurons(Estimate, of[OTHER][OWN], seed),
+        over_other=over_neurons(Difference, zeroed[OWN] - of[OTHER][OWN], seed),
+        words=over_neurons(Estimate, of[f"{ZEROED}_words"][OWN], seed),
+        words_over_other=over_neurons(Difference, of[f"{ZEROED}_words"][OWN] - of[f"{OTHER}_words"][OWN], seed),
+        over={each: over_neurons(Difference, zeroed[OWN] - zeroed[each], seed) for each in (*CONTROLS, WORD)},
         nats=float(neurons[f"{ZEROED}_nats"].median()),
     )
+
+
+def over_neurons(kind: type[E], values: pd.Series, seed: int) -> E:
+    """The mean over neurons with its 95% bootstrap interval; without one of fewer than `FEWEST`."""
+    found = kind.over_units(values, seed)
+    return found if values.count() >= FEWEST else kind(found.value, np.nan, np.nan)
 
 
 def of_test(table: pd.DataFrame, test: str) -> pd.DataFrame:
@@ -180,11 +192,11 @@ def told_table(table: pd.DataFrame, seed: int = 0) -> BookTable | None:
     gain = {score: gains(rows, score) for score in SCORES}
     cells = {
         TITLES[grouping]: {
-            "AUPRC": Estimate.over_units(means["text"][grouping], seed),
-            "by chance": Estimate.over_units(means["chance"][grouping], seed),
-            "corrected": Estimate.over_units(gain["text"][grouping], seed),
-            "by key word": Estimate.over_units(gain["word"][grouping], seed),
-            "by sentence": Estimate.over_units(gain["sentence"][grouping], seed),
+            "AUPRC": over_neurons(Estimate, means["text"][grouping], seed),
+            "by chance": over_neurons(Estimate, means["chance"][grouping], seed),
+            "corrected": over_neurons(Estimate, gain["text"][grouping], seed),
+            "by key word": over_neurons(Estimate, gain["word"][grouping], seed),
+            "by sentence": over_neurons(Estimate, gain["sentence"][grouping], seed),
             "neurons": int(gain["text"][grouping].notna().sum()),
         }
         for grouping in (OWN, *CONTROLS, RANDOM)
@@ -205,9 +217,9 @@ def effects_table(table: pd.DataFrame, seed: int = 0) -> BookTable | None:
     def row(grouping: str, measure: str = "") -> dict[str, object]:
         zeroed, other = (of[who + measure][grouping] for who in CHANGED)
         return {
-            "neuron zeroed": Difference.over_units(zeroed, seed),
-            "another lowered": Difference.over_units(other, seed),
-            "difference": Difference.over_units(zeroed - other, seed),
+            "neuron zeroed": over_neurons(Difference, zeroed, seed),
+            "another lowered": over_neurons(Difference, other, seed),
+            "difference": over_neurons(Difference, zeroed - other, seed),
             "neurons": int(zeroed.notna().sum()),
         }
 
@@ -236,10 +248,10 @@ def where_table(atlas: Atlas, table: pd.DataFrame, seed: int = 0) -> BookTable:
         text, output = (part[part["test"] == test] for test in ("text", "output"))
         gain, contrast = gains(text, "text")[OWN], output.groupby(NEURON)[list(CHANGED)].mean()
         cells[name] = {
-            "AUPRC, corrected": Estimate.over_units(gain, seed),
+            "AUPRC, corrected": over_neurons(Estimate, gain, seed),
             "clusters told": len(text),
-            "contrast": Difference.over_units(contrast[ZEROED], seed),
-            "minus another's": Difference.over_units(contrast[ZEROED] - contrast[OTHER], seed),
+            "contrast": over_neurons(Difference, contrast[ZEROED], seed),
+            "minus another's": over_neurons(Difference, contrast[ZEROED] - contrast[OTHER], seed),
             "clusters changed": len(output),
         }
     frame = pd.DataFrame.from_dict(cells, orient="index")

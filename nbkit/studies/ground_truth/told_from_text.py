@@ -37,7 +37,7 @@ from nbkit.studies.ground_truth.sentences import sentence_embeddings
 
 OWN, RANDOM = "own", "random"
 """Groupings: the neuron's clusters, and random groups."""
-EXAMPLES = 60
+EXAMPLES = 48
 """Of a neuron that are looked at, drawn at random from its at most 100, for the time that their sentences take."""
 CLUSTERED = 5
 """Clustered examples that a cluster has at least."""
