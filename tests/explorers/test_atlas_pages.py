@@ -373,7 +373,7 @@ def test_weaker_examples_unfold(browser: Browser, base: str, atlas: Atlas) -> No
         shown = 0
         for band in view.locator(".nk-band").all():
             title = band.locator(".nk-part").inner_text()
-            [level] = [level for level in neuron.levels if f"Activation {level.low:g} to {level.high:g}," in title]
+            [level] = [level for level in neuron.levels if f"Activation {level.low:.3g} to {level.high:.3g}," in title]
             assert f": {level.count} context" in title
             for text in band.locator(".nk-snippet").all():
                 peak = float(text.locator(".nk-value").inner_text())
