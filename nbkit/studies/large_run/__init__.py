@@ -1,4 +1,4 @@
-"""How long an atlas of a large model takes on a cluster, and what limits it: a cost model and a simulation of workers."""
+"""How long an atlas of a large model takes on a cluster, and what limits it: a cost model, and workers simulated."""
 
 from nbkit.studies.large_run.coefficients import gpu, h100
 from nbkit.studies.large_run.cost_model import Work
