@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 
 from nbkit.studies.large_run.coefficients import Coefficients, Kept
@@ -76,5 +75,5 @@ def sample_of(each: Coefficients = EACH, n_blocks: int = 4, size: int = 16, load
         workers=OneAndTwo(each.start, 2 * alone, 2.5 * alone),
         threads=1,
         cores=2,
-        load=np.float64(load),
+        load=load,
     )

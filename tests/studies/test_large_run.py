@@ -83,7 +83,7 @@ def test_places_are_found_from_how_many_are_hit() -> None:
 
 
 def test_a_sample_gives_its_coefficients_back() -> None:
-    found = measured(sample_of(), EACH.name)
+    found = measured(sample_of())
     for name, value in vars(EACH).items():
         if name not in ("candidates", "levels", "name"):
             assert getattr(found, name) == pytest.approx(value, rel=1e-3, abs=1e-12), name

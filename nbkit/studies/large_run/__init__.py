@@ -3,7 +3,7 @@
 from nbkit.studies.large_run.coefficients import gpu, h100
 from nbkit.studies.large_run.cost_model import Work
 from nbkit.studies.large_run.figures import wall_time
-from nbkit.studies.large_run.findings import checked, coefficient_table, plan, plan_table
+from nbkit.studies.large_run.findings import checked, coefficient_table, job_array, plan, plan_table
 from nbkit.studies.large_run.fitting import measured
 from nbkit.studies.large_run.published import beside_published
 from nbkit.studies.large_run.sample import take_sample
@@ -16,6 +16,7 @@ __all__ = [
     "coefficient_table",
     "gpu",
     "h100",
+    "job_array",
     "measured",
     "plan",
     "plan_table",

@@ -53,6 +53,10 @@ class Work:
     def n_tokens(self) -> int:
         return self.n_contexts * self.length
 
+    @property
+    def million_tokens(self) -> float:
+        return self.n_tokens / 1e6
+
     def size(self, number: int) -> int:
         """Contexts of a block."""
         return min(self.block_size, self.n_contexts - number * self.block_size)

@@ -30,7 +30,7 @@ def wall_time(plans: Sequence[Plan]) -> Figure:
     handles, rows = {}, []
     for ax, plan in zip(axes, plans, strict=True):
         workers = [run.cluster.n_workers for run in plan.runs]
-        hours = [run.wall / HOUR for run in plan.runs]
+        hours = [run.hours for run in plan.runs]
         ax.plot(workers, hours, color=INK, linewidth=1)
         shared = [hours[0] * workers[0] / n for n in workers]
         [handles["equally shared"]] = ax.plot(workers, shared, ":", color=ALONE)
@@ -48,7 +48,7 @@ def wall_time(plans: Sequence[Plan]) -> Figure:
             {
                 "worker": plan.each.name,
                 "workers": run.cluster.n_workers,
-                "wall time (h)": run.wall / HOUR,
+                "wall time (h)": run.hours,
                 **{f"{part} (h)": run.parts[part] / HOUR for part in PARTS},
                 "bottleneck": run.bottleneck,
             }

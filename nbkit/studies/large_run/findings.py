@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from nbkit.errors import NbkitError
+from nbkit.method.checks import checked_whole
 from nbkit.studies.large_run.coefficients import Coefficients
 from nbkit.studies.large_run.cost_model import Costs, Work
 from nbkit.studies.large_run.sample import Sample
@@ -25,7 +26,7 @@ class Plan:
     work: Work
     each: Coefficients
     runs: tuple[Run, ...]
-    job_array: Run
+    merged_alone: Run
     """The last one with a merge in one process."""
 
     @property
@@ -74,21 +75,49 @@ def plan(
     return Plan(work, each, runs, simulate(costs, Cluster(workers[-1], storage, network, mergers=1), seed))
 
 
-def plan_table(plans: Sequence[Plan]) -> BookTable:
-    """A row for each number of workers, a group of rows for each kind of worker."""
+def plan_table(plans: Sequence[Plan], name: str) -> BookTable:
+    """A row for each number of workers, a group of rows for each kind of worker.
+
+    Args:
+        name: of the table's data.
+    """
     runs = [(plan.each.name, run) for plan in plans for run in plan.runs]
     cells = pd.DataFrame(
         {
-            "wall time, h": [run.wall / HOUR for _, run in runs],
+            "wall time, h": [run.hours for _, run in runs],
             "worker hours": [run.worker_hours for _, run in runs],
-            "blocks written, TB": [run.written / TERA for _, run in runs],
-            "read again, TB": [run.read / TERA for _, run in runs],
+            "blocks written, GB": [run.written / GIGA for _, run in runs],
+            "read again, GB": [run.read / GIGA for _, run in runs],
             "to the storage, GB/s": [run.rate / GIGA for _, run in runs],
             "bottleneck": [run.bottleneck for _, run in runs],
         },
-        index=pd.MultiIndex.from_tuples([(name, f"{run.cluster.n_workers:,}") for name, run in runs]),
+        index=pd.MultiIndex.from_tuples([(kind, f"{run.cluster.n_workers:,}") for kind, run in runs]),
     )
-    return BookTable("large-run", cells, {"worker hours": 0})
+    return BookTable(name, cells, {"worker hours": 1, "blocks written, GB": 1, "read again, GB": 1})
+
+
+@dataclass(frozen=True)
+class JobArray:
+    """An array of jobs that share the blocks of a work."""
+
+    n_jobs: int
+    each: int
+    """Blocks of a job; the last may have fewer."""
+
+    @property
+    def last(self) -> int:
+        """Number of the last job, counted from 0."""
+        return self.n_jobs - 1
+
+
+def job_array(work: Work, n_jobs: int) -> JobArray:
+    """At most so many jobs, each of which has a block at least.
+
+    Raises:
+        NbkitError: the number is below 1.
+    """
+    each = -(-work.n_blocks // checked_whole("n_jobs", n_jobs, 1))
+    return JobArray(-(-work.n_blocks // each), each)
 
 
 def coefficient_table(kinds: Sequence[Coefficients]) -> BookTable:

@@ -7,17 +7,15 @@ from scipy.optimize import brentq, nnls
 
 from nbkit.studies.large_run.coefficients import Coefficients, Kept
 from nbkit.studies.large_run.sample import Sample
+from nbkit.studies.shared.words import counted
 
 
-def measured(sample: Sample, name: str = "this machine") -> Coefficients:
+def measured(sample: Sample) -> Coefficients:
     """What the equations of `nbkit.studies.large_run.cost_model` need, from what a sample took.
 
     What a neuron keeps goes through three points: the first two blocks, and one behind the atlas's whole text. Blocks
     between are not fitted, so they can be compared. The capture's two coefficients are a least-squares fit of the
     seconds by which scan and bare pass differ, neither below 0.
-
-    Args:
-        name: of the machine.
     """
     blocks, shape, size = sample.blocks, sample.shape, sample.block_size
     tokens = sample.length * size
@@ -31,7 +29,7 @@ def measured(sample: Sample, name: str = "this machine") -> Coefficients:
         for key, ranks in (("candidates", sample.max_examples), ("levels", None))
     }
     return Coefficients(
-        name=name,
+        name=f"this machine, {counted(sample.threads, 'thread')}",
         flops=2 * shape.n_parameters * tokens * len(blocks) / float(blocks["bare"].sum()),
         look=float(look),
         keep=float(keep),

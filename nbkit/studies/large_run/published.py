@@ -39,7 +39,7 @@ def beside_published(run: Run, model: str, n_tokens: int) -> BookTable:
         n_tokens: of its text.
     """
     rows = [(f"{each.who}, as published", each.model, each.tokens, each.gpus, each.hours) for each in PUBLISHED]
-    rows.append(("this plan, predicted", model, float(n_tokens), run.cluster.n_workers, run.wall / 3600))
+    rows.append(("this plan, predicted", model, float(n_tokens), run.cluster.n_workers, run.hours))
     cells = pd.DataFrame(
         {
             "model": [row[1] for row in rows],

@@ -74,9 +74,24 @@ class Run:
         return sum(self.parts.values())
 
     @property
+    def hours(self) -> float:
+        """The wall time."""
+        return self.wall / 3600
+
+    @property
+    def terabytes(self) -> float:
+        """Of all blocks."""
+        return self.written / 1e12
+
+    @property
+    def atlas_terabytes(self) -> float:
+        """Of the finished atlas, at most."""
+        return self.atlas_at_most / 1e12
+
+    @property
     def worker_hours(self) -> float:
         """Workers times wall time, since all are held to the end."""
-        return self.cluster.n_workers * self.wall / 3600
+        return self.cluster.n_workers * self.hours
 
     @property
     def scanning(self) -> float:
