@@ -47,6 +47,16 @@ class Cluster:
             object.__setattr__(self, "mergers", checked_whole("mergers", self.mergers, 1))
 
     @property
+    def storage_gigabytes(self) -> float:
+        """A second."""
+        return self.storage / 1e9
+
+    @property
+    def network_gigabytes(self) -> float:
+        """A second."""
+        return self.network / 1e9
+
+    @property
     def one_at_a_time(self) -> float:
         """Bytes a second that a worker alone gets."""
         return min(self.storage, self.network)
