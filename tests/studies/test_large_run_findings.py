@@ -77,7 +77,7 @@ def test_a_sample_without_noise_is_as_predicted() -> None:
 def test_blocks_that_are_fitted_are_not_counted_as_predicted() -> None:
     assert np.isnan(checked(sample_of(n_blocks=2), EACH).worst_bytes)
     sample = sample_of()
-    sample.blocks.loc[3, "bytes"] *= 0.8
+    sample.blocks["bytes"] *= np.array([1.0, 1.0, 1.0, 0.8])
     assert checked(sample, EACH).worst_bytes == pytest.approx(0.25)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,12 @@ def test_a_text_that_is_too_short_is_told(atlas: Atlas) -> None:
         take_sample(atlas, n_blocks=6, block_size=8)
     with pytest.raises(NbkitError, match="n_blocks is 1"):
         take_sample(atlas, n_blocks=1)
+
+
+def test_an_atlas_of_latents_is_told(atlas: Atlas) -> None:
+    sites = tuple(replace(site, unit="latent") for site in atlas.manifest.sites)
+    with pytest.raises(NbkitError, match="is of latents: a large run is planned"):
+        take_sample(replace(atlas, manifest=replace(atlas.manifest, sites=sites)))
 
 
 def test_nothing_is_left_behind(sample: Sample, atlas: Atlas) -> None:

@@ -99,10 +99,12 @@ def take_sample(
         progress: whether `transformers` may show its bars.
 
     Raises:
-        NbkitError: the text is too short, no neuron has metrics, or the model can't be opened.
+        NbkitError: the atlas is of other units, the text is too short, no neuron has metrics, or the model can't open.
     """
     n_blocks, block_size = checked_whole("n_blocks", n_blocks, 2), checked_whole("block_size", block_size, 1)
     m = atlas.manifest
+    if m.unit != "neuron":
+        raise NbkitError(f"atlas {atlas.path} is of {m.unit}s: a large run is planned from one of a model's neurons")
     if m.n_contexts < n_blocks * block_size:
         raise NbkitError(
             f"atlas {atlas.path} has {m.n_contexts} contexts, {n_blocks} blocks of {block_size} have more: measure on "

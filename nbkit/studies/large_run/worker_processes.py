@@ -15,6 +15,7 @@ from nbkit.atlas.scan import scan_block
 from nbkit.files import write_tensors
 from nbkit.models.neurons import MlpNeurons
 from nbkit.parallel.pool import in_processes
+from nbkit.studies.shared.text_and_model import without_bars
 
 if TYPE_CHECKING:
     from nbkit.corpora import Contexts
@@ -80,5 +81,6 @@ def _scan_alone(sent: bytes, number: int) -> tuple[float, float]:
 
 @lru_cache(maxsize=1)
 def _opened(sent: bytes) -> tuple[MlpNeurons, Contexts, AtlasConfig]:
-    opened: tuple[MlpNeurons, Contexts, AtlasConfig] = pickle.loads(sent)
+    with without_bars():
+        opened: tuple[MlpNeurons, Contexts, AtlasConfig] = pickle.loads(sent)
     return opened
