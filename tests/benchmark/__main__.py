@@ -12,12 +12,14 @@ from tests.benchmark import memory as benchmark_memory
 from tests.benchmark import pages as benchmark_pages
 from tests.benchmark import sae as benchmark_sae
 from tests.benchmark import scan as benchmark_scan
+from tests.benchmark import workers as benchmark_workers
 
 
 def main() -> None:
     model = load_model("smollm2-135m")
     benchmark_scan.main(model)
     benchmark_memory.main()
+    benchmark_workers.main(model)
     benchmark_latents.main(model)
     benchmark_atlas.main(model)
     benchmark_explorer.main()

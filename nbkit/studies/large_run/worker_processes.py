@@ -1,0 +1,86 @@
+"""One worker process and two, that scan blocks at the same time: how long they take to be there, and to scan."""
+
+from __future__ import annotations
+
+import pickle
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nbkit.atlas.config import AtlasConfig
+from nbkit.atlas.scan import scan_block
+from nbkit.files import write_tensors
+from nbkit.models.neurons import MlpNeurons
+from nbkit.parallel.pool import in_processes
+from nbkit.studies.shared.text_and_model import without_bars
+
+if TYPE_CHECKING:
+    from nbkit.corpora import Contexts
+
+ROUNDS = 2
+"""Times that one worker and two take turns."""
+
+
+@dataclass(frozen=True)
+class OneAndTwo:
+    """Worker processes with one thread each, on this machine."""
+
+    start: float
+    """Seconds until two have opened the model."""
+    one: float
+    """Seconds that one alone takes for a block, over all rounds,"""
+    two: float
+    """and that two take for two blocks."""
+    rounds: int = ROUNDS
+
+    @property
+    def efficiency(self) -> float:
+        """Contexts a second of two, by twice those of one."""
+        return self.one / self.two
+
+
+def one_and_two(units: MlpNeurons, text: Contexts, config: AtlasConfig) -> OneAndTwo:
+    """Lets them scan the first two blocks of a text, in turn, files included.
+
+    Args:
+        units: of a model that is opened by its name, or is small enough to be sent.
+        text: two blocks at least.
+        config: a resolved one.
+    """
+    few = replace(text, tokens=text.tokens[: 2 * config.block_size], documents=text.documents[: 2 * config.block_size])
+    sent = pickle.dumps((units, few, config))
+
+    def together(*blocks: int) -> list[tuple[float, float]]:
+        tasks = [(sent, block) for block in blocks]
+        found: list[tuple[float, float]] = in_processes(_scan_alone, tasks, 2, "workers", "block", progress=False)
+        return found
+
+    asked, one, two = time.time(), 0.0, 0.0
+    ready = max(begin for begin, _ in together(-1, -1))
+    for _ in range(ROUNDS):
+        one += sum(end - begin for begin, end in together(0))
+        begins, ends = zip(*together(0, 1), strict=True)
+        two += max(ends) - min(begins)
+    return OneAndTwo(ready - asked, one, two)
+
+
+def _scan_alone(sent: bytes, number: int) -> tuple[float, float]:
+    """Scans a block in this process, none if it is -1; gives when it began and when the file was written."""
+    units, text, config = _opened(sent)
+    begin = time.time()
+    if number >= 0:
+        with tempfile.TemporaryDirectory(prefix="nbkit-") as folder:
+            block = scan_block(units, text, number * config.block_size, config)
+            write_tensors(block, Path(folder) / "block.safetensors")
+            return begin, time.time()
+    return begin, begin
+
+
+@lru_cache(maxsize=1)
+def _opened(sent: bytes) -> tuple[MlpNeurons, Contexts, AtlasConfig]:
+    with without_bars():
+        opened: tuple[MlpNeurons, Contexts, AtlasConfig] = pickle.loads(sent)
+    return opened
