@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -82,14 +81,16 @@ class Crew:
         """
         Args:
             client: a checked one.
-            thing: what all tasks get; pickled, so that a new worker, too, can open it.
+            thing: what all tasks get, sent as Dask sends its own messages, so that a new worker, too, can open it.
 
         Raises:
             NbkitError: it can't be sent to another process.
         """
+        from distributed.protocol.pickle import dumps
+
         self.client, self.name = client, f"nbkit-{uuid.uuid4().hex}"
         try:
-            self._sent = pickle.dumps(thing)
+            self._sent = dumps(thing)
         except Exception as error:  # whatever a part of it raises
             raise NbkitError(f"it can't be sent to other processes ({_reason(error)}): leave client out") from error
 
@@ -214,7 +215,9 @@ def let_go(name: str) -> None:
 
 def _thing(name: str) -> Any:
     if isinstance(_held.get(name), bytes):
-        _held[name] = pickle.loads(_held[name])
+        from distributed.protocol.pickle import loads
+
+        _held[name] = loads(_held[name])
     return _held[name]
 
 

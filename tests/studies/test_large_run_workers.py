@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nbkit.atlas.build import TOGETHER
 from nbkit.errors import NbkitError
 from nbkit.studies.large_run.coefficients import Kept
 from nbkit.studies.large_run.cost_model import Costs
@@ -124,7 +125,9 @@ def test_the_bottleneck_is_named() -> None:
 def test_one_merger_takes_all_layers() -> None:
     all_merge, one_merges = (simulate(COSTS, Cluster(8, mergers=n)) for n in (None, 1))
     of_layer = COSTS.merge(one_merges.written / 4) + COSTS.metrics()
-    assert one_merges.wall - all_merge.wall == pytest.approx(3 * of_layer)
+    checks = [run.parts["check of the blocks"] for run in (one_merges, all_merge)]
+    assert one_merges.wall - all_merge.wall == pytest.approx(3 * of_layer + checks[0] - checks[1])
+    assert checks[0] == pytest.approx(checks[1] * min(8, -(-WORK.n_blocks // TOGETHER)))
 
 
 def test_unequal_times_follow_the_seed() -> None:

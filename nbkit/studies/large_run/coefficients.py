@@ -117,7 +117,7 @@ class Coefficients:
     write: float
     """Bytes a second at which a worker makes the file of a block and writes it to its own disk."""
     check: float
-    """Bytes a second at which one process reads blocks and compares their checksums."""
+    """Bytes a second at which a process reads blocks and compares their checksums."""
     merge: float
     """Bytes of blocks a second of which a worker makes the file of a layer, tokens that neurons promote apart."""
     effect_flops: float

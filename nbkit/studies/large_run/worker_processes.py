@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import pickle
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.scan import scan_block
 from nbkit.files import write_tensors
+from nbkit.models import load_model
 from nbkit.models.neurons import MlpNeurons
 from nbkit.parallel.pool import in_processes
 from nbkit.studies.shared.text_and_model import without_bars
@@ -46,15 +47,15 @@ def one_and_two(units: MlpNeurons, text: Contexts, config: AtlasConfig) -> OneAn
     """Lets them scan the first two blocks of a text, in turn, files included.
 
     Args:
-        units: of a model that is opened by its name, or is small enough to be sent.
+        units: of a model that is opened by its name.
         text: two blocks at least.
         config: a resolved one.
     """
     few = replace(text, tokens=text.tokens[: 2 * config.block_size], documents=text.documents[: 2 * config.block_size])
-    sent = pickle.dumps((units, few, config))
+    named = (units.model.name, str(units.dtype).removeprefix("torch."), units.device.type, units.read)
 
     def together(*blocks: int) -> list[tuple[float, float]]:
-        tasks = [(sent, block) for block in blocks]
+        tasks = [(named, few, config, block) for block in blocks]
         found: list[tuple[float, float]] = in_processes(_scan_alone, tasks, 2, "workers", "block", progress=False)
         return found
 
@@ -67,9 +68,9 @@ def one_and_two(units: MlpNeurons, text: Contexts, config: AtlasConfig) -> OneAn
     return OneAndTwo(ready - asked, one, two)
 
 
-def _scan_alone(sent: bytes, number: int) -> tuple[float, float]:
+def _scan_alone(named: Sequence[str], text: Contexts, config: AtlasConfig, number: int) -> tuple[float, float]:
     """Scans a block in this process, none if it is -1; gives when it began and when the file was written."""
-    units, text, config = _opened(sent)
+    units = _opened(*named)
     begin = time.time()
     if number >= 0:
         with tempfile.TemporaryDirectory(prefix="nbkit-") as folder:
@@ -80,7 +81,6 @@ def _scan_alone(sent: bytes, number: int) -> tuple[float, float]:
 
 
 @lru_cache(maxsize=1)
-def _opened(sent: bytes) -> tuple[MlpNeurons, Contexts, AtlasConfig]:
+def _opened(model: str, dtype: Any, device: str, read: Any) -> MlpNeurons:
     with without_bars():
-        opened: tuple[MlpNeurons, Contexts, AtlasConfig] = pickle.loads(sent)
-    return opened
+        return MlpNeurons(load_model(model, dtype, device), read)

@@ -9,6 +9,7 @@ from heapq import heappop, heappush
 import numpy as np
 from jaxtyping import Float
 
+from nbkit.atlas.build import TOGETHER
 from nbkit.method.checks import checked_number, checked_seed, checked_whole
 from nbkit.studies.large_run.cost_model import Costs
 
@@ -130,7 +131,7 @@ def simulate(costs: Costs, cluster: Cluster, seed: int = 0) -> Run:
     - making files: of all blocks, likewise.
     - too few blocks: what the last worker takes longer than these, of blocks that come whole and take unequal times.
     - shared storage: what writing takes longer than with endless bandwidth, and likewise reading for the merge.
-    - check of the blocks: one process reads every byte.
+    - check of the blocks: every byte is read, by the workers that merge, some blocks a task.
     - merge, metrics: the seconds of all layers, on an equal share for each worker.
     - too few layers: what the last one takes longer than that, since a layer is one worker's.
 
@@ -152,6 +153,7 @@ def simulate(costs: Costs, cluster: Cluster, seed: int = 0) -> Run:
     loaded = costs.weights_bytes()
     start = each.start + max(loaded * n_workers / cluster.storage, loaded / cluster.network)
     mergers = min(n_workers, cluster.mergers or n_workers)
+    checkers = min(mergers, -(-work.n_blocks // TOGETHER))
     n_layers = work.shape.n_layers
     rounds = -(-n_layers // mergers)
     of_layer = bound.written / n_layers
@@ -164,7 +166,7 @@ def simulate(costs: Costs, cluster: Cluster, seed: int = 0) -> Run:
         "making files": files,
         "too few blocks": free.end - free.busy / n_workers,
         "shared storage": bound.end - free.end + merge_waited,
-        "check of the blocks": bound.written / min(each.check, cluster.one_at_a_time),
+        "check of the blocks": bound.written / min(checkers * min(each.check, cluster.one_at_a_time), cluster.storage),
         "merge": n_layers * merge / mergers,
         "metrics": n_layers * metrics / mergers,
         "too few layers": (rounds - n_layers / mergers) * (merge + metrics),
