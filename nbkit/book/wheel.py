@@ -9,7 +9,7 @@ from importlib.metadata import distribution, version
 from pathlib import Path
 
 PACKAGE, VERSION = Path(__file__).parents[1], version("nbkit")
-SUFFIXES = {".py", ".js", ".css", ".mplstyle", ".typed"}
+SUFFIXES = {".py", ".js", ".css", ".csv", ".mplstyle", ".typed"}
 ABOUT = {
     "METADATA": ("METADATA", "PKG-INFO"),
     "entry_points.txt": ("entry_points.txt",),

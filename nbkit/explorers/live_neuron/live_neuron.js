@@ -26,6 +26,7 @@ class LiveView {
     this.colorOf = clusterColors(this.tree, cut(this.tree, this.rest));
     this.chosen = null;
     this.marked = null;
+    this.touched = false;
     this.treeView = new TreeView(this, [190, 230]);
     this.status = element("p", { class: "nk-status", role: "status" });
     this.player = button({ class: "nk-play" }, [], () => (this.frame ? this.stop() : this.play()));
@@ -45,7 +46,7 @@ class LiveView {
     ]);
     this.treeView.root.addEventListener("pointerleave", () => this.line.replaceChildren(HINT));
     for (const touch of ["pointerdown", "keydown", "focusin"]) {
-      this.root.addEventListener(touch, ({ target }) => this.player.contains(target) || this.stop(), { capture: true });
+      this.root.addEventListener(touch, ({ target }) => this.player.contains(target) || this.takeOver(), { capture: true });
     }
     this.regroup();
     this.showPlayer();
@@ -123,6 +124,12 @@ class LiveView {
     this.showPlayer();
   }
 
+  /** Stop for a reader who takes over; whoever does so before it began sees it begin when they ask for it. */
+  takeOver() {
+    this.touched = true;
+    this.stop();
+  }
+
   showPlayer() {
     this.player.textContent = this.frame ? "Pause" : "Play again";
     this.player.classList.toggle("nk-playing", this.frame !== undefined);
@@ -196,7 +203,7 @@ function render({ model, el }) {
   const seen = new IntersectionObserver(([entry]) => {
     if (!entry.isIntersecting) return;
     seen.disconnect();
-    if (!calm) view.play();
+    if (!calm && !view.touched) view.play();
   }, { threshold: 0.5 });
   seen.observe(view.treeView.root);
   return () => {
