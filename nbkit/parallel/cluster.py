@@ -108,8 +108,10 @@ class Crew:
             def teardown(self, worker: object) -> None:
                 let_go(name)
 
-        with _told("sending it to the workers", self.client):
+        try:
             self.client.register_plugin(Open(), name=self.name)
+        except Exception as error:
+            raise _gone() from error
         try:
             self._check_workers()
         except BaseException:
@@ -163,40 +165,46 @@ def done(
     if not tasks:
         return
     keys = {f"{name} {uuid.uuid4().hex}": name for name in tasks}
-    with _told("sending tasks to the workers", client):
+    try:
         futures: list[Future] = client.map(
             function, *zip(*tasks.values(), strict=True), key=list(keys), pure=False, retries=TRIES - 1
         )
+    except Exception as error:
+        raise _gone() from error
     try:
         for future in as_completed(futures, loop=client.loop):  # whether or not it is the default client
             name = keys[future.key]
-            with _told(name, client):
-                result = future.result()
-            future.release()  # or the workers keep all results
-            yield name, result
+            yield name, _result(future, name)
     finally:
         with suppress(Exception):
             client.cancel(futures, force=True)
 
 
-@contextmanager
-def _told(task: str, client: Client) -> Iterator[None]:
-    """Says in a sentence what a task failed of, or that the scheduler is gone."""
-    from concurrent.futures import CancelledError
+def _result(future: Future, task: str) -> Any:
+    """What a task gave; or in a sentence what it failed of, or that the scheduler is gone."""
+    try:
+        result = future.result()
+    except Exception as error:
+        if future.status != "error":  # it isn't the task's own
+            raise _gone() from error
+        raise _failed(task, error) from error
+    future.release()  # or the workers keep all results
+    return result
 
+
+def _failed(task: str, error: Exception) -> NbkitError:
     from distributed import KilledWorker
 
-    try:
-        yield
-    except KilledWorker as error:
+    if isinstance(error, KilledWorker):
         ended = error.allowed_failures + 1
-        raise NbkitError(
+        return NbkitError(
             f"{task}: {ended} workers ended while they did it, as those do that have too little memory; {KEPT}"
-        ) from error
-    except Exception as error:
-        if client.status != "running" or isinstance(error, CancelledError):
-            raise NbkitError(f"the cluster's scheduler is gone; {KEPT}, with a new client") from error
-        raise NbkitError(f"{task} failed {TRIES} times: {_reason(error)}; {KEPT}") from error
+        )
+    return NbkitError(f"{task} failed {TRIES} times: {_reason(error)}; {KEPT}")
+
+
+def _gone() -> NbkitError:
+    return NbkitError(f"the cluster's scheduler is gone; {KEPT}, with a new client")
 
 
 def _reason(error: BaseException | None) -> str:
