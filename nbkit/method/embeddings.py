@@ -103,9 +103,8 @@ def gated_gradient_embeddings(
     """
     pre_mlp, w_gate, w_in = _checked(pre_mlp, w_gate, w_in)
     h, gate, up = _wide(pre_mlp, w_gate, w_in)
-    value, slope = _value_and_derivative(activation, h @ gate + _bias("b_gate", b_gate))
-    u = h @ up + _bias("b_in", b_in)  # (n,)
-    return _like(h * ((slope * u)[..., None] * gate + value[..., None] * up), pre_mlp)
+    of_gate, of_up = _shares(h, gate, up, activation, b_gate, b_in)
+    return _like(h * (of_gate[..., None] * gate + of_up[..., None] * up), pre_mlp)
 
 
 def gated_weights(
@@ -133,9 +132,14 @@ def gated_weights(
     """
     pre_mlp, w_gate, w_in = _checked(pre_mlp, w_gate, w_in)
     h, gate, up = _wide(pre_mlp, w_gate, w_in)
+    of_gate, of_up = _shares(h, gate, up, activation, b_gate, b_in)
+    return _like(of_gate.mean() * gate + of_up.mean() * up, pre_mlp)
+
+
+def _shares(h: Any, gate: Any, up: Any, activation: Activation, b_gate: float, b_in: float) -> tuple[Any, Any]:
+    """What a gated activation's gradient at each vector holds of `w_gate` and of `w_in`: act'(g) * u and act(g)."""
     value, slope = _value_and_derivative(activation, h @ gate + _bias("b_gate", b_gate))
-    u = h @ up + _bias("b_in", b_in)  # (n,)
-    return _like((slope * u).mean() * gate + value.mean() * up, pre_mlp)
+    return slope * (h @ up + _bias("b_in", b_in)), value
 
 
 def _value_and_derivative(activation: Activation, pre: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -16,7 +16,8 @@ from nbkit.method.clusters import cosine_distances, feature_clusters
 from nbkit.studies import latents_and_neurons, shared
 from nbkit.studies.latents_and_neurons.comparison import CONDITIONS, sites_beside
 from nbkit.studies.shared.language_model_saes import WithLatents
-from tests.examples.tiny_models import D_MODEL, make_model, random_contexts
+from tests.examples.beside_latents import tiny_with_latents
+from tests.examples.tiny_models import D_MODEL
 
 HOOKS = ("blocks.1.mlp.hook_in", "blocks.1.hook_resid_post")
 
@@ -24,12 +25,7 @@ HOOKS = ("blocks.1.mlp.hook_in", "blocks.1.hook_resid_post")
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> WithLatents:
     """Two autoencoders trained on a tiny model's atlas, in a cache of their own."""
-    folder = tmp_path_factory.mktemp("latents")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NBKIT_CACHE", str(folder / "cache"))
-        model = nbkit.load_model(make_model("llama", folder / "model"), dtype="float32", device="cpu")
-        atlas = nbkit.build_atlas(model, random_contexts(120, 24), folder / "atlas", progress=False)
-        return shared.with_latents(atlas, HOOKS, d_sae=30, k=4, n_contexts=60, progress=False)
+    return tiny_with_latents(tmp_path_factory.mktemp("latents"), HOOKS, 120, 60)
 
 
 def test_latents_stand_beside_the_neurons(both: WithLatents) -> None:

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import nbkit
 from nbkit.errors import NbkitError
 from nbkit.features.in_basis import FeatureBasis
 from nbkit.features.showcase import Choice
@@ -25,9 +24,9 @@ from nbkit.studies.better_basis.named_clusters import (
     layer_named,
     one_neuron,
 )
-from nbkit.studies.shared import with_latents
 from nbkit.studies.shared.language_model_saes import WithLatents
-from tests.examples.tiny_models import D_MLP, make_model, random_contexts
+from tests.examples.beside_latents import tiny_with_latents
+from tests.examples.tiny_models import D_MLP
 
 HOOK = "blocks.1.mlp.hook_in"
 
@@ -35,13 +34,7 @@ HOOK = "blocks.1.mlp.hook_in"
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> WithLatents:
     """Autoencoders of a place that no neuron reads, and of what the MLPs of a layer do."""
-    folder = tmp_path_factory.mktemp("latents")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NBKIT_CACHE", str(folder / "cache"))
-        model = nbkit.load_model(make_model("llama", folder / "model"), dtype="float32", device="cpu")
-        atlas = nbkit.build_atlas(model, random_contexts(80, 24), folder / "atlas", progress=False)
-        hooks = ["blocks.1.hook_resid_post", HOOK]
-        return with_latents(atlas, hooks, d_sae=30, k=4, n_contexts=40, progress=False)
+    return tiny_with_latents(tmp_path_factory.mktemp("latents"), ["blocks.1.hook_resid_post", HOOK], 80, 40)
 
 
 @pytest.fixture(scope="module")
