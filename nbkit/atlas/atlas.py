@@ -12,12 +12,14 @@ metrics-<kind>.parquet the metrics in another embedding space, made when first a
 Made when first asked for: features.parquet, similar-<kind>.safetensors, agreement.parquet, importance.safetensors,
 phrases.parquet, quadrants.parquet, key-tokens-<site>.parquet, named-clusters-<layer>-<sha256>.parquet, and shards/ (the
 modules of these names, `nbkit.features.neighbors`, `nbkit.features.in_basis`, and `nbkit.explorers.atlas.shard_files`).
+What is made of the atlas seen by another embedding (`Atlas.seen_by`) lies in seen-by-<embedding>/, with a
+neurons.parquet of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -25,6 +27,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int, UInt8
 
+from nbkit.atlas.config import chosen_embedding
 from nbkit.atlas.kept_files import KeptFiles
 from nbkit.atlas.layer import Layer
 from nbkit.atlas.manifest import CONTEXTS, MANIFEST, NEURONS, VOCABULARY, Manifest, read_manifest
@@ -36,7 +39,8 @@ from nbkit.corpora import Contexts
 from nbkit.errors import NbkitError
 from nbkit.files import map_array, read_table, read_tensors, release, sweep, user_path
 from nbkit.method.checks import checked_whole, shown
-from nbkit.models.site import Site, embedding_kinds
+from nbkit.method.clusters import PAPER_CUT
+from nbkit.models.site import CENTERED, Site, embedding_kinds
 from nbkit.models.token_bytes import LONE, raw_text
 
 
@@ -70,13 +74,31 @@ class Atlas:
     """Its folder."""
     manifest: Manifest
     """What was scanned, how, and with which versions."""
+    made_in: str = "."
+    """The folder in its own in which lies what is made of it; another where it is `seen_by` another embedding."""
 
     def __repr__(self) -> str:
         return f"Atlas({str(self.path)!r}, {self.manifest.model} on {self.manifest.corpus}: {self.summary})"
 
-    def __reduce__(self) -> tuple[type[Atlas], tuple[Path, Manifest]]:
+    def __reduce__(self) -> tuple[type[Atlas], tuple[Path, Manifest, str]]:
         """To travel light to another process: without what has been read."""
-        return Atlas, (self.path, self.manifest)
+        return Atlas, (self.path, self.manifest, self.made_in)
+
+    def seen_by(self, embedding: str) -> Atlas:
+        """The same units and dataset examples with another default embedding, which tables, features, similar features
+        and explorers are then made by. Nothing is scanned again; what is made is kept in a folder of its own inside
+        the atlas's.
+
+        Args:
+            embedding: one that `AtlasConfig.embedding` can have; `auto` is the paper's.
+
+        Raises:
+            NbkitError: the units don't have it.
+        """
+        embedding = chosen_embedding(embedding, self.manifest.sites, self.manifest.model)
+        own = read_manifest(self.path / MANIFEST)[0]
+        made_in = "." if embedding == own.embedding else f"seen-by-{embedding}"
+        return Atlas(self.path, replace(self.manifest, embedding=embedding), made_in)
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -107,7 +129,9 @@ class Atlas:
     def neurons(self) -> pd.DataFrame:
         """One row per neuron: layer, index, n_examples, max_activation (see `Neuron`), and the metrics of the default
         embedding."""
-        return read_table(self.path / NEURONS)
+        if self.made_in == ".":
+            return read_table(self.path / NEURONS)
+        return self.kept.table(NEURONS, lambda: survey(self, self.manifest.embedding))
 
     @property
     def summary(self) -> str:
@@ -149,7 +173,7 @@ class Atlas:
     @cached_property
     def kept(self) -> KeptFiles:
         """What is made from the atlas on first demand."""
-        return KeptFiles(self.path)
+        return KeptFiles(self.path / self.made_in)
 
     def neuron(self, layer: int, index: int) -> Neuron:
         """The neuron `index` of `layer`.
@@ -175,7 +199,16 @@ class Atlas:
         Raises:
             NbkitError: if the atlas doesn't hold the site.
         """
-        return self._layer(self._site(layer).number).mean
+        return self._layer(self._site(layer).number).reads.mean
+
+    def cut(self, layer: int) -> float:
+        """Where the trees of a site's units are cut (see `Neuron.cut`).
+
+        Raises:
+            NbkitError: if the atlas doesn't hold the site.
+        """
+        site = self._site(layer)
+        return self._layer(site.number).reads.cut if self.manifest.embedding == CENTERED else PAPER_CUT
 
     def _site(self, layer: int) -> Site:
         layer = checked_whole("layer", layer)

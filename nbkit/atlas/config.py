@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from nbkit.errors import NbkitError
 from nbkit.method.checks import MOST, checked_choice, checked_number, checked_seed, checked_whole, shown
 from nbkit.models.sign import SIGNS, Sign
-from nbkit.models.site import CONTROLS, embedding_kinds
+from nbkit.models.site import CENTERED, CONTROLS, Site, embedding_kinds, paper_kind
 
 if TYPE_CHECKING:
     from nbkit.models.units import Units
@@ -28,8 +28,9 @@ class AtlasConfig:
     weights: Literal["native", "folded"] = "native"
     """Of MLP neurons, `native`: the MLP's input and weights as the model has them; `folded`: the layer norm folded into
     the weights."""
-    embedding: Literal["auto", "input", "gate", "up", "gradient"] = "auto"
-    """Neuron embedding of the metrics: `auto` is `gradient` where a neuron is gated, and `input` otherwise."""
+    embedding: Literal["auto", "input", "gate", "up", "gradient", "centered"] = "auto"
+    """Embedding of the metrics, clusters and similar features: `auto` is the paper's neuron embedding, `gradient` where
+    a neuron is gated, and `input` otherwise; `centered` is the vector that is read minus its mean, without weights."""
     batch_size: int = 16
     """Contexts in a forward pass. Rounding depends on it, so it is part of the identity."""
     block_size: int = 128
@@ -48,7 +49,7 @@ class AtlasConfig:
             checked[name] = checked_whole(name, getattr(self, name), 1, MOST)
         for name, choices in (
             ("weights", ("native", "folded")),
-            ("embedding", ("auto", "input", "gate", "up", "gradient")),
+            ("embedding", ("auto", "input", "gate", "up", "gradient", CENTERED)),
             ("sign", SIGNS),
         ):
             checked[name] = checked_choice(name, getattr(self, name), choices)
@@ -78,16 +79,27 @@ class AtlasConfig:
                     if next(iter(sites.values())).unit == "neuron"
                     else f"there is no site {layer}: the sites are 0 to {len(sites) - 1}"
                 )
-        kinds = embedding_kinds([sites[layer] for layer in layers])
-        own = tuple(kind for kind in kinds if kind not in CONTROLS)
-        embedding = self.embedding
-        if embedding == "auto":
-            embedding = "input" if "input" in own else "gradient"
-        if embedding not in own:
-            raise NbkitError(
-                f"embedding {embedding!r} is not defined for the neurons of {units.name!r}: choose {', '.join(own)}"
-            )
-        return replace(self, layers=layers, embedding=embedding)
+        embedding = chosen_embedding(self.embedding, [sites[layer] for layer in layers], units.name)
+        return replace(self, layers=layers, embedding=embedding)  # type: ignore[arg-type]
+
+
+def chosen_embedding(embedding: str, sites: Sequence[Site], name: str) -> str:
+    """The kind of embedding that `AtlasConfig.embedding` means for the units of some sites.
+
+    Args:
+        name: of the units.
+
+    Raises:
+        NbkitError: they don't have it.
+    """
+    own = tuple(kind for kind in embedding_kinds(sites) if kind not in CONTROLS)
+    if embedding == "auto":
+        return paper_kind(own)
+    if not isinstance(embedding, str) or embedding not in own:
+        raise NbkitError(
+            f"embedding {shown(embedding)} is not defined for the {sites[0].unit}s of {name!r}: choose {', '.join(own)}"
+        )
+    return embedding
 
 
 def _checked_layers(layers: object) -> tuple[int, ...]:

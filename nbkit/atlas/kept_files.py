@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -52,7 +53,9 @@ class KeptFiles:
         return found
 
     def _keep(self, name: str, made: Made, read: Callable[[Path], Made], write: Callable[[Made, Path], None]) -> Made:
-        if cannot_write_to(self.folder):
+        with suppress(OSError):
+            self.folder.mkdir(exist_ok=True)
+        if not self.folder.is_dir() or cannot_write_to(self.folder):
             self._in_memory[name] = made
             return made
         write(made, self.folder / name)

@@ -10,11 +10,12 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from nbkit.atlas.levels import read_levels
 from nbkit.atlas.manifest import Manifest, layer_file
 from nbkit.atlas.neuron import InputWeights, Neuron
+from nbkit.atlas.reads import Reads
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE
 from nbkit.atlas.strongest import Strongest, strongest_rows
 from nbkit.atlas.tokens import token_positions
@@ -22,9 +23,6 @@ from nbkit.files import read_tensors
 from nbkit.method.checks import have_direction
 from nbkit.method.controls import other_units
 from nbkit.models.logits import read_effects
-
-ROWS_AT_ONCE = 4096
-"""Vectors that are widened to float64 at a time."""
 
 
 class Scanned(Protocol):
@@ -57,6 +55,7 @@ class Layer:
     def __init__(self, atlas: Scanned, layer: int) -> None:
         self.atlas, self.site = atlas, atlas.manifest.site(layer)
         self.tensors = read_tensors(atlas.path / layer_file(layer))
+        self.reads = Reads(self.tensors["pre_mlp"])
 
     def neuron(self, index: int) -> Neuron:
         tensors, manifest = self.tensors, self.atlas.manifest
@@ -80,6 +79,7 @@ class Layer:
             weights=self._weights(index),
             donor=None if donor < 0 else self._weights(donor),
             embedding=manifest.embedding,
+            reads=self.reads,
             snippet_tokens=_SnippetTokens(self.atlas, columns["context"], columns["position"]),
             key_words=self.atlas.words[key_ids],
             levels=read_levels(tensors, index),
@@ -87,15 +87,6 @@ class Layer:
             logit_effects=read_effects(tensors, index),
             sign=manifest.sign,
         )
-
-    @cached_property
-    def mean(self) -> Float[np.ndarray, " width"]:
-        """See `Atlas.mean_read`."""
-        vectors = self.tensors["pre_mlp"]
-        total = torch.zeros(vectors.shape[1], dtype=torch.float64)
-        for part in vectors.split(ROWS_AT_ONCE):
-            total += part.double().sum(0)
-        return (total / len(vectors)).numpy()
 
     def _strongest(self, start: int, end: int, n_examples: int) -> Strongest:
         """The strongest contexts of the neuron whose rows these are."""

@@ -14,11 +14,12 @@ from torch import Tensor
 
 from nbkit.atlas.levels import Level
 from nbkit.atlas.quadrants import quadrants
+from nbkit.atlas.reads import Reads
 from nbkit.atlas.snippets import TOKENS_BEFORE, Snippet
 from nbkit.atlas.strongest import NOT_KNOWN, Strongest
 from nbkit.errors import NbkitError
 from nbkit.method.checks import have_direction, shown
-from nbkit.method.clusters import FeatureClusters, feature_clusters
+from nbkit.method.clusters import PAPER_CUT, FeatureClusters, feature_clusters
 from nbkit.method.embeddings import (
     gated_gradient_embeddings,
     gated_weights,
@@ -28,7 +29,7 @@ from nbkit.method.embeddings import (
 from nbkit.models import activation_function
 from nbkit.models.logits import LogitEffects
 from nbkit.models.sign import Sign
-from nbkit.models.site import Site, embedding_kinds
+from nbkit.models.site import CENTERED, Site, embedding_kinds, paper_kind
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +122,8 @@ class Neuron:
     no other, or all others' weights are zeros."""
     embedding: str
     """The atlas's default kind of embedding."""
+    reads: Reads
+    """What the neurons of its site receive on the whole."""
     snippet_tokens: Sequence[tuple[tuple[str, ...], int]]
     """For each example the raw texts (see `token_bytes`) of its window's tokens and the key token's index among
     them."""
@@ -200,20 +203,29 @@ class Neuron:
         """The examples' embeddings (equation 2).
 
         Args:
-            kind: one of `kinds`; None is the atlas's default. `pre_mlp` is the vector by itself, `shuffled` the default
-                kind with another neuron's weights.
+            kind: one of `kinds`; None is the atlas's default. `pre_mlp` is the vector by itself, `centered` the vector
+                minus the mean of what the site receives (`Atlas.mean_read`), `shuffled` the default kind with another
+                neuron's weights, or the paper's if the default has none.
 
         Raises:
             NbkitError: if the kind is not defined for this neuron.
         """
+        return self.embed(self.pre_mlp, kind)
+
+    def embed(self, received: Float[np.ndarray, "m d"], kind: str | None = None) -> Float[np.ndarray, "m d"]:
+        """The embeddings of any vectors that the neuron receives; see `embeddings`."""
         kind = self.embedding if kind is None else kind
         if not isinstance(kind, str) or kind not in self.kinds:
             raise NbkitError(f"{self.name} has no {shown(kind)} embedding: choose {', '.join(self.kinds)}")
         if kind == "pre_mlp":
-            return self.pre_mlp
+            return received
+        if kind == CENTERED:
+            centered: Float[np.ndarray, "m d"] = (received - self.reads.mean).astype(received.dtype)
+            return centered
         if kind == "shuffled" and self.donor is not None:
-            return self.donor.embed(self.pre_mlp, self.embedding, self.activation)
-        return self.weights.embed(self.pre_mlp, kind, self.activation)
+            weighed = paper_kind(self.kinds) if self.embedding == CENTERED else self.embedding
+            return self.donor.embed(received, weighed, self.activation)
+        return self.weights.embed(received, kind, self.activation)
 
     def has_direction(self, kind: str | None = None) -> bool:
         """Whether every example's embedding has one, so that distances are defined.
@@ -226,8 +238,15 @@ class Neuron:
         """
         return (kind or self.embedding) in self.kinds and bool(have_direction(self.embeddings(kind)).all())
 
-    def clusters(self, threshold: float = 0.5, kind: str | None = None, method: str = "average") -> FeatureClusters:
+    def clusters(
+        self, threshold: float | None = None, kind: str | None = None, method: str = "average"
+    ) -> FeatureClusters:
         """Feature clusters of the examples (section 3.2).
+
+        Args:
+            threshold: distance in (0, 1] at which the tree is cut; None for `cut(kind)`.
+            kind: see `embeddings`.
+            method: see `nbkit.feature_clusters`.
 
         Raises:
             NbkitError: if the neuron has no examples, an embedding has no direction, or an argument is out of range.
@@ -246,7 +265,12 @@ class Neuron:
                 f"{directed.argmin()} has no direction, since its numbers are all zeros or not finite; a neuron whose "
                 "weights are zeros has no other"
             )
-        return feature_clusters(embeddings, threshold, method)
+        return feature_clusters(embeddings, self.cut(kind) if threshold is None else threshold, method)
+
+    def cut(self, kind: str | None = None) -> float:
+        """The distance at which the tree of its embeddings is cut, unless another is asked for: the paper's 0.5; of
+        `centered` vectors one that chance tells (see `Reads.cut`)."""
+        return self.reads.cut if (kind or self.embedding) == CENTERED else PAPER_CUT
 
     @cached_property
     def snippets(self) -> list[Snippet]:

@@ -10,7 +10,6 @@ import pandas as pd
 
 from nbkit.atlas.manifest import Manifest
 from nbkit.atlas.neuron import Neuron
-from nbkit.method.clusters import feature_clusters
 from nbkit.method.metrics import (
     Polysemanticity,
     adjusted_rand_index,
@@ -18,9 +17,6 @@ from nbkit.method.metrics import (
     polysemanticity_from_distances,
 )
 from nbkit.parallel.pool import gather
-
-ATLAS_CUT = 0.5
-"""Distance at which the tables cut the trees (section 3.2)."""
 
 EXTRA = ("second_share", "concentration", "token_agreement", "silhouette_matched", "token_agreement_matched")
 
@@ -42,7 +38,7 @@ class Neurons(Protocol):
 def survey(atlas: Neurons, kind: str, progress: bool = True) -> pd.DataFrame:
     """Metrics of all neurons in the space of one kind of embedding.
 
-    Average linkage, cut at 0.5. Beside `Polysemanticity`'s columns:
+    Average linkage, cut at 0.5, or where the kind is cut (see `Neuron.cut`). Beside `Polysemanticity`'s columns:
 
     - `second_share`: the share of the examples that the second largest cluster holds; 0 if there is one cluster.
     - `concentration`: how much the embeddings hang on one coordinate (see `nbkit.method.metrics.concentration`).
@@ -91,7 +87,7 @@ def neuron_metrics(neuron: Neuron, kind: str, words: np.ndarray, n_clusters: flo
         n_clusters: of the default embedding, NaN where it has none; None if `kind` is the default.
     """
     embeddings = neuron.embeddings(kind)
-    clusters = feature_clusters(embeddings, ATLAS_CUT)
+    clusters = neuron.clusters(kind=kind)
     labels = words[neuron.key_ids]
     metrics = polysemanticity_from_distances(clusters.distances, clusters.labels)
     agreement = adjusted_rand_index(clusters.labels, labels)

@@ -25,7 +25,7 @@ def explore(
     model: LanguageModel | ModelUnits | Hidden | None = None,
     layer: int | None = None,
     neuron: int | None = None,
-    threshold: float = 0.5,
+    threshold: float | None = None,
 ) -> AtlasExplorer | LatentExplorer:
     """The explorer of an atlas, or of a report on a sparse autoencoder of the MNIST models.
 
@@ -38,7 +38,8 @@ def explore(
             example and for a text of one's own; of a report the MLP's hidden layer (`nbkit.mnist.hidden.hidden_of`),
             without which the browser could compute no activations.
         layer, neuron: the neuron to begin with; of a report only `neuron`, the number of a latent.
-        threshold: distance in (0, 1] at which an atlas's trees are cut. A report has its own.
+        threshold: distance in (0, 1] at which an atlas's trees are cut; None for the usual one of its embedding, 0.5
+            of the paper's. A report has its own.
 
     Raises:
         NbkitError: there is no explorer of such a thing, the model is another one, there is no such neuron, or the
@@ -48,8 +49,9 @@ def explore(
         layer = checked_whole("layer", layer)
     if neuron is not None:
         neuron = checked_whole("neuron", neuron)
-    check_threshold(threshold)
-    threshold = float(threshold)
+    if threshold is not None:
+        check_threshold(threshold)
+        threshold = float(threshold)
     if isinstance(thing, Atlas):
         units = None if model is None else checked_units(model, thing)  # before anything is made
         make_parts(thing)

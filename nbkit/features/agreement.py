@@ -14,7 +14,6 @@ from tqdm.auto import tqdm
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.neuron import InputWeights
-from nbkit.atlas.neuron_table import ATLAS_CUT
 from nbkit.features.neighbors import neighbor_kinds, neighbors_of
 from nbkit.features.table import features_of
 from nbkit.models.sign import Sign, strength
@@ -116,7 +115,7 @@ def _measure(atlas: Atlas, progress: bool) -> pd.DataFrame:
 def _behavior(atlas: Atlas, features: pd.DataFrame, number: int) -> _Behavior:
     layer, index, place, medoid = (int(features[name].iloc[number]) for name in ("layer", "index", "place", "medoid"))
     neuron = atlas.neuron(layer, index)
-    rest = np.flatnonzero(neuron.clusters(ATLAS_CUT).labels == place)
+    rest = np.flatnonzero(neuron.clusters().labels == place)
     rest = rest[rest != medoid]
     assert neuron.key_words is not None
     words = np.where(neuron.key_words < 0, -1 - neuron.key_ids, neuron.key_words)

@@ -19,7 +19,6 @@ from jaxtyping import Float, Int
 from tqdm.auto import tqdm
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.atlas.neuron_table import ATLAS_CUT
 from nbkit.errors import NbkitError
 from nbkit.features.key_tokens import InWords
 from nbkit.features.neuron_in_basis import COLUMNS, NeuronInBasis, with_words
@@ -183,5 +182,5 @@ class FeatureBasis:
         rows: list[tuple[object, ...]] = []
         for index in tqdm(range(self.site.n_units), "named clusters", unit="neuron", disable=not progress):
             own = self.neuron(index)
-            rows += own.rows(own.clusters(ATLAS_CUT)) if own.has_clusters else [own.no_row]
+            rows += own.rows(own.clusters()) if own.has_clusters else [own.no_row]
         return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -96,8 +96,6 @@ def _central_embeddings(
         for start, stop in pairwise([*starts, len(features)]):  # the features of a neuron
             neuron = atlas.neuron(int(layer[start]), int(index[start]))
             central = neuron.pre_mlp[medoid[start:stop]]
-            vectors[start:stop] = (
-                central if kind == "pre_mlp" else neuron.weights.embed(central, kind, neuron.activation)
-            )
+            vectors[start:stop] = neuron.embed(central, kind)
             bar.update(stop - start)
     return vectors

@@ -19,7 +19,6 @@ import numpy as np
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.neuron import Neuron
-from nbkit.atlas.neuron_table import ATLAS_CUT
 from nbkit.atlas.snippets import TOKENS_BEFORE, Snippet
 from nbkit.errors import NbkitError
 from nbkit.files import handing_over
@@ -156,7 +155,7 @@ def _activations(neuron: Neuron) -> list[dict[str, Any]]:
     """The examples of the largest clusters, or the first ones of a neuron whose embeddings have no direction."""
     if not neuron.has_direction():
         return [_activation(neuron, example) for example in range(min(len(neuron), MOST_CLUSTERS * PER_CLUSTER))]
-    clusters = neuron.clusters(ATLAS_CUT)
+    clusters = neuron.clusters()
     activations = []
     for label, medoid in enumerate(clusters.medoids[:MOST_CLUSTERS]):
         members = np.flatnonzero(clusters.labels == label)

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.atlas.neuron_table import ATLAS_CUT
 from nbkit.method.clusters import feature_clusters
 
 ONE_WORD = "one-word.parquet"
@@ -26,7 +25,7 @@ def one_word_splits(atlas: Atlas) -> pd.DataFrame:
     several. A neuron counts if it answers to one word in at least as many examples, so the sets are of neurons that
     answer to one word often, and a share is theirs. Of each of some neurons the most frequent key word is taken, of
     equals the first, and of its examples as many as each of `SIZES` asks for, at random. Average linkage in the space
-    of the default embedding, cut at 0.5. Made on first demand and kept in the atlas's folder.
+    of the default embedding, cut where the atlas cuts it. Made on first demand and kept in the atlas's folder.
 
     Returns:
         One row for each size of which there are at least `FEWEST_SETS` sets and each number of clusters from 2 to the
@@ -53,7 +52,7 @@ def _count(atlas: Atlas) -> pd.DataFrame:
         embeddings = neuron.embeddings()
         for size in SIZES:
             if len(of_word) >= size:
-                found[size].append(feature_clusters(embeddings[of_word[:size]], ATLAS_CUT).n_clusters)
+                found[size].append(feature_clusters(embeddings[of_word[:size]], neuron.cut()).n_clusters)
     rows = [
         (size, clusters, float(np.mean(np.array(counts) >= clusters)), len(counts))
         for size, counts in found.items()

@@ -87,7 +87,7 @@ def read_own_text(model: LanguageModel | ModelUnits, atlas: Atlas, layer: int, i
         activations=activations,
         peak=peak,
         of_maximum=float(strengths[peak] / maximum) if maximum > 0 else float("nan"),
-        distances=_distances(neuron.embeddings(), neuron.weights.embed(received, neuron.embedding, neuron.activation)),
+        distances=_distances(neuron.embeddings(), neuron.embed(received)),
         quadrant=None if quadrants is None else str(quadrants[0]),
     )
 

@@ -14,7 +14,6 @@ import pandas as pd
 from jaxtyping import Int
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.atlas.neuron_table import ATLAS_CUT
 from nbkit.atlas.tokens import token_positions
 from nbkit.features.spelling import spelling_of
 from nbkit.features.table import features_of
@@ -157,7 +156,7 @@ def _examples_of_layer(atlas: Atlas, layer: int, firsts: pd.Series) -> pd.DataFr
     for neuron in atlas.iterate(layer):
         if not len(neuron) or not neuron.has_direction():
             continue
-        feature = firsts[neuron.index] + neuron.clusters(ATLAS_CUT).labels
+        feature = firsts[neuron.index] + neuron.clusters().labels
         rows.append(np.stack([feature, neuron.context, token_positions(neuron.position, atlas.manifest.length)]))
     columns = ["feature", "context", "position"]
     return pd.DataFrame(np.hstack([np.empty((3, 0), dtype=np.int64), *rows]).T, columns=columns)

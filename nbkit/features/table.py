@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.atlas.neuron_table import ATLAS_CUT
 from nbkit.parallel.pool import gather
 
 FEATURES = "features.parquet"
@@ -43,7 +42,7 @@ def _features_of_layer(atlas: Atlas, layer: int) -> pd.DataFrame:
     for neuron in atlas.iterate(layer):
         if not len(neuron) or not neuron.has_direction():
             continue
-        clusters = neuron.clusters(ATLAS_CUT)
+        clusters = neuron.clusters()
         for place, (size, medoid) in enumerate(zip(clusters.sizes, clusters.medoids, strict=True)):
             ids, counts = np.unique(neuron.key_ids[clusters.labels == place], return_counts=True)
             rows.append((layer, neuron.index, place, size, medoid, ids[counts.argmax()]))

@@ -10,9 +10,11 @@ from scipy.cluster.hierarchy import linkage as scipy_linkage
 from scipy.spatial.distance import squareform
 
 from nbkit.errors import NbkitError
-from nbkit.method.checks import checked_array, checked_whole, plain, shown, within
+from nbkit.method.checks import checked_array, checked_whole, have_direction, plain, shown, within
 from nbkit.method.scc import scc_linkage
 
+PAPER_CUT = 0.5
+"""The distance at which the paper cuts trees (section 3.2)."""
 # SciPy's other linkages (centroid, median, ward) are defined on Euclidean distances only.
 LINKAGE_METHODS = ("average", "complete", "single", "weighted", "scc")
 
@@ -124,8 +126,26 @@ def cosine_distances(embeddings: Float[np.ndarray, "n d"]) -> Float[np.ndarray, 
     return distances
 
 
+def chance_cut(embeddings: Float[np.ndarray, "m d"]) -> float:
+    """Where to cut a tree of embeddings, told by embeddings of unrelated inputs: one standard deviation below the mean
+    of the cosine distances between any two of them. Examples that are joined below it are nearer to each other than
+    inputs are by chance.
+
+    Args:
+        embeddings: of inputs that have nothing in common, such as any tokens of a corpus, in the space of the tree.
+
+    Returns:
+        A distance in (0, 1], a whole number of hundredths; 1 if fewer than three embeddings have a direction.
+    """
+    directed = embeddings[have_direction(embeddings)]
+    if len(directed) < 3:
+        return 1.0
+    distances = cosine_distances(directed)[np.triu_indices(len(directed), 1)]
+    return float(np.clip(round(float(distances.mean() - distances.std()), 2), 0.01, 1.0))
+
+
 def feature_clusters(
-    embeddings: Float[np.ndarray, "n d"], threshold: float = 0.5, method: str = "average"
+    embeddings: Float[np.ndarray, "n d"], threshold: float = PAPER_CUT, method: str = "average"
 ) -> FeatureClusters:
     """Section 3.2: cluster a neuron's examples by the cosine distances of their embeddings.
 

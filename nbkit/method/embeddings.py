@@ -28,10 +28,11 @@ EMBEDDING_NAMES = {
     "gradient": "neuron embedding (gradient)",
     "gate": "neuron embedding (gate)",
     "up": "neuron embedding (up)",
+    "centered": "pre-MLP vector minus its mean",
     "pre_mlp": "pre-MLP vector",
     "shuffled": "another neuron's weights (control)",
 }
-"""What tables and figures call the kinds of embedding; a plain neuron has no more than `input` and the last two."""
+"""What tables and figures call the kinds of embedding; a plain neuron has no more than `input` and the last three."""
 
 
 def neuron_embeddings(pre_mlp: Float[ArrayT, "... d"], w_in: Float[ArrayT, " d"]) -> Float[ArrayT, "... d"]:

@@ -58,8 +58,10 @@ class Site:
         return f"{self.label} {'N' if self.unit == 'neuron' else '#'}{index}"
 
 
+CENTERED = "centered"
+"""Kind of embedding: the vector minus the mean of what the units of a site receive, without weights."""
 CONTROLS = ("pre_mlp", "shuffled")
-"""Kinds of embedding without a unit's own weights: the vector by itself, and with another unit's weights."""
+"""Kinds of embedding to compare others with: the vector by itself, and with another unit's weights."""
 
 
 def embedding_kinds(sites: Sequence[Site]) -> tuple[str, ...]:
@@ -67,4 +69,9 @@ def embedding_kinds(sites: Sequence[Site]) -> tuple[str, ...]:
     gated = {site.gated for site in sites}
     own = () if len(gated) > 1 else ("gate", "up") if gated == {True} else ("input",)
     alone = any(site.n_units == 1 for site in sites)
-    return (*own, "gradient", *(CONTROLS[:1] if alone else CONTROLS))
+    return (*own, "gradient", CENTERED, *(CONTROLS[:1] if alone else CONTROLS))
+
+
+def paper_kind(kinds: Sequence[str]) -> str:
+    """The paper's kind of `embedding_kinds`: equation 1, and where there are two rows of weights the gradient."""
+    return "input" if "input" in kinds else "gradient"

@@ -24,7 +24,10 @@ from nbkit.models import LanguageModel
 from tests.examples.tiny_models import D_MLP, N_LAYERS, random_contexts
 
 HEAD = ["layer", "index", "n_examples", "max_activation"]
-KINDS = (("input", "gradient", "pre_mlp", "shuffled"), ("gate", "up", "gradient", "pre_mlp", "shuffled"))
+KINDS = (
+    ("input", "gradient", "centered", "pre_mlp", "shuffled"),
+    ("gate", "up", "gradient", "centered", "pre_mlp", "shuffled"),
+)
 CASES = [(name, kind) for name in ("gpt2", "llama") for kind in KINDS[name == "llama"]]
 
 
@@ -47,7 +50,7 @@ def slow_row(atlas: Atlas, layer: int, index: int, kind: str) -> dict[str, Any]:
     row["max_activation"] = neuron.max_activation
     if len(neuron) < 2:
         return row
-    clusters, default = neuron.clusters(0.5, kind), neuron.clusters(0.5)
+    clusters, default = neuron.clusters(neuron.reads.cut if kind == "centered" else 0.5, kind), neuron.clusters(0.5)
     row |= polysemanticity(neuron.embeddings(kind), clusters.labels)._asdict()
     texts = [atlas.token_strings([atlas.tokens[c, p]])[0] for c, p in zip(neuron.context, neuron.position, strict=True)]
     words = [text.strip().casefold() for text in texts]
@@ -146,7 +149,7 @@ def test_a_table_is_made_once(atlas: Callable[[str], Atlas], monkeypatch: pytest
 
 @pytest.mark.parametrize("kind", ["gate", "up", "sum", "", "../shuffled"])
 def test_an_undefined_kind_is_refused(kind: str, tiny_atlas: Callable[[str], Atlas]) -> None:
-    with pytest.raises(NbkitError, match=f"no '{kind}' embedding: choose input, gradient, pre_mlp, shuffled"):
+    with pytest.raises(NbkitError, match=f"no '{kind}' embedding: choose input, gradient, centered, pre_mlp, shuffled"):
         tiny_atlas("gpt2").metrics(kind)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 
 from nbkit.atlas.neuron import InputWeights, Neuron
+from nbkit.atlas.reads import Reads
 from nbkit.atlas.snippets import TOKENS_BEFORE, WINDOW
 from nbkit.models.site import Site
 
@@ -49,6 +51,7 @@ def clustered_neuron(
         weights=weights[0],
         donor=weights[1],
         embedding="input",
+        reads=Reads(torch.from_numpy(read)),
         snippet_tokens=[(text, 2) for text in texts],
         key_words=words,
     )

@@ -39,7 +39,7 @@ def test_an_address_names_its_place() -> None:
         "#L3N7&t=0.4555",
         "#L3N7&t=0.001",
     ]
-    assert evaluate("atlas/atlas-links.js", "return data.map(placeIn);", addresses) == PLACES
+    assert evaluate("atlas/atlas-links.js", "return data.map((address) => placeIn(address));", addresses) == PLACES
 
 
 def test_an_address_keeps_what_was_asked() -> None:

@@ -16,7 +16,6 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.atlas.neuron_table import ATLAS_CUT
 from nbkit.explorers.atlas.neuron_shard import ACTIVATION_STEPS, rounded
 from nbkit.features.table import features_of
 from tests.browser import page_checks as checks
@@ -357,7 +356,7 @@ def test_text_link_and_file_can_be_taken_away(browser: Browser, base: str, atlas
         assert download.value.suggested_filename == f"L{layer}N{index}.json"
         content = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
         assert [example["context"] for example in content["examples"]] == neuron.context.tolist()
-        assert [example["cluster"] - 1 for example in content["examples"]] == neuron.clusters(ATLAS_CUT).labels.tolist()
+        assert [example["cluster"] - 1 for example in content["examples"]] == neuron.clusters().labels.tolist()
         windows = (neuron.window, *(level.window for level in neuron.levels))
         step = max(np.abs(window).max() for window in windows if window.size) / ACTIVATION_STEPS
         for example, snippet in zip(content["examples"], neuron.snippets, strict=True):

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nbkit.atlas import neuron
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.build import build_atlas
 from nbkit.errors import NbkitError
@@ -29,8 +30,7 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(module, "ENOUGH", 6)
     monkeypatch.setattr(told_from_text, "CLUSTERED", 2)
     monkeypatch.setattr(own_effects, "LEAST", 2)
-    for each in (told_from_text, own_effects):
-        monkeypatch.setattr(each, "ATLAS_CUT", 0.1)  # random neurons are tight
+    monkeypatch.setattr(neuron, "PAPER_CUT", 0.1)  # random neurons are tight
 
     def embedded(texts: tuple[str, ...]) -> np.ndarray:
         return np.array([[1.0, len(text), text.count("e")] for text in texts])

@@ -12,6 +12,7 @@ import torch
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.neuron import InputWeights, Neuron
+from nbkit.atlas.reads import Reads
 from nbkit.errors import NbkitError
 from nbkit.models.site import Site, embedding_kinds
 from nbkit.studies.neuron_embeddings.ablation import activation_changes, correlations, faithfulness
@@ -42,6 +43,7 @@ def random_neuron(seed: int, activation: str, *, gated: bool, n: int = 8) -> Neu
         weights=weights(),
         donor=weights(),
         embedding="gradient" if gated else "input",
+        reads=Reads(torch.zeros(3, D)),
         snippet_tokens=[(("a",), 0)] * n,
     )
 

@@ -12,6 +12,7 @@ export class Address {
   constructor(explorer, parts) {
     Object.assign(this, { explorer, parts });
     this.written = location.hash;
+    this.cutIn = (layer) => explorer.overview.cutIn(layer);
   }
 
   /** The open neuron and how it is shown. */
@@ -21,7 +22,7 @@ export class Address {
   }
 
   get text() {
-    return addressOf(this.place, Object.assign({}, ...this.parts.map((part) => part.asked)));
+    return addressOf(this.place, Object.assign({}, ...this.parts.map((part) => part.asked)), this.cutIn);
   }
 
   /** Follow soon: a change of the address takes longer than a cut, and browsers limit their number. */
@@ -46,7 +47,7 @@ export class Address {
     const { explorer } = this;
     if (location.hash === this.written) return;
     const begin = location.hash === ""; // where the reader began
-    const place = begin ? first : placeIn(location.hash);
+    const place = begin ? first : placeIn(location.hash, this.cutIn);
     const row = place && explorer.overview.row(place.layer, place.index);
     if (place && row === undefined) explorer.refuse(place);
     if (row === undefined || row === null) return;
@@ -73,6 +74,6 @@ export class Address {
   /** A frame with the open neuron, for another page. */
   get frame() {
     const { overview, row } = this.explorer;
-    return frameText(new URL(addressOf(this.place, { view: "card" }), location.href).href, overview.name(row));
+    return frameText(new URL(addressOf(this.place, { view: "card" }, this.cutIn), location.href).href, overview.name(row));
   }
 }

@@ -6,7 +6,7 @@ import { addressNumber } from "../shared/axis.js";
  *  An open neuron, where its tree is cut, which cluster (from 1) stands out, what colors the tokens, and by which kind of
  *  embedding features are similar (null: the usual one). */
 
-export const CUT = 0.5; // of the survey, from which features come
+const usually = () => 0.5;
 
 const OF_PLACE = ["t", "c", "color", "by"];
 const UNIT =
@@ -20,10 +20,11 @@ export function unitInAddress({ layer, index }) {
 /** "#L7N123&t=0.42&c=3&color=importance&by=pre_mlp&silhouette=0.4..&find=in%20love"; what is as usual is left out.
  * @param {Place} place
  * @param {Object<string, string>} asked how neurons are listed (neuron-choice.js), what was searched (finder.js),
- *    the neuron beside it (beside.js) and whether it stands alone (card-view.js) */
-export function addressOf({ layer, index, threshold, cluster, shade, kind }, asked = {}) {
+ *    the neuron beside it (beside.js) and whether it stands alone (card-view.js)
+ * @param {(layer: number) => number} cutIn where the trees of a site are cut */
+export function addressOf({ layer, index, threshold, cluster, shade, kind }, asked = {}, cutIn = usually) {
   const parts = [unitInAddress({ layer, index })];
-  if (threshold !== CUT) parts.push(`t=${addressNumber(threshold)}`);
+  if (threshold !== cutIn(layer)) parts.push(`t=${addressNumber(threshold)}`);
   if (cluster) parts.push(`c=${cluster}`);
   if (shade !== "activation") parts.push(`color=${shade}`);
   if (kind) parts.push(`by=${kind}`);
@@ -37,18 +38,19 @@ export function askedIn(address) {
   return Object.fromEntries(given.filter(([name, text]) => text && !OF_PLACE.includes(name)));
 }
 
-/** The place that an address names; null if it names none.
+/** The place that an address names, whose trees are cut where `cutIn` says; null if it names none.
  * @returns {Place | null} */
-export function placeIn(address) {
+export function placeIn(address, cutIn = usually) {
   const [name, ...rest] = address.replace(/^#/, "").split("&");
   const neuron = neuronIn(name);
   if (!neuron) return null;
   const given = new Map(rest.map((part) => part.split("=")));
-  const threshold = Number(given.get("t") ?? CUT);
+  const cut = cutIn(neuron.layer);
+  const threshold = Number(given.get("t") ?? cut);
   const cluster = Number(given.get("c") ?? 0);
   return {
     ...neuron,
-    threshold: threshold > 0 && threshold <= 1 ? threshold : CUT,
+    threshold: threshold > 0 && threshold <= 1 ? threshold : cut,
     cluster: Number.isInteger(cluster) && cluster > 0 ? cluster : null,
     shade: given.get("color") === "importance" ? "importance" : "activation",
     kind: /^\w+$/.test(given.get("by") ?? "") ? given.get("by") : null,

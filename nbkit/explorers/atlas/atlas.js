@@ -3,7 +3,7 @@
 
 import { Features, neuronData, similarFeatures } from "./atlas-data.js";
 import { Address } from "./address.js";
-import { CUT, placeIn } from "./atlas-links.js";
+import { placeIn } from "./atlas-links.js";
 import { Beside } from "./beside.js";
 import { CardView } from "./card-view.js";
 import { Detail } from "./detail.js";
@@ -66,12 +66,18 @@ class AtlasState {
   }
 
   get threshold() {
-    return this.model.get("threshold") ?? CUT; // a page need not say
+    return this.model.get("threshold") ?? this.overview.cutOf(this.row ?? 0); // a page need not say
+  }
+
+  /** Where to cut another unit's tree: where the reader cut this one, or where that one's is usually cut. */
+  cutFor(row) {
+    const moved = this.row !== null && this.threshold !== this.overview.cutOf(this.row);
+    return moved ? this.threshold : (this.row === null && this.model.get("threshold")) || this.overview.cutOf(row);
   }
 
   /** Open a neuron. `look`: "pane" to bring it into sight, "focus" to go there as well; `cluster` (from 1) lets one of
    * its clusters stand out. */
-  open(row, { look = false, cluster = null, threshold = this.threshold } = {}) {
+  open(row, { look = false, cluster = null, threshold = this.cutFor(row) } = {}) {
     if (this.row !== null && row !== this.row) {
       this.trail.push({ row: this.row, threshold: this.threshold, cluster: this.place.cluster });
     }
@@ -80,7 +86,7 @@ class AtlasState {
 
   /** Open a neuron at one of its features: a cluster of the survey's cut. */
   openFeature(row, place, look = "pane") {
-    this.open(row, { look, cluster: place + 1, threshold: CUT });
+    this.open(row, { look, cluster: place + 1, threshold: this.overview.cutOf(row) });
   }
 
   goBack() {
@@ -264,7 +270,7 @@ async function render({ model, el }) {
   try {
     const [overview, vocabulary] = await Promise.all([store.get("overview"), store.get("vocabulary")]);
     const known = new Overview(overview);
-    const linked = store.live ? null : placeIn(location.hash);
+    const linked = store.live ? null : placeIn(location.hash, (layer) => known.cutIn(layer));
     if (linked) {
       model.set("layer", linked.layer);
       model.set("neuron", linked.index);

@@ -50,8 +50,8 @@ class AtlasExplorer(anywidget.AnyWidget):
     layer = traitlets.Int(NOTHING).tag(sync=True)
     neuron = traitlets.Int(NOTHING).tag(sync=True)
     """The neuron that is open; -1: none yet."""
-    threshold = Threshold(0.5).tag(sync=True)
-    """The distance at which the tree is cut."""
+    threshold = Threshold(0.5, allow_none=True).tag(sync=True)
+    """The distance at which the tree is cut; None until a neuron is open, where layers have cuts of their own."""
     has_model = traitlets.Bool(False).tag(sync=True, kernel=True)
     """Whether the model is at hand: token importance of any example can be computed, and a reader's own text read."""
 
@@ -61,7 +61,7 @@ class AtlasExplorer(anywidget.AnyWidget):
         model: LanguageModel | ModelUnits | None = None,
         layer: int | None = None,
         neuron: int | None = None,
-        threshold: float = 0.5,
+        threshold: float | None = None,
     ) -> None:
         """Show `atlas`.
 
@@ -70,7 +70,7 @@ class AtlasExplorer(anywidget.AnyWidget):
             model: the atlas's model, or its units of another kind, for the token importance of examples of which it is
                 not kept, and for a text of the reader's own.
             layer, neuron: the neuron to begin with; None for the first that the pages show.
-            threshold: distance in (0, 1] at which trees are cut.
+            threshold: distance in (0, 1] at which trees are cut; None for its own (see `Atlas.cut`).
 
         Raises:
             NbkitError: the atlas doesn't hold the neuron or was made with another model, or the threshold is no
@@ -87,7 +87,7 @@ class AtlasExplorer(anywidget.AnyWidget):
             site=f"{quote(site_folder(atlas))}/",
             layer=NOTHING if layer is None else layer,
             neuron=NOTHING if neuron is None else neuron,
-            threshold=threshold,
+            threshold=_first_cut(atlas, layer) if threshold is None else threshold,
             has_model=model is not None,
         )
         self.on_msg(self._answer)
@@ -178,3 +178,9 @@ def checked_units(model: object, atlas: Atlas) -> LanguageModel | ModelUnits:
             "nbkit.sae_latents(model, …) of the same autoencoders."
         )
     return model
+
+
+def _first_cut(atlas: Atlas, layer: int | None) -> float | None:
+    """Where the tree of the first neuron is cut; None if that is not known before one is open."""
+    cuts = {atlas.cut(each) for each in (atlas.layers if layer is None else [layer])}
+    return cuts.pop() if len(cuts) == 1 else None

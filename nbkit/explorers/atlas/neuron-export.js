@@ -1,6 +1,5 @@
 // A neuron as text to paste and as a file to keep.
 
-import { CUT } from "./atlas-links.js";
 import { describedExamples, exampleText } from "../shared/examples-export.js";
 import { jsonText } from "../shared/hand-over.js";
 import { quadrantShares } from "../shared/quadrants.js";
@@ -44,7 +43,7 @@ export function neuronAsJson({ explorer, row, data, clusters }) {
     neuron: overview.index(row),
     sign: overview.sign,
     metrics: Object.fromEntries(overview.metrics.map(({ name, values }) => [name, values[row]])), // NaN becomes null
-    metrics_at: CUT,
+    metrics_at: overview.cutOf(row),
     threshold: explorer.threshold,
     examples: describedExamples(data).map((example, i) => ({ cluster: labels[i] + 1, ...example, importance: importance(i) })),
     tree: { pairs: data.pairs, heights: data.heights },

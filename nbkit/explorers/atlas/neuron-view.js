@@ -2,7 +2,6 @@
 
 import { activationHistogram } from "./activation-histogram.js";
 import { featureNodes } from "./atlas-data.js";
-import { CUT } from "./atlas-links.js";
 import { fixed } from "../shared/axis.js";
 import { barList } from "../shared/bars.js";
 import { ClusterView } from "../shared/cluster-view.js";
@@ -42,6 +41,7 @@ export class NeuronView {
     const { overview } = explorer;
     const name = overview.title(row);
     this.unit = overview.site(row).unit;
+    this.cut = overview.cutOf(row);
     this.called = overview.called;
     this.sought = signWords(overview.sign);
     this.title = element("p", { class: "nk-title", tabindex: -1 }, [name]);
@@ -107,7 +107,7 @@ export class NeuronView {
   splitSentence({ clusters, sets, examples, share }) {
     const { unit, units } = this.explorer.overview.words;
     const found = `of ${sets} sets of ${examples} examples of one ${unit} on one word (from ${units} that answer to one word often), ${percent(share)} make as many or more`;
-    return `${clusters} clusters at ${CUT}. A single behavior may fall apart, too: ${found}; a behavior wider than a word does more often.`;
+    return `${clusters} clusters at ${this.cut}. A single behavior may fall apart, too: ${found}; a behavior wider than a word does more often.`;
   }
 
   /** In which quadrants a gated neuron's examples lie. */
@@ -156,7 +156,7 @@ export class NeuronView {
 
   makeClusters() {
     const { data } = this;
-    this.features = featureNodes(data, CUT);
+    this.features = featureNodes(data, this.cut);
     this.clusters = new ClusterView(data, this.makeHost());
     this.remarks = element("p", { class: "nk-about", role: "status" });
     this.shadeChoice = this.makeShadeChoice();
@@ -228,10 +228,10 @@ export class NeuronView {
     const known = data.importance.size;
     const kept = known ? `It is known here for ${count(known, "example")} of ${data.n}` : `It is not known for this ${this.unit}`;
     const importance = `${kept}: ${explorer.overview.words.importance}.`;
-    const similar = `Similar features belong to the clusters at ${CUT.toFixed(2)}.`;
+    const similar = `Similar features belong to the clusters at ${this.cut.toFixed(2)}.`;
     this.remarks.textContent = [
       ...(data.shade === "importance" && known < data.n ? [`Token importance: ${importance}`] : []),
-      ...(explorer.threshold === CUT ? [] : [similar]),
+      ...(explorer.threshold === this.cut ? [] : [similar]),
     ].join(" ");
   }
 

@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from nbkit.atlas.neuron import InputWeights, Neuron
-from nbkit.atlas.neuron_table import ATLAS_CUT
 from nbkit.atlas.quadrants import QUADRANTS
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE, WINDOW
 from nbkit.atlas.tokens import token_positions
@@ -150,7 +149,7 @@ def _stronger(neuron: Neuron, directed: bool, text: Text) -> _Examples:
     near, distance = np.full(rest.sum(), NO_EXAMPLE), np.full(rest.sum(), np.nan)
     if directed and len(neuron) and rest.any():
         pre_mlp = np.concatenate([neuron.pre_mlp, all_of_them.pre_mlp[rest]])
-        embeddings = neuron.weights.embed(pre_mlp, neuron.embedding, neuron.activation)
+        embeddings = neuron.embed(pre_mlp)
         apart = cosine_distances(embeddings)[len(neuron) :, : len(neuron)]
         near, distance = apart.argmin(axis=1), apart.min(axis=1)
     columns = examples.columns | {"near": near.astype(np.uint16), "distance": rounded(distance)}
@@ -177,16 +176,21 @@ def _trees(neurons: Sequence[Neuron]) -> dict[str, np.ndarray]:
     for neuron in neurons:
         if len(neuron) < 2:
             continue
-        clusters = neuron.clusters(ATLAS_CUT)
+        clusters = neuron.clusters()
         exact = clusters.linkage[:, 2]
-        heights = exact.astype(np.float32)
-        heights[(heights <= ATLAS_CUT) & (exact > ATLAS_CUT)] = np.nextafter(
-            np.float32(ATLAS_CUT), np.float32(1)
-        )  # no feature may grow
+        heights = _beside(neuron.cut(), exact)
         medoids = np.array(node_medoids(clusters), dtype=np.uint16)
         pairs = clusters.linkage[:, :2].astype(np.uint16).ravel()
         trees.append({"pairs": pairs, "heights": heights, "medoids": medoids})
     return _joined(trees)
+
+
+def _beside(cut: float, exact: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
+    """Heights in float32, each on the side of the cut that it was on: the browser must find the same clusters."""
+    heights, below = exact.astype(np.float32), exact <= cut
+    moved = (heights.astype(np.float64) <= cut) != below
+    heights[moved] = np.nextafter(heights[moved], np.where(below[moved], np.float32(0), np.float32(2)))
+    return heights
 
 
 def _levels(neuron: Neuron, threshold: float, text: Text) -> tuple[dict[str, np.ndarray], _Examples]:

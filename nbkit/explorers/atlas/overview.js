@@ -20,6 +20,16 @@ export class Overview extends Sites {
     this.byName = new Map(this.metrics.map((metric) => [metric.name, metric]));
   }
 
+  /** Where the tree of a unit is cut, unless a reader moves it. */
+  cutOf(row) {
+    return this.cuts[this.places[row]];
+  }
+
+  /** Where the trees of a site are cut, by its number. */
+  cutIn(layer) {
+    return this.cuts[this.sites.findIndex(({ number }) => number === layer)] ?? this.cuts[0];
+  }
+
   /** The place of a kind of likeness; of the usual one if none, or an unknown one, is named. */
   kindOf(name) {
     return this.kinds.includes(name) ? this.kinds.indexOf(name) : this.usual;

@@ -20,6 +20,7 @@ MADE_FROM = "made-from.json"
 SHARD_FORMAT = 10
 """Goes up when what a shard holds changes, so that files of an older nbkit are made again."""
 SITES = "_static/atlases"
+MADE_FROM_FILES = (".json", ".parquet", ".safetensors")
 TOGETHER = 128
 """Shards that a process makes in one go."""
 
@@ -33,7 +34,7 @@ def write_shards(atlas: Atlas, progress: bool = True) -> Path:
     Raises:
         NbkitError: the folder can't be written.
     """
-    folder = atlas.path / SHARDS_FOLDER
+    folder = atlas.kept.folder / SHARDS_FOLDER
     try:
         with FileLock(atlas.path / f".{SHARDS_FOLDER}.lock"):
             make_parts(atlas, progress)
@@ -50,7 +51,8 @@ def write_shards(atlas: Atlas, progress: bool = True) -> Path:
 
 def site_folder(atlas: Atlas) -> str:
     """Where a book keeps the files of an atlas, from the folder of its pages."""
-    return f"{SITES}/{atlas.path.resolve().name}"
+    seen = "" if atlas.made_in == "." else f"-{atlas.made_in}"
+    return f"{SITES}/{atlas.path.resolve().name}{seen}"
 
 
 def put_shards(atlas: Atlas, target: Path, progress: bool = True) -> None:
@@ -99,7 +101,8 @@ def _write(atlas: Atlas, folder: Path, names: Sequence[str]) -> None:
 
 def _made_from(atlas: Atlas) -> dict[str, Any]:
     """The atlas's files with their sizes and times of change, those aside that shards are not made from."""
-    paths = [path for path in sorted(atlas.path.iterdir()) if path.suffix in (".json", ".parquet", ".safetensors")]
+    folders = dict.fromkeys((atlas.path, atlas.kept.folder))
+    paths = [path for folder in folders for path in sorted(folder.iterdir()) if path.suffix in MADE_FROM_FILES]
     states = {path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in paths}
     return {
         "schema": SHARD_FORMAT,

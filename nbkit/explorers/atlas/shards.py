@@ -117,6 +117,7 @@ class AtlasShards:
             "threshold": manifest.threshold,
             "max_examples": manifest.max_examples,
             "embedding": manifest.embedding,
+            "cuts": [self.atlas.cut(layer) for layer in self.atlas.layers],
             **likeness_of(self.atlas),
             "length": manifest.length,
             "n_features": len(self.features),

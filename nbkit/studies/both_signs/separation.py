@@ -15,7 +15,6 @@ from jaxtyping import Bool, Int
 from tqdm.auto import tqdm
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.atlas.neuron_table import ATLAS_CUT
 from nbkit.errors import NbkitError
 from nbkit.studies.shared.estimate import Difference, Estimate
 
@@ -68,8 +67,8 @@ def separation(
             continue
         if not (neuron.has_direction() and neuron.has_direction("pre_mlp")):
             continue
-        own = neuron.clusters(ATLAS_CUT)
-        bare = neuron.clusters(ATLAS_CUT, "pre_mlp").cut_to(own.n_clusters)
+        own = neuron.clusters()
+        bare = neuron.clusters(kind="pre_mlp").cut_to(own.n_clusters)
         dealt = np.mean([of_one_sign(own.labels, rng.permutation(below)) for _ in range(DEALS)])
         rows.append((of_one_sign(own.labels, below), of_one_sign(bare.labels, below), dealt))
     if not rows:

@@ -12,11 +12,12 @@ from jaxtyping import Float
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.neuron import Neuron
-from nbkit.atlas.neuron_table import ATLAS_CUT
+from nbkit.errors import NbkitError
 from nbkit.method.checks import have_direction
-from nbkit.method.clusters import feature_clusters
+from nbkit.method.clusters import PAPER_CUT, feature_clusters
 from nbkit.method.embeddings import EMBEDDING_NAMES
 from nbkit.method.metrics import METRIC_TITLES, adjusted_rand_index, polysemanticity_from_distances
+from nbkit.models.site import CENTERED, embedding_kinds, paper_kind
 from nbkit.studies.shared.estimate import Difference, Estimate
 from nbkit.studies.shared.outliers import LayerCoordinates, share_that_hangs
 from nbkit.studies.shared.populations import ENOUGH_EXAMPLES, has_examples
@@ -48,8 +49,13 @@ def compare_treatments(
         clusters as the neuron embedding has under that treatment. NaN where an embedding has no direction.
 
     Raises:
-        NbkitError: if no neuron has that many examples.
+        NbkitError: if no neuron has that many examples, or the atlas's embedding has no weights.
     """
+    if atlas.manifest.embedding == CENTERED:
+        raise NbkitError(
+            f"atlas {atlas.path} has the embedding {CENTERED!r}, which is no product with weights: what outlier "
+            f"coordinates do to one is asked of an atlas seen by {paper_kind(embedding_kinds(atlas.manifest.sites))!r}"
+        )
     table = atlas.neurons[has_examples(atlas, min_examples)]
     drawn = table.sample(min(n_neurons, len(table)), random_state=seed).sort_index()
     rows = []
@@ -85,7 +91,7 @@ def _rows(neuron: Neuron, coordinates: LayerCoordinates, words: np.ndarray) -> I
 
 
 def _measured(embeddings: Float[np.ndarray, "n d"], words: np.ndarray, k: int | None) -> dict[str, float]:
-    clusters = feature_clusters(embeddings, ATLAS_CUT)
+    clusters = feature_clusters(embeddings, PAPER_CUT)
     metrics = polysemanticity_from_distances(clusters.distances, clusters.labels)
     matched = clusters if k is None else clusters.cut_to(k)
     return {

@@ -30,7 +30,6 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from nbkit.atlas.neuron import Neuron
-from nbkit.atlas.neuron_table import ATLAS_CUT
 from nbkit.method.cluster_contrast import cluster_contrasts
 from nbkit.models.site import CONTROLS
 from nbkit.studies.ground_truth.told_from_text import OWN, key_words
@@ -108,11 +107,11 @@ def _alike(said: Float[Tensor, "3 n vocabulary"]) -> dict[str, Float[np.ndarray,
 def _groupings(
     neuron: Neuron, rows: Int[np.ndarray, " k"], words: Int[np.ndarray, " k"]
 ) -> Iterator[tuple[str, Int[np.ndarray, " k"]]]:
-    own = neuron.clusters(ATLAS_CUT)
+    own = neuron.clusters()
     yield OWN, own.labels[rows]
     for kind in CONTROLS:
         if neuron.has_direction(kind):
-            yield kind, neuron.clusters(ATLAS_CUT, kind).cut_to(own.n_clusters).labels[rows]
+            yield kind, neuron.clusters(kind=kind).cut_to(own.n_clusters).labels[rows]
     yield WORD, np.unique(words, return_inverse=True)[1]
 
 

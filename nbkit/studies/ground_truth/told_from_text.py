@@ -29,7 +29,6 @@ from jaxtyping import Bool, Float, Int
 from scipy.spatial.distance import cdist
 
 from nbkit.atlas.neuron import Neuron
-from nbkit.atlas.neuron_table import ATLAS_CUT
 from nbkit.method.average_precision import average_precision
 from nbkit.method.clusters import feature_clusters
 from nbkit.models.site import CONTROLS
@@ -126,12 +125,12 @@ def _groupings(
         return embeddings[clustered], cdist(embeddings[tested], embeddings[clustered], "cosine")
 
     embeddings, distances = of(None)
-    own = feature_clusters(embeddings, ATLAS_CUT).labels
+    own = feature_clusters(embeddings, neuron.cut()).labels
     yield OWN, own, nearest_clusters(distances, own)
     for drawn in (rng.permutation(own) for _ in range(DRAWS)):
         yield RANDOM, drawn, nearest_clusters(distances, drawn)
     for kind in CONTROLS:
         if neuron.has_direction(kind):
             embeddings, distances = of(kind)
-            labels = feature_clusters(embeddings, ATLAS_CUT).cut_to(own.max() + 1).labels
+            labels = feature_clusters(embeddings).cut_to(own.max() + 1).labels
             yield kind, labels, nearest_clusters(distances, labels)

@@ -9,7 +9,6 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from nbkit.atlas.neuron import Neuron
-from nbkit.atlas.neuron_table import ATLAS_CUT
 from nbkit.errors import NbkitError
 from nbkit.method.checks import checked_whole, have_direction
 from nbkit.method.clusters import feature_clusters
@@ -69,7 +68,7 @@ def compare_channels(channels: Channels, n_examples: int = 40, seed: int = 0) ->
             of_images = strongest[:, unit.index], channels.digits[images]
             for condition, measured in _conditions(unit, others, of_images, n_examples, rng):
                 row = {"layer": site.number, "index": unit.index, "condition": condition}
-                rows.append(row | _measure(*measured))
+                rows.append(row | _measure(*measured, unit.cut()))
     return pd.DataFrame(rows)
 
 
@@ -81,20 +80,20 @@ def _conditions(
     away = rng.permutation(sum(map(len, others)))[:n]
     their_vectors = np.concatenate([other.pre_mlp for other in others])[away]
     their_digits = np.concatenate([other.key_ids for other in others])[away]
-    yield "own", (unit.weights.embed(vectors, unit.embedding, unit.activation), digits)
-    yield "images", (unit.weights.embed(of_images[0], unit.embedding, unit.activation), of_images[1])
-    yield "others", (unit.weights.embed(their_vectors, unit.embedding, unit.activation), their_digits)
+    yield "own", (unit.embed(vectors), digits)
+    yield "images", (unit.embed(of_images[0]), of_images[1])
+    yield "others", (unit.embed(their_vectors), their_digits)
     if unit.donor is not None:
-        yield "shuffled", (unit.donor.embed(vectors, unit.embedding, unit.activation), digits)
+        yield "shuffled", (unit.embed(vectors, "shuffled"), digits)
     yield "none", (vectors, digits)
 
 
-def _measure(embeddings: Float[np.ndarray, "n d"], digits: Int[np.ndarray, " n"]) -> dict[str, float]:
+def _measure(embeddings: Float[np.ndarray, "n d"], digits: Int[np.ndarray, " n"], cut: float) -> dict[str, float]:
     n = len(digits)
     one_digit = float(np.unique(digits, return_counts=True)[1].max() / n)
     if not have_direction(embeddings).all():
         return dict.fromkeys(MEASURES, np.nan) | {"one_digit": one_digit}
-    clusters = feature_clusters(embeddings, ATLAS_CUT)
+    clusters = feature_clusters(embeddings, cut)
     return {
         "mean_distance": float(clusters.distances.sum() / (n * (n - 1))),
         "n_clusters": clusters.n_clusters,

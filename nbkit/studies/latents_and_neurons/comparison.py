@@ -15,7 +15,6 @@ from tqdm.auto import tqdm
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.neuron import Neuron
-from nbkit.atlas.neuron_table import ATLAS_CUT
 from nbkit.errors import NbkitError
 from nbkit.method.checks import checked_whole, have_direction
 from nbkit.method.clusters import feature_clusters
@@ -115,12 +114,10 @@ def _measure(
     unit: Neuron, vectors: Float[np.ndarray, "n d"], words: Int[np.ndarray, " n"], condition: str
 ) -> tuple[str, float, int, float] | None:
     """None if an embedding has no direction."""
-    weights = unit.donor if condition == "shuffled" else unit.weights
-    assert weights is not None
-    embeddings = weights.embed(vectors, unit.embedding, unit.activation)
+    embeddings = unit.embed(vectors, "shuffled" if condition == "shuffled" else None)
     if not have_direction(embeddings).all():
         return None
-    clusters = feature_clusters(embeddings, ATLAS_CUT)
+    clusters = feature_clusters(embeddings, unit.cut())
     n = len(vectors)
     distance = float(clusters.distances.sum() / (n * (n - 1)))
     return condition, distance, clusters.n_clusters, float(np.unique(words, return_counts=True)[1].max() / n)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pandas as pd
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.atlas.neuron_table import ATLAS_CUT
 from nbkit.method.metrics import METRIC_TITLES
 from nbkit.studies.embedding_spaces.comparison import compare_spaces, value_of
 from nbkit.studies.shared import paper
@@ -32,9 +31,14 @@ def setups(atlas: Atlas) -> BookTable:
         ),
         "An example reaches": (f"{paper.THRESHOLD:.0%} of the maximum", f"{m.threshold:.0%} of the maximum"),
         "Examples kept": (f"the first {paper.MAX_EXAMPLES}", f"the first {m.max_examples}"),
-        "Distance of the cut": (f"{paper.PAPER_CUT:g}", f"{ATLAS_CUT:g}"),
+        "Distance of the cut": (f"{paper.PAPER_CUT:g}", _cuts(atlas)),
     }
     return BookTable("setups", pd.DataFrame.from_dict(rows, orient="index", columns=["paper", "this build"]))
+
+
+def _cuts(atlas: Atlas) -> str:
+    cuts = [atlas.cut(layer) for layer in atlas.layers]
+    return f"{min(cuts):g}" if min(cuts) == max(cuts) else f"{min(cuts):g} to {max(cuts):g}"
 
 
 def paper_and_build(atlas: Atlas, min_examples: int = ENOUGH_EXAMPLES, seed: int = 0) -> BookTable:

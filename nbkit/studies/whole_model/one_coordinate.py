@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.atlas.neuron_table import ATLAS_CUT
 from nbkit.features.coordinates import coordinates_of
 from nbkit.method.checks import have_direction
 from nbkit.method.clusters import feature_clusters
@@ -80,10 +79,10 @@ def without_coordinates(
         seed: of the draw.
 
     Returns:
-        One row a neuron: `layer`, `index`, `hangs` (on one coordinate), clusters at 0.5 `before`, `without_largest`
-        and `without_second` (the coordinates of the largest and second largest share), and `kept_largest` and
-        `kept_second`, the adjusted Rand index of the clusters before with the tree without the coordinate, cut into as
-        many clusters. The latter are NaN where there was one cluster before, which any tree agrees with; what is
+        One row a neuron: `layer`, `index`, `hangs` (on one coordinate), clusters at the atlas's cut `before`,
+        `without_largest` and `without_second` (the coordinates of the largest and second largest share), and
+        `kept_largest` and `kept_second`, the adjusted Rand index of the clusters before with the tree without the
+        coordinate, cut into as many clusters. The latter are NaN where there was one cluster before, which any tree agrees with; what is
         without a coordinate is NaN if an example has only that one.
 
     Raises:
@@ -93,14 +92,15 @@ def without_coordinates(
     drawn = table.sample(min(n_neurons, len(table)), random_state=seed).sort_index()
     rows = []
     for layer, index, hangs in zip(drawn["layer"], drawn["index"], drawn["hangs"], strict=True):
-        embeddings = atlas.neuron(int(layer), int(index)).embeddings()
-        before = feature_clusters(embeddings, ATLAS_CUT)
+        neuron = atlas.neuron(int(layer), int(index))
+        embeddings, cut = neuron.embeddings(), neuron.cut()
+        before = feature_clusters(embeddings, cut)
         row = {"layer": layer, "index": index, "hangs": bool(hangs), "before": before.n_clusters}
         order = np.argsort(-coordinate_shares(embeddings), kind="stable")
         for name, coordinate in zip(("largest", "second"), order, strict=False):
             rest = np.delete(embeddings, coordinate, axis=1)
             if have_direction(rest).all():
-                after = feature_clusters(rest, ATLAS_CUT)
+                after = feature_clusters(rest, cut)
                 row[f"without_{name}"] = after.n_clusters
                 if before.n_clusters > 1:
                     same_number = after.cut_to(before.n_clusters).labels
