@@ -82,8 +82,8 @@ def without_coordinates(
         One row a neuron: `layer`, `index`, `hangs` (on one coordinate), clusters at the atlas's cut `before`,
         `without_largest` and `without_second` (the coordinates of the largest and second largest share), and
         `kept_largest` and `kept_second`, the adjusted Rand index of the clusters before with the tree without the
-        coordinate, cut into as many clusters. The latter are NaN where there was one cluster before, which any tree agrees with; what is
-        without a coordinate is NaN if an example has only that one.
+        coordinate, cut into as many clusters. The latter are NaN where there was one cluster before, which any tree
+        agrees with; what is without a coordinate is NaN if an example has only that one.
 
     Raises:
         NbkitError: if no neuron has that many examples.
