@@ -11,6 +11,8 @@ import pytest
 from playwright.sync_api import Browser, Locator, expect
 
 from nbkit.atlas.atlas import Atlas
+from nbkit.book.neuron_links import write_neuron_links
+from nbkit.explorers.atlas.shard_files import site_folder
 from tests.browser import page_checks as checks
 from tests.examples import pictures
 from tests.examples.explorer_page import write_page
@@ -136,6 +138,51 @@ def test_pictures_fit_and_keep_nobody_out(width: int, base: str, browser: Browse
         checks.check_accessible(seen.page, axe)
         seen.page.emulate_media(color_scheme="dark")
         checks.check_accessible(seen.page, axe, rules=checks.RULES_OF_COLOR)
+
+
+def write_naming_page(atlas: Atlas, folder: Path, text: str) -> None:
+    """The explorer's page, and `other.html`, which names units as a page of a book does."""
+    notebooks = folder / "notebooks"
+    notebooks.mkdir(parents=True)
+    (notebooks / "page.ipynb").write_text(f'"{site_folder(atlas)}/"', encoding="utf-8")
+    write_page(atlas, folder)
+    write_neuron_links(folder, notebooks, atlas)
+    head = '<meta name="viewport" content="width=device-width"><script src="neuron-links.js"></script>'
+    other = f'<!doctype html><html lang="en"><meta charset="utf-8">{head}<article><p>{text}</p></article>'
+    (folder / "other.html").write_text(other, encoding="utf-8")
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_card_shows_the_images_of_a_unit_that_a_page_names(
+    width: int, tmp_path: Path, browser: Browser, gray_atlas: Atlas
+) -> None:
+    write_naming_page(gray_atlas, tmp_path, "S0 #1 and S1 (whole), unit 0")
+    with checks.visit(browser, tmp_path.as_uri() + "/", "other.html", width=width) as seen:
+        card = seen.page.get_by_role("tooltip")
+        for link, unit in zip(seen.page.locator("a.nbkit-neuron").all(), ((0, 1), (1, 0)), strict=True):
+            link.focus()
+            neuron = gray_atlas.neuron(*unit)
+            expect(card.locator(".nk-title")).to_contain_text(neuron.title)
+            clusters = neuron.clusters()
+            pictured = card.locator("li .nk-picture")
+            expect(pictured).to_have_count(min(4, clusters.n_clusters))
+            for picture, medoid in zip(pictured.all(), clusters.medoids, strict=False):
+                assert check_picture(picture, gray_atlas)[0] == neuron.context[medoid]
+            expect(link).to_have_accessible_description(re.compile(r"image \d+, label \d"))
+            expect(card.locator(".nk-word, .nk-key")).to_have_count(0)
+            checks.check_fits_the_width(seen.page)
+        checks.check_needs_no_network(seen)
+
+
+def test_a_card_of_numbered_images_has_no_word(tmp_path: Path, browser: Browser) -> None:
+    write_naming_page(pictures.colored_atlas(tmp_path / "atlas"), tmp_path / "page", "S0 #1")
+    with checks.visit(browser, (tmp_path / "page").as_uri() + "/", "other.html") as seen:
+        seen.page.locator("a.nbkit-neuron").hover()
+        card = seen.page.get_by_role("tooltip")
+        frame = card.locator(".nk-frame").first
+        seen.page.wait_for_function(DRAWN, arg=frame.element_handle())
+        expect(card.locator(".nk-word, .nk-key")).to_have_count(0)
+        assert re.fullmatch(r"image \d+", str(frame.get_attribute("aria-label")))
 
 
 def test_images_without_labels_are_numbered_in_color(tmp_path: Path, browser: Browser) -> None:

@@ -1,5 +1,5 @@
 // Examples that are images: the whole one on a canvas, the patch at the key position outlined on it and enlarged beside it.
-// An image is drawn when it is seen; its room is there before.
+// An image is drawn when it is seen, or after all that is seen, so that it can be printed; its room is there before.
 
 import { element } from "./elements.js";
 import { keyText, tokenElements } from "./snippets.js";
@@ -83,7 +83,7 @@ export class Pictures {
     return element("span", { class: "nk-picture" }, parts);
   }
 
-  /** Draw an image, at once if it is known, or else when it is seen. */
+  /** Draw an image, at once if it is known, or else when it is seen or may be printed. */
   fill(frame, context, canvases) {
     const { images } = this;
     const draw = (pixels) => {
@@ -117,19 +117,50 @@ function outline({ top, left, bottom, right }, { height, width }) {
 }
 
 const waiting = new WeakMap(); // by element, what draws it
-let watcher;
+const unseen = []; // elements that are laid out, and may be printed before anyone sees them
+let drawing = false; // whether one of them will be drawn
+let watchers;
 
+/** Act when an element is nearly seen, or has a place on the page and the browser has nothing else to do. */
 function whenSeen(target, act) {
-  watcher ??= new IntersectionObserver(
-    (entries) => {
-      for (const { target: seen, isIntersecting } of entries) {
-        if (!isIntersecting) continue;
-        watcher.unobserve(seen);
-        waiting.get(seen)();
-      }
-    },
-    { rootMargin: "200px" },
-  );
+  watchers ??= makeWatchers();
   waiting.set(target, act);
-  watcher.observe(target);
+  for (const watcher of watchers) watcher.observe(target);
+}
+
+function makeWatchers() {
+  addEventListener("beforeprint", () => unseen.splice(0).forEach(drawWaiting));
+  return [watching("200px", drawWaiting), watching("1000000px", drawLater)];
+}
+
+function watching(rootMargin, act) {
+  const reached = (entries) => entries.forEach(({ target, isIntersecting }) => isIntersecting && act(target));
+  return new IntersectionObserver(reached, { rootMargin });
+}
+
+function drawLater(target) {
+  unseen.push(target);
+  if (!drawing) whenIdle(drawUnseen);
+  drawing = true;
+}
+
+/** Draw what is still there of `unseen`, one after another. */
+async function drawUnseen() {
+  const target = unseen.shift();
+  if (target?.isConnected) await drawWaiting(target);
+  drawing = unseen.length > 0;
+  if (drawing) whenIdle(drawUnseen);
+}
+
+function drawWaiting(target) {
+  const act = waiting.get(target);
+  waiting.delete(target);
+  for (const watcher of watchers) watcher.unobserve(target);
+  return act?.();
+}
+
+/** Safari has no idle time. */
+function whenIdle(act) {
+  if (window.requestIdleCallback) requestIdleCallback(act);
+  else setTimeout(act, 50);
 }
