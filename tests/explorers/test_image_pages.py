@@ -128,6 +128,31 @@ def test_pictures_are_walked_by_keys_and_point_at_the_tree(base: str, browser: B
         expect(page.locator(".nk-leaves .nk-marked")).to_have_attribute("aria-label", f"Cluster 1, {described}")
 
 
+@pytest.mark.parametrize("idle", [True, False])
+def test_pictures_that_nobody_saw_are_printed(idle: bool, base: str, browser: Browser) -> None:
+    """They are drawn when the browser has nothing else to do, or else when it prints."""
+    context = browser.new_context(viewport={"width": 1440, "height": 300})
+    page = context.new_page()
+    if not idle:
+        page.add_init_script("window.requestIdleCallback = () => {}")
+    page.goto(base + "page.html#L0N1")
+    frames = page.locator(".nk-card > ol .nk-frame")
+    expect(frames.first).to_be_attached()
+    expect(frames.last).not_to_be_in_viewport()
+    if not idle:
+        page.wait_for_timeout(500)
+        assert not frames.last.evaluate(DRAWN), "nothing drew it"
+        page.pdf()
+    for frame in frames.all():
+        page.wait_for_function(DRAWN, arg=frame.element_handle())
+    expect(frames.last).not_to_be_in_viewport()
+    page.emulate_media(media="print")
+    body = page.locator(".nk-detail-body").bounding_box()
+    last = frames.last.bounding_box()
+    assert body and last and last["y"] + last["height"] < body["y"] + body["height"], "it is not scrolled away on paper"
+    context.close()
+
+
 @pytest.mark.parametrize("width", [1440, 390])
 def test_pictures_fit_and_keep_nobody_out(width: int, base: str, browser: Browser, axe: Path) -> None:
     with checks.visit(browser, base, "page.html#L0N1", width=width) as seen:

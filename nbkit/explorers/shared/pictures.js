@@ -117,45 +117,53 @@ function outline({ top, left, bottom, right }, { height, width }) {
 }
 
 const waiting = new WeakMap(); // by element, what draws it
-const unseen = []; // elements that are laid out, and may be printed before anyone sees them
-let drawing = false; // whether one of them will be drawn
-let watchers;
+const unseen = new Set(); // weak references to these elements
+let drawing = false; // whether one that is out of sight will be drawn
+let watcher;
 
-/** Act when an element is nearly seen, or has a place on the page and the browser has nothing else to do. */
+/** Act when an element is nearly seen, or is out of sight on the page and the browser has nothing else to do. */
 function whenSeen(target, act) {
-  watchers ??= makeWatchers();
+  watcher ??= makeWatcher();
   waiting.set(target, act);
-  for (const watcher of watchers) watcher.observe(target);
+  unseen.add(new WeakRef(target));
+  watcher.observe(target);
+  drawUnseen();
 }
 
-function makeWatchers() {
-  addEventListener("beforeprint", () => unseen.splice(0).forEach(drawWaiting));
-  return [watching("200px", drawWaiting), watching("1000000px", drawLater)];
+function makeWatcher() {
+  addEventListener("beforeprint", () => Array.from(onThePage(), drawWaiting));
+  const seen = (entries) => {
+    for (const { target, isIntersecting } of entries) if (isIntersecting) drawWaiting(target);
+    drawUnseen(); // what was unfolded may be longer than what is seen of it
+  };
+  return new IntersectionObserver(seen, { rootMargin: "200px" });
 }
 
-function watching(rootMargin, act) {
-  const reached = (entries) => entries.forEach(({ target, isIntersecting }) => isIntersecting && act(target));
-  return new IntersectionObserver(reached, { rootMargin });
+/** The elements that wait and are not folded away. */
+function* onThePage() {
+  for (const reference of unseen) {
+    const target = reference.deref();
+    if (!waiting.has(target)) unseen.delete(reference);
+    else if (target.isConnected && target.checkVisibility()) yield target;
+  }
 }
 
-function drawLater(target) {
-  unseen.push(target);
-  if (!drawing) whenIdle(drawUnseen);
+/** Draw them, one after another. */
+function drawUnseen() {
+  if (drawing) return;
   drawing = true;
-}
-
-/** Draw what is still there of `unseen`, one after another. */
-async function drawUnseen() {
-  const target = unseen.shift();
-  if (target?.isConnected) await drawWaiting(target);
-  drawing = unseen.length > 0;
-  if (drawing) whenIdle(drawUnseen);
+  whenIdle(async () => {
+    const { value: target } = onThePage().next();
+    if (target) await drawWaiting(target);
+    drawing = false;
+    if (target) drawUnseen();
+  });
 }
 
 function drawWaiting(target) {
   const act = waiting.get(target);
   waiting.delete(target);
-  for (const watcher of watchers) watcher.unobserve(target);
+  watcher.unobserve(target);
   return act?.();
 }
 
