@@ -12,7 +12,9 @@ from playwright.sync_api import Browser, Locator, expect
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.book.neuron_links import write_neuron_links
+from nbkit.explorers import DendrogramExplorer
 from nbkit.explorers.atlas.shard_files import site_folder
+from nbkit.explorers.mount import mount_point, state_of, write_explorers
 from tests.browser import page_checks as checks
 from tests.examples import pictures
 from tests.examples.explorer_page import write_page
@@ -92,6 +94,35 @@ def test_examples_are_their_images_with_what_the_unit_sees(base: str, browser: B
         assert view.get_by_role("searchbox").get_attribute("placeholder") == "S0 #123, or a label"
         checks.check_needs_no_network(seen)
         assert seen.page.evaluate("window.shifted") < checks.MOST_SHIFT
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_one_unit_alone_shows_its_images(
+    width: int, tmp_path: Path, browser: Browser, gray_atlas: Atlas, axe: Path
+) -> None:
+    name, neuron = "DendrogramExplorer", gray_atlas.neuron(0, 1)
+    write_explorers(tmp_path, [name])
+    head = f'<meta charset="utf-8"><title>Unit</title><link rel="stylesheet" href="{name}.css">'
+    script = f'<meta name="viewport" content="width=device-width"><script src="{name}.js" defer></script>'
+    body = mount_point(name, state_of(DendrogramExplorer(neuron)), tmp_path, "")
+    page = f'<!doctype html><html lang="en">{head}{script}<main><h1>Unit</h1>{body}</main>'
+    (tmp_path / "unit.html").write_text(page, encoding="utf-8")
+    with checks.visit(browser, tmp_path.as_uri() + "/", "unit.html", width=width) as seen:
+        view = seen.page.locator(".nk-dendrogram")
+        shown = [check_picture(picture, gray_atlas) for picture in view.locator(".nk-card .nk-picture").all()]
+        boxes = gray_atlas.boxes(0)
+        assert boxes is not None and len(neuron) > 1
+        known = {int(c): tuple(boxes[p].tolist()) for c, p in zip(neuron.context, neuron.position, strict=True)}
+        assert dict(shown) == known
+        leaf = view.locator(".nk-leaves rect").last
+        leaf.hover()
+        described = str(leaf.get_attribute("aria-label")).partition(", ")[2]
+        expect(view.locator(".nk-peek .nk-frame")).to_have_attribute("aria-label", described)
+        check_frame(view.locator(".nk-peek .nk-frame"), gray_atlas)
+        assert not re.search("token|context|word|text", view.inner_text(), re.IGNORECASE)
+        checks.check_fits_the_width(seen.page)
+        checks.check_needs_no_network(seen)
+        checks.check_accessible(seen.page, axe, ".nk-dendrogram")
 
 
 def test_labels_are_found_units_compared_and_the_whole_image_shown(
