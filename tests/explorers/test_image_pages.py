@@ -115,7 +115,7 @@ def test_one_unit_alone_shows_its_images(
         known = {int(c): tuple(boxes[p].tolist()) for c, p in zip(neuron.context, neuron.position, strict=True)}
         assert dict(shown) == known
         leaf = view.locator(".nk-leaves rect").last
-        leaf.hover(position={"x": 5, "y": 200})  # below the handle
+        leaf.hover(position={"x": 5, "y": 160})  # below the handle
         described = str(leaf.get_attribute("aria-label")).partition(", ")[2]
         expect(view.locator(".nk-peek .nk-frame")).to_have_attribute("aria-label", described)
         check_frame(view.locator(".nk-peek .nk-frame"), gray_atlas)
