@@ -24,6 +24,7 @@ from nbkit.atlas.snippets import Snippet
 from nbkit.errors import NbkitError
 from nbkit.figures.palette import ALONE, CLUSTER_COLORS, COLD, HEAT, QUIET
 from nbkit.figures.projection import project
+from nbkit.figures.style import BookFigure
 from nbkit.figures.text import clip, draw_snippet, drawable, width
 from nbkit.figures.tree import leaf_order
 from nbkit.method.clusters import FeatureClusters, feature_clusters
@@ -244,6 +245,7 @@ def test_examples_that_are_images_are_drawn_with_what_the_unit_sees(layer: int, 
     text = words(figure)
     assert text[text.index(f"×{len(neuron)}") + 1 :][:3] == [str(neuron.context[example] % 5) for example in order]
     assert not any("token" in t or "text" in t for t in text)
+    assert isinstance(figure, BookFigure)
     assert list(figure.data["examples"]) == ["example", "cluster", "image", "position", "activation", "label"]
 
 
