@@ -227,3 +227,12 @@ def send_parcels(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         return pickle.loads(packed)
 
     return lambda: monkeypatch.setattr("nbkit.parallel.pool.in_processes", in_this_process)
+
+
+@pytest.fixture(scope="session")
+def gray_atlas(tmp_path_factory: pytest.TempPathFactory) -> Atlas:
+    """An atlas of a convolution and a linear layer on labeled images: tests must not change its files, only let more be
+    made from it."""
+    from tests.examples import pictures
+
+    return pictures.gray_atlas(tmp_path_factory.mktemp("pictures") / "atlas")

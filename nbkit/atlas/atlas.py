@@ -33,6 +33,7 @@ from nbkit.atlas.layer import Layer
 from nbkit.atlas.manifest import CONTEXTS, MANIFEST, NEURONS, VOCABULARY, Manifest, read_manifest
 from nbkit.atlas.neuron import Neuron
 from nbkit.atlas.neuron_table import survey
+from nbkit.atlas.seen import SeenImages
 from nbkit.atlas.snippets import display_token
 from nbkit.atlas.tokens import contexts_of
 from nbkit.corpora import Contexts
@@ -267,6 +268,14 @@ class Atlas:
         """
         found = read_tensors(self.path / CONTEXTS).get(f"boxes.{self._site(layer).number}")
         return None if found is None else found.numpy()
+
+    def seen(self, layer: int) -> SeenImages | None:
+        """The images as the units of a site see them; None if the inputs are no images.
+
+        Raises:
+            NbkitError: if the atlas doesn't hold the site.
+        """
+        return None if self.images is None else SeenImages(self.images, self.boxes(layer))
 
     @cached_property
     def words(self) -> Int[np.ndarray, " n_ids"]:

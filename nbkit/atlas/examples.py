@@ -8,12 +8,13 @@ from typing import Protocol
 from jaxtyping import Float
 from numpy import ndarray
 
+from nbkit.atlas.seen import SeenImages
 from nbkit.atlas.snippets import Snippet
 from nbkit.method.clusters import FeatureClusters
 
 
 class HasExamples(Protocol):
-    """A neuron's n dataset examples as text, as vectors, and in clusters. `nbkit.Neuron` has them."""
+    """A neuron's n dataset examples as text or images, as vectors, and in clusters. `nbkit.Neuron` has them."""
 
     @property
     def layer(self) -> int: ...
@@ -23,6 +24,8 @@ class HasExamples(Protocol):
     def title(self) -> str: ...
     @property
     def pre_mlp(self) -> Float[ndarray, "n d"]: ...
+    @property
+    def seen(self) -> SeenImages | None: ...
     @property
     def snippets(self) -> Sequence[Snippet]: ...
     def embeddings(self, kind: str | None = ...) -> Float[ndarray, "n d"]: ...

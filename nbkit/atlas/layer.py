@@ -16,6 +16,7 @@ from nbkit.atlas.levels import read_levels
 from nbkit.atlas.manifest import Manifest, layer_file
 from nbkit.atlas.neuron import InputWeights, Neuron
 from nbkit.atlas.reads import Reads
+from nbkit.atlas.seen import SeenImages
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE
 from nbkit.atlas.strongest import Strongest, strongest_rows
 from nbkit.atlas.tokens import token_positions
@@ -47,6 +48,9 @@ class Scanned(Protocol):
     @property
     def raw_texts(self) -> Mapping[int, str]:
         """See `Atlas.raw_texts`."""
+
+    def seen(self, layer: int) -> SeenImages | None:
+        """See `Atlas.seen`."""
 
 
 class Layer:
@@ -85,8 +89,13 @@ class Layer:
             levels=read_levels(tensors, index),
             strongest=self._strongest(start, end, n),
             logit_effects=read_effects(tensors, index),
+            seen=self._seen,
             sign=manifest.sign,
         )
+
+    @cached_property
+    def _seen(self) -> SeenImages | None:
+        return self.atlas.seen(self.site.number)
 
     def _strongest(self, start: int, end: int, n_examples: int) -> Strongest:
         """The strongest contexts of the neuron whose rows these are."""

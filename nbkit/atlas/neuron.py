@@ -15,6 +15,7 @@ from torch import Tensor
 from nbkit.atlas.levels import Level
 from nbkit.atlas.quadrants import quadrants
 from nbkit.atlas.reads import Reads
+from nbkit.atlas.seen import SeenImages
 from nbkit.atlas.snippets import TOKENS_BEFORE, Snippet
 from nbkit.atlas.strongest import NOT_KNOWN, Strongest
 from nbkit.errors import NbkitError
@@ -137,6 +138,8 @@ class Neuron:
     its output goes to."""
     key_words: Int[np.ndarray, " n"] | None = None
     """Numbers of the key tokens' words (see `Atlas.words`)."""
+    seen: SeenImages | None = None
+    """The images that the contexts are, of an atlas of images."""
     sign: Sign = "positive"
     """Which activations were looked for (see `nbkit.models.sign`)."""
 

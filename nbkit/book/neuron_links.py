@@ -37,6 +37,7 @@ def write_neuron_links(folder: Path, pages: Path, atlas: Atlas | None) -> None:
             "sites": sites_of(atlas.manifest),
             "per_medoid_shard": PER_MEDOID_SHARD,
             "sign": atlas.manifest.sign,
+            "inputs": atlas.manifest.inputs,
         }
         links = scoped(module_text("atlas/neuron-links.js"), "{ linkNeurons }")
         here = 'new URL(".", document.currentScript.src).href'

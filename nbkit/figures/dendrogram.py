@@ -16,7 +16,8 @@ def cluster_dendrogram(neuron: HasExamples, threshold: float = 0.5, examples_per
 
     A branch stands at the average distance between its two sides. The background of a token is the neuron's
     activation on it, in blue if it is below zero and that was looked for; the outlined token is the key token, five
-    tokens after it are shown. A cluster's first example is its medoid, the others are its first in corpus order. The
+    tokens after it are shown. Examples that are images stand in a row, what the unit sees outlined and enlarged. A
+    cluster's first example is its medoid, the others are its first in corpus order. The
     ten largest clusters have text and a color.
 
     Raises:
@@ -26,9 +27,9 @@ def cluster_dendrogram(neuron: HasExamples, threshold: float = 0.5, examples_per
     n, sizes = len(clusters.labels), clusters.sizes.tolist()
     title = f"{neuron.title}: {count(n, 'example')} in {count(len(sizes), 'cluster')}"
     if len(sizes) > MOST_CLUSTERS:
-        title += f", text of the {MOST_CLUSTERS} largest"
+        title += f", {'images' if neuron.seen else 'text'} of the {MOST_CLUSTERS} largest"
     colors = [cluster_color(label, size) if label < MOST_CLUSTERS else ALONE for label, size in enumerate(sizes)]
-    return tree_with_text(neuron.snippets, clusters, MOST_CLUSTERS, colors, title, examples_per_cluster)
+    return tree_with_text(neuron.snippets, clusters, MOST_CLUSTERS, colors, title, examples_per_cluster, neuron.seen)
 
 
 @styled
@@ -48,4 +49,4 @@ def rare_behavior(neuron: HasExamples, threshold: float = 0.5, examples_per_clus
         found = f"a primary behavior ({sizes[0]} of {n} examples), a secondary one ({sizes[1]})"
     colors = [cluster_color(label, 2) if label < 2 else ALONE for label in range(len(sizes))]
     title = f"{neuron.title}: {found}"
-    return tree_with_text(neuron.snippets, clusters, 2, colors, title, examples_per_cluster)
+    return tree_with_text(neuron.snippets, clusters, 2, colors, title, examples_per_cluster, neuron.seen)

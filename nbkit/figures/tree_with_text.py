@@ -1,4 +1,4 @@
-"""A page with a cluster tree on the left and, level with each cluster's leaves, examples of it as text."""
+"""A page with a cluster tree on the left and, level with each cluster's leaves, examples of it as text or images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +10,10 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from nbkit.atlas.seen import SeenImages
 from nbkit.atlas.snippets import Snippet, display_token
 from nbkit.figures.palette import INK, QUIET
+from nbkit.figures.seen_images import ROW, draw_images
 from nbkit.figures.style import WIDTH, BookFigure
 from nbkit.figures.text import draw_snippet
 from nbkit.figures.tree import draw_tree, leaf_order
@@ -43,6 +45,7 @@ def tree_with_text(
     colors: list[str],
     title: str,
     examples_per_cluster: int,
+    seen: SeenImages | None,
 ) -> Figure:
     """Draw the page. A cluster's leaves are spread over the height of its text, so no lines need to connect them.
 
@@ -52,9 +55,12 @@ def tree_with_text(
         n_with_text: so many of the largest clusters get text.
         colors: the color of each cluster.
         title: of the page.
-        examples_per_cluster: lines of text a cluster; the medoid first, then the first ones in corpus order.
+        examples_per_cluster: lines of text a cluster, or images in a row; the medoid first, then the first ones in
+            corpus order.
+        seen: the images that the examples are, if they are images.
     """
-    leaf_y, blocks = _places(clusters, n_with_text, examples_per_cluster)
+    lines = (ROW, 1) if seen else (LINE, examples_per_cluster)
+    leaf_y, blocks = _places(clusters, n_with_text, *lines)
     height = blocks[-1].bottom + BOTTOM
     figure = BookFigure(figsize=(WIDTH, height / 72))
     figure.set_layout_engine("none")
@@ -79,8 +85,12 @@ def tree_with_text(
     )
     draw_tree(tree, clusters, leaf_y, colors)
 
+    told = "outlined, and enlarged beside it: what the unit sees"
     higher = "higher" if snippets[0].sign == "positive" else "stronger (blue: below zero)"
-    page.text(TEXT_LEFT, TOP - 6, f"more color: {higher} activation; outlined: key token", size=SMALL, color=QUIET)
+    if seen is None:
+        told = f"more color: {higher} activation; outlined: key token"
+    if seen is None or seen.boxes is not None:
+        page.text(TEXT_LEFT, TOP - 6, told, size=SMALL, color=QUIET)
     highest = max(max(max(snippet.strengths) for snippet in snippets), np.finfo(np.float64).tiny)
     for block in blocks:
         if block.label >= n_with_text:
@@ -89,11 +99,18 @@ def tree_with_text(
         page.plot([TREE_RIGHT + 3] * 2, [block.top, block.bottom], color=color, linewidth=2.5, solid_capstyle="butt")
         _draw_heading(page, block.label, int(clusters.sizes[block.label]), middle, color)
         members = _examples(clusters, block.label, examples_per_cluster)
+        if seen is not None:
+            draw_images(page, [snippets[i] for i in members], seen, TEXT_LEFT, TEXT_RIGHT, middle - ROW / 2)
+            continue
         first = middle - LINE * (len(members) - 1) / 2 + 2.7  # baseline of a line centered on its place
         for i, example in enumerate(members):
             columns = TEXT_LEFT, KEY_LEFT, TEXT_RIGHT
             draw_snippet(page, snippets[example], first + i * LINE, columns, highest, color, SMALL)
-    figure.data = {"examples": _example_table(snippets, clusters), "tree": _tree_table(clusters)}
+    examples = _example_table(snippets, clusters)
+    if seen is not None:
+        examples = examples.drop(columns="text").rename(columns={"key token": "label"})
+        examples = examples.rename(columns={"activation on the key token": "activation", "context": "image"})
+    figure.data = {"examples": examples, "tree": _tree_table(clusters)}
     return figure
 
 
@@ -129,7 +146,7 @@ def _tree_table(clusters: FeatureClusters) -> pd.DataFrame:
 
 
 def _places(
-    clusters: FeatureClusters, n_with_text: int, examples_per_cluster: int
+    clusters: FeatureClusters, n_with_text: int, line: float, most_lines: int
 ) -> tuple[Float[np.ndarray, " n"], list[_Block]]:
     order = leaf_order(clusters)
     n = len(order)
@@ -139,7 +156,7 @@ def _places(
         leaves = list(run)
         height = pitch * len(leaves)
         if label < n_with_text:
-            height = max(height, LINE * min(len(leaves), examples_per_cluster))
+            height = max(height, line * min(len(leaves), most_lines))
         leaf_y[leaves] = y + height * (np.arange(len(leaves)) + 0.5) / len(leaves)
         blocks.append(_Block(label, y, y + height))
         y += height + (GAP if label < n_with_text else 1.0)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nbkit.atlas.seen import SeenImages
 from nbkit.atlas.snippets import Snippet
 from nbkit.method.clusters import FeatureClusters, feature_clusters
 from nbkit.models.site import Site
@@ -41,6 +42,7 @@ class ExampleNeuron:
     index: int
     snippets: list[Snippet]
     pre_mlp: np.ndarray
+    seen: SeenImages | None = None
 
     @property
     def title(self) -> str:

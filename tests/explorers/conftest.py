@@ -1,4 +1,4 @@
-"""The small book's atlas, where its pages are reached, and atlases of latents (alone and beside neurons) and images."""
+"""The small book's atlas, where its pages are reached, and atlases of latents, alone and beside neurons."""
 
 from __future__ import annotations
 
@@ -71,12 +71,3 @@ def both_atlas(
     from nbkit.atlas.joined import join_atlases
 
     return join_atlases([tiny_atlas("gpt2"), latents_atlas], tmp_path_factory.mktemp("both") / "atlas")
-
-
-@pytest.fixture(scope="session")
-def gray_atlas(tmp_path_factory: pytest.TempPathFactory) -> Atlas:
-    """An atlas of a convolution and a linear layer on labeled images: tests must not change its files, only let more be
-    made from it."""
-    from tests.examples import pictures
-
-    return pictures.gray_atlas(tmp_path_factory.mktemp("pictures") / "atlas")

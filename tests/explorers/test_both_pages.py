@@ -15,7 +15,8 @@ from nbkit.explorers.atlas.shard_files import site_folder
 from tests.browser import page_checks as checks
 from tests.examples.explorer_page import write_page
 
-TEXT = "L1 N3, Layer 2, neuron 39, S3 #19 and S4\u00a0#2; not L3 N1, L1 #3, S1 #3, L1 N40, S4 #9."
+TEXT = "L1 N3, Layer 2, neuron 39, S3 #19 and S4\u00a0#2; not L3 N1, L1 #3, S1 #3, L1 N40, S4 #9,"
+TEXT += " S3 (another.hook), latent 3."
 LINKED = {
     "L1 N3": ("#L1N3", "Layer 1, neuron 3"),
     "Layer 2, neuron 39": ("#L2N39", "Layer 2, neuron 39"),

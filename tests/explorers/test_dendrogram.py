@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64decode
 
 import numpy as np
 import pytest
 
+from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.snippets import Snippet
 from nbkit.errors import NbkitError
 from nbkit.explorers import DendrogramExplorer
@@ -15,6 +17,7 @@ from nbkit.explorers.dendrogram.dendrogram import explorer_data
 from nbkit.explorers.shared.bundle import EXPLORERS_FOLDER
 from nbkit.figures.palette import ALONE, CLUSTER_COLORS, COLD, HEAT, INK, QUIET
 from nbkit.method.clusters import feature_clusters, node_medoids
+from tests.examples import pictures
 from tests.examples.neuron import HOSTILE, example_neuron
 
 
@@ -30,6 +33,21 @@ def test_the_data_hold_the_tree_and_the_examples() -> None:
         assert np.allclose(data["activations"][i], snippet.activations, rtol=5e-3)
         assert data["keys"][i] == snippet.key
         assert (data["contexts"][i], data["positions"][i]) == (snippet.context, snippet.position)
+
+
+def test_examples_that_are_images_bring_them(gray_atlas: Atlas) -> None:
+    neuron, boxes = gray_atlas.neuron(0, 1), gray_atlas.boxes(0)
+    data = json.loads(explorer_data(neuron))
+    assert gray_atlas.images is not None and boxes is not None
+    about = {name: value for name, value in data["images"].items() if name != "known"}
+    assert about == {"height": pictures.HEIGHT, "width": pictures.WIDTH, "channels": 1, "labeled": True}
+    known = {int(context): b64decode(text) for context, text in data["images"]["known"].items()}
+    assert known == {context: gray_atlas.images[context].tobytes() for context in neuron.context.tolist()}
+    for position in data["positions"]:
+        assert [data["boxes"][str(4 * position + side)] for side in range(4)] == boxes[position].tolist()
+    whole = json.loads(explorer_data(gray_atlas.neuron(1, 0)))
+    assert "boxes" not in whole and whole["images"]["known"]
+    assert "images" not in json.loads(explorer_data(example_neuron(4)))
 
 
 def test_key_tokens_that_look_alike_are_told_apart() -> None:

@@ -11,6 +11,10 @@ import pytest
 from playwright.sync_api import Browser, Locator, expect
 
 from nbkit.atlas.atlas import Atlas
+from nbkit.book.neuron_links import write_neuron_links
+from nbkit.explorers import DendrogramExplorer
+from nbkit.explorers.atlas.shard_files import site_folder
+from nbkit.explorers.mount import mount_point, state_of, write_explorers
 from tests.browser import page_checks as checks
 from tests.examples import pictures
 from tests.examples.explorer_page import write_page
@@ -92,6 +96,35 @@ def test_examples_are_their_images_with_what_the_unit_sees(base: str, browser: B
         assert seen.page.evaluate("window.shifted") < checks.MOST_SHIFT
 
 
+@pytest.mark.parametrize("width", [1440, 390])
+def test_one_unit_alone_shows_its_images(
+    width: int, tmp_path: Path, browser: Browser, gray_atlas: Atlas, axe: Path
+) -> None:
+    name, neuron = "DendrogramExplorer", gray_atlas.neuron(0, 1)
+    write_explorers(tmp_path, [name])
+    head = f'<meta charset="utf-8"><title>Unit</title><link rel="stylesheet" href="{name}.css">'
+    script = f'<meta name="viewport" content="width=device-width"><script src="{name}.js" defer></script>'
+    body = mount_point(name, state_of(DendrogramExplorer(neuron)), tmp_path, "")
+    page = f'<!doctype html><html lang="en">{head}{script}<main><h1>Unit</h1>{body}</main>'
+    (tmp_path / "unit.html").write_text(page, encoding="utf-8")
+    with checks.visit(browser, tmp_path.as_uri() + "/", "unit.html", width=width) as seen:
+        view = seen.page.locator(".nk-dendrogram")
+        shown = [check_picture(picture, gray_atlas) for picture in view.locator(".nk-card .nk-picture").all()]
+        boxes = gray_atlas.boxes(0)
+        assert boxes is not None and len(neuron) > 1
+        known = {int(c): tuple(boxes[p].tolist()) for c, p in zip(neuron.context, neuron.position, strict=True)}
+        assert dict(shown) == known
+        leaf = view.locator(".nk-leaves rect").last
+        leaf.hover(position={"x": 5, "y": 160})  # below the handle
+        described = str(leaf.get_attribute("aria-label")).partition(", ")[2]
+        expect(view.locator(".nk-peek .nk-frame")).to_have_attribute("aria-label", described)
+        check_frame(view.locator(".nk-peek .nk-frame"), gray_atlas)
+        assert not re.search("token|context|word|text", view.inner_text(), re.IGNORECASE)
+        checks.check_fits_the_width(seen.page)
+        checks.check_needs_no_network(seen)
+        checks.check_accessible(seen.page, axe, ".nk-dendrogram")
+
+
 def test_labels_are_found_units_compared_and_the_whole_image_shown(
     base: str, browser: Browser, gray_atlas: Atlas
 ) -> None:
@@ -126,6 +159,31 @@ def test_pictures_are_walked_by_keys_and_point_at_the_tree(base: str, browser: B
         expect(page.locator(".nk-leaves .nk-marked")).to_have_attribute("aria-label", f"Cluster 1, {described}")
 
 
+@pytest.mark.parametrize("idle", [True, False])
+def test_pictures_that_nobody_saw_are_printed(idle: bool, base: str, browser: Browser) -> None:
+    """They are drawn when the browser has nothing else to do, or else when it prints."""
+    context = browser.new_context(viewport={"width": 1440, "height": 300})
+    page = context.new_page()
+    if not idle:
+        page.add_init_script("window.requestIdleCallback = () => {}")
+    page.goto(base + "page.html#L0N1")
+    frames = page.locator(".nk-card > ol .nk-frame")
+    expect(frames.first).to_be_attached()
+    expect(frames.last).not_to_be_in_viewport()
+    if not idle:
+        page.wait_for_timeout(500)
+        assert not frames.last.evaluate(DRAWN), "nothing drew it"
+        page.pdf()
+    for frame in frames.all():
+        page.wait_for_function(DRAWN, arg=frame.element_handle())
+    expect(frames.last).not_to_be_in_viewport()
+    page.emulate_media(media="print")
+    body = page.locator(".nk-detail-body").bounding_box()
+    last = frames.last.bounding_box()
+    assert body and last and last["y"] + last["height"] < body["y"] + body["height"], "it is not scrolled away on paper"
+    context.close()
+
+
 @pytest.mark.parametrize("width", [1440, 390])
 def test_pictures_fit_and_keep_nobody_out(width: int, base: str, browser: Browser, axe: Path) -> None:
     with checks.visit(browser, base, "page.html#L0N1", width=width) as seen:
@@ -136,6 +194,51 @@ def test_pictures_fit_and_keep_nobody_out(width: int, base: str, browser: Browse
         checks.check_accessible(seen.page, axe)
         seen.page.emulate_media(color_scheme="dark")
         checks.check_accessible(seen.page, axe, rules=checks.RULES_OF_COLOR)
+
+
+def write_naming_page(atlas: Atlas, folder: Path, text: str) -> None:
+    """The explorer's page, and `other.html`, which names units as a page of a book does."""
+    notebooks = folder / "notebooks"
+    notebooks.mkdir(parents=True)
+    (notebooks / "page.ipynb").write_text(f'"{site_folder(atlas)}/"', encoding="utf-8")
+    write_page(atlas, folder)
+    write_neuron_links(folder, notebooks, atlas)
+    head = '<meta name="viewport" content="width=device-width"><script src="neuron-links.js"></script>'
+    other = f'<!doctype html><html lang="en"><meta charset="utf-8">{head}<article><p>{text}</p></article>'
+    (folder / "other.html").write_text(other, encoding="utf-8")
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_card_shows_the_images_of_a_unit_that_a_page_names(
+    width: int, tmp_path: Path, browser: Browser, gray_atlas: Atlas
+) -> None:
+    write_naming_page(gray_atlas, tmp_path, "S0 #1 and S1 (whole), unit 0")
+    with checks.visit(browser, tmp_path.as_uri() + "/", "other.html", width=width) as seen:
+        card = seen.page.get_by_role("tooltip")
+        for link, unit in zip(seen.page.locator("a.nbkit-neuron").all(), ((0, 1), (1, 0)), strict=True):
+            link.focus()
+            neuron = gray_atlas.neuron(*unit)
+            expect(card.locator(".nk-title")).to_contain_text(neuron.title)
+            clusters = neuron.clusters()
+            pictured = card.locator("li .nk-picture")
+            expect(pictured).to_have_count(min(4, clusters.n_clusters))
+            for picture, medoid in zip(pictured.all(), clusters.medoids, strict=False):
+                assert check_picture(picture, gray_atlas)[0] == neuron.context[medoid]
+            expect(link).to_have_accessible_description(re.compile(r"image \d+, label \d"))
+            expect(card.locator(".nk-word, .nk-key")).to_have_count(0)
+            checks.check_fits_the_width(seen.page)
+        checks.check_needs_no_network(seen)
+
+
+def test_a_card_of_numbered_images_has_no_word(tmp_path: Path, browser: Browser) -> None:
+    write_naming_page(pictures.colored_atlas(tmp_path / "atlas"), tmp_path / "page", "S0 #1")
+    with checks.visit(browser, (tmp_path / "page").as_uri() + "/", "other.html") as seen:
+        seen.page.locator("a.nbkit-neuron").hover()
+        card = seen.page.get_by_role("tooltip")
+        frame = card.locator(".nk-frame").first
+        seen.page.wait_for_function(DRAWN, arg=frame.element_handle())
+        expect(card.locator(".nk-word, .nk-key")).to_have_count(0)
+        assert re.fullmatch(r"image \d+", str(frame.get_attribute("aria-label")))
 
 
 def test_images_without_labels_are_numbered_in_color(tmp_path: Path, browser: Browser) -> None:

@@ -9,8 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+import pytest
 from playwright.sync_api import Browser, Locator, expect
 
+from nbkit.atlas.atlas import Atlas
+from nbkit.errors import NbkitError
 from nbkit.explorers import DendrogramExplorer, LiveNeuron
 from nbkit.explorers.live_neuron.live_neuron import NEAR
 from nbkit.explorers.shared.bundle import module_text
@@ -24,6 +27,13 @@ WATCH = """
 new MutationObserver((changes) => { window.played ||= changes.some(({ target }) => target.matches(".nk-playing")); })
   .observe(document, { subtree: true, attributeFilter: ["class"] });
 """
+
+
+def test_images_are_refused(gray_atlas: Atlas) -> None:
+    with pytest.raises(
+        NbkitError, match=r"^S0 \(conv\), channel 1 sees images, and LiveNeuron shows text: take Dendro"
+    ):
+        LiveNeuron(gray_atlas.neuron(0, 1))
 
 
 def test_only_the_text_near_the_key_tokens_is_sent() -> None:

@@ -57,6 +57,7 @@ def test_only_what_is_surely_a_unit_is_taken_for_one() -> None:
     texts = {
         "L12 N1401": [("L12", 1401)],
         "(L2\u00a0N9), Layer 7, neuron 123, and layer 0, neuron 4.": [("L2", 9), ("L7", 123), ("L0", 4)],
+        "S1 (blocks.0.hook_mlp_out:processed), latent 2 or S2 (conv2), channel 5": [("S1", 2), ("S2", 5)],
         "S30 #12, S0\u00a0#4 and S1 (blocks.0.mlp.hook_in), latent 7": [("S30", 12), ("S0", 4), ("S1", 7)],
         "S3 N4, L3 #4, S3#4, XS3 #4, S3 # 4, s3 #4, S3 #4b, S3 (two words), latent 7, S3, latent 7": [],
         "L7N123, XL2 N3, L2 N3b, L1234 N5, layers 7, neurons 3, L 2 N 3, layer 7 of neuron 3, l2 n3, N3 L2": [],

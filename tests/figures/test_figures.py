@@ -19,10 +19,12 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from nbkit import figures
+from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.snippets import Snippet
 from nbkit.errors import NbkitError
 from nbkit.figures.palette import ALONE, CLUSTER_COLORS, COLD, HEAT, QUIET
 from nbkit.figures.projection import project
+from nbkit.figures.style import BookFigure
 from nbkit.figures.text import clip, draw_snippet, drawable, width
 from nbkit.figures.tree import leaf_order
 from nbkit.method.clusters import FeatureClusters, feature_clusters
@@ -41,6 +43,7 @@ class FakeNeuron:
         rng = np.random.default_rng(0)
         n, d = len(topics), 64
         self.layer, self.index, self.title = 7, 123, "Layer 7, neuron 123"
+        self.seen = None
         self.snippets = example_neuron(n, words=tokens).snippets
         self.w_in = np.where(np.arange(d) < 20, 1.0, 0.05)
         self.pre_mlp = (
@@ -219,6 +222,31 @@ def test_lines_show_the_medoid_first_then_corpus_order_with_five_tokens_after_th
     assert [text for text in words(figure) if text.startswith(f"{medoid}.")] == [f"{medoid}.{k}" for k in range(1, 6)]
     places = {text.get_position()[0] for text in figure.axes[0].texts if text.get_text().startswith("key")}
     assert len(places) == 1  # key tokens stand under each other
+
+
+@pytest.mark.parametrize("layer", [0, 1])
+def test_examples_that_are_images_are_drawn_with_what_the_unit_sees(layer: int, gray_atlas: Atlas) -> None:
+    neuron = next(unit for unit in gray_atlas.iterate(layer) if len(unit) > 2)
+    clusters, boxes = neuron.clusters(1.0), gray_atlas.boxes(layer)
+    medoid = int(clusters.medoids[0])
+    order = [medoid, *(i for i in range(len(neuron)) if i != medoid)][:3]
+    figure = drawn(figures.cluster_dendrogram(neuron, 1.0))
+    assert gray_atlas.images is not None
+    expected = []
+    for example in order:
+        image = gray_atlas.images[neuron.context[example]]
+        expected.append(image)
+        if boxes is not None:
+            top, left, bottom, right = boxes[neuron.position[example]]
+            expected.append(image[top:bottom, left:right])
+    found = [np.asarray(image.get_array()) for image in figure.axes[0].images]
+    assert len(found) == len(expected) > 2
+    assert all(np.array_equal(one, other) for one, other in zip(found, expected, strict=True))
+    text = words(figure)
+    assert text[text.index(f"×{len(neuron)}") + 1 :][:3] == [str(neuron.context[example] % 5) for example in order]
+    assert not any("token" in t or "text" in t for t in text)
+    assert isinstance(figure, BookFigure)
+    assert list(figure.data["examples"]) == ["example", "cluster", "image", "position", "activation", "label"]
 
 
 def test_leaves_are_in_an_order_without_crossings_and_clusters_together() -> None:

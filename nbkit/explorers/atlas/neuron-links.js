@@ -2,7 +2,7 @@
 // card (neuron-card.js), which is loaded with its data when it is first wanted.
 
 const NAME =
-  /\b(?:L(\d{1,3})[ \u00a0]N|[Ll]ayer (\d{1,3}), neuron )(\d{1,6})\b|\bS(\d{1,3})(?:[ \u00a0]#| \([\w.]+\), latent )(\d{1,6})\b/g;
+  /\b(?:L(\d{1,3})[ \u00a0]N|[Ll]ayer (\d{1,3}), neuron )(\d{1,6})\b|\bS(\d{1,3})(?:[ \u00a0]#| \([\w.:]+\), [a-z]+ )(\d{1,6})\b/g;
 const NOT_IN = "a, code, pre, script, style, svg, button, textarea, h1, h2, h3, h4, h5, h6, .nbkit-explorer";
 const [PATIENCE, GRACE] = [150, 250]; // ms until a card opens, and until it closes
 const GAP = 6; // pixels between a name and its card
@@ -40,9 +40,10 @@ function linkTexts(root, but, atlas, cards) {
   const texts = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
   const found = [];
   while (texts.nextNode()) {
-    const names = namesIn(texts.currentNode.data)
+    const text = texts.currentNode.data;
+    const names = namesIn(text)
       .map((name) => ({ ...name, site: atlas.sites.find(({ label }) => label === name.label) }))
-      .filter(({ site, index }) => index < site?.size);
+      .filter(({ site, index, start, end }) => index < site?.size && isOf(site, text.slice(start, end)));
     if (names.length && !texts.currentNode.parentElement.closest(but)) found.push([texts.currentNode, names]);
   }
   for (const [text, names] of found) {
@@ -57,6 +58,11 @@ function linkTexts(root, but, atlas, cards) {
       cards.serve(made, { layer: site.number, index });
     }
   }
+}
+
+/** Whether a name that tells its site in full tells this one. */
+function isOf({ title, unit }, name) {
+  return !name.includes("(") || name.startsWith(`${title}, ${unit} `);
 }
 
 /** Opens and closes the card. There is one at most. */

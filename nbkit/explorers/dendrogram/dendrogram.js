@@ -7,11 +7,21 @@ import { ClusterView } from "../shared/cluster-view.js";
 import { element } from "../shared/elements.js";
 import { clustersAsJson } from "../shared/examples-export.js";
 import { handOver } from "../shared/hand-over.js";
+import { inputWords } from "../shared/input-words.js";
+import { Pictures } from "../shared/pictures.js";
 import { largestStrength } from "../shared/snippets.js";
+
+/** How examples that are images are called and drawn. */
+function asPictures({ images, boxes }) {
+  const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const known = new Map(Object.entries(images.known).map(([context, text]) => [Number(context), bytes(text)]));
+  return { called: inputWords("images", images.labeled), pictures: new Pictures({ ...images, known }, boxes) };
+}
 
 function render({ model, el }) {
   const data = JSON.parse(model.get("data"));
   data.largest = largestStrength(data);
+  if (data.images) Object.assign(data, asPictures(data));
   const first = model.get("threshold");
   let address;
   const cutAt = (threshold) => {

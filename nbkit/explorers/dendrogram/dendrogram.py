@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from collections.abc import Sequence
+from typing import Any
+
 import anywidget
 import traitlets
 
 from nbkit.atlas.examples import HasExamples
+from nbkit.atlas.seen import SeenImages
 from nbkit.atlas.snippets import Snippet
 from nbkit.explorers.shared.bundle import module_text, style_text
 from nbkit.explorers.shared.page_json import page_json
 from nbkit.explorers.shared.threshold import Threshold
 from nbkit.method.clusters import node_medoids
+from nbkit.units.inputs import UNNAMED
 
 
 class DendrogramExplorer(anywidget.AnyWidget):
@@ -73,7 +79,22 @@ def explorer_data(neuron: HasExamples, threshold: float = 0.5, near: tuple[int, 
         "contexts": [s.context for s in snippets],
         "positions": [s.position for s in snippets],
     }
-    return page_json(payload)
+    return page_json(payload if neuron.seen is None else payload | _pictures(neuron.seen, snippets))
+
+
+def _pictures(seen: SeenImages, snippets: Sequence[Snippet]) -> dict[str, Any]:
+    """What pictures.js is told: the examples' images, their bytes in base64, and where a unit sees a part of them
+    that part at each of their positions, as four numbers from four times the position on."""
+    _, height, width, *channels = seen.images.shape
+    labeled = any(snippet.key_token != UNNAMED for snippet in snippets)
+    about = {"height": height, "width": width, "channels": channels[0] if channels else 1, "labeled": labeled}
+    images = seen.of([snippet.context for snippet in snippets])
+    known = {context: b64encode(image.tobytes()).decode() for context, image in images.items()}
+    found: dict[str, Any] = {"images": {**about, "known": known}}
+    if seen.boxes is not None:
+        positions = {snippet.position for snippet in snippets}
+        found["boxes"] = {4 * at + i: side for at in sorted(positions) for i, side in enumerate(seen.box(at))}
+    return found
 
 
 def _shown_part(snippet: Snippet, near: tuple[int, int] | None) -> Snippet:

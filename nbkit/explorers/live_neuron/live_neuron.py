@@ -6,6 +6,7 @@ import anywidget
 import traitlets
 
 from nbkit.atlas.examples import HasExamples
+from nbkit.errors import NbkitError
 from nbkit.explorers.dendrogram.dendrogram import explorer_data
 from nbkit.explorers.shared.bundle import module_text, style_text
 from nbkit.explorers.shared.threshold import Threshold
@@ -34,6 +35,8 @@ class LiveNeuron(anywidget.AnyWidget):
         """Show `neuron` falling apart until it is cut at `threshold`.
 
         Raises:
-            NbkitError: the threshold is outside (0, 1] or the neuron has no examples.
+            NbkitError: the threshold is outside (0, 1], or the neuron has no examples or sees images.
         """
+        if neuron.seen is not None:
+            raise NbkitError(f"{neuron.title} sees images, and LiveNeuron shows text: take DendrogramExplorer.")
         super().__init__(data=explorer_data(neuron, threshold, NEAR), threshold=threshold)

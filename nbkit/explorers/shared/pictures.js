@@ -1,5 +1,5 @@
 // Examples that are images: the whole one on a canvas, the patch at the key position outlined on it and enlarged beside it.
-// An image is drawn when it is seen; its room is there before.
+// An image is drawn when it is seen, or after all that is seen, so that it can be printed; its room is there before.
 
 import { element } from "./elements.js";
 import { keyText, tokenElements } from "./snippets.js";
@@ -83,7 +83,7 @@ export class Pictures {
     return element("span", { class: "nk-picture" }, parts);
   }
 
-  /** Draw an image, at once if it is known, or else when it is seen. */
+  /** Draw an image, at once if it is known, or else when it is seen or may be printed. */
   fill(frame, context, canvases) {
     const { images } = this;
     const draw = (pixels) => {
@@ -117,19 +117,58 @@ function outline({ top, left, bottom, right }, { height, width }) {
 }
 
 const waiting = new WeakMap(); // by element, what draws it
+const unseen = new Set(); // weak references to these elements
+let drawing = false; // whether one that is out of sight will be drawn
 let watcher;
 
+/** Act when an element is nearly seen, or is out of sight on the page and the browser has nothing else to do. */
 function whenSeen(target, act) {
-  watcher ??= new IntersectionObserver(
-    (entries) => {
-      for (const { target: seen, isIntersecting } of entries) {
-        if (!isIntersecting) continue;
-        watcher.unobserve(seen);
-        waiting.get(seen)();
-      }
-    },
-    { rootMargin: "200px" },
-  );
+  watcher ??= makeWatcher();
   waiting.set(target, act);
+  unseen.add(new WeakRef(target));
   watcher.observe(target);
+  drawUnseen();
+}
+
+function makeWatcher() {
+  addEventListener("beforeprint", () => Array.from(onThePage(), drawWaiting));
+  const seen = (entries) => {
+    for (const { target, isIntersecting } of entries) if (isIntersecting) drawWaiting(target);
+    drawUnseen(); // what was unfolded may be longer than what is seen of it
+  };
+  return new IntersectionObserver(seen, { rootMargin: "200px" });
+}
+
+/** The elements that wait and are not folded away. */
+function* onThePage() {
+  for (const reference of unseen) {
+    const target = reference.deref();
+    if (!waiting.has(target)) unseen.delete(reference);
+    else if (target.isConnected && target.checkVisibility()) yield target;
+  }
+}
+
+/** Draw them, one after another. */
+function drawUnseen() {
+  if (drawing) return;
+  drawing = true;
+  whenIdle(async () => {
+    const { value: target } = onThePage().next();
+    if (target) await drawWaiting(target);
+    drawing = false;
+    if (target) drawUnseen();
+  });
+}
+
+function drawWaiting(target) {
+  const act = waiting.get(target);
+  waiting.delete(target);
+  watcher.unobserve(target);
+  return act?.();
+}
+
+/** Safari has no idle time. */
+function whenIdle(act) {
+  if (window.requestIdleCallback) requestIdleCallback(act);
+  else setTimeout(act, 50);
 }

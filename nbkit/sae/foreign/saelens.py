@@ -77,6 +77,9 @@ def read_saelens(description: Description, tensors: dict[str, Tensor], path: Pat
     found = _renamed(d, dict(tensors), activation, "skip" in kind, path)
     d_in, d_sae = found["w_enc"].shape
     found = {name: tensor.to(_exact(tensor)) for name, tensor in found.items()}
+    rescale = d.flag("rescale_acts_by_decoder_norm", default=False)
+    if rescale and activation not in ("topk", "batch_topk"):
+        raise d.refusal("rescale_acts_by_decoder_norm", rescale, f"the architecture is {kind}")
     if activation == "batch_topk" and (k is None or found["threshold"].ndim == 1):
         activation, k = "jumprelu", None  # what it computes once its threshold is known, and any k
     if activation == "jumprelu" and found["threshold"].ndim == 0:
@@ -87,12 +90,9 @@ def read_saelens(description: Description, tensors: dict[str, Tensor], path: Pat
     d_out = width if transcoder else None
     if transcoder:
         d.must_be("d_out", width)
-    rescale = d.flag("rescale_acts_by_decoder_norm", default=False)
-    if rescale and activation not in ("topk", "batch_topk", "jumprelu"):
-        raise d.refusal("rescale_acts_by_decoder_norm", rescale, f"the architecture is {kind}")
     if rescale:
         _fold_norms(found)
-    normalize = _normalization(d, found, subtract, transcoder)
+    normalize = _normalization(d, found, subtract, rescale, transcoder)
     d.finish(HARMLESS)
     if dtype is not None:
         found = {name: tensor.to(DTYPES[dtype]) for name, tensor in found.items()}
@@ -189,7 +189,9 @@ def _fold_norms(found: dict[str, Tensor]) -> None:
     found["w_dec"] = found["w_dec"] / norms.where(norms > 0, 1)[:, None]
 
 
-def _normalization(d: Description, found: dict[str, Tensor], subtract: bool, transcoder: bool) -> Normalization:
+def _normalization(
+    d: Description, found: dict[str, Tensor], subtract: bool, rescale: bool, transcoder: bool
+) -> Normalization:
     """What is left to do for each input, after a scale or a whitening of all inputs is taken into the weights."""
     name = "normalize_activations"
     value = d.take(name, "none")
@@ -211,8 +213,11 @@ def _normalization(d: Description, found: dict[str, Tensor], subtract: bool, tra
         scale = Description.read(scaler).take("scaling_factor")
     if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale < float("inf"):
         raise d.refusal(name, value, "the factor that its training found isn't in the file")
-    found["w_enc"] = found["w_enc"] * scale
-    found["w_dec"], found["b_dec"] = found["w_dec"] / scale, found["b_dec"] / scale
+    found["b_dec"] = found["b_dec"] / scale
+    if rescale:  # the decoder's rows keep length 1, as in what SAELens saves at the end of the training
+        found["b_enc"], found["threshold"] = found["b_enc"] / scale, found["threshold"] / scale
+    else:
+        found["w_enc"], found["w_dec"] = found["w_enc"] * scale, found["w_dec"] / scale
     return "none"
 
 

@@ -34,7 +34,7 @@ def write_saelens(found: Found, folder: Path) -> None:
     """Writes `cfg.json` and `sae_weights.safetensors`, each whole or not at all.
 
     Raises:
-        NbkitError: SAELens has no such architecture, or the folder can't be written.
+        NbkitError: SAELens has no such architecture or hook points, or the folder can't be written.
     """
     a, tensors, hooks = found
     transcoder = a.d_out is not None
@@ -44,6 +44,11 @@ def write_saelens(found: Found, folder: Path) -> None:
             f"{a.activation} {'transcoder' if transcoder else 'autoencoder'}{' with a skip matrix' if a.skip else ''}"
         )
         raise NbkitError(f"SAELens {SAELENS_VERSION} has no {what}: save it in nbkit's own format.")
+    if a.reshape_activations == "hook_z" and not (hooks.read or "_z").endswith("_z"):
+        raise NbkitError(
+            f"SAELens {SAELENS_VERSION} reads all heads of attention only at a hook point whose name ends in _z, and "
+            f"hook is {shown(hooks.read)}: set it to that of hook_z, or save in nbkit's own format."
+        )
     layout = dict(GATED if kind == "gated" else SAELENS)
     if kind.startswith("jumprelu"):
         layout["threshold"] = ("threshold", False)

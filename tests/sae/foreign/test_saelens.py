@@ -180,6 +180,26 @@ def test_the_scale_of_an_unfinished_training(value: object, beside: bool, tmp_pa
     check(load(tmp_path), inputs(), (z, out / 0.4))
 
 
+@pytest.mark.parametrize("architecture", ["topk", "batchtopk"])
+def test_an_unfinished_training_has_the_latents_of_its_end(architecture: str, tmp_path: Path) -> None:
+    """SAELens takes the scale into the weights first, and divides a threshold by it, and the norms after that."""
+    tensors, scale = weights(), 0.4
+    if architecture == "batchtopk":
+        tensors["topk_threshold"] = torch.tensor(0.8)
+    fields = {"k": K, "normalize_activations": "expected_average_only_in", "norm_scaling_factor": scale}
+    sae = load(write_folder(tmp_path, config_6(architecture, rescale_acts_by_decoder_norm=True, **fields), tensors))
+    scaled = tensors | {name: tensors[name] / scale for name in ("W_dec", "b_dec")}
+    norms = scaled["W_dec"].square().sum(1).sqrt()
+    end = {
+        "W_enc": tensors["W_enc"] * scale * norms,
+        "b_enc": tensors["b_enc"] * norms,
+        "W_dec": scaled["W_dec"] / norms[:, None],
+        "b_dec": scaled["b_dec"],
+    }
+    options = {"activation": "topk"} if architecture == "topk" else {"activation": "jumprelu", "threshold": 0.8 / scale}
+    check(sae, inputs(), reference(inputs(), end, **options))
+
+
 @pytest.mark.parametrize("subtract", [True, False])
 @pytest.mark.parametrize(("architecture", "fields", "tensors"), ARCHITECTURES)
 def test_whitened_activations(
@@ -239,6 +259,8 @@ def test_the_precision_is_that_of_the_description(dtype: str, tmp_path: Path) ->
 BAD: list[tuple[dict[str, Any], str]] = [
     (config_6("abstopk", k=K), 'architecture = "abstopk"'),
     (config_6("temporal"), 'architecture = "temporal"'),
+    (config_6("matching_pursuit"), 'architecture = "matching_pursuit"'),
+    (config_6("standard", use_error_term=True), "has the field 'use_error_term', which nbkit doesn't know"),
     (config_6("topk"), "k = null"),
     (config_6("topk", k=0), "k = 0"),
     (config_6("topk", k="3"), 'k = "3"'),
@@ -249,7 +271,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     (config_6("standard", apply_b_dec_to_input="no"), 'apply_b_dec_to_input = "no"'),
     (config_6("standard", normalize_activations="per_token_rms"), 'normalize_activations = "per_token_rms"'),
     (config_6("standard", reshape_activations="hook_q"), 'reshape_activations = "hook_q"'),
-    (config_6("standard", rescale_acts_by_decoder_norm=True), "rescale_acts_by_decoder_norm = true"),
+    *(
+        (config_6(name, rescale_acts_by_decoder_norm=True, **fields), "rescale_acts_by_decoder_norm = true")
+        for name, fields in {"standard": {}, "transcoder": {"d_out": D_IN}}.items()
+    ),
     (config_6("standard", dtype="float8"), 'dtype = "float8"'),
     (config_6("standard", input_shift=0.5), "has the field 'input_shift', which nbkit doesn't know"),
     (config_3(activation_fn_str="tanh-relu"), 'activation_fn_str = "tanh-relu"'),
@@ -274,6 +299,14 @@ def test_what_cannot_be_obeyed_is_refused_by_name(config: dict[str, Any], match:
     for place in (tmp_path, tmp_path / "sae_weights.safetensors"):
         with pytest.raises(NbkitError, match=match):
             load(place)
+
+
+@pytest.mark.parametrize("architecture", ["jumprelu", "jumprelu_transcoder"])
+def test_thresholds_are_not_rescaled(architecture: str, tmp_path: Path) -> None:
+    """SAELens has no such field there and overlooks it: nothing says which of the two the threshold is for."""
+    config = config_6(architecture, rescale_acts_by_decoder_norm=True)
+    with pytest.raises(NbkitError, match=rf"rescale_acts_by_decoder_norm = true.*the architecture is {architecture}$"):
+        load(write_folder(tmp_path, config, weights() | {"threshold": thresholds()}))
 
 
 def test_a_factor_that_the_description_denies(tmp_path: Path) -> None:
@@ -311,6 +344,30 @@ def test_transcoders_written_for_saelens(jumprelu: bool, skip: bool, tmp_path: P
     sae.save(tmp_path / "ours", format="saelens")
     assert json.loads((tmp_path / "ours" / "cfg.json").read_text())["architecture"] == name
     assert torch.equal(load(tmp_path / "ours")(inputs()).reconstruction, sae(inputs()).reconstruction)
+
+
+@pytest.mark.parametrize("architecture", ["topk", "batchtopk"])
+def test_norms_are_in_the_weights_that_are_written(architecture: str, tmp_path: Path) -> None:
+    tensors = weights() | ({"topk_threshold": torch.tensor(0.8)} if architecture == "batchtopk" else {})
+    config = config_6(architecture, k=K, rescale_acts_by_decoder_norm=True)
+    sae = load(write_folder(tmp_path / "theirs", config, tensors))
+    sae.save(tmp_path / "ours", format="saelens")
+    written = json.loads((tmp_path / "ours" / "cfg.json").read_text())
+    assert not written.get("rescale_acts_by_decoder_norm", False)
+    again = load(tmp_path / "ours")
+    torch.testing.assert_close(again.w_dec.norm(dim=1), torch.ones(D_SAE))
+    assert torch.equal(again(inputs()).latents, sae(inputs()).latents)
+
+
+def test_all_heads_are_written_only_at_a_hook_that_saelens_opens(tmp_path: Path) -> None:
+    sae = load(write_folder(tmp_path / "theirs", config_6("standard", reshape_activations="hook_z"), weights()))
+    with pytest.raises(NbkitError, match=r"ends in _z, and hook is 'blocks\.1\.hook_resid_pre': set it to"):
+        sae.save(tmp_path / "ours", format="saelens")
+    assert not list((tmp_path / "ours").iterdir())
+    for hook in ("blocks.1.attn.hook_z", None):
+        sae.hook = hook
+        sae.save(tmp_path / "ours", format="saelens")
+        assert load(tmp_path / "ours").architecture.reshape_activations == "hook_z"
 
 
 def test_batch_topk_is_written_as_saelens_writes_its_own(tmp_path: Path) -> None:
