@@ -254,6 +254,17 @@ MISTAKES = [
     (["--embedding", "gate"], "embedding 'gate' is not defined for the neurons of"),
     (["--dtype", "int8"], "unknown dtype 'int8'"),
     (["--device", "banana"], "device 'banana' is not available here"),
+    (["--device-map", "auto"], "device and device_map were given: give one of them"),
+    (
+        ["--device", "auto", "--device-map", "cuda:0"],
+        "device_map is 'cuda:0': give auto, balanced, balanced_low_0, sequ",
+    ),
+    (["--device", "auto", "--device-map", "auto", "--max-memory", "1GB"], "max_memory is '1GB': give sizes such as 0="),
+    (
+        ["--device", "auto", "--device-map", "auto", "--max-memory", "cpu=.GB"],
+        "with device_map 'auto' (ValueError: `size",
+    ),
+    (["--max-memory", "cpu=1GB"], "max_memory and offload_folder are for a model that is spread: give device_map, too"),
     (["--maxima", "nowhere.npy"], "can't read the maxima in nowhere.npy"),
 ]
 

@@ -80,7 +80,7 @@ def check_places(name: str, network: nn.Module) -> None:
     if lost or (len(places) > 1 and not is_dispatched(network)):
         raise NbkitError(
             f"model {name!r} lies on {', '.join(sorted(map(str, places)))}: load it on one device, or with a "
-            "device_map that tells of every module where it is, the same of those with tied weights"
+            "device_map that tells of every module where it is"
         )
 
 

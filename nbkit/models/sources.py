@@ -41,15 +41,13 @@ def open_source(
         # Whatever transformers, the hub client or the file system raise, the user's way out is one.
         except Exception as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            if placement is not None:
-                raise NbkitError(
-                    f"can't open model {name!r} with device_map {shown(placement.device_map)} ({type(error).__name__}: "
-                    f"{reason[:250]})"
-                ) from error
-            raise NbkitError(
-                f"can't open model {name!r}: give smollm2-135m, a hub id that is in reach, or a local Hugging Face "
-                f"folder ({type(error).__name__}: {reason[:150]})"
-            ) from error
+            if placement is None:
+                way = ": give smollm2-135m, a hub id that is in reach, or a local Hugging Face folder"
+            elif "offload_folder" in str(error):
+                way = ": weights of it must be written again to be kept on disk, give offload_folder"
+            else:
+                way = f" with device_map {shown(placement.device_map)}"
+            raise NbkitError(f"can't open model {name!r}{way} ({type(error).__name__}: {reason[:150]})") from error
     refuse_by_class(name, network)
     missing = frozenset(info["missing_keys"])
     head = network.get_output_embeddings()
