@@ -269,6 +269,23 @@ MISTAKES = [
 ]
 
 
+def test_a_model_that_is_spread_gives_the_same_atlas(run: Run, command: Sequence[object], tmp_path: Path) -> None:
+    spread = [
+        "--device",
+        "auto",
+        "--device-map",
+        "auto",
+        "--max-memory",
+        "cpu=60KB",
+        "--offload-folder",
+        tmp_path / "d",
+    ]
+    assert run(*command).status == 0 and run(*command, "--out", tmp_path / "spread", *spread).status == 0
+    files = [path.name for path in (tmp_path / "atlas").glob("*.*")]
+    assert len(files) == 6
+    assert all((tmp_path / "atlas" / name).read_bytes() == (tmp_path / "spread" / name).read_bytes() for name in files)
+
+
 @pytest.mark.parametrize(("options", "message"), MISTAKES, ids=[" ".join(options) for options, _ in MISTAKES])
 def test_a_mistake_is_one_sentence_and_leaves_nothing(
     options: list[str], message: str, run: Run, command: Sequence[object], tmp_path: Path

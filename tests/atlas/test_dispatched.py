@@ -91,8 +91,12 @@ def test_folded_weights_and_latents(
 def test_what_is_asked_of_an_atlas(
     tiny_folder: Callable[[str], Path], tiny_model: Callable[[str], LanguageModel], tmp_path: Path
 ) -> None:
-    atlas, model, spread = build(tiny_model("llama"), tmp_path), tiny_model("llama"), on_disk("llama", tiny_folder("llama"))
-    layer, index = atlas.neurons.query("examples > 0")[["layer", "index"]].iloc[0]
+    atlas, model, spread = (
+        build(tiny_model("llama"), tmp_path),
+        tiny_model("llama"),
+        on_disk("llama", tiny_folder("llama")),
+    )
+    layer, index = atlas.neurons.query("n_examples > 0")[["layer", "index"]].iloc[0]
     for one, other in zip(*(token_importance(each, atlas, layer, index, [0]) for each in (model, spread)), strict=True):
         assert one.tolist() == other.tolist()
     texts = [read_own_text(each, atlas, layer, index, "The quick fox") for each in (model, spread)]
