@@ -282,7 +282,7 @@ def test_a_model_that_is_spread_gives_the_same_atlas(run: Run, command: Sequence
     ]
     assert run(*command).status == 0 and run(*command, "--out", tmp_path / "spread", *spread).status == 0
     files = [path.name for path in (tmp_path / "atlas").glob("*.*")]
-    assert len(files) == 6
+    assert len(files) == 7
     assert all((tmp_path / "atlas" / name).read_bytes() == (tmp_path / "spread" / name).read_bytes() for name in files)
 
 

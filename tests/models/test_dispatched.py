@@ -75,7 +75,11 @@ def test_a_model_that_was_spread_is_taken_and_stays_as_it_is(
     tiny_model: Callable[[str], LanguageModel],
     tmp_path: Path,
 ) -> None:
-    for spread in (lambda each: cpu_offload(each, "cpu"), lambda each: disk_offload(each, tmp_path / "disk", "cpu")):
+    ways: list[Callable[[Any], Any]] = [
+        lambda each: cpu_offload(each, "cpu"),
+        lambda each: disk_offload(each, tmp_path / "disk", "cpu"),
+    ]
+    for spread in ways:
         network = spread(fresh_network(architecture, tiny_folder(architecture)))
         before, hooks = state(network), [getattr(each, "_hf_hook", None) for each in network.modules()]
         model = load_model(network)
@@ -130,7 +134,8 @@ def test_vectors_of_several_devices_come_to_the_first() -> None:
             self.up, self.down = nn.Linear(6, 8), nn.Linear(8, 6)
 
         def forward(self, h: Tensor, first: Tensor) -> Tensor:
-            return h + first + self.down(torch.relu(self.up(h)))
+            added: Tensor = self.down(torch.relu(self.up(h)))
+            return h + first + added
 
     class Network(nn.Module):
         def __init__(self) -> None:
@@ -138,7 +143,8 @@ def test_vectors_of_several_devices_come_to_the_first() -> None:
             self.tokens, self.layers = nn.Embedding(9, 6), nn.ModuleList(Block() for _ in range(3))
 
         def forward(self, input_ids: Tensor, use_cache: bool) -> Tensor:
-            h = first = self.tokens(input_ids)
+            first: Tensor = self.tokens(input_ids)
+            h = first
             for layer in self.layers:
                 h = layer(h, first)
             return h
