@@ -254,8 +254,36 @@ MISTAKES = [
     (["--embedding", "gate"], "embedding 'gate' is not defined for the neurons of"),
     (["--dtype", "int8"], "unknown dtype 'int8'"),
     (["--device", "banana"], "device 'banana' is not available here"),
+    (["--device-map", "auto"], "device and device_map were given: give one of them"),
+    (
+        ["--device", "auto", "--device-map", "cuda:0"],
+        "device_map is 'cuda:0': give auto, balanced, balanced_low_0, sequ",
+    ),
+    (["--device", "auto", "--device-map", "auto", "--max-memory", "1GB"], "max_memory is '1GB': give sizes such as 0="),
+    (
+        ["--device", "auto", "--device-map", "auto", "--max-memory", "cpu=.GB"],
+        "with device_map 'auto' (ValueError: `size",
+    ),
+    (["--max-memory", "cpu=1GB"], "max_memory and offload_folder are for a model that is spread: give device_map, too"),
     (["--maxima", "nowhere.npy"], "can't read the maxima in nowhere.npy"),
 ]
+
+
+def test_a_model_that_is_spread_gives_the_same_atlas(run: Run, command: Sequence[object], tmp_path: Path) -> None:
+    spread = [
+        "--device",
+        "auto",
+        "--device-map",
+        "auto",
+        "--max-memory",
+        "cpu=60KB",
+        "--offload-folder",
+        tmp_path / "d",
+    ]
+    assert run(*command).status == 0 and run(*command, "--out", tmp_path / "spread", *spread).status == 0
+    files = [path.name for path in (tmp_path / "atlas").glob("*.*")]
+    assert len(files) == 7
+    assert all((tmp_path / "atlas" / name).read_bytes() == (tmp_path / "spread" / name).read_bytes() for name in files)
 
 
 @pytest.mark.parametrize(("options", "message"), MISTAKES, ids=[" ".join(options) for options, _ in MISTAKES])

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,9 @@ OPTIONS = {
     "--sign": ["", "Both", "+", ESCAPES],
     "--dtype": ["", "float64", "int8", ESCAPES],
     "--device": ["", "meta", "cuda:99", "cuda:x", "mps", "cpu:1", "gpu", ESCAPES],
+    "--device-map": ["", "auto", "cuda:0", ESCAPES],
+    "--max-memory": ["", "0", "cpu=", "cpu=1.2.3GB", "disk=1GB", "９=1GB", "0=1GB", ESCAPES],
+    "--offload-folder": ["{file}", NOT_UTF8],
 }
 OTHERS = [
     *(["fetch", name] for name in ["", LONG, ESCAPES, NOT_UTF8, "brown", "../brown"]),
@@ -69,8 +73,9 @@ def _model_at_hand(tiny_model: Callable[[str], LanguageModel], tiny_folder: Call
 
     opened, usual = nbkit.models.load_model, (str(tiny_folder("gpt2")), "float32", "cpu")
 
-    def load_model(name: str, dtype: str, device: str) -> LanguageModel:
-        return tiny_model("gpt2") if (name, dtype, device) == usual else opened(name, dtype=dtype, device=device)  # type: ignore[arg-type]
+    def load_model(name: str, **options: Any) -> LanguageModel:
+        same = (name, *filter(None, options.values())) == usual
+        return tiny_model("gpt2") if same else opened(name, **options)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nbkit.models, "load_model", load_model)

@@ -68,6 +68,19 @@ class AtlasOptions:
     seed: Annotated[int, typer.Option(help="Seed of the shuffled-weights control.")] = 0
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto"
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, or another of PyTorch's.")] = "auto"
+    device_map: Annotated[
+        str | None,
+        typer.Option(
+            help="Spread a model that is larger than a device over GPUs, memory and disk: auto, balanced, "
+            "balanced_low_0 or sequential, as in transformers."
+        ),
+    ] = None
+    max_memory: Annotated[
+        str | None, typer.Option(help="What a device map may fill: 0=20GiB,1=20GiB,cpu=100GiB, by GPU.")
+    ] = None
+    offload_folder: Annotated[
+        Path | None, typer.Option(help="Where a device map keeps what it must write to disk.")
+    ] = None
 
     def opened(self) -> tuple[Units, Contexts, Path, AtlasConfig, np.ndarray | None]:
         """The arguments of `build_atlas`.
@@ -95,7 +108,14 @@ class AtlasOptions:
         )
         maxima = None if self.maxima is None else read_maxima(self.maxima)
         saes = parse_saes(self.sae or [])
-        model = load_model(self.model, dtype=self.dtype, device=self.device)  # type: ignore[arg-type]
+        model = load_model(
+            self.model,
+            dtype=self.dtype,  # type: ignore[arg-type]
+            device=self.device,
+            device_map=self.device_map,
+            max_memory=None if self.max_memory is None else parse_memory(self.max_memory),
+            offload_folder=self.offload_folder,
+        )
         units = units_of(sae_latents(model, saes) if saes else model, config.weights)
         config.resolved(units)  # what doesn't fit shows before the corpus is read
         checked_maxima(maxima, units)
@@ -171,6 +191,21 @@ def parse_numbers(name: str, text: str, others: str = "") -> tuple[int, ...]:
             raise NbkitError(f"{name} is {text!r}: give {others}numbers and ranges such as 0,3,8-11")
         numbers += range(int(match[1]), int(match[2] or match[1]) + 1)
     return tuple(numbers)
+
+
+def parse_memory(text: str) -> dict[int | str, int | str]:
+    """The sizes of a list such as 0=20GiB,cpu=100GiB, by number of a GPU and `cpu`.
+
+    Raises:
+        NbkitError: if it is none.
+    """
+    found: dict[int | str, int | str] = {}
+    for part in text.split(","):
+        match = re.fullmatch(r"([0-9]{1,4}|cpu)=([0-9.]{1,9}[KMG]i?B)", part.strip())
+        if match is None:
+            raise NbkitError(f"max_memory is {text!r}: give sizes such as 0=20GiB,1=20GiB,cpu=100GiB")
+        found["cpu" if match[1] == "cpu" else int(match[1])] = match[2]
+    return found
 
 
 def parse_blocks(text: str) -> slice:

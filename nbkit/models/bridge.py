@@ -14,6 +14,7 @@ from torch import nn
 
 from nbkit.assets import hub_as_asked
 from nbkit.errors import NbkitError
+from nbkit.models.dispatched import is_dispatched
 from nbkit.models.trace import twin
 
 
@@ -21,8 +22,13 @@ def make_bridge(name: str, network: Any, tokenizer: Any) -> Any:
     """TransformerLens' bridge of a copy of the network that shares its weights.
 
     Raises:
-        NbkitError: if TransformerLens can't make one.
+        NbkitError: if TransformerLens can't make one, or the network is spread over devices.
     """
+    if is_dispatched(network):
+        raise NbkitError(
+            f"nbkit makes no TransformerLens bridge of model {name!r}, which is spread over devices: use `network`, "
+            "its Hugging Face model, or open it on one device"
+        )
     from transformer_lens.model_bridge import TransformerBridge
     from transformer_lens.model_bridge.sources.transformers import source
 

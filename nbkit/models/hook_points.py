@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from nbkit.models.mlp import Mlp
 from nbkit.models.norm import EXACT, Norm
-from nbkit.models.trace import Call, first_tensor, in_float32, recorded, replay
+from nbkit.models.trace import Call, first_tensor, recorded, replay
 from nbkit.models.weights import is_linear
 
 
@@ -72,7 +72,8 @@ def hooked(
     """Gives a function that runs tokens through a network and hands over the vectors at hook points.
 
     The function takes the token ids, (b, t), and by name what else the network shall be given. `take(number, vectors)`
-    is called once for each of `points`, as soon as its vectors, (b, t, width), are there. The pass ends with the last.
+    is called once for each of `points`, as soon as its vectors, (b, t, width), are there, on `device` wherever they
+    were computed. The pass ends with the last.
     """
     shape, missing = list[int](), set[int]()
     handles = []
@@ -82,7 +83,7 @@ def hooked(
         if tensor is None or number not in missing:
             return
         # OPT's blocks take all tokens of a batch as one list
-        take(number, points[number].vector(tensor.reshape(*shape, -1)))
+        take(number, points[number].vector(tensor.reshape(*shape, -1).to(device)))
         missing.discard(number)
         if not missing:
             raise _StopForward
@@ -122,8 +123,8 @@ def find_places(call: Call, mlp: Mlp) -> dict[str, Place]:
     What a block doesn't have is not among them: where attention and MLP read the same vector there is no middle, and
     where layer norms stand behind the sums there is no stream that both add to.
     """
-    block = in_float32(call.module)
-    with recorded([(name, module) for name, module in block.named_modules() if name]) as calls:
+    block = call.in_float32()
+    with recorded([(name, module) for name, module in block.named_modules() if name], call.device) as calls:
         after = replay(block, call)
     before = call.read
     assert before is not None

@@ -22,6 +22,7 @@ from nbkit.models.fingerprint import fingerprint
 from nbkit.models.hook_points import HookPoint, hooked
 from nbkit.models.mlp import Mlp
 from nbkit.models.norm import Norm, read_norm
+from nbkit.models.placement import Placement
 from nbkit.models.probe import context_length, owned_ids, probe
 from nbkit.models.trace import trace
 from nbkit.models.unembedding import Unembedding, find_unembedding
@@ -47,13 +48,16 @@ class LanguageModel:
     dtype: torch.dtype
     """Precision of the weights and of the forward passes."""
     device: torch.device
-    """Where the weights are."""
+    """Where the weights are; of a model that is spread over devices where its first modules compute. What is captured
+    comes there."""
     blocks: tuple[nn.Module, ...]
     """Its transformer blocks, in order."""
     mlps: tuple[Mlp, ...]
     """Where each block's MLP is."""
     by_name: bool = False
     """Whether it was opened by its name alone, so that another process can open it, too."""
+    placement: Placement | None = None
+    """How it was asked to be spread over devices when it was opened."""
 
     def __copy__(self) -> LanguageModel:
         """With the same network; not what another process would open."""

@@ -11,6 +11,7 @@ import torch
 from nbkit import assets
 from nbkit.errors import NbkitError
 from nbkit.models.bridge import is_bridge, network_of
+from nbkit.models.dispatched import check_places, device_of, is_dispatched
 from nbkit.models.sources import refuse_by_class, refuse_by_description
 from nbkit.models.trace import twin
 
@@ -22,7 +23,8 @@ def take(
     another dtype or device is asked for.
 
     Raises:
-        NbkitError: if it is no such model, lies on several devices, or its tokenizer must be given.
+        NbkitError: if it is no such model, lies on several devices without accelerate's hooks, can't be copied from
+            where it lies, or its tokenizer must be given.
     """
     from transformers import PreTrainedModel
 
@@ -36,13 +38,16 @@ def take(
     name = source or type(network).__name__
     refuse_by_description(name, network.config)
     refuse_by_class(name, network)
-    places = {parameter.device for parameter in network.parameters()}
-    if len(places) > 1 or "meta" in {place.type for place in places}:
-        raise NbkitError(f"model {name!r} lies on {', '.join(sorted(map(str, places)))}: load it on one device")
-    weight = network.get_input_embeddings().weight
-    wanted = dtype or weight.dtype, device or weight.device
-    if wanted == (weight.dtype, weight.device):
+    check_places(name, network)
+    now = network.get_input_embeddings().weight.dtype, device_of(network)
+    wanted = dtype or now[0], device or now[1]
+    if wanted == now:
         copy = twin(network)
+    elif is_dispatched(network):
+        raise NbkitError(
+            f"model {name!r} is spread over devices, so it can't be copied to another dtype or device: load it as "
+            "it shall be, and leave dtype and device out"
+        )
     else:
         copy = twin(deepcopy(network)).to(dtype=wanted[0], device=wanted[1])
     return name, copy, _tokenizer(name, source) if with_tokenizer else None

@@ -21,6 +21,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from nbkit.models.weights import input_weight
+
 if TYPE_CHECKING:
     from nbkit.models import LanguageModel
 
@@ -55,7 +57,8 @@ def direct_unembedding(model: LanguageModel) -> Float[Tensor, "n_tokens d_model"
     found = model.unembedding
     if found is None:
         return None
-    weights: Tensor = found.head.weight[torch.from_numpy(model.token_ids).to(model.device)].detach().float()
+    rows = input_weight(found.head)
+    weights = rows[torch.from_numpy(model.token_ids).to(rows.device)].to(model.device).float()
     weights = weights * found.scale.scale.to(weights.device)
     if found.scale.centered:
         weights -= weights.mean(1, keepdim=True)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from nbkit.errors import NbkitError
 from nbkit.models.norm import EXACT, read_norm
-from nbkit.models.trace import Call, in_float32, recorded, replay
+from nbkit.models.trace import Call, recorded, replay
 from nbkit.models.weights import Rows, activation_function, input_weight, is_linear, relative_error
 
 REACH = 15.0
@@ -58,8 +58,8 @@ def find_mlp(call: Call, hint: str) -> Mlp:
     """
     if any(re.search("expert|router", f"{name} {type(each).__name__}", re.I) for name, each in _named(call.module)):
         raise NbkitError("is a mixture of experts, whose neurons read only some of the tokens")
-    block = in_float32(call.module)
-    with recorded(_named(block)) as calls:
+    block = call.in_float32()
+    with recorded(_named(block), call.device) as calls:
         replay(block, call)
     names = [hint, *(name for name in _plain_names() if name != hint)]
     found = list(_candidates(calls, names))

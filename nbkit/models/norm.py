@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from nbkit.models.trace import in_float32
 from nbkit.models.weights import as_float, relative_error
 
 EXACT = 1e-4
@@ -36,12 +36,14 @@ def read_norm(module: nn.Module, width: int) -> Norm | None:
     # Long vectors, beside which the small number that keeps a norm from dividing by 0 is nothing.
     vectors = 1e3 * torch.randn(64, width, generator=torch.Generator().manual_seed(0))
     try:
+        own = in_float32(module, vectors.device)
         with torch.inference_mode():
-            output = deepcopy(module).float().cpu()(vectors)
+            output = own(vectors)
     except Exception:  # whatever it takes, it doesn't take vectors
         return None
     if not isinstance(output, Tensor) or output.shape != vectors.shape:
         return None
+    weight, bias = (getattr(own, name, None) for name in ("weight", "bias"))
     shift = torch.zeros(width) if bias is None else as_float(bias)
     for centered in (True, False):
         moved = vectors - vectors.mean(1, keepdim=True) if centered else vectors

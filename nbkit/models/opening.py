@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copyreg
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -15,10 +15,12 @@ import torch
 from nbkit.errors import NbkitError
 from nbkit.files import user_path
 from nbkit.method.checks import shown
+from nbkit.models.dispatched import check_places, device_of, is_dispatched, named_values
 from nbkit.models.fingerprint import used_weights
 from nbkit.models.language_model import ROUNDING, LanguageModel
 from nbkit.models.loaded import take
 from nbkit.models.mlp import find_mlp
+from nbkit.models.placement import Device, Placement
 from nbkit.models.probe import context_length, owned_ids, probe
 from nbkit.models.sources import open_source
 from nbkit.models.trace import Trace, trace
@@ -36,21 +38,32 @@ def load_model(
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
     device: str = "auto",
     tokenizer: PreTrainedTokenizerBase | None = None,
+    device_map: str | Mapping[str, Device] | None = None,
+    max_memory: Mapping[int | str, int | str] | None = None,
+    offload_folder: str | Path | None = None,
 ) -> LanguageModel:
     """Opens a language model and checks that its neurons can be captured.
 
     Args:
         model: `smollm2-135m` or `minilm` (which arrive through the package client), a Hugging Face hub id such as
             `gpt2`, a local Hugging Face folder, or a Hugging Face model or TransformerLens bridge that is loaded
-            already, which stays as it is. Plain and gated MLPs, causal and bidirectional.
+            already, which stays as it is, wherever accelerate has put its parts. Plain and gated MLPs, causal and
+            bidirectional.
         dtype: `auto` is bfloat16 where the processor or GPU computes it natively, else float32; of a loaded model its
             own.
         device: a torch device; `auto` is the first GPU, else the CPU; of a loaded model where it is.
         tokenizer: for a loaded model that doesn't come from a local folder; else the one beside the weights.
+        device_map: for a model larger than `device`, as in transformers' `from_pretrained`: `auto`, `balanced`,
+            `balanced_low_0` or `sequential` let accelerate fill the GPUs, then the CPU's memory, then disk; a dict says
+            it by module name: `{"model.embed_tokens": 0, "model.layers.0": 1, "model.layers.1": "cpu", "lm_head":
+            "disk", …}`. What is kept on `cpu` or `disk` computes on the first GPU, if there is one.
+        max_memory: what may be filled, such as `{0: "20GiB", 1: "20GiB", "cpu": "100GiB"}`; what is left out holds
+            nothing. Leave room on a GPU: the first one holds a layer in float32 at a time, and what a scan keeps.
+        offload_folder: where weights are written that are kept on disk and have no safetensors file to be read from.
 
     Raises:
-        NbkitError: unknown model, no source in reach, weights that are missing or not finite, or an architecture
-            without plain or gated MLP neurons.
+        NbkitError: unknown model, no source in reach, weights that are missing or not finite, an architecture without
+            plain or gated MLP neurons, or a `device_map` that doesn't fit it.
     """
     if not isinstance(dtype, str) or dtype not in ("auto", *DTYPES):
         raise NbkitError(f"unknown dtype {shown(dtype)}: choose auto, {', '.join(DTYPES)}")
@@ -59,33 +72,59 @@ def load_model(
     if tokenizer is not None and not (callable(tokenizer) and hasattr(tokenizer, "get_vocab")):
         raise NbkitError(f"tokenizer is a {type(tokenizer).__name__}: give the Hugging Face tokenizer itself")
     target = None if device == "auto" else _device(str(device))
+    placement = _placement(model, device, device_map, max_memory, offload_folder)
     missing: frozenset[str] = frozenset()
     if isinstance(model, str | os.PathLike):
-        name, target = str(model), target or _device("auto")
+        first = None if placement is None else placement.main_device()
+        name, target = str(model), target or _device("auto" if first is None else first)
         precision = _native_dtype(target) if dtype == "auto" else DTYPES[dtype]
-        network, own, missing = open_source(name, precision, with_tokenizer=tokenizer is None)
-        network.to(target).eval()
+        network, own, missing = open_source(name, precision, placement, with_tokenizer=tokenizer is None)
+        if placement is None:
+            network.to(target)
+        check_places(name, network.eval())
     else:
         name, network, own = take(model, None if dtype == "auto" else DTYPES[dtype], target, tokenizer is None)
     by_name = isinstance(model, str | os.PathLike) and tokenizer is None
-    return _look_into(name, network, own if tokenizer is None else tokenizer, missing, by_name)
+    opened = _look_into(name, network, own if tokenizer is None else tokenizer, missing)
+    return replace(opened, by_name=by_name, placement=placement)
 
 
-def _look_into(name: str, network: Any, tokenizer: Any, missing: Iterable[str], by_name: bool) -> LanguageModel:
+def _placement(
+    model: object, device: object, device_map: Any, max_memory: Any, offload_folder: Any
+) -> Placement | None:
+    """How a model shall be spread; None if on one device, or as it is.
+
+    Raises:
+        NbkitError: the options don't fit each other or the model.
+    """
+    if device_map is None:
+        if max_memory is not None or offload_folder is not None:
+            raise NbkitError("max_memory and offload_folder are for a model that is spread: give device_map, too")
+        return None
+    if device != "auto":
+        raise NbkitError("device and device_map were given: give one of them")
+    if not isinstance(model, str | os.PathLike):
+        raise NbkitError(
+            "device_map is for a model that is opened by its name: give it to from_pretrained, which loaded this one"
+        )
+    return Placement(device_map, max_memory, offload_folder)
+
+
+def _look_into(name: str, network: Any, tokenizer: Any, missing: Iterable[str]) -> LanguageModel:
     """Finds the MLPs of a network, and an attention implementation that is right."""
-    weight = network.get_input_embeddings().weight
+    weight, device = network.get_input_embeddings().weight, device_of(network)
     if weight.dtype not in DTYPES.values():
         raise NbkitError(f"model {name!r} is in {weight.dtype}: choose dtype {', '.join(DTYPES)}")
     ids = owned_ids(tokenizer, network)
     if len(np.setdiff1d(ids, tokenizer.all_special_ids)) < 2:  # what transformers makes of a folder without one
         raise NbkitError(f"model {name!r} comes without a tokenizer: give the model's own, too, as tokenizer=…")
-    for tensor_name, tensor in network.state_dict().items():
+    for tensor_name, tensor in named_values(network):
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
             raise NbkitError(
                 f"model {name!r}: weight {tensor_name!r} holds NaN or infinite values; the file is damaged or "
                 f"its numbers are too large for {str(weight.dtype).removeprefix('torch.')}"
             )
-    tokens = probe(ids, tokenizer.all_special_ids, context_length(network)).to(weight.device)
+    tokens = probe(ids, tokenizer.all_special_ids, context_length(network)).to(device)
     layer = ""
     try:
         network.set_attn_implementation("eager")
@@ -105,7 +144,7 @@ def _look_into(name: str, network: Any, tokenizer: Any, missing: Iterable[str], 
     if len({(mlp.gate is None, mlp.activation) for mlp in mlps}) > 1:
         raise _unsupported(name, "its layers have neurons of different kinds")
     blocks = tuple(call.module for call in traced.blocks)
-    model = LanguageModel(name, network, tokenizer, weight.dtype, weight.device, blocks, tuple(mlps), by_name)
+    model = LanguageModel(name, network, tokenizer, weight.dtype, device, blocks, tuple(mlps))
     _quicken(model, traced)
     try:
         model.check()
@@ -148,7 +187,7 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _device(name: str) -> torch.device:
+def _device(name: Device) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -168,16 +207,23 @@ def _native_dtype(device: torch.device) -> torch.dtype:
 
 def _sent(model: LanguageModel) -> tuple[Any, ...]:
     """How a model gets to another process: one that was opened by its name is opened there again."""
+    if not model.by_name and is_dispatched(model.network):
+        raise NbkitError(
+            f"model {model.name!r} was handed over spread over devices, which another process can't repeat: open it by "
+            "its name with device_map"
+        )
     if not model.by_name:
         return cast(tuple[Any, ...], object.__reduce_ex__(model, 4))  # with its weights
     folder = user_path(model.name)
     source = str(folder.absolute()) if folder.is_dir() else model.name
     now = replace(model).fingerprint  # the model's own may be older than a change of its weights
-    return _open_again, (source, model.name, str(model.dtype).removeprefix("torch."), model.device.type, now)
+    dtype, placement = str(model.dtype).removeprefix("torch."), model.placement
+    where = {"device": model.device.type} if placement is None else vars(placement)
+    return _open_again, (source, model.name, dtype, where, now)
 
 
-def _open_again(source: str, name: str, dtype: Any, device: str, fingerprint: str) -> LanguageModel:
-    opened = replace(load_model(source, dtype, device), name=name)
+def _open_again(source: str, name: str, dtype: Any, where: dict[str, Any], fingerprint: str) -> LanguageModel:
+    opened = replace(load_model(source, dtype, **where), name=name)
     if opened.fingerprint != fingerprint:
         raise NbkitError(
             f"model {name!r} has other weights here than in the process that sent it: its files differ, or it was "

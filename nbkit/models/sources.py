@@ -10,10 +10,15 @@ import torch
 from nbkit import assets
 from nbkit.errors import NbkitError
 from nbkit.files import user_path
+from nbkit.method.checks import shown
+from nbkit.models.placement import Placement
 
 
-def open_source(name: str, dtype: torch.dtype, *, with_tokenizer: bool) -> tuple[Any, Any, frozenset[str]]:
-    """The network of a model on the CPU, its tokenizer as it was saved, and the names of weights that its files lack.
+def open_source(
+    name: str, dtype: torch.dtype, placement: Placement | None, *, with_tokenizer: bool
+) -> tuple[Any, Any, frozenset[str]]:
+    """The network of a model on the CPU, or spread over devices; its tokenizer as it was saved, and the names of
+    weights that its files lack.
 
     Raises:
         NbkitError: if it can't be opened, or isn't a language model of the kind that nbkit reads.
@@ -22,23 +27,27 @@ def open_source(name: str, dtype: torch.dtype, *, with_tokenizer: bool) -> tuple
 
     source = _source(name)
     safe: dict[str, Any] = {"trust_remote_code": False}
+    spread = {} if placement is None else placement.options()
     with assets.hub_as_asked(offline=assets.is_offline() or Path(source).is_dir()):
         try:
             config = AutoConfig.from_pretrained(source, **safe)
             refuse_by_description(name, config)
             kind = _class_of(config)
             tokenizer = AutoTokenizer.from_pretrained(source, **safe) if with_tokenizer else None
-            options = {"dtype": dtype, "attn_implementation": "eager", "output_loading_info": True}
+            options = {"dtype": dtype, "attn_implementation": "eager", "output_loading_info": True} | spread
             network, info = kind.from_pretrained(source, **safe, **options)
         except NbkitError:
             raise
         # Whatever transformers, the hub client or the file system raise, the user's way out is one.
         except Exception as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise NbkitError(
-                f"can't open model {name!r}: give smollm2-135m, a hub id that is in reach, or a local Hugging Face "
-                f"folder ({type(error).__name__}: {reason[:150]})"
-            ) from error
+            if placement is None:
+                way = ": give smollm2-135m, a hub id that is in reach, or a local Hugging Face folder"
+            elif "offload_folder" in str(error):
+                way = ": weights of it must be written again to be kept on disk, give offload_folder"
+            else:
+                way = f" with device_map {shown(placement.device_map)}"
+            raise NbkitError(f"can't open model {name!r}{way} ({type(error).__name__}: {reason[:150]})") from error
     refuse_by_class(name, network)
     missing = frozenset(info["missing_keys"])
     head = network.get_output_embeddings()

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
 from nbkit.errors import NbkitError
+from nbkit.models.dispatched import copies, shared_maps, unhook
 from nbkit.models.weights import is_linear
 
 
@@ -41,6 +42,17 @@ class Call:
         """The first tensor that it gave."""
         return first_tensor(self.output)
 
+    @property
+    def device(self) -> torch.device:
+        """Where its tensors are."""
+        read = self.read
+        assert read is not None
+        return read.device
+
+    def in_float32(self) -> nn.Module:
+        """A copy of the module, see `in_float32`, where the tensors are."""
+        return in_float32(self.module, self.device)
+
 
 @dataclass(frozen=True, eq=False)
 class Trace:
@@ -53,6 +65,8 @@ class Trace:
 def trace(network: nn.Module, tokens: Int[Tensor, "b t"]) -> Trace:
     """Runs tokens through a network and finds its blocks: the one list of modules with weights that run once each.
 
+    Wherever the modules compute, the tensors of their calls are on the tokens' device.
+
     Raises:
         NbkitError: if there is no such list, or several.
     """
@@ -61,7 +75,7 @@ def trace(network: nn.Module, tokens: Int[Tensor, "b t"]) -> Trace:
     inside = {id(module) for _, each in outer for member in each for module in member.modules()}
     members = {id(member) for _, each in outer for member in each}
     kept = [(n, module) for n, module in network.named_modules() if id(module) in members or id(module) not in inside]
-    with recorded(kept) as calls, torch.inference_mode():
+    with recorded(kept, tokens.device) as calls, torch.inference_mode():
         network(input_ids=tokens, use_cache=False)
     ran: dict[int, list[Call]] = {}
     for call in calls:
@@ -74,20 +88,23 @@ def trace(network: nn.Module, tokens: Int[Tensor, "b t"]) -> Trace:
 
 
 @contextmanager
-def recorded(modules: Sequence[tuple[str, nn.Module]]) -> Iterator[list[Call]]:
-    """Inside, every call of the named modules is noted, in the order in which they end."""
+def recorded(modules: Sequence[tuple[str, nn.Module]], device: torch.device) -> Iterator[list[Call]]:
+    """Inside, every call of the named modules is noted on a device, in the order in which they end."""
     calls: list[Call] = []
     given: dict[int, list[tuple[Any, Any, int]]] = {}
     begun = count()
 
+    def copied(values: Any) -> Any:
+        return tree_map_only(Tensor, lambda tensor: tensor.to(device, copy=True), values)
+
     def note_input(module: nn.Module, args: Any, kwargs: Any) -> None:
         # copied, since a module may write over its input
-        given.setdefault(id(module), []).append((_copied(args), _copied(kwargs), next(begun)))
+        given.setdefault(id(module), []).append((copied(args), copied(kwargs), next(begun)))
 
     def note_output(name: str) -> Callable[..., None]:
         def note(module: nn.Module, _: Any, __: Any, output: Any) -> None:
             args, kwargs, order = given[id(module)].pop()
-            calls.append(Call(name, module, args, kwargs, _copied(output), order))
+            calls.append(Call(name, module, args, kwargs, copied(output), order))
 
         return note
 
@@ -111,16 +128,18 @@ def replay(block: nn.Module, call: Call) -> Tensor:
     return output
 
 
-def in_float32(module: nn.Module) -> nn.Module:
-    """A copy of a module with weights of its own, in float32."""
-    return deepcopy(module).float()
+def in_float32(module: nn.Module, device: torch.device) -> nn.Module:
+    """A copy of a module with weights of its own, in float32 on a device, wherever those of the module are."""
+    copy = deepcopy(module, copies(module))
+    unhook(copy)
+    return copy.float().to(device)
 
 
 def twin(network: nn.Module) -> Any:
     """A copy of a network that shares its weights and nothing else: what is set, hooked or swapped in one doesn't reach
     the other. Without hooks, in evaluation mode."""
     shared: dict[int, Any] = {id(tensor): tensor for tensor in chain(network.parameters(), network.buffers())}
-    copy = deepcopy(network, shared)
+    copy = deepcopy(network, shared | shared_maps(network))
     for module in copy.modules():
         for name in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"):
             getattr(module, name).clear()
@@ -135,10 +154,6 @@ def _is_list(module: nn.Module) -> bool:
 def _reads(members: Iterable[nn.Module]) -> bool:
     """Whether linear layers are among some modules: a list of norms or convolutions is no list of blocks."""
     return any(is_linear(module) for member in members for module in member.modules())
-
-
-def _copied(values: Any) -> Any:
-    return tree_map_only(Tensor, torch.clone, values)
 
 
 def _wide(tensor: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from nbkit.models.mlp import Mlp
 from nbkit.models.norm import EXACT, Norm, read_norm
-from nbkit.models.trace import Call, Trace, in_float32, recorded, replay
+from nbkit.models.trace import Call, Trace, recorded, replay
 from nbkit.models.weights import relative_error
 
 
@@ -62,8 +62,8 @@ def _same(one: Tensor | None, other: Tensor | None) -> bool:
 
 def _written(call: Call, mlp: Mlp) -> Float[Tensor, " d_model"] | None:
     """The factors of a block; None if it doesn't add its MLP's output to what it received."""
-    block = in_float32(call.module)
-    with recorded([(name, module) for name, module in block.named_modules() if name]) as calls:
+    block = call.in_float32()
+    with recorded([(name, module) for name, module in block.named_modules() if name], call.device) as calls:
         output = replay(block, call)
     received = call.read
     ends = [each for each in calls if each.name == mlp.out]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from nbkit.errors import NbkitError
 from nbkit.method.checks import shown
+from nbkit.models.dispatched import value_of
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,10 @@ class Rows:
 
     def bias(self, block: nn.Module) -> Float[Tensor, " outputs"]:
         """Their bias; zeros where the layer has none."""
-        bias = getattr(block.get_submodule(self.name), "bias", None)
-        return torch.zeros(self.stop - self.start) if bias is None else as_float(bias[self.start : self.stop])
+        linear = block.get_submodule(self.name)
+        if getattr(linear, "bias", None) is None:
+            return torch.zeros(self.stop - self.start)
+        return as_float(value_of(linear, "bias")[self.start : self.stop])
 
 
 def is_linear(module: nn.Module) -> bool:
@@ -66,7 +69,7 @@ def is_linear(module: nn.Module) -> bool:
 
 def input_weight(linear: nn.Module) -> Float[Tensor, "outputs inputs"]:
     """The weights of a linear layer, a row per output."""
-    weight = linear.get_parameter("weight").detach()
+    weight = value_of(linear, "weight").detach()
     return weight if isinstance(linear, nn.Linear) else weight.T  # GPT-2's Conv1D has a row per input
 
 

@@ -45,7 +45,7 @@ class Zeroing:
         if not says_next(model):
             raise NbkitError(f"model {model.name!r} doesn't say which token comes next: give a causal one with a head")
         self.model = model
-        self.wide: Any = model.network if model.dtype == torch.float32 else in_float32(model.network)
+        self.wide: Any = model.network if model.dtype == torch.float32 else in_float32(model.network, model.device)
         """The network that runs the last tokens."""
         self._check()
 
