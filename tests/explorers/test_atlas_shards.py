@@ -341,7 +341,8 @@ def test_a_neuron_without_a_direction_has_examples_and_no_tree(pruned_atlas: Atl
         assert np.allclose(heights, expected, rtol=1e-7)
 
 
-def test_a_merge_just_above_the_cut_stays_above_it() -> None:
+@pytest.mark.parametrize("cut", [0.5, 0.85, 0.91, 1.0])
+def test_a_merge_beside_the_cut_stays_on_its_side(cut: float) -> None:
     class Close:
         """A neuron with two examples."""
 
@@ -352,13 +353,16 @@ def test_a_merge_just_above_the_cut_stays_above_it() -> None:
         def __len__(self) -> int:
             return 2
 
-        def clusters(self, threshold: float) -> FeatureClusters:
-            return self.tree.cut(threshold)
+        def cut(self) -> float:
+            return cut
 
-    for height in (0.5 - 1e-12, 0.5, 0.5 + 1e-12, 0.7):
-        [rounded] = _trees([cast(Neuron, Close(height))])["heights"]
-        assert (rounded <= 0.5) == (height <= 0.5)
-        assert abs(rounded - height) < 1e-7
+        def clusters(self) -> FeatureClusters:
+            return self.tree.cut(cut)
+
+    for height in (cut - 1e-12, cut, cut + 1e-12, 0.7):
+        [rounded] = _trees([cast(Neuron, Close(height))])["heights"].astype(float)
+        assert (rounded <= cut) == (height <= cut)
+        assert abs(rounded - height) < 2e-7
 
 
 def test_an_atlas_without_examples_has_shards(tmp_path: Path, tiny_model: Callable[[str], LanguageModel]) -> None:
