@@ -42,7 +42,7 @@ class Placement:
                 )
             if self.max_memory is not None:
                 raise NbkitError("max_memory is for a device_map that accelerate finds, such as auto: leave it out")
-        elif self.device_map not in BY_ACCELERATE:
+        elif not isinstance(self.device_map, str) or self.device_map not in BY_ACCELERATE:
             raise NbkitError(
                 f"device_map is {shown(self.device_map)}: give {', '.join(BY_ACCELERATE)}, or a dict from module names "
                 "to devices; for one device there is device"
