@@ -16,7 +16,9 @@ selection at the end is exact. No block is read a second time, unless its file i
 
 The scan is a map over blocks of contexts (`scan_block`) and a merge in corpus order (`merge_layer`). `Bounds` carries R
 and the k-th largest activation from block to block. They only make a block's result smaller, never different after the
-merge, so blocks may also run anywhere, in any order, with empty bounds.
+merge, so blocks may also run anywhere, in any order, with empty bounds. R may come from any block, since the largest
+activation of any part of the corpus is none above the final maximum. What is counted of earlier contexts, k that reach
+a here and those of a level of activation, holds only for the blocks behind them (`nbkit.atlas.gossip`).
 
 A unit with an activation that is not finite, as one that overflows in half precision, has no maximum: NaN, which
 stays NaN through every comparison here, and no examples. It takes none from other units unless the vectors that a
@@ -72,6 +74,28 @@ class Bounds:
     @property
     def kth_largest(self) -> Float[Tensor, "sites widest"]:
         return self._largest[..., -1]
+
+    @property
+    def told(self) -> dict[str, Tensor]:
+        """What other processes may learn: `maximum`, and `shown` (sites, units of the largest site), see
+        `LevelCounts.shown`."""
+        return {"maximum": self.maximum, "shown": self.levels.shown}
+
+    def learn(self, told: Mapping[str, Tensor], earlier: bool) -> None:
+        """Takes in what another process told.
+
+        Args:
+            told: see `told`.
+            earlier: whether all that was counted for it stands before the next block in the corpus.
+        """
+        maximum, shown = told["maximum"], told["shown"]
+        self.maximum = torch.maximum(self.maximum, maximum)
+        self.levels.learn(maximum, shown if earlier else torch.zeros_like(shown))
+
+    def forget_counts(self) -> None:
+        """Leaves what holds in any order: the next block stands before some that were taken in."""
+        self.levels.count.zero_()
+        self._largest.fill_(-torch.inf)
 
     def absorb(self, block: Mapping[str, Tensor], layers: Sequence[int]) -> None:
         """Takes the next block's result in."""

@@ -24,7 +24,8 @@ from distributed import Client, LocalCluster
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.build import build_atlas, check_scanned, open_job, scan_blocks
 from nbkit.atlas.config import AtlasConfig
-from nbkit.atlas.job import SCAN
+from nbkit.atlas.gossip import bounds_file
+from nbkit.atlas.job import SCAN, AtlasJob
 from nbkit.atlas.places import OF
 from nbkit.atlas.remote import RemotePlace
 from nbkit.errors import NbkitError
@@ -126,6 +127,44 @@ def test_blocks_in_any_order_leave_the_same_bytes(model: LanguageModel, alone: d
         job.scan(number)
     build(model, tmp_path)
     assert sums(tmp_path) == alone
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_workers_that_learn_from_each_other_leave_the_same_bytes(
+    model: LanguageModel, alone: dict[str, str], tmp_path: Path, seed: int
+) -> None:
+    """Four of them, that take blocks in any order and turn, with or without what the others left."""
+    scan_blocks(model, CONTEXTS, tmp_path, slice(0, 0), CONFIG, progress=False)
+    jobs, rng = [open_job(model, CONTEXTS, tmp_path, CONFIG) for _ in range(4)], random.Random(seed)
+    for number in rng.sample(range(N_BLOCKS), N_BLOCKS):
+        job = rng.choice(jobs)
+        rng.choice([job.scan, job.scan_among_others, job.scan_among_others])(number)
+    build(model, tmp_path)
+    assert sums(tmp_path) == alone
+
+
+def block_bytes(model: LanguageModel, out: Path, scan: Callable[[AtlasJob, int], int], n_workers: int) -> int:
+    """Of all blocks, scanned by workers that take turns."""
+    scan_blocks(model, CONTEXTS, out, slice(0, 0), CONFIG, progress=False)
+    jobs = [open_job(model, CONTEXTS, out, CONFIG) for _ in range(n_workers)]
+    for number in range(N_BLOCKS):
+        scan(jobs[number % n_workers], number)
+    return sum(path.stat().st_size for path in (out / SCAN).glob("block-*"))
+
+
+def test_workers_that_learn_from_each_other_keep_little_more_than_one(model: LanguageModel, tmp_path: Path) -> None:
+    one = block_bytes(model, tmp_path / "one", AtlasJob.scan, 1)
+    apart = block_bytes(model, tmp_path / "apart", AtlasJob.scan, N_BLOCKS)
+    together = block_bytes(model, tmp_path / "together", AtlasJob.scan_among_others, N_BLOCKS)
+    assert together - one < 0.3 * (apart - one), (one, together, apart)
+
+
+def test_what_another_process_left_damaged_is_told(model: LanguageModel, tmp_path: Path) -> None:
+    scan_blocks(model, CONTEXTS, tmp_path, slice(0, 1), CONFIG, progress=False)
+    left = tmp_path / SCAN / bounds_file(0)
+    left.write_bytes(left.read_bytes()[:-1] + b"x")
+    with pytest.raises(NbkitError, match=f"{left} is damaged: delete it and run again"):
+        scan_blocks(model, CONTEXTS, tmp_path, slice(1, 2), CONFIG, progress=False)
 
 
 def test_an_array_of_jobs_and_a_merge(model: LanguageModel, alone: dict[str, str], tmp_path: Path) -> None:
