@@ -20,8 +20,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from nbkit.atlas.board import read_board
 from nbkit.atlas.config import AtlasConfig
-from nbkit.atlas.gossip import bounds_file, worth_reading
 from nbkit.atlas.levels import merge_levels
 from nbkit.atlas.manifest import ATLAS_SCHEMA, Manifest, layer_file, read_manifest
 from nbkit.atlas.merge import merge_layer
@@ -39,6 +39,8 @@ SCAN = "scan"
 IDENTITY = "identity.json"
 """the manifest, which says what they are of."""
 TEXT = f"{SCAN}/contexts"
+BOARD = f"{SCAN}/board.safetensors"
+"""What processes that scan at the same time have found."""
 
 
 @dataclass(eq=False)
@@ -56,8 +58,6 @@ class AtlasJob:
     _bounds: Bounds | None = field(default=None, repr=False)
     """What the blocks before `_next` say that this process scanned or read, and the maximum over others."""
     _next: int = 0
-    _heard: set[int] = field(default_factory=set, repr=False)
-    """Blocks with which something lies that it has read, or passed over."""
 
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
         """To travel to another process: the contexts stay where the parts are."""
@@ -92,22 +92,18 @@ class AtlasJob:
         return self.size(number)
 
     def scan_among_others(self, number: int) -> int:
-        """Scans a block as one of several processes, which learn from each other what makes results smaller (see
-        `nbkit.atlas.gossip`); gives its number of contexts.
+        """`scan` as one of several processes, which learn from each other what makes results smaller (see
+        `nbkit.atlas.board`).
 
         Raises:
-            NbkitError: what another process left is damaged.
+            NbkitError: the board is damaged.
         """
-        there = self.place.names(SCAN)
-        left = {each for each in range(self.n_blocks) if bounds_file(each) in there}
         bounds = self._bounds_before(number)
-        for each in worth_reading(left - self._heard, number):
-            told = self.place.part(f"{SCAN}/{bounds_file(each)}")
-            told.verify(self._identity)
-            bounds.learn(told, earlier=each < number)
-        self._heard |= left | {number}
+        if (board := read_board(self.place, BOARD, self._identity)) is not None:
+            bounds.learn(board, number)
         size = self.scan(number)
-        self.place.write(bounds.told, f"{SCAN}/{bounds_file(number)}", self._identity)
+        known, board = bounds.board(self._next), read_board(self.place, BOARD, self._identity)
+        (known if board is None else known.joined(board)).write(self.place, BOARD, self._identity)
         return size
 
     def take_in(self, number: int) -> None:

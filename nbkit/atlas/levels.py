@@ -89,7 +89,8 @@ class LevelCounts:
         return (self.count.clamp(max=N_SHOWN) << places).sum(-1, dtype=torch.int32)
 
     def _raised(self, maximum: Float[Tensor, "*neurons"], count: Int[Tensor, "*neurons bands"]) -> Tensor:
-        """Raises `top` to the band of a maximum, if that is higher; gives counts relative to that band by the new one."""
+        """Raises `top` to the band of a maximum, if that is higher. Gives counts, relative to that band, by the new
+        top."""
         others = band(maximum.where(maximum.isfinite(), 0))
         top = torch.maximum(self.top, others)
         self.count, self.top = _lowered(self.count, top - self.top), top

@@ -15,6 +15,8 @@ from nbkit.errors import NbkitError
 if TYPE_CHECKING:
     from distributed import Client, Future
 
+GROWTH = 4
+"""How many tasks are begun for one that is done, see `Crew.each`."""
 TRIES = 3
 """How often a task that fails is tried."""
 KEPT = "what is finished is kept, and the same call goes on from there"
@@ -130,17 +132,15 @@ class Crew:
         Raises:
             NbkitError: one can't.
         """
-        opening = {each: self.client.submit(_open, self.name, workers=[each], pure=False) for each in self._workers()}
+        opening = {
+            each: self.client.submit(_open, self.name, workers=[each], pure=False) for each in _workers(self.client)
+        }
         for address, future in opening.items():
-            while not future.done() and address in self._workers():  # one that ends is replaced by another
+            while not future.done() and address in _workers(self.client):  # one that ends is replaced by another
                 with suppress(Exception):
                     future.result(timeout=1)
             if future.status == "error":
                 raise NbkitError(f"worker {address}: {_reason(future.exception())}") from future.exception()
-
-    def _workers(self) -> set[str]:
-        """Addresses of those that are there."""
-        return set(self.client.scheduler_info(n_workers=-1).get("workers", ()))
 
     def each(
         self, function: Callable[..., Any], tasks: Mapping[str, tuple[Any, ...]], gradually: bool = False
@@ -152,7 +152,8 @@ class Crew:
         Args:
             function: one that a worker finds by its name.
             tasks: its arguments behind the thing, by what a task is called.
-            gradually: begin with one, and two more whenever one is done: for tasks that learn from those before them.
+            gradually: for tasks that learn from those before them. The first is done alone, then `GROWTH` more are
+                begun for each that is done, and never more at a time than there are workers.
 
         Raises:
             NbkitError: a task failed three times, or the scheduler is gone. The tasks that are not begun are left.
@@ -187,14 +188,33 @@ def done(
 
     try:
         begin(1 if gradually else len(tasks))
-        for future in begun:
+        for n_done, future in enumerate(begun, 1):
             name = names[future.key]
             result = _result(future, name)
-            begin(2)
+            if len(futures) < len(tasks):
+                doing = len(futures) - n_done
+                begin(max(0, most_at_a_time(n_done, len(_workers(client))) - doing))
             yield name, result
     finally:
         with suppress(Exception):
             client.cancel(futures, force=True)
+
+
+def most_at_a_time(n_done: int, n_workers: int) -> int:
+    """How many tasks that learn from those before them are done at the same time."""
+    return min(1 + (GROWTH - 1) * n_done, max(1, n_workers))
+
+
+def _workers(client: Client) -> set[str]:
+    """Addresses of those that are there.
+
+    Raises:
+        NbkitError: the scheduler is gone.
+    """
+    try:
+        return set(client.nthreads())
+    except Exception as error:
+        raise _gone() from error
 
 
 def _result(future: Future, task: str) -> Any:

@@ -24,8 +24,7 @@ from distributed import Client, LocalCluster
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.build import build_atlas, check_scanned, open_job, scan_blocks
 from nbkit.atlas.config import AtlasConfig
-from nbkit.atlas.gossip import bounds_file
-from nbkit.atlas.job import SCAN, AtlasJob
+from nbkit.atlas.job import BOARD, SCAN, AtlasJob
 from nbkit.atlas.places import OF
 from nbkit.atlas.remote import RemotePlace
 from nbkit.errors import NbkitError
@@ -161,7 +160,7 @@ def test_workers_that_learn_from_each_other_keep_little_more_than_one(model: Lan
 
 def test_what_another_process_left_damaged_is_told(model: LanguageModel, tmp_path: Path) -> None:
     scan_blocks(model, CONTEXTS, tmp_path, slice(0, 1), CONFIG, progress=False)
-    left = tmp_path / SCAN / bounds_file(0)
+    left = tmp_path / BOARD
     left.write_bytes(left.read_bytes()[:-1] + b"x")
     with pytest.raises(NbkitError, match=f"{left} is damaged: delete it and run again"):
         scan_blocks(model, CONTEXTS, tmp_path, slice(1, 2), CONFIG, progress=False)
