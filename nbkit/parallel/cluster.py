@@ -15,8 +15,6 @@ from nbkit.errors import NbkitError
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-GROWTH = 4
-"""How many tasks are begun for one that is done, see `Crew.each`."""
 TRIES = 3
 """How often a task that fails is tried."""
 KEPT = "what is finished is kept, and the same call goes on from there"
@@ -152,8 +150,8 @@ class Crew:
         Args:
             function: one that a worker finds by its name.
             tasks: its arguments behind the thing, by what a task is called.
-            gradually: for tasks that learn from those before them. The first is done alone, then `GROWTH` more are
-                begun for each that is done, and never more at a time than there are workers.
+            gradually: for tasks that learn from those before them. The first is done alone, then two more are begun for
+                each that is done, and never more at a time than there are workers.
 
         Raises:
             NbkitError: a task failed three times, or the scheduler is gone. The tasks that are not begun are left.
@@ -202,7 +200,7 @@ def done(
 
 def most_at_a_time(n_done: int, n_workers: int) -> int:
     """How many tasks that learn from those before them are done at the same time."""
-    return min(1 + (GROWTH - 1) * n_done, max(1, n_workers))
+    return min(n_done + 1, max(1, n_workers))
 
 
 def _workers(client: Client) -> set[str]:
