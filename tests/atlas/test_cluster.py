@@ -304,6 +304,36 @@ def test_an_address_in_the_place_of_a_shared_folder(
         place.part("cut").verify("")
 
 
+def test_a_store_that_shows_halves_gets_whole_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = RemotePlace(f"file://{tmp_path}/shared")
+    for value in (1, 2):
+        place.write({"x": torch.tensor([value])}, "folder/part", "it")
+    assert place.part("folder/part")["x"].item() == 2 and place.names("folder") == {"part"}
+
+    def breaks_off(_: object, source: str, target: str, **__: object) -> None:
+        Path(target).write_bytes(Path(source).read_bytes()[:100])
+        raise OSError("the line is cut")
+
+    monkeypatch.setattr("fsspec.implementations.local.LocalFileSystem.put_file", breaks_off)
+    with pytest.raises(NbkitError, match=r"can't read or write file://.*/shared \(the line is cut\)"):
+        place.write({"x": torch.tensor([3])}, "folder/part", "it")
+    assert place.part("folder/part")["x"].item() == 2 and not place.has("folder/other")
+
+
+def test_what_a_killed_worker_fetched_is_removed_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    code = (
+        "import os; from nbkit.atlas.remote import RemotePlace; p = RemotePlace('memory://a'); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(tmp_path)}, check=False)
+    [left] = tmp_path.iterdir()
+    first = RemotePlace("memory://a")
+    second = RemotePlace("memory://a")
+    assert not left.exists() and len(list(tmp_path.iterdir())) == 2, "those of the living stay"
+    del first, second
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_bucket_in_the_place_of_a_shared_folder(
     model: LanguageModel, alone: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
