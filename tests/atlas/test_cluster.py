@@ -32,7 +32,7 @@ from nbkit.features.importance import keep_importance, kept_importance
 from nbkit.features.neighbors import neighbors_of
 from nbkit.files import notes_of, sha256_of
 from nbkit.models import LanguageModel, load_model
-from nbkit.parallel.cluster import on_cluster
+from nbkit.parallel.cluster import done, most_at_a_time, on_cluster
 from nbkit.parallel.opened_client import opened_client
 from nbkit.parallel.pool import in_processes
 from tests.examples.latent_units import tiny_latents
@@ -183,6 +183,29 @@ def test_an_array_of_jobs_and_a_merge(model: LanguageModel, alone: dict[str, str
     other = AtlasConfig(batch_size=4, block_size=8, max_examples=7)
     with pytest.raises(NbkitError, match="holds an atlas of another max_examples"):
         scan_blocks(model, CONTEXTS, out, slice(None), other, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("n_workers", "expected"), [(0, [1, 1, 1, 1, 1]), (1, [1, 1, 1, 1, 1]), (4, [1, 2, 3, 4, 4]), (9, [1, 2, 3, 4, 5])]
+)
+def test_tasks_that_learn_begin_one_by_one_and_double(n_workers: int, expected: list[int]) -> None:
+    assert [most_at_a_time(n_done, n_workers) for n_done in range(5)] == expected
+
+
+def test_the_first_of_tasks_that_learn_is_done_alone(client: Client) -> None:
+    moments = dict(done(client, begin_and_end, {f"{number}": (0.05,) for number in range(9)}, gradually=True))
+    assert set(moments) == set(map(str, range(9)))
+    (_, first_end), *others = [moments[f"{number}"] for number in range(9)]
+    assert first_end <= min(begin for begin, _ in others)
+    begins = sorted(begin for begin, _ in others)
+    ends = sorted([first_end] + [end for _, end in others])
+    assert all(begin >= end for begin, end in zip(begins[1:], ends[1:-1], strict=True)), "two at a time"
+
+
+def begin_and_end(seconds: float) -> tuple[float, float]:
+    begin = time.time()
+    time.sleep(seconds)
+    return begin, time.time()
 
 
 def kill_worker(client: Client, seed: int) -> None:
