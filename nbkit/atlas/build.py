@@ -156,7 +156,7 @@ def scan_blocks(
     missing = [number for number in wanted if number not in there]
     with tqdm(total=sum(map(job.size, missing)), desc="scan", unit="context", disable=not progress) as bar:
         for number in missing:
-            bar.update(job.scan(number))
+            bar.update(job.scan_among_others(number))
     with locked(folder):  # another process may have merged the blocks meanwhile
         return (job.n_blocks if is_finished(folder, manifest) else len(job.scanned())), job.n_blocks
 
@@ -240,7 +240,7 @@ def _build_on(client: Client, job: AtlasJob, progress: bool) -> Int[np.ndarray, 
     total, done = len(job.contexts.tokens), sum(map(job.size, there))
     with Crew(client, job) as crew:
         with tqdm(total=total, initial=done, desc="scan", unit="context", smoothing=0.1, disable=not progress) as bar:
-            for _, size in crew.each(AtlasJob.scan, blocks):
+            for _, size in crew.each(AtlasJob.scan_among_others, blocks, gradually=True):
                 bar.update(size)
         parts = {f"maximum from block {first}": (first, first + TOGETHER) for first in range(0, job.n_blocks, TOGETHER)}
         maximum = job.reached(reduce(torch.maximum, (part for _, part in crew.each(AtlasJob.maximum, parts))))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, reduce
 from importlib.metadata import version
@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from nbkit.atlas.board import read_board
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.levels import merge_levels
 from nbkit.atlas.manifest import ATLAS_SCHEMA, Manifest, layer_file, read_manifest
@@ -38,6 +39,8 @@ SCAN = "scan"
 IDENTITY = "identity.json"
 """the manifest, which says what they are of."""
 TEXT = f"{SCAN}/contexts"
+BOARD = f"{SCAN}/board.safetensors"
+"""What processes that scan at the same time have found."""
 
 
 @dataclass(eq=False)
@@ -53,7 +56,7 @@ class AtlasJob:
     place: Place
     """Where the parts are."""
     _bounds: Bounds | None = field(default=None, repr=False)
-    """What the blocks before `_next` say that this process scanned or read."""
+    """What the blocks before `_next` say that this process scanned or read, and the maximum over others."""
     _next: int = 0
 
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
@@ -82,14 +85,26 @@ class AtlasJob:
         """
         if self.place.has(f"{SCAN}/{_block_file(number)}"):  # another worker left it there, and ended before it said so
             return self.size(number)
-        if self._bounds is None or number < self._next:  # later blocks say nothing about an earlier one
-            self._bounds = self._no_bounds()
-        start = number * self.config.block_size
-        found = scan_block(self.units, self.contexts, start, self.config, self._bounds, self._given)
+        bounds, start = self._bounds_before(number), number * self.config.block_size
+        found = scan_block(self.units, self.contexts, start, self.config, bounds, self._given)
         self.place.write(found, f"{SCAN}/{_block_file(number)}", self._identity)
-        self._bounds.absorb(found, self.config.numbers)
-        self._next = number + 1
+        self._absorb(found, number)
         return self.size(number)
+
+    def scan_among_others(self, number: int) -> int:
+        """`scan` as one of several processes, which learn from each other what makes results smaller (see
+        `nbkit.atlas.board`).
+
+        Raises:
+            NbkitError: the board is damaged.
+        """
+        bounds = self._bounds_before(number)
+        if (board := read_board(self.place, BOARD, self._identity)) is not None:
+            bounds.learn(board, number)
+        size = self.scan(number)
+        known, board = bounds.board(self._next), read_board(self.place, BOARD, self._identity)
+        (known if board is None else known.joined(board)).write(self.place, BOARD, self._identity)
+        return size
 
     def take_in(self, number: int) -> None:
         """Reads what a block that is done says about those behind it.
@@ -99,9 +114,20 @@ class AtlasJob:
         """
         block = self._block(number)
         block.verify(self._identity)  # a wrong bound would spoil all blocks behind it
-        self._bounds = self._bounds or self._no_bounds()
-        self._bounds.absorb(block, self.config.numbers)
+        self._absorb(block, number)
+
+    def _absorb(self, block: Mapping[str, Tensor], number: int) -> None:
+        self._bounds_before(number).absorb(block, self.config.numbers)
         self._next = number + 1
+
+    def _bounds_before(self, number: int) -> Bounds:
+        """What is known and holds for a block and those behind it."""
+        if self._bounds is None:
+            self._bounds = self._no_bounds()
+        elif number < self._next:
+            self._bounds.forget_counts()
+        self._next = number
+        return self._bounds
 
     def maximum(self, first: int = 0, stop: int | None = None) -> Float[Tensor, "sites widest"]:
         """The units' maximum strengths over the blocks from `first` to before `stop`, which are verified; NaN of a unit

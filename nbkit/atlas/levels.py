@@ -72,10 +72,29 @@ class LevelCounts:
 
     def absorb(self, maximum: Float[Tensor, "*neurons"], count: Int[Tensor, "*neurons bands"]) -> None:
         """Adds a block's counts, which are relative to the band of the block's own maximum."""
+        added = self._raised(maximum, count)
+        self.count = self.count + added
+
+    def learn(self, maximum: Float[Tensor, "*neurons"], shown: Int[Tensor, "*neurons"]) -> None:
+        """Takes in `shown` of another process, relative to the band of the maximum that it knew. Both may have counted
+        the same contexts, so that the larger count holds, not the sum."""
+        places = 2 * torch.arange(N_BANDS, dtype=torch.int32)
+        others = self._raised(maximum, shown[..., None] >> places & 3)
+        self.count = torch.maximum(self.count, others)
+
+    @property
+    def shown(self) -> Int[Tensor, "*neurons"]:
+        """The counts, those above `N_SHOWN` as that: of place r in the bits 2 r and 2 r + 1."""
+        places = 2 * torch.arange(N_BANDS, dtype=torch.int32)
+        return (self.count.clamp(max=N_SHOWN) << places).sum(-1, dtype=torch.int32)
+
+    def _raised(self, maximum: Float[Tensor, "*neurons"], count: Int[Tensor, "*neurons bands"]) -> Tensor:
+        """Raises `top` to the band of a maximum, if that is higher. Gives counts, relative to that band, by the new
+        top."""
         others = band(maximum.where(maximum.isfinite(), 0))
         top = torch.maximum(self.top, others)
-        self.count = _lowered(self.count, top - self.top) + _lowered(count, top - others)
-        self.top = top
+        self.count, self.top = _lowered(self.count, top - self.top), top
+        return _lowered(count, top - others)
 
 
 def _lowered(count: Int[Tensor, "*neurons bands"], by: Int[Tensor, "*neurons"]) -> Int[Tensor, "*neurons bands"]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
+import uuid
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -16,7 +18,7 @@ from torch import Tensor
 
 from nbkit.atlas.places import OF, Part, Place
 from nbkit.errors import NbkitError
-from nbkit.files import replacing, write_tensors
+from nbkit.files import held_folder, replacing, write_tensors
 
 NOTES = "__metadata__"
 HEADER = 1 << 20
@@ -35,13 +37,18 @@ _DTYPES = {
 }
 
 
+WRITE_IN_PLACE = {"file", "local", "sftp", "ssh"}
+"""Stores that show a file while it is being written, and whose moves replace what is there. An object of the others is
+there whole or not at all."""
+
+
 class RemotePlace(Place):
     """A folder at an address of fsspec's, such as s3://bucket/folder."""
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        self._here = Path(tempfile.mkdtemp(prefix="nbkit-"))
-        weakref.finalize(self, shutil.rmtree, self._here, ignore_errors=True)
+        self._here, held = held_folder(Path(tempfile.gettempdir()), "nbkit-remote")
+        weakref.finalize(self, _let_go, self._here, held)
 
     def __str__(self) -> str:
         return self.url
@@ -51,8 +58,8 @@ class RemotePlace(Place):
         return RemotePlace, (self.url,)
 
     @cached_property
-    def _files(self) -> Any:
-        """The file system.
+    def _store(self) -> tuple[Any, str]:
+        """The file system, and the folder's path on it.
 
         Raises:
             NbkitError: there is none of this kind here.
@@ -60,12 +67,17 @@ class RemotePlace(Place):
         import fsspec
 
         try:
-            return fsspec.core.url_to_fs(self.url, use_listings_cache=False)[0]  # others write there, too
+            files, path = fsspec.core.url_to_fs(self.url, use_listings_cache=False)  # others write there, too
+            return files, path
         except (ImportError, ValueError) as error:
             raise NbkitError(f"can't reach {self.url} ({str(error).splitlines()[0]})") from error
 
+    @property
+    def _files(self) -> Any:
+        return self._store[0]
+
     def _path(self, name: str) -> str:
-        return f"{self.url}/{name}"
+        return f"{self._store[1]}/{name}"
 
     def names(self, folder: str) -> set[str]:
         try:
@@ -82,7 +94,7 @@ class RemotePlace(Place):
             raise self._unreachable(error) from error
 
     def write(self, tensors: Mapping[str, Tensor], name: str, of: str | None = None) -> None:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=self._here) as folder:
             path = Path(folder) / "part"
             write_tensors(tensors, path, {} if of is None else {OF: of})
             self._put(path, name)
@@ -97,8 +109,17 @@ class RemotePlace(Place):
                 self._get(name, temporary)
 
     def _put(self, path: Path, name: str) -> None:
+        target, files = self._path(name), self._files
+        kinds = {files.protocol} if isinstance(files.protocol, str) else {*files.protocol}
         try:
-            self._files.put_file(str(path), self._path(name))
+            if kinds & WRITE_IN_PLACE:
+                folder, _, last = target.rpartition("/")
+                temporary = f"{folder}/.{last}.{uuid.uuid4().hex}.tmp"
+                files.makedirs(folder, exist_ok=True)
+                files.put_file(str(path), temporary)
+                files.mv(temporary, target)
+            else:
+                files.put_file(str(path), target)
         except Exception as error:  # those of a store's client are of every kind
             raise self._unreachable(error) from error
 
@@ -138,6 +159,12 @@ class RemotePlace(Place):
     def _unreachable(self, error: Exception) -> NbkitError:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         return NbkitError(f"can't read or write {self.url} ({reason})")
+
+
+def _let_go(folder: Path, held: int) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    if held >= 0:
+        os.close(held)
 
 
 class RemotePart(Part):

@@ -16,7 +16,9 @@ selection at the end is exact. No block is read a second time, unless its file i
 
 The scan is a map over blocks of contexts (`scan_block`) and a merge in corpus order (`merge_layer`). `Bounds` carries R
 and the k-th largest activation from block to block. They only make a block's result smaller, never different after the
-merge, so blocks may also run anywhere, in any order, with empty bounds.
+merge, so blocks may also run anywhere, in any order, with empty bounds. R may come from any block, since the largest
+activation of any part of the corpus is none above the final maximum. What is counted of earlier contexts, k that reach
+a here and those of a level of activation, holds only for the blocks behind them (`nbkit.atlas.board`).
 
 A unit with an activation that is not finite, as one that overflows in half precision, has no maximum: NaN, which
 stays NaN through every comparison here, and no examples. It takes none from other units unless the vectors that a
@@ -37,6 +39,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from nbkit.atlas.arrivals import Arrival, Chosen, joined_peaks, looked_up, sites_together
+from nbkit.atlas.board import Board
 from nbkit.atlas.candidates import rank_in_group
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.levels import LevelCounts, LevelScan
@@ -72,6 +75,25 @@ class Bounds:
     @property
     def kth_largest(self) -> Float[Tensor, "sites widest"]:
         return self._largest[..., -1]
+
+    def learn(self, board: Board, number: int) -> None:
+        """Takes in what other processes know, and what of it holds for a block and those behind it."""
+        self.maximum = torch.maximum(self.maximum, board.maximum)
+        counted = board.shown if board.stop <= number else torch.zeros_like(board.shown)
+        self.levels.learn(board.maximum, counted)
+
+    def board(self, stop: int) -> Board:
+        """What other processes may learn.
+
+        Args:
+            stop: the block behind those that were taken in.
+        """
+        return Board(self.maximum, self.levels.shown, stop)
+
+    def forget_counts(self) -> None:
+        """Leaves what holds in any order: the next block stands before some that were taken in."""
+        self.levels.count.zero_()
+        self._largest.fill_(-torch.inf)
 
     def absorb(self, block: Mapping[str, Tensor], layers: Sequence[int]) -> None:
         """Takes the next block's result in."""

@@ -19,6 +19,7 @@ from nbkit.files.mapped import distinct, parts, release
 from nbkit.files.seal import check_seal, sha256_of
 from nbkit.files.whole import (
     cannot_write_to,
+    held_folder,
     is_leftover,
     link_or_copy,
     make_folder,
@@ -37,6 +38,7 @@ __all__ = [
     "check_seal",
     "distinct",
     "handing_over",
+    "held_folder",
     "is_leftover",
     "link_or_copy",
     "make_folder",

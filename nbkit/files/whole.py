@@ -121,13 +121,8 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
     Raises:
         OSError: if the disk is full or the folder above can't be written.
     """
-    sweep(folder.parent, folder.name)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
-    number = -1
+    temporary, number = held_folder(folder.parent, folder.name)
     try:
-        with suppress(OSError):  # where folders have no locks, they are not swept
-            number = os.open(temporary, os.O_RDONLY)
-            _lock(number)
         temporary.chmod(folder.parent.stat().st_mode & 0o777)
         yield temporary
         shutil.rmtree(folder, ignore_errors=True)
@@ -136,6 +131,21 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
         if number >= 0:
             os.close(number)
+
+
+def held_folder(parent: Path, name: str) -> tuple[Path, int]:
+    """A new folder that holds what is needed for a while, and its number among the open ones: when that is closed or
+    the process ends, the next one of this name removes what is left of it.
+
+    Raises:
+        OSError: if the disk is full or `parent` can't be written.
+    """
+    sweep(parent, name)
+    folder, number = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=".tmp", dir=parent)), -1
+    with suppress(OSError):  # where folders have no locks, they are not swept
+        number = os.open(folder, os.O_RDONLY)
+        _lock(number)
+    return folder, number
 
 
 def sweep(folder: Path, name: str = "") -> None:
@@ -194,7 +204,8 @@ def _remove_if_dead(path: Path) -> None:
     number = -1
     with suppress(OSError):  # held by its writer, or gone meanwhile
         if fcntl is not None:
-            number = os.open(path, os.O_RDONLY)
+            # NFS gives its lock to none that may only read; of a folder it gives none.
+            number = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
             _lock(number)
         if path.is_dir():
             shutil.rmtree(path)

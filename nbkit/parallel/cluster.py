@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from nbkit.errors import NbkitError
@@ -129,19 +130,19 @@ class Crew:
         Raises:
             NbkitError: one can't.
         """
-        opening = {each: self.client.submit(_open, self.name, workers=[each], pure=False) for each in self._workers()}
+        opening = {
+            each: self.client.submit(_open, self.name, workers=[each], pure=False) for each in _workers(self.client)
+        }
         for address, future in opening.items():
-            while not future.done() and address in self._workers():  # one that ends is replaced by another
+            while not future.done() and address in _workers(self.client):  # one that ends is replaced by another
                 with suppress(Exception):
                     future.result(timeout=1)
             if future.status == "error":
                 raise NbkitError(f"worker {address}: {_reason(future.exception())}") from future.exception()
 
-    def _workers(self) -> set[str]:
-        """Addresses of those that are there."""
-        return set(self.client.scheduler_info(n_workers=-1).get("workers", ()))
-
-    def each(self, function: Callable[..., Any], tasks: Mapping[str, tuple[Any, ...]]) -> Iterator[tuple[str, Any]]:
+    def each(
+        self, function: Callable[..., Any], tasks: Mapping[str, tuple[Any, ...]], gradually: bool = False
+    ) -> Iterator[tuple[str, Any]]:
         """The name of each task and what a function gives for the thing and it, in the order in which they are done.
 
         A task that fails is tried again, three times in all, and one whose worker ends on another worker.
@@ -149,35 +150,69 @@ class Crew:
         Args:
             function: one that a worker finds by its name.
             tasks: its arguments behind the thing, by what a task is called.
+            gradually: for tasks that learn from those before them. The first is done alone, then two more are begun for
+                each that is done, and never more at a time than there are workers.
 
         Raises:
             NbkitError: a task failed three times, or the scheduler is gone. The tasks that are not begun are left.
         """
-        yield from done(self.client, _do, {name: (self.name, function, *task) for name, task in tasks.items()})
+        named = {name: (self.name, function, *task) for name, task in tasks.items()}
+        yield from done(self.client, _do, named, gradually)
 
 
 def done(
-    client: Client, function: Callable[..., Any], tasks: Mapping[str, tuple[Any, ...]]
+    client: Client, function: Callable[..., Any], tasks: Mapping[str, tuple[Any, ...]], gradually: bool = False
 ) -> Iterator[tuple[str, Any]]:
     """The name of each task and what a function gives for it, in the order in which they are done; see `Crew.each`."""
     from distributed import as_completed
 
-    if not tasks:
-        return
-    keys = {f"{name} {uuid.uuid4().hex}": name for name in tasks}
+    todo = iter(tasks.items())
+    names: dict[str, str] = {}
+    futures: list[Future] = []
+    begun = as_completed(loop=client.loop)  # whether or not it is the default client
+
+    def begin(most: int) -> None:
+        some = {f"{name} {uuid.uuid4().hex}": (name, task) for name, task in islice(todo, most)}
+        if not some:
+            return
+        names.update({key: name for key, (name, _) in some.items()})
+        arguments = zip(*(task for _, task in some.values()), strict=True)
+        try:
+            new = client.map(function, *arguments, key=list(some), pure=False, retries=TRIES - 1)
+        except Exception as error:
+            raise _gone() from error
+        futures.extend(new)
+        begun.update(new)
+
     try:
-        futures: list[Future] = client.map(
-            function, *zip(*tasks.values(), strict=True), key=list(keys), pure=False, retries=TRIES - 1
-        )
-    except Exception as error:
-        raise _gone() from error
-    try:
-        for future in as_completed(futures, loop=client.loop):  # whether or not it is the default client
-            name = keys[future.key]
-            yield name, _result(future, name)
+        begin(1 if gradually else len(tasks))
+        for n_done, future in enumerate(begun, 1):
+            name = names[future.key]
+            result = _result(future, name)
+            if len(futures) < len(tasks):
+                doing = len(futures) - n_done
+                begin(max(0, most_at_a_time(n_done, len(_workers(client))) - doing))
+            yield name, result
     finally:
         with suppress(Exception):
             client.cancel(futures, force=True)
+
+
+def most_at_a_time(n_done: int, n_workers: int) -> int:
+    """How many tasks that learn from those before them are done at the same time."""
+    return min(n_done + 1, max(1, n_workers))
+
+
+def _workers(client: Client) -> set[str]:
+    """Addresses of those that are there.
+
+    Raises:
+        NbkitError: the scheduler is gone.
+    """
+    try:
+        return set(client.nthreads())
+    except Exception as error:
+        raise _gone() from error
 
 
 def _result(future: Future, task: str) -> Any:

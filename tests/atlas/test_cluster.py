@@ -24,7 +24,7 @@ from distributed import Client, LocalCluster
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.build import build_atlas, check_scanned, open_job, scan_blocks
 from nbkit.atlas.config import AtlasConfig
-from nbkit.atlas.job import SCAN
+from nbkit.atlas.job import BOARD, SCAN, AtlasJob
 from nbkit.atlas.places import OF
 from nbkit.atlas.remote import RemotePlace
 from nbkit.errors import NbkitError
@@ -32,7 +32,7 @@ from nbkit.features.importance import keep_importance, kept_importance
 from nbkit.features.neighbors import neighbors_of
 from nbkit.files import notes_of, sha256_of
 from nbkit.models import LanguageModel, load_model
-from nbkit.parallel.cluster import on_cluster
+from nbkit.parallel.cluster import done, most_at_a_time, on_cluster
 from nbkit.parallel.opened_client import opened_client
 from nbkit.parallel.pool import in_processes
 from tests.examples.latent_units import tiny_latents
@@ -128,6 +128,44 @@ def test_blocks_in_any_order_leave_the_same_bytes(model: LanguageModel, alone: d
     assert sums(tmp_path) == alone
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_workers_that_learn_from_each_other_leave_the_same_bytes(
+    model: LanguageModel, alone: dict[str, str], tmp_path: Path, seed: int
+) -> None:
+    """Four of them, that take blocks in any order and turn, with or without what the others left."""
+    scan_blocks(model, CONTEXTS, tmp_path, slice(0, 0), CONFIG, progress=False)
+    jobs, rng = [open_job(model, CONTEXTS, tmp_path, CONFIG) for _ in range(4)], random.Random(seed)
+    for number in rng.sample(range(N_BLOCKS), N_BLOCKS):
+        job = rng.choice(jobs)
+        rng.choice([job.scan, job.scan_among_others, job.scan_among_others])(number)
+    build(model, tmp_path)
+    assert sums(tmp_path) == alone
+
+
+def block_bytes(model: LanguageModel, out: Path, scan: Callable[[AtlasJob, int], int], n_workers: int) -> int:
+    """Of all blocks, scanned by workers that take turns."""
+    scan_blocks(model, CONTEXTS, out, slice(0, 0), CONFIG, progress=False)
+    jobs = [open_job(model, CONTEXTS, out, CONFIG) for _ in range(n_workers)]
+    for number in range(N_BLOCKS):
+        scan(jobs[number % n_workers], number)
+    return sum(path.stat().st_size for path in (out / SCAN).glob("block-*"))
+
+
+def test_workers_that_learn_from_each_other_keep_little_more_than_one(model: LanguageModel, tmp_path: Path) -> None:
+    one = block_bytes(model, tmp_path / "one", AtlasJob.scan, 1)
+    apart = block_bytes(model, tmp_path / "apart", AtlasJob.scan, N_BLOCKS)
+    together = block_bytes(model, tmp_path / "together", AtlasJob.scan_among_others, N_BLOCKS)
+    assert together - one < 0.3 * (apart - one), (one, together, apart)
+
+
+def test_what_another_process_left_damaged_is_told(model: LanguageModel, tmp_path: Path) -> None:
+    scan_blocks(model, CONTEXTS, tmp_path, slice(0, 1), CONFIG, progress=False)
+    left = tmp_path / BOARD
+    left.write_bytes(left.read_bytes()[:-1] + b"x")
+    with pytest.raises(NbkitError, match=f"{left} is damaged: delete it and run again"):
+        scan_blocks(model, CONTEXTS, tmp_path, slice(1, 2), CONFIG, progress=False)
+
+
 def test_an_array_of_jobs_and_a_merge(model: LanguageModel, alone: dict[str, str], tmp_path: Path) -> None:
     with pytest.raises(NbkitError, match=f"there is no folder {tmp_path}/new: scan the blocks first"):
         check_scanned(model, CONTEXTS, tmp_path / "new", CONFIG)
@@ -145,6 +183,29 @@ def test_an_array_of_jobs_and_a_merge(model: LanguageModel, alone: dict[str, str
     other = AtlasConfig(batch_size=4, block_size=8, max_examples=7)
     with pytest.raises(NbkitError, match="holds an atlas of another max_examples"):
         scan_blocks(model, CONTEXTS, out, slice(None), other, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("n_workers", "expected"), [(0, [1, 1, 1, 1, 1]), (1, [1, 1, 1, 1, 1]), (4, [1, 2, 3, 4, 4]), (9, [1, 2, 3, 4, 5])]
+)
+def test_tasks_that_learn_begin_one_by_one_and_double(n_workers: int, expected: list[int]) -> None:
+    assert [most_at_a_time(n_done, n_workers) for n_done in range(5)] == expected
+
+
+def test_the_first_of_tasks_that_learn_is_done_alone(client: Client) -> None:
+    moments = dict(done(client, begin_and_end, {f"{number}": (0.05,) for number in range(9)}, gradually=True))
+    assert set(moments) == set(map(str, range(9)))
+    (_, first_end), *others = [moments[f"{number}"] for number in range(9)]
+    assert first_end <= min(begin for begin, _ in others)
+    begins = sorted(begin for begin, _ in others)
+    ends = sorted([first_end] + [end for _, end in others])
+    assert all(begin >= end for begin, end in zip(begins[1:], ends[1:-1], strict=True)), "two at a time"
+
+
+def begin_and_end(seconds: float) -> tuple[float, float]:
+    begin = time.time()
+    time.sleep(seconds)
+    return begin, time.time()
 
 
 def kill_worker(client: Client, seed: int) -> None:
@@ -264,6 +325,36 @@ def test_an_address_in_the_place_of_a_shared_folder(
     place._files.pipe_file("memory://here/atlas/cut", place.bytes_of(f"{SCAN}/block-000000.safetensors", 0, 90_000))
     with pytest.raises(NbkitError, match="memory://here/atlas/cut is damaged"):
         place.part("cut").verify("")
+
+
+def test_a_store_that_shows_halves_gets_whole_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = RemotePlace(f"file://{tmp_path}/shared")
+    for value in (1, 2):
+        place.write({"x": torch.tensor([value])}, "folder/part", "it")
+    assert place.part("folder/part")["x"].item() == 2 and place.names("folder") == {"part"}
+
+    def breaks_off(_: object, source: str, target: str, **__: object) -> None:
+        Path(target).write_bytes(Path(source).read_bytes()[:100])
+        raise OSError("the line is cut")
+
+    monkeypatch.setattr("fsspec.implementations.local.LocalFileSystem.put_file", breaks_off)
+    with pytest.raises(NbkitError, match=r"can't read or write file://.*/shared \(the line is cut\)"):
+        place.write({"x": torch.tensor([3])}, "folder/part", "it")
+    assert place.part("folder/part")["x"].item() == 2 and not place.has("folder/other")
+
+
+def test_what_a_killed_worker_fetched_is_removed_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    code = (
+        "import os; from nbkit.atlas.remote import RemotePlace; p = RemotePlace('memory://a'); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(tmp_path)}, check=False)
+    [left] = tmp_path.iterdir()
+    first = RemotePlace("memory://a")
+    second = RemotePlace("memory://a")
+    assert not left.exists() and len(list(tmp_path.iterdir())) == 2, "those of the living stay"
+    del first, second
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_bucket_in_the_place_of_a_shared_folder(

@@ -229,6 +229,28 @@ def test_bounds_never_change_what_the_merge_gives(rows: list[list[float]], size:
         assert light(read_levels(merged, neuron)) == expected
 
 
+@settings(max_examples=200)
+@given(st.lists(st.tuples(PEAKS, st.booleans(), st.booleans()), min_size=1, max_size=30))
+def test_what_is_learned_is_in_some_of_the_contexts_and_no_more(rows: list[tuple[float, bool, bool]]) -> None:
+    """Of one neuron, from a process that knows others of the contexts, or some of the same."""
+    peaks = torch.tensor([peak for peak, *_ in rows])
+    known = [[i for i, row in enumerate(rows) if row[1 + who]] for who in (0, 1)]
+    one, other = (LevelCounts(1), LevelCounts(1))
+    for counts, mine in zip((one, other), known, strict=True):
+        for i in mine:
+            found = torch.zeros(1, N_BANDS, dtype=torch.int32)
+            found[0, 0] = band(peaks[i]) > 0
+            counts.absorb(peaks[i : i + 1], found)
+    largest = torch.tensor([max((float(peaks[i]) for i in known[1]), default=0.0)]).clamp(min=0)
+    one.learn(largest, other.shown)
+    numbers = [int(band(peaks[i])) for i in range(len(peaks))]
+    top = max((numbers[i] for mine in known for i in mine), default=0)
+    assert int(one.top) == top
+    for r, count in enumerate(one.count[0].tolist()):
+        mine, others = ([i for i in who if numbers[i] and numbers[i] == top - r] for who in known)
+        assert count == max(len(mine), min(N_SHOWN, len(others))) <= len({*mine, *others})
+
+
 def test_a_neuron_that_was_never_positive_has_no_levels() -> None:
     levels = LevelScan(LevelCounts(1, 3), 2, torch.device("cpu"))
     peaks = torch.tensor([[-1.0, 0.0, -0.0], [-2.0, -0.0, -3.0]])

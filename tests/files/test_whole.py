@@ -49,6 +49,23 @@ def test_leftovers_of_the_dead_are_swept_and_those_of_the_living_stay(replacing:
     assert sorted(path.name for path in tmp_path.iterdir()) == [".mine", "living"]
 
 
+def test_leftovers_are_swept_where_a_lock_needs_a_file_that_is_open_for_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As NFS has it."""
+    import fcntl
+
+    def locked(number: int, _: int) -> None:
+        if fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+    monkeypatch.setattr("nbkit.files.whole.fcntl.flock", locked)
+    (tmp_path / ".one.dead.tmp").touch()
+    (tmp_path / ".two.dead.tmp").mkdir()
+    files.sweep(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".two.dead.tmp"], "a folder can't be locked there"
+
+
 def test_the_next_write_sweeps_the_halves_of_its_own_file_alone(tmp_path: Path) -> None:
     for name in ("one", "two"):
         process = start_writing(tmp_path / name)

@@ -23,7 +23,9 @@ def test_a_plan_tells_its_fastest_run_and_whether_more_workers_are_slower() -> N
     found = plan(WORK, EACH, WORKERS)
     assert [run.cluster.n_workers for run in found.runs] == list(WORKERS)
     assert found.fastest.wall == min(run.wall for run in found.runs)
-    assert found.writes_more == pytest.approx(found.runs[2].written / found.runs[0].written) and found.writes_more > 2
+    assert found.writes_more == pytest.approx(found.runs[2].written / found.runs[0].written)
+    assert found.writes_more_apart == pytest.approx(found.apart.written / found.runs[0].written)
+    assert 1 < found.writes_more < 2 < found.writes_more_apart
     assert found.merged_alone.cluster.n_workers == 200 and found.merged_alone.wall > found.last.wall
     slow = plan(WORK, SLOW_CHECK, WORKERS)
     assert slow.slows and slow.last.bottleneck == "check of the blocks"

@@ -13,63 +13,81 @@ from nbkit.atlas.build import TOGETHER
 from nbkit.errors import NbkitError
 from nbkit.studies.large_run.coefficients import Kept
 from nbkit.studies.large_run.cost_model import Costs
-from nbkit.studies.large_run.workers import PARTS, Cluster, schedule, simulate
+from nbkit.studies.large_run.workers import PARTS, Blocks, Cluster, schedule, simulate
 from tests.examples.large_run import EACH, NOTHING, WORK
 
 COSTS = Costs(WORK, EACH)
 
 
-def moment_by_moment(seconds: list[int], sizes: list[int], n_blocks: int, n_workers: int) -> tuple[int, int, int]:
+Costly = list[tuple[int, int]]
+"""Seconds and bytes of a block behind none, one, … others."""
+
+
+def moment_by_moment(own: Costly, learned: Costly | None, n_blocks: int, n_workers: int) -> tuple[int, int, int]:
     """The same in whole seconds, with a storage that takes one byte a second: who waits, who writes, who is free."""
     scanning: dict[int, int] = {}  # seconds left, by worker
-    queue: list[tuple[int, int]] = []  # of workers and bytes left
-    done = [0] * n_workers
-    time = todo = written = busy = 0
-    while todo < n_blocks or scanning or queue:
-        waiting = {worker for worker, _ in queue}
+    queue: list[int] = []  # of workers
+    left, mine = [0] * n_workers, [0] * n_workers
+    time = begun = done = written = busy = 0
+    while done < n_blocks:
         for worker in range(n_workers):
-            if worker not in scanning and worker not in waiting and todo < n_blocks:
-                scanning[worker] = seconds[min(done[worker], len(seconds) - 1)]
-                todo += 1
+            may_begin = begun < n_blocks and (learned is None or begun - done < 1 + done)
+            if worker not in scanning and worker not in queue and may_begin:
+                costs = [own[min(mine[worker], len(own) - 1)]]
+                costs += [] if learned is None else [learned[min(done, len(learned) - 1)]]
+                scanning[worker], left[worker] = min(cost[0] for cost in costs), min(cost[1] for cost in costs)
+                mine[worker] += 1
+                begun += 1
         time += 1
         if queue:
-            worker, left = queue[0]
-            queue[0] = (worker, left - 1)
             written += 1
-            if left == 1:
+            left[queue[0]] -= 1
+            if not left[queue[0]]:
                 queue.pop(0)
+                done += 1
         for worker in sorted(scanning):
             scanning[worker] -= 1
             busy += 1
             if not scanning[worker]:
                 del scanning[worker]
-                queue.append((worker, sizes[min(done[worker], len(sizes) - 1)]))
-                done[worker] += 1
+                queue.append(worker)
     return time, busy, written
 
 
-@given(
-    blocks=st.lists(st.tuples(st.integers(1, 9), st.integers(1, 6)), min_size=1, max_size=4),
-    n_blocks=st.integers(1, 20),
-    n_workers=st.integers(1, 6),
-)
-def test_as_moment_by_moment(blocks: list[tuple[int, int]], n_blocks: int, n_workers: int) -> None:
-    seconds, sizes = map(list, zip(*blocks, strict=True))
+def blocks(*costs: tuple[float, float]) -> Blocks:
+    return Blocks(*np.array(costs, dtype=float).T)
+
+
+COSTLY = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 6)), min_size=1, max_size=4)
+
+
+@given(own=COSTLY, learned=COSTLY | st.none(), n_blocks=st.integers(1, 20), n_workers=st.integers(1, 6))
+def test_as_moment_by_moment(own: Costly, learned: Costly | None, n_blocks: int, n_workers: int) -> None:
     even = np.ones(n_blocks)
-    found = schedule(np.array(seconds, float), np.array(sizes, float), even, even, n_workers, 1.0, np.inf)
-    assert (found.end, found.busy, found.written) == moment_by_moment(seconds, sizes, n_blocks, n_workers)
+    others = None if learned is None else blocks(*learned)
+    found = schedule(blocks(*own), others, even, even, n_workers, 1.0, np.inf)
+    assert (found.end, found.busy, found.written) == moment_by_moment(own, learned, n_blocks, n_workers)
 
 
 def test_by_hand() -> None:
     """Two workers, blocks of 4 s and 2 bytes: written at 4 to 6 and 6 to 8; the third block is scanned from 6 to 10."""
-    one, four, two, even = np.ones(1), np.array([4.0]), np.array([2.0]), np.ones(3)
-    assert schedule(four, two, even, even, 2, 1.0, np.inf).end == 12
-    assert schedule(four, two, even, even, 2, np.inf, np.inf).end == 8
-    assert schedule(four, two, even, even, 2, np.inf, 0.5).end == 16, "each writes for 4 s, at the same time"
+    one, same, even = np.ones(1), blocks((4, 2)), np.ones(3)
+    assert schedule(same, None, even, even, 2, 1.0, np.inf).end == 12
+    assert schedule(same, None, even, even, 2, np.inf, np.inf).end == 8
+    assert schedule(same, None, even, even, 2, np.inf, 0.5).end == 16, "each writes for 4 s, at the same time"
     slow = np.array([1.0, 3.0, 1.0])
-    found = schedule(four, two, slow, even, 2, np.inf, np.inf)
+    found = schedule(same, None, slow, even, 2, np.inf, np.inf)
     assert (found.end, found.busy) == (12, 20)
-    assert schedule(four, two, one, 0.5 * one, 1, 1.0, np.inf).end == 5, "half a block has half the bytes"
+    assert schedule(same, None, one, 0.5 * one, 1, 1.0, np.inf).end == 5, "half a block has half the bytes"
+
+
+def test_by_hand_with_workers_that_learn() -> None:
+    """The first block alone, of 4 s; the next two at once know it, and the last, begun behind one of them, two."""
+    learned, even = blocks((4, 8), (3, 4), (2, 2), (1, 1)), np.ones(4)
+    found = schedule(blocks((4, 8)), learned, even, even, 3, np.inf, np.inf)
+    assert (found.end, found.busy, found.written) == (4 + 3 + 2, 4 + 3 + 3 + 2, 8 + 4 + 4 + 2)
+    own = blocks((4, 8), (1, 1))
+    assert schedule(own, learned, even, even, 1, np.inf, np.inf).written == 8 + 3, "what it has seen itself tells more"
 
 
 @pytest.mark.parametrize("n_workers", [1, 3, 63, 200])
@@ -94,12 +112,21 @@ def test_one_worker_does_one_after_another() -> None:
     assert run.parts["too few blocks"] == pytest.approx(0) and run.parts["too few layers"] == 0
 
 
-def test_a_worker_of_fewer_blocks_rules_less_out() -> None:
-    written = [simulate(COSTS, Cluster(n)).written for n in (1, 4, 16, 64)]
-    assert written == sorted(written) and written[-1] > 2 * written[0]
+def test_a_worker_of_fewer_blocks_rules_less_out_unless_it_learns() -> None:
+    apart, together = ([simulate(COSTS, Cluster(n, learning=yes)).written for n in (1, 4, 16, 64)] for yes in (0, 1))
+    assert apart == sorted(apart) and apart[-1] > 2 * apart[0]
+    assert together == sorted(together) and together[0] == apart[0]
+    assert together[-1] - together[0] < 0.5 * (apart[-1] - apart[0])
     forgetful = replace(EACH, candidates=Kept(1.0, 1.0, 1.0), levels=NOTHING)
     same = [simulate(Costs(WORK, forgetful), Cluster(n)).written for n in (1, 64)]
     assert same[0] == pytest.approx(same[1]), "where nothing is ruled out, nothing is lost"
+
+
+def test_ranks_are_not_told() -> None:
+    """Where the threshold rules nothing out, ranks rule out what a worker has seen itself."""
+    ranked = replace(EACH, candidates=Kept(1.0, 1.0, 1.0, ranks=20), levels=NOTHING)
+    written = [simulate(Costs(WORK, ranked), Cluster(4, learning=yes)).written for yes in (False, True)]
+    assert written[0] == pytest.approx(written[1], rel=0.01)
 
 
 def test_the_bottleneck_is_named() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,9 @@ class Plan:
     each: Coefficients
     runs: tuple[Run, ...]
     merged_alone: Run
-    """The last one with a merge in one process."""
+    """The last one with a merge in one process,"""
+    apart: Run
+    """and with workers that learn nothing from each other."""
 
     @property
     def fastest(self) -> Run:
@@ -46,8 +48,13 @@ class Plan:
 
     @property
     def writes_more(self) -> float:
-        """Bytes of blocks of the most workers by those of the fewest."""
+        """Bytes of blocks of the most workers by those of the fewest,"""
         return self.last.written / self.runs[0].written
+
+    @property
+    def writes_more_apart(self) -> float:
+        """and if they learn nothing from each other."""
+        return self.apart.written / self.runs[0].written
 
 
 def plan(
@@ -70,9 +77,10 @@ def plan(
     """
     if not workers or list(workers) != sorted(set(workers)):
         raise NbkitError(f"workers is {list(workers)}: give numbers of workers in ascending order")
-    costs = Costs(work, each)
+    costs, most = Costs(work, each), Cluster(workers[-1], storage, network)
     runs = tuple(simulate(costs, Cluster(n, storage, network), seed) for n in workers)
-    return Plan(work, each, runs, simulate(costs, Cluster(workers[-1], storage, network, mergers=1), seed))
+    merged_alone, apart = (simulate(costs, replace(most, **how), seed) for how in ({"mergers": 1}, {"learning": False}))
+    return Plan(work, each, runs, merged_alone, apart)
 
 
 def plan_table(plans: Sequence[Plan], name: str) -> BookTable:

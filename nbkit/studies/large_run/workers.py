@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import heappop, heappush
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from nbkit.atlas.build import TOGETHER
 from nbkit.method.checks import checked_number, checked_seed, checked_whole
+from nbkit.parallel.cluster import most_at_a_time
 from nbkit.studies.large_run.cost_model import Costs
 
 PARTS = (
@@ -38,6 +40,8 @@ class Cluster:
     """Bytes a second that one worker can send or receive."""
     mergers: int | None = None
     """Workers that merge: 1 for `nbkit merge` behind an array of jobs; None for all, as with Dask."""
+    learning: bool = True
+    """Whether workers learn from each other (see `nbkit.atlas.board`)."""
 
     def __post_init__(self) -> None:
         positive = "give bytes a second, above 0"
@@ -129,7 +133,8 @@ def simulate(costs: Costs, cluster: Cluster, seed: int = 0) -> Run:
     - start-up: `start`, and every worker loads all weights through the shared storage.
     - compute: forward passes and capture of all blocks, an equal share for each worker.
     - making files: of all blocks, likewise.
-    - too few blocks: what the last worker takes longer than these, of blocks that come whole and take unequal times.
+    - too few blocks: what the last worker takes longer than these, of blocks that come whole and take unequal times,
+      and of which few are begun before some are done, where workers learn from each other.
     - shared storage: what writing takes longer than with endless bandwidth, and likewise reading for the merge.
     - check of the blocks: every byte is read, by the workers that merge, some blocks a task.
     - merge, metrics: the seconds of all layers, on an equal share for each worker.
@@ -143,11 +148,13 @@ def simulate(costs: Costs, cluster: Cluster, seed: int = 0) -> Run:
     work, each, n_workers = costs.work, costs.each, cluster.n_workers
     rng = np.random.default_rng(checked_seed(seed))
     sigma = np.sqrt(np.log1p(each.spread**2))
-    seconds, sizes = _of_blocks(costs)
+    own = _of_blocks(costs)
+    known = _of_blocks(replace(costs, each=replace(each, candidates=replace(each.candidates, ranks=None))))
+    learned = known if cluster.learning else None
     filled = np.array([work.size(number) for number in range(work.n_blocks)]) / work.block_size
     slowness = filled * np.exp(rng.normal(-(sigma**2) / 2, sigma, work.n_blocks))
-    free = schedule(seconds, sizes, slowness, filled, n_workers, np.inf, np.inf)
-    bound = schedule(seconds, sizes, slowness, filled, n_workers, cluster.storage, cluster.network)
+    free = schedule(own, learned, slowness, filled, n_workers, np.inf, np.inf)
+    bound = schedule(own, learned, slowness, filled, n_workers, cluster.storage, cluster.network)
 
     files = bound.written / each.write / n_workers
     loaded = costs.weights_bytes()
@@ -174,6 +181,20 @@ def simulate(costs: Costs, cluster: Cluster, seed: int = 0) -> Run:
     return Run(cluster, parts, bound.written, 2 * bound.written, costs.atlas_bytes_at_most(), merge_waited)
 
 
+class Blocks(NamedTuple):
+    """What a block costs behind none, one, two, … others; the last counts for all behind it."""
+
+    seconds: Float[np.ndarray, " most"]
+    """Of the scan, until its file is made."""
+    sizes: Float[np.ndarray, " most"]
+    """Bytes of its file."""
+
+    def behind(self, others: int) -> tuple[float, float]:
+        """Seconds and bytes behind so many others."""
+        place = min(others, len(self.seconds) - 1)
+        return float(self.seconds[place]), float(self.sizes[place])
+
+
 @dataclass(frozen=True)
 class Schedule:
     """What came of blocks that were dealt out."""
@@ -187,8 +208,8 @@ class Schedule:
 
 
 def schedule(
-    seconds: Float[np.ndarray, " most"],
-    sizes: Float[np.ndarray, " most"],
+    own: Blocks,
+    learned: Blocks | None,
     slowness: Float[np.ndarray, " n_blocks"],
     filled: Float[np.ndarray, " n_blocks"],
     n_workers: int,
@@ -198,9 +219,12 @@ def schedule(
     """Every worker that is free takes the next block, scans it, and writes it through a storage that takes one file
     after another, in the order in which they come.
 
+    Workers that learn from each other begin as `Crew.each` lets them, and know what was written when they begin a
+    block, which costs them the less of what their own blocks and all of these leave.
+
     Args:
-        seconds: of a worker's first block, of its second, and so on; the last counts for all behind it.
-        sizes: their bytes.
+        own: of a block behind others of the same worker.
+        learned: behind others of any worker, whose ranks aren't told; None if workers don't learn.
         slowness: of each block, which multiplies its seconds.
         filled: of each block, which multiplies its bytes.
         n_workers: how many.
@@ -208,33 +232,37 @@ def schedule(
         network: bytes a second of one worker.
     """
     # (time, whether a block is to be written, worker): who is free comes before who wants to write
-    events: list[tuple[float, bool, int]] = [(0.0, False, worker) for worker in range(n_workers)]
-    done, waiting = [0] * n_workers, [0.0] * n_workers
-    todo, last = iter(zip(slowness.tolist(), filled.tolist(), strict=True)), len(seconds) - 1
-    storage_free = end = busy = written = 0.0
-    while events:
+    events: list[tuple[float, bool, int]] = []
+    idle, mine, waiting = list(range(n_workers)), [0] * n_workers, [0.0] * n_workers
+    begun = done = 0
+    time = storage_free = end = busy = written = 0.0
+    while True:
+        most = n_workers if learned is None else most_at_a_time(done, n_workers)
+        while idle and begun < len(slowness) and begun - done < most:
+            worker = heappop(idle)
+            costs = [own.behind(mine[worker]), *([] if learned is None else [learned.behind(done)])]
+            scanning, waiting[worker] = map(min, zip(*costs, strict=True))
+            scanning, waiting[worker] = scanning * float(slowness[begun]), waiting[worker] * float(filled[begun])
+            busy += scanning
+            mine[worker] += 1
+            begun += 1
+            heappush(events, (time + scanning, True, worker))
+        if not events:
+            return Schedule(end, busy, written)
         time, writes, worker = heappop(events)
         if writes:
             storage_free = max(time, storage_free) + waiting[worker] / storage
             written += waiting[worker]
-            time = max(storage_free, time + waiting[worker] / network)
+            heappush(events, (max(storage_free, time + waiting[worker] / network), False, worker))
+        else:
             end = max(end, time)
-            heappush(events, (time, False, worker))
-            continue
-        block = next(todo, None)
-        if block is None:
-            continue
-        place = min(done[worker], last)
-        done[worker] += 1
-        scanning, waiting[worker] = float(seconds[place]) * block[0], float(sizes[place]) * block[1]
-        busy += scanning
-        heappush(events, (time + scanning, True, worker))
-    return Schedule(end, busy, written)
+            done += 1
+            heappush(idle, worker)
 
 
-def _of_blocks(costs: Costs) -> tuple[Float[np.ndarray, " most"], Float[np.ndarray, " most"]]:
-    """Seconds and bytes of a worker's first block, its second, and so on."""
+def _of_blocks(costs: Costs) -> Blocks:
+    """Those of one worker."""
     size, n_blocks = costs.work.block_size, costs.work.n_blocks
     seen = [number * size for number in range(n_blocks)]
     scans = np.array([costs.scan(size, each) for each in seen])
-    return scans, np.array([costs.block_bytes(size, each) for each in seen])
+    return Blocks(scans, np.array([costs.block_bytes(size, each) for each in seen]))
