@@ -12,8 +12,8 @@ metrics-<kind>.parquet the metrics in another embedding space, made when first a
 Made when first asked for: features.parquet, similar-<kind>.safetensors, agreement.parquet, importance.safetensors,
 phrases.parquet, quadrants.parquet, key-tokens-<site>.parquet, named-clusters-<layer>-<sha256>.parquet, and shards/ (the
 modules of these names, `nbkit.features.neighbors`, `nbkit.features.in_basis`, and `nbkit.explorers.atlas.shard_files`).
-What is made of the atlas seen by another embedding (`Atlas.seen_by`) lies in seen-by-<embedding>/, with a
-neurons.parquet of its own.
+What is made with another embedding (`Atlas.with_embedding`) lies in embedding-<kind>/, with a neurons.parquet of its
+own.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Atlas:
     manifest: Manifest
     """What was scanned, how, and with which versions."""
     made_in: str = "."
-    """The folder in its own in which lies what is made of it; another where it is `seen_by` another embedding."""
+    """The folder in its own in which lies what is made of it; another where the embedding is (see `with_embedding`)."""
 
     def __repr__(self) -> str:
         return f"Atlas({str(self.path)!r}, {self.manifest.model} on {self.manifest.corpus}: {self.summary})"
@@ -85,7 +85,7 @@ class Atlas:
         """To travel light to another process: without what has been read."""
         return Atlas, (self.path, self.manifest, self.made_in)
 
-    def seen_by(self, embedding: str) -> Atlas:
+    def with_embedding(self, embedding: str) -> Atlas:
         """The same units and dataset examples with another default embedding, which tables, features, similar features
         and explorers are then made by. Nothing is scanned again; what is made is kept in a folder of its own inside
         the atlas's.
@@ -98,7 +98,7 @@ class Atlas:
         """
         embedding = chosen_embedding(embedding, self.manifest.sites, self.manifest.model)
         own = read_manifest(self.path / MANIFEST)[0]
-        made_in = "." if embedding == own.embedding else f"seen-by-{embedding}"
+        made_in = "." if embedding == own.embedding else f"embedding-{embedding}"
         return Atlas(self.path, replace(self.manifest, embedding=embedding), made_in)
 
     @property

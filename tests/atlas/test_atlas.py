@@ -215,7 +215,8 @@ def test_embeddings_are_the_equations(architecture: str, tiny_atlas: Callable[[s
     for index in (0, 7, full(atlas, 1)[1]):
         neuron = atlas.neuron(1, index)
         h, donor = torch.from_numpy(neuron.pre_mlp.copy()), int(other[index])
-        expected = {"pre_mlp": h, "gradient": gradient(h, index)}
+        mean = tensors["pre_mlp"].double().mean(0).float()
+        expected = {"pre_mlp": h, "gradient": gradient(h, index), "centered": h - mean}
         if architecture == "llama":
             expected |= {"up": h * tensors["w_in"][index], "gate": h * tensors["w_gate"][index]}
             expected |= {"shuffled": gradient(h, donor)}
@@ -266,7 +267,7 @@ def test_a_layer_of_one_neuron_has_all_but_the_shuffled_control(
     neuron = max((atlas.neuron(layer, 0) for layer in atlas.layers), key=len)
     assert neuron.donor is None and len(neuron) > 1
     for refused in (neuron.embeddings, atlas.metrics):
-        with pytest.raises(NbkitError, match=r"no 'shuffled' embedding: choose input, gradient, pre_mlp$"):
+        with pytest.raises(NbkitError, match=r"no 'shuffled' embedding: choose input, gradient, centered, pre_mlp$"):
             refused("shuffled")
     for kind in neuron.kinds:
         assert len(neuron.clusters(kind=kind).labels) == len(neuron)
