@@ -124,13 +124,18 @@ def site(
         list[Path], typer.Argument(help="One atlas or two, and a new folder for the site.", metavar="ATLAS [ATLAS] OUT")
     ],
     archive: Annotated[bool, typer.Option("--zip", help="Also write the folder as a ZIP file beside it.")] = False,
+    embedding: Annotated[
+        str | None, typer.Option(help="Another embedding than the atlas's own, such as centered.")
+    ] = None,
 ) -> None:
     """Write the explorer of an atlas, or of two side by side, as static files that open anywhere."""
     from nbkit.atlas.atlas import open_atlas
     from nbkit.explorers.site.site import write_site
 
     *atlases, out = folders
-    page = write_site([open_atlas(folder) for folder in atlases], out, archive)
+    opened = [open_atlas(folder) for folder in atlases]
+    shown = opened if embedding is None else [atlas.with_embedding(embedding) for atlas in opened]
+    page = write_site(shown, out, archive)
     typer.echo(printable(f"Open {page}" + (f", or hand over {page.parent}.zip" if archive else "")))
 
 

@@ -184,3 +184,24 @@ def test_a_full_disk_leaves_the_earlier_site(
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
     assert [path.name for path in tmp_path.iterdir()] == ["site"]
     shutil.rmtree(out)
+
+
+def test_two_embeddings_of_an_atlas_stand_side_by_side_each_cut_where_it_is_cut(
+    own_atlas: Callable[[str], Atlas], tmp_path: Path, browser: Browser
+) -> None:
+    atlas = own_atlas("gpt2")
+    centered = atlas.with_embedding("centered")
+    cuts = [centered.cut(layer) for layer in centered.layers]
+    assert len(set(cuts)) > 1 and 0.5 not in cuts
+    page_file = write_site([atlas, centered], tmp_path / "site", progress=False)
+    with checks.reached(page_file.parent, "http") as address, checks.visit(browser, address, "index.html") as seen:
+        _, second = (seen.page.frame_locator("iframe").nth(i) for i in (0, 1))
+        expect(second.locator(".nk-row").first).to_be_visible()
+        frame = seen.page.frames[2]
+        for layer, index in ((0, 3), (2, 5), (1, 3)):
+            frame.evaluate(f"location.hash = '#L{layer}N{index}'")
+            expect(second.get_by_text(f"Layer {layer}, neuron {index}").first).to_be_visible()
+            neuron = centered.neuron(layer, index)
+            handle = second.locator(".nk-neuron").first.locator(".nk-dendrogram").get_by_role("slider")
+            expect(handle.first).to_have_attribute("aria-valuenow", f"{cuts[layer]:g}")
+            expect(second.locator(".nk-card")).to_have_count(neuron.clusters().n_clusters)

@@ -52,9 +52,10 @@ def compare_treatments(
         NbkitError: if no neuron has that many examples, or the atlas's embedding has no weights.
     """
     if atlas.manifest.embedding == CENTERED:
+        kind = paper_kind(embedding_kinds(atlas.manifest.sites))
         raise NbkitError(
             f"atlas {atlas.path} has the embedding {CENTERED!r}, which is no product with weights: what outlier "
-            f"coordinates do to one is asked of an atlas seen by {paper_kind(embedding_kinds(atlas.manifest.sites))!r}"
+            f"coordinates do to one is asked of atlas.with_embedding({kind!r})"
         )
     table = atlas.neurons[has_examples(atlas, min_examples)]
     drawn = table.sample(min(n_neurons, len(table)), random_state=seed).sort_index()
