@@ -18,14 +18,17 @@ makes other blocks larger, never different after the merge.
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from nbkit.atlas.levels import LevelCounts
-from nbkit.atlas.places import Place
+from nbkit.atlas.places import LocalPart, Place
+from nbkit.errors import NbkitError
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +65,13 @@ def read_board(place: Place, name: str, of: str) -> Board | None:
     Raises:
         NbkitError: it is damaged, or of another atlas.
     """
-    if not place.has(name):
-        return None
-    part = place.part(name)
-    part.verify(of)  # a wrong bound would spoil all blocks that learn it
-    return Board(part["maximum"].clone(), part["shown"].clone(), int(part["stop"]))
+    with tempfile.TemporaryDirectory(prefix="nbkit-") as folder:
+        path = Path(folder) / "board"
+        if not place.copy(name, path):  # of one moment: others replace it while it is read
+            return None
+        part = LocalPart(path)
+        try:
+            part.verify(of)  # a wrong bound would spoil all blocks that learn it
+        except NbkitError as error:
+            raise NbkitError(f"{place}/{name} is damaged or of another atlas: delete it and run again") from error
+        return Board(part["maximum"].clone(), part["shown"].clone(), int(part["stop"]))

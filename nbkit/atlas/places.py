@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -52,6 +53,10 @@ class Place(ABC):
         """
 
     @abstractmethod
+    def copy(self, name: str, path: Path) -> bool:
+        """Copies a file that others may replace meanwhile, all of it as it was at one moment; whether there is one."""
+
+    @abstractmethod
     def part(self, name: str) -> Part:
         """A file of tensors that is there."""
 
@@ -86,6 +91,13 @@ class LocalPlace(Place):
 
     def write(self, tensors: Mapping[str, Tensor], name: str, of: str | None = None) -> None:
         write_tensors(tensors, self.folder / name, {} if of is None else {OF: of})
+
+    def copy(self, name: str, path: Path) -> bool:
+        try:
+            shutil.copyfile(self.folder / name, path)
+        except FileNotFoundError:
+            return False
+        return True
 
     def part(self, name: str) -> LocalPart:
         return LocalPart(self.folder / name)

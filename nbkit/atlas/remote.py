@@ -129,6 +129,12 @@ class RemotePlace(Place):
         except Exception as error:  # those of a store's client are of every kind
             raise self._unreachable(error) from error
 
+    def copy(self, name: str, path: Path) -> bool:
+        if not self.has(name):
+            return False
+        self._get(name, path)
+        return True
+
     def part(self, name: str) -> RemotePart:
         return RemotePart(self, name)
 

@@ -22,10 +22,11 @@ import torch
 from distributed import Client, LocalCluster
 
 from nbkit.atlas.atlas import Atlas
+from nbkit.atlas.board import Board, read_board
 from nbkit.atlas.build import build_atlas, check_scanned, open_job, scan_blocks
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.job import BOARD, SCAN, AtlasJob
-from nbkit.atlas.places import OF
+from nbkit.atlas.places import OF, LocalPart, LocalPlace
 from nbkit.atlas.remote import RemotePlace
 from nbkit.errors import NbkitError
 from nbkit.features.importance import keep_importance, kept_importance
@@ -158,11 +159,34 @@ def test_workers_that_learn_from_each_other_keep_little_more_than_one(model: Lan
     assert together - one < 0.3 * (apart - one), (one, together, apart)
 
 
+@pytest.mark.parametrize("address", ["{}", "file://{}"])
+def test_a_board_that_is_replaced_while_it_is_read_is_of_one_moment(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def board(number: int) -> Board:
+        shape = (1, 1)
+        return Board(torch.full(shape, float(number)), torch.full(shape, number, dtype=torch.int32), number)
+
+    place = RemotePlace(address.format(tmp_path)) if "://" in address else LocalPlace(tmp_path)
+    board(1).write(place, "board", "it")
+    reads = LocalPart.__getitem__
+
+    def replaced(part: LocalPart, name: str) -> torch.Tensor:
+        board(2).write(place, "board", "it")
+        return reads(part, name)
+
+    monkeypatch.setattr(LocalPart, "__getitem__", replaced)
+    for number in (1, 2):
+        found = read_board(place, "board", "it")
+        assert found is not None
+        assert (found.maximum.item(), found.shown.item(), found.stop) == (number, number, number)
+
+
 def test_what_another_process_left_damaged_is_told(model: LanguageModel, tmp_path: Path) -> None:
     scan_blocks(model, CONTEXTS, tmp_path, slice(0, 1), CONFIG, progress=False)
     left = tmp_path / BOARD
     left.write_bytes(left.read_bytes()[:-1] + b"x")
-    with pytest.raises(NbkitError, match=f"{left} is damaged: delete it and run again"):
+    with pytest.raises(NbkitError, match=f"{left} is damaged or of another atlas: delete it and run again"):
         scan_blocks(model, CONTEXTS, tmp_path, slice(1, 2), CONFIG, progress=False)
 
 
