@@ -26,10 +26,14 @@ from nbkit.features import showcase
 from nbkit.features.importance import keep_importance, kept_importance
 from nbkit.features.table import features_of
 from nbkit.studies.embedding_spaces.comparison import spaces_of
+from nbkit.studies.ground_truth import two_models
 from nbkit.studies.index.experiments import run_experiments
 from nbkit.studies.shared import with_latents
 from nbkit.studies.shared.language_model_saes import WithLatents
 from nbkit.studies.shared.text_and_model import model_of
+
+GROUND_TRUTH = "ground-truth"
+"""The notebook that measures a second model."""
 
 
 def build(
@@ -70,6 +74,8 @@ def build(
         (staged / f"{stem}.ipynb").write_text(text, encoding="utf-8")
     frontend.collect(staged / "assets" / "offline")
     atlas = prepare(chosen)
+    if chosen.atlas and GROUND_TRUTH in stems:
+        prepare_second_model(chosen, default_parameters(paths[GROUND_TRUTH]) | parameters[paths[GROUND_TRUTH]])
     execute(parameters, staged)
     write_neuron_links(staged / "assets", staged, atlas)
     html = make_pages(staged, root / "_config.yml", root / "_toc.yml", out)
@@ -111,6 +117,19 @@ def prepare(profile: Profile) -> Atlas | None:
         assets.fetch("mnist")
         run_experiments(**{"seed": profile.atlas.get("seed", 0), **profile.sae})
     return atlas
+
+
+def prepare_second_model(profile: Profile, truth: Mapping[str, Any]) -> None:
+    """Make the atlas of the other model that the page on ground truth measures: what is downloaded and scanned says so
+    in the terminal, and would be a warning on the page.
+
+    Args:
+        truth: all parameters of that page's notebook.
+    """
+    two_models(
+        atlas_for(**profile.atlas),
+        *(truth[name] for name in ("truth_layers", "second", "second_layers", "second_limit", "seed")),
+    )
 
 
 def _prepare_explorer(both: WithLatents) -> None:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.manifest import ATLAS_SCHEMA, Manifest
+from nbkit.method.clusters import PAPER_CUT
 from nbkit.models.site import Site
 
 MADE_UP_METRICS: dict[str, float] = {
@@ -108,6 +109,9 @@ class ExampleAtlas:
 
     def metrics(self, kind: str) -> pd.DataFrame:
         return self.neurons if kind == self.manifest.embedding else self.others[kind]
+
+    def cut(self, layer: int) -> float:
+        return PAPER_CUT
 
     def neuron(self, layer: int, index: int) -> Named:
         [row] = self.neurons[(self.neurons["layer"] == layer) & (self.neurons["index"] == index)].to_dict("records")

@@ -37,8 +37,8 @@ class MadeUpNeuron:
     def has_direction(self, kind: str | None = None) -> bool:
         return bool(self.vectors[kind].any(axis=1).all())
 
-    def clusters(self, threshold: float, kind: str | None = None) -> FeatureClusters:
-        return feature_clusters(self.vectors[kind], threshold)
+    def clusters(self, kind: str | None = None) -> FeatureClusters:
+        return feature_clusters(self.vectors[kind])
 
 
 @dataclass
