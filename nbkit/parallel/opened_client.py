@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -44,6 +45,7 @@ def opened_client(scheduler: str | None = None, devices: Sequence[int] | None = 
         raise NbkitError("a cluster needs Dask, which isn't installed: pip install 'nbkit[cluster]'") from error
     if scheduler is not None and not scheduler.startswith(LOCAL):
         try:
+            asyncio.run(_try(scheduler))
             client = Client(scheduler, timeout=WAIT, set_as_default=False)
         except Exception as error:  # an address of a protocol that isn't there, for instance
             raise NbkitError(
@@ -65,6 +67,14 @@ def opened_client(scheduler: str | None = None, devices: Sequence[int] | None = 
     with _local(environments) as client:
         check_client(client)
         yield client
+
+
+async def _try(address: str) -> None:
+    """Raises an error of any kind unless something answers at an address. A client that found nothing would wait for
+    its end whenever Python collects it, which may be in the middle of the next one's beginning."""
+    from distributed.comm import connect
+
+    (await connect(address, timeout=WAIT)).abort()
 
 
 def _devices(numbers: Sequence[int]) -> list[str]:
