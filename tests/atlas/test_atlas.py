@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import pickle
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,6 +28,8 @@ from nbkit.atlas.manifest import ATLAS_SCHEMA, CONTEXTS, MANIFEST, NEURONS, VOCA
 from nbkit.atlas.neuron import InputWeights
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE
 from nbkit.errors import NbkitError
+from nbkit.features.neighbors import neighbors_of
+from nbkit.features.table import features_of
 from nbkit.files import read_json, write_json
 from nbkit.method.controls import other_units
 from nbkit.models import LanguageModel, activation_function, load_model
@@ -445,3 +448,29 @@ def test_no_pickle_is_read_or_written() -> None:
                 assert options.get("weights_only") == "True", file
             if name in ("np.load", "numpy.load", "numpy.lib.format.read_array"):
                 assert options.get("allow_pickle", "False") == "False", file
+
+
+def test_another_embedding_makes_what_an_atlas_of_it_has(
+    own_atlas: Callable[[str], Atlas], tiny_model: Callable[[str], LanguageModel], tmp_path: Path
+) -> None:
+    atlas = own_atlas("gpt2")
+    before = {path.name: path.read_bytes() for path in atlas.path.iterdir() if path.is_file()}
+    config = AtlasConfig(embedding="centered")
+    built = build_atlas(tiny_model("gpt2"), random_contexts(40, 32), tmp_path / "built", config, progress=False)
+    centered = pickle.loads(pickle.dumps(atlas.with_embedding("centered")))
+    assert centered.manifest.embedding == "centered" and atlas.manifest.embedding == "input"
+    pd.testing.assert_frame_equal(centered.neurons, built.neurons)
+    pd.testing.assert_frame_equal(features_of(centered, progress=False), features_of(built, progress=False))
+    near, theirs = (neighbors_of(each, "centered", progress=False) for each in (centered, built))
+    np.testing.assert_array_equal(near.feature, theirs.feature)
+    pd.testing.assert_frame_equal(centered.neurons[["layer", "index"]], atlas.neurons[["layer", "index"]])
+    assert not centered.neurons["n_clusters"].equals(atlas.neurons["n_clusters"])
+    made = {path.name for path in (atlas.path / "embedding-centered").iterdir() if not path.name.startswith(".")}
+    assert made == {"neurons.parquet", "features.parquet", "similar-centered.safetensors"}
+    assert {path.name: path.read_bytes() for path in atlas.path.iterdir() if path.is_file()} == before
+    assert atlas.with_embedding("input").kept.folder == atlas.path == atlas.with_embedding("auto").kept.folder
+    for wrong in ("gate", "pre_mlp", "", None):
+        with pytest.raises(
+            NbkitError, match=r"is not defined for the neurons of .*: choose input, gradient, centered$"
+        ):
+            atlas.with_embedding(wrong)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from scipy.spatial.distance import pdist, squareform
 from sklearn.cluster import AgglomerativeClustering
 
 from nbkit.errors import NbkitError
-from nbkit.method.clusters import LINKAGE_METHODS, FeatureClusters, cosine_distances, feature_clusters
+from nbkit.method.clusters import LINKAGE_METHODS, FeatureClusters, chance_cut, cosine_distances, feature_clusters
 from nbkit.method.metrics import adjusted_rand_index
 
 # Four directions in a plane: 0 and 10 degrees, 90 and 100 degrees.
@@ -230,3 +230,24 @@ def test_clusters_are_frozen() -> None:
     clusters: FeatureClusters = feature_clusters(FAN)
     with pytest.raises(AttributeError):
         clusters.threshold = 0.1  # type: ignore[misc]
+
+
+def test_chance_cut_is_one_deviation_below_the_mean_distance() -> None:
+    for x in random_embeddings(3, 30):
+        if len(x) < 3:
+            continue
+        apart = [distance for i in range(len(x)) for distance in cosine_distances(x)[i, :i]]
+        assert chance_cut(x) == pytest.approx(np.clip(np.mean(apart) - np.std(apart), 0.01, 1), abs=0.0051)
+        assert chance_cut(np.vstack([x, np.zeros((2, x.shape[1]))])) == chance_cut(x)  # without a direction
+    assert chance_cut(FAN[:2]) == 1 and chance_cut(np.zeros((9, 2))) == 1
+    assert chance_cut(np.ones((9, 2))) == 0.01
+    assert chance_cut(-np.eye(3) + 1 / 3) == 1  # all pairs are farther apart than a right angle
+
+
+def test_two_behaviors_that_half_a_distance_takes_apart_are_told_by_chance() -> None:
+    rng = np.random.default_rng(0)
+    unrelated = rng.normal(size=(300, 64))
+    truth = np.repeat([0, 1], 20)
+    read = rng.normal(size=(2, 64))[truth] + 1.2 * rng.normal(size=(40, 64))
+    assert feature_clusters(read, 0.5).n_clusters > 4
+    assert same_partition(feature_clusters(read, chance_cut(unrelated)).labels, truth)
