@@ -26,7 +26,7 @@ book: $(STAMP)
 test: $(STAMP)
 	$(IN_VENV) ruff format --check .
 	$(IN_VENV) ruff check .
-	@$(MAKE) --no-print-directory --jobs=2 types suite
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 types suite
 
 # Its lines together and in the end, since pytest's dots come meanwhile.
 types: $(STAMP)
