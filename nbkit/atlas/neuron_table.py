@@ -10,6 +10,7 @@ import pandas as pd
 
 from nbkit.atlas.manifest import Manifest
 from nbkit.atlas.neuron import Neuron
+from nbkit.method.clusters import feature_clusters
 from nbkit.method.metrics import (
     Polysemanticity,
     adjusted_rand_index,
@@ -87,7 +88,7 @@ def neuron_metrics(neuron: Neuron, kind: str, words: np.ndarray, n_clusters: flo
         n_clusters: of the default embedding, NaN where it has none; None if `kind` is the default.
     """
     embeddings = neuron.embeddings(kind)
-    clusters = neuron.clusters(kind=kind)
+    clusters = feature_clusters(embeddings, neuron.cut(kind))
     labels = words[neuron.key_ids]
     metrics = polysemanticity_from_distances(clusters.distances, clusters.labels)
     agreement = adjusted_rand_index(clusters.labels, labels)

@@ -57,13 +57,6 @@ def alone(model: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> dic
     return sums(out)
 
 
-@pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    with opened_client("local:2") as two:
-        assert two is not None
-        yield two
-
-
 def build(model: Any, out: Path, **options: Any) -> Atlas:
     return build_atlas(model, CONTEXTS, out, CONFIG, progress=False, **options)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from nbkit.features.importance import token_importance
 from nbkit.features.own_text import read_own_text
 from nbkit.files import sha256_of
 from nbkit.models import LanguageModel, load_model
-from nbkit.parallel.opened_client import opened_client
 from tests.examples.latent_units import tiny_latents
 from tests.examples.tiny_models import random_contexts
 from tests.models.test_models import fresh_network
@@ -27,13 +26,6 @@ CONTEXTS = random_contexts(40, 24)
 CONFIG = AtlasConfig(batch_size=4, block_size=8, max_examples=6)
 ARCHITECTURES = ("gpt2", "llama", "bert", "gemma2")
 AUTO: dict[str, Any] = {"device_map": "auto", "max_memory": {"cpu": "60KB"}}
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    with opened_client("local:2") as two:
-        assert two is not None
-        yield two
 
 
 def build(model: Any, out: Path, **options: Any) -> Atlas:
