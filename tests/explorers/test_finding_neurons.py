@@ -223,10 +223,16 @@ def note(view: Locator, label: str, text: str) -> None:
 
 def test_what_is_kept_stays_and_travels(browser: Browser, mini_book: Path, tmp_path: Path) -> None:
     with opened(browser, mini_book, "#L2N5") as view:
-        view.get_by_role("button", name="Favorite").click()
+        favorite = view.get_by_role("button", name="Favorite")
+        favorite.click()
+        expect(favorite).to_have_attribute("aria-pressed", "true")
         note(view, "<b>months</b>", "April & May")
+        expect(view.get_by_role("button", name="Note: <b>months</b>")).to_be_visible()
+        with view.page.context.new_page() as tab:  # the browser writes a little later than it is told
+            tab.goto(view.page.url)
+            expect(tab.get_by_role("button", name="Note: <b>months</b>")).to_be_visible()
         view.page.reload()
-        expect(view.get_by_role("button", name="Favorite")).to_have_attribute("aria-pressed", "true")
+        expect(favorite).to_have_attribute("aria-pressed", "true")
         view.get_by_role("button", name="Note: <b>months</b>").click()
         expect(view.get_by_label("Note", exact=True).last).to_have_value("April & May")
         view.get_by_text("Favorites and notes: 1 neuron").click()

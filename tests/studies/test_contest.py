@@ -171,12 +171,12 @@ def test_a_sentence_encoder_reads_the_text_alone() -> None:
         read=rng.normal(size=(4, 10)),
         text=Text(np.arange(4), texts),
     )
-    found = sentences.sentence(unit)
-    assert found is not None and found.shape == (4, 384)
+    encoder = sentences.SentenceEncoder()
+    found = encoder(unit)
+    assert found is not None and len(encoder.known) == 3 and found.shape == (4, 384)
     lengths = np.linalg.norm(found, axis=1)
     cosines = found @ found.T / lengths / lengths[:, None]
     assert cosines[0, 3] == pytest.approx(1, abs=1e-5) and cosines[0, 1] > 0.5 > cosines[0, 2]
-    assert sentences.sentence(replace(unit, text=None)) is None
-    alone = sentences.sentence(replace(unit, text=Text(np.arange(4), texts[::-1])))
-    assert alone is not None
+    assert encoder(replace(unit, text=None)) is None
+    alone = sentences.sentence_embeddings(texts[::-1])
     np.testing.assert_allclose(alone[::-1], found, atol=1e-5)

@@ -28,7 +28,7 @@ from nbkit.studies.ground_truth.merged import merged_neurons
 from nbkit.studies.ground_truth.planted import concept_units, merged_probes
 from nbkit.studies.ground_truth.probes import ProbeMethod, train_probes
 from nbkit.studies.ground_truth.senses import form_or_meaning, sense_units
-from nbkit.studies.ground_truth.sentences import sentence
+from nbkit.studies.ground_truth.sentences import SentenceEncoder
 from nbkit.studies.ground_truth.token_reads import TokenReads, read_layers
 from nbkit.studies.shared.kept_tables import kept_table
 from nbkit.studies.shared.learned import LEARNED, ON_TOYS, in_layer
@@ -187,9 +187,10 @@ def _of_text(path: Path, layers: tuple[int, ...], text: TextUnits, seed: int) ->
         model = model_of(atlas, progress=False)
         labeled = label_contexts(model, documents=text.documents, seed=seed)
         chosen = choose_contexts(labeled, text.contexts, text.words, seed=seed)
-        tables = []
+        tables, sentence = [], SentenceEncoder()
         for layer, reads in zip(layers, read_layers(model, chosen, layers, seed), strict=True):
-            contestants = {**CONTESTANTS, **in_layer(Background(reads.read)), "sentence encoder": sentence}
+            contestants: dict[str, Embed] = {**CONTESTANTS, **in_layer(Background(reads.read))}
+            contestants["sentence encoder"] = sentence
             units = list(_text_units(atlas, layer, reads, text, seed))
             tables += [benchmark(contestants, units), _by_meaning(units, contestants)]
         return pd.concat(tables)

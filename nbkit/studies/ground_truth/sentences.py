@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -16,31 +17,34 @@ ENCODER = "minilm"
 BATCH = 64
 
 
-def sentence(unit: Unit) -> Float[np.ndarray, "n 384"] | None:
+class SentenceEncoder:
     """all-MiniLM-L6-v2's embedding of the text around each key token: the mean of its last layer over the tokens.
-    It knows neither the key token nor the unit."""
-    return None if unit.text is None else sentence_embeddings(unit.text.snippets)
+    It knows neither the key token nor the unit. A text is run once: units, and layers, share most of theirs."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Float[np.ndarray, " 384"]] = {}
+
+    def __call__(self, unit: Unit) -> Float[np.ndarray, "n 384"] | None:
+        """None for a unit without text."""
+        if unit.text is None:
+            return None
+        new = tuple(dict.fromkeys(text for text in unit.text.snippets if text not in self.known))
+        self.known |= zip(new, sentence_embeddings(new), strict=True)
+        return np.stack([self.known[text] for text in unit.text.snippets])
 
 
-def sentence_embeddings(snippets: tuple[str, ...]) -> Float[np.ndarray, "n 384"]:
-    """The same of any texts."""
-    found = _embedded(snippets)
-    return np.stack([found[snippet] for snippet in snippets])
-
-
-@lru_cache(maxsize=4)
-def _embedded(snippets: tuple[str, ...]) -> dict[str, Float[np.ndarray, " 384"]]:
+def sentence_embeddings(texts: Sequence[str]) -> Float[np.ndarray, "n 384"]:
+    """all-MiniLM-L6-v2's embeddings of texts."""
     encoder = _encoder()
-    texts = sorted(set(snippets), key=len)  # of like length together
-    found: dict[str, Float[np.ndarray, " 384"]] = {}
-    for first in range(0, len(texts), BATCH):
-        batch = texts[first : first + BATCH]
+    found = np.empty((len(texts), encoder.d_model), dtype=np.float32)
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))  # of like length together
+    for rows in (order[first : first + BATCH] for first in range(0, len(order), BATCH)):
+        batch = [texts[i] for i in rows]
         read = encoder.tokenizer(batch, padding=True, truncation=True, return_tensors="pt").to(encoder.device)
         with torch.inference_mode():
             vectors = encoder.network(**read).last_hidden_state.float()
         there = read["attention_mask"][..., None]
-        means = (vectors * there).sum(dim=1) / there.sum(dim=1)
-        found |= dict(zip(batch, means.cpu().numpy(), strict=True))
+        found[rows] = ((vectors * there).sum(dim=1) / there.sum(dim=1)).cpu().numpy()
     return found
 
 

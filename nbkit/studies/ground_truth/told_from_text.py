@@ -101,7 +101,7 @@ def _alike(
 ) -> Mapping[str, Float[np.ndarray, "tested clustered"]]:
     words = key_words(neuron)
     word = (words[tested][:, None] == words[clustered]).astype(np.float64)
-    texts = tuple(_text(neuron.snippet_tokens[row][0]) for row in (*tested, *clustered))
+    texts = [_text(neuron.snippet_tokens[row][0]) for row in (*tested, *clustered)]
     embedded = sentence_embeddings(texts).astype(np.float64)
     sentence = 1 - cdist(embedded[: len(tested)], embedded[len(tested) :], "cosine")
     return dict(zip(SCORES, (word + sentence, word, sentence), strict=True))
