@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.linalg import eigh
 from sklearn.cluster import HDBSCAN, KMeans, SpectralClustering
-from sklearn.metrics import silhouette_score
 
 from nbkit.method.clusters import cosine_distances, feature_clusters
+from nbkit.method.metrics import polysemanticity_from_distances
 
 Cluster = Callable[[Float[np.ndarray, "n d"]], Int[np.ndarray, " n"]]
 """A rule that gives each embedding a cluster; it sees no labels."""
@@ -40,7 +40,7 @@ def silhouette_rule(embeddings: Float[np.ndarray, "n d"]) -> Int[np.ndarray, " n
     cuts = [tree.cut_to(k).labels for k in _numbers(len(embeddings), 2)]
     if not cuts:
         return np.zeros(len(embeddings), dtype=int)
-    return max(cuts, key=lambda labels: float(silhouette_score(tree.distances, labels, metric="precomputed")))
+    return max(cuts, key=lambda labels: polysemanticity_from_distances(tree.distances, labels).silhouette)
 
 
 def hdbscan_rule(embeddings: Float[np.ndarray, "n d"]) -> Int[np.ndarray, " n"]:

@@ -2,7 +2,8 @@
 
 from nbkit.studies.ground_truth.chosen_contexts import choose_contexts
 from nbkit.studies.ground_truth.concepts import concepts_of
-from nbkit.studies.ground_truth.contest_parts import TextUnits, contest, two_models
+from nbkit.studies.ground_truth.contest_parts import contest, two_models
+from nbkit.studies.ground_truth.cut_findings import cuts, cuts_table, cutting, one_behavior_table
 from nbkit.studies.ground_truth.drawn_neurons import real_neurons
 from nbkit.studies.ground_truth.figures import leads, told_and_changed
 from nbkit.studies.ground_truth.findings import board_table, clusters_found, compared_table, null_table, standing
@@ -22,7 +23,9 @@ from nbkit.studies.ground_truth.probes import train_probes
 from nbkit.studies.ground_truth.published import against_published, published_standing
 from nbkit.studies.ground_truth.rules import rules_on_toys, rules_table
 from nbkit.studies.ground_truth.senses import form_or_meaning, sense_units
+from nbkit.studies.ground_truth.text_units import TextUnits
 from nbkit.studies.ground_truth.token_reads import read_layers
+from nbkit.studies.ground_truth.tree_cuts import where_to_cut
 from nbkit.studies.shared.learned import LEARNED
 
 __all__ = [
@@ -36,6 +39,9 @@ __all__ = [
     "concept_units",
     "concepts_of",
     "contest",
+    "cuts",
+    "cuts_table",
+    "cutting",
     "effects",
     "effects_table",
     "form_or_meaning",
@@ -45,6 +51,7 @@ __all__ = [
     "merged_neurons",
     "merged_probes",
     "null_table",
+    "one_behavior_table",
     "published_standing",
     "read_layers",
     "real_neurons",
@@ -59,4 +66,5 @@ __all__ = [
     "train_probes",
     "two_models",
     "where_table",
+    "where_to_cut",
 ]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -20,44 +19,17 @@ from nbkit.method.truth.standard import HARDER_AND_EASIER, PLAIN, nulls_of
 from nbkit.method.truth.toys import Toy, toy_units
 from nbkit.method.truth.unit import Background, LabeledUnit
 from nbkit.parallel.pool import in_processes
-from nbkit.studies.ground_truth.chosen_contexts import choose_contexts
-from nbkit.studies.ground_truth.concepts import concepts_of
 from nbkit.studies.ground_truth.images import image_units
-from nbkit.studies.ground_truth.labeled_contexts import label_contexts
-from nbkit.studies.ground_truth.merged import merged_neurons
-from nbkit.studies.ground_truth.planted import concept_units, merged_probes
-from nbkit.studies.ground_truth.probes import ProbeMethod, train_probes
-from nbkit.studies.ground_truth.senses import form_or_meaning, sense_units
+from nbkit.studies.ground_truth.senses import form_or_meaning
 from nbkit.studies.ground_truth.sentences import SentenceEncoder
-from nbkit.studies.ground_truth.token_reads import TokenReads, read_layers
+from nbkit.studies.ground_truth.text_units import STANDARD, TextUnits, text_layers
 from nbkit.studies.shared.kept_tables import kept_table
 from nbkit.studies.shared.learned import LEARNED, ON_TOYS, in_layer
-from nbkit.studies.shared.text_and_model import model_of
 
 FORM_OR_MEANING = "form or meaning"
 """Task: whether one sense of two words is nearer than two senses of one."""
 RECIPE = 1
 """Goes up when a number changes its meaning, so that tables of an older nbkit are measured again."""
-
-
-@dataclass(frozen=True)
-class TextUnits:
-    """How many units are made of a layer of a language model."""
-
-    documents: int = 150
-    """Of the Brown corpus, see `label_contexts`."""
-    contexts: int = 900
-    """Of them, see `choose_contexts`."""
-    terms: tuple[int, ...] = (2, 3, 4)
-    """How many probes, and how many neurons, are added up."""
-    methods: tuple[ProbeMethod, ...] = ("discriminant", "means")
-    """How probes are trained."""
-    planted: int = 2
-    """Units of one kind, method and number of probes, labeled from outside; and as many by term."""
-    merged: int = 8
-    """Merged neurons of each number, by what opens them; of gated neurons as many by their outputs."""
-    words: int = 8
-    """Words that are nouns and verbs, and as many pairs of them but one."""
 
 
 def two_models(
@@ -67,19 +39,20 @@ def two_models(
     second_layers: Sequence[int],
     second_limit: int,
     seed: int = 0,
+    at: Sequence[float] = (1 / 4, 1 / 2),
 ) -> list[tuple[Atlas, Sequence[int]]]:
     """The layers of an atlas's model, and those of another model, whose atlas on Brown is built for them.
 
     Args:
         atlas: of the first model's neurons.
-        layers: of it; None for those at a quarter and at half of the atlas's layers.
+        layers: of it; None for those at some shares of the atlas's layers.
         second: the other model, see `load_model`.
         second_layers: of it; none leaves it out.
         second_limit: contexts of its atlas.
         seed: of the shuffled-weights control.
+        at: the shares, each from 0 to below 1.
     """
-    n = len(atlas.layers)
-    own = sorted({atlas.layers[n // 4], atlas.layers[n // 2]}) if layers is None else layers
+    own = sorted({atlas.layers[int(share * len(atlas.layers))] for share in at}) if layers is None else layers
     places: list[tuple[Atlas, Sequence[int]]] = [(atlas, own)]
     if second_layers:
         places.append((atlas_for(second, "brown", limit=second_limit, layers=second_layers, seed=seed), second_layers))
@@ -88,7 +61,7 @@ def two_models(
 
 def contest(
     layers: Sequence[tuple[Atlas, Sequence[int]]],
-    text: TextUnits = TextUnits(),
+    text: TextUnits = STANDARD,
     toys: int = 6,
     variants: int = 18,
     networks: int = 4,
@@ -184,31 +157,15 @@ def _of_text(path: Path, layers: tuple[int, ...], text: TextUnits, seed: int) ->
     m = atlas.manifest
 
     def make() -> pd.DataFrame:
-        model = model_of(atlas, progress=False)
-        labeled = label_contexts(model, documents=text.documents, seed=seed)
-        chosen = choose_contexts(labeled, text.contexts, text.words, seed=seed)
         tables, sentence = [], SentenceEncoder()
-        for layer, reads in zip(layers, read_layers(model, chosen, layers, seed), strict=True):
+        for reads, units in text_layers(atlas, layers, text, seed):
             contestants: dict[str, Embed] = {**CONTESTANTS, **in_layer(Background(reads.read))}
             contestants["sentence encoder"] = sentence
-            units = list(_text_units(atlas, layer, reads, text, seed))
             tables += [benchmark(contestants, units), _by_meaning(units, contestants)]
         return pd.concat(tables)
 
     made_of = {**asdict(m), "layers_measured": layers}
     return _kept("text", {"atlas": made_of, **asdict(text), "seed": seed}, make)
-
-
-def _text_units(atlas: Atlas, layer: int, reads: TokenReads, text: TextUnits, seed: int) -> Iterator[LabeledUnit]:
-    kinds = concepts_of(reads)
-    for number, method in enumerate(text.methods):
-        probes = train_probes(reads, kinds, method, seed)
-        yield from concept_units(probes, text.terms, most=text.planted, seed=seed)
-        yield from merged_probes(probes, text.terms, most=text.planted, seed=seed)
-        with suppress(NbkitError):  # without words in two senses the task is left out
-            yield from sense_units(probes, text.words, neurons=int(number == 0), seed=seed)  # the same for all methods
-    for outputs in (False, True)[: 1 + atlas.manifest.gated]:
-        yield from merged_neurons(atlas, text.terms, most=text.merged, layers=[layer], seed=seed, outputs=outputs)
 
 
 def _by_meaning(units: list[LabeledUnit], contestants: Mapping[str, Embed]) -> pd.DataFrame:

@@ -1,0 +1,172 @@
+"""What `where_to_cut` says: differences between ways to cut, and the figure and tables that show them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from nbkit.figures.palette import CLUSTER_COLORS, QUIET
+from nbkit.figures.style import WIDTH, BookFigure, set_heading, styled
+from nbkit.method.truth.leaderboard import grouped_mean
+from nbkit.studies.ground_truth.findings import TASKS
+from nbkit.studies.ground_truth.tree_cuts import CHANCE, CUTS, FIXED, SILHOUETTE, SPACES
+from nbkit.studies.shared.estimate import Difference, Estimate
+from nbkit.studies.shared.table import BookTable
+
+Place = tuple[str, str]
+"""A space and a way to cut."""
+PAPER: Place = ("paper's", FIXED)
+COLUMNS = 3
+MARKS = {FIXED: ("s", QUIET), CHANCE: ("o", CLUSTER_COLORS[0]), SILHOUETTE: ("D", CLUSTER_COLORS[1])}
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The adjusted Rand index of a space cut in one way minus that of another, on the same units; by title of task."""
+
+    by_task: Mapping[str, Difference]
+
+    @property
+    def above(self) -> tuple[str, ...]:
+        """Tasks in which the whole interval is above zero."""
+        return tuple(task for task, found in self.by_task.items() if found.sign > 0)
+
+    @property
+    def below(self) -> tuple[str, ...]:
+        """Tasks in which it is below zero."""
+        return tuple(task for task, found in self.by_task.items() if found.sign < 0)
+
+
+@dataclass(frozen=True)
+class Cutting:
+    """What is better, by the adjusted Rand index."""
+
+    units: int
+    over_fixed: Mapping[str, Compared]
+    """By space, the cut that chance tells against 0.5."""
+    over_silhouette: Mapping[str, Compared]
+    """By space, that cut against the best silhouette."""
+    over_paper: Mapping[str, Compared]
+    """By space, that cut against the paper's product at 0.5."""
+
+    @property
+    def tasks(self) -> int:
+        """How many there are."""
+        return len(self.over_fixed[PAPER[0]].by_task)
+
+
+def cutting(table: pd.DataFrame) -> Cutting:
+    """What a table of `where_to_cut` says."""
+    wide = _wide(table)
+
+    def against(other: Mapping[str, Place]) -> dict[str, Compared]:
+        return {space: _compared(wide, (space, CHANCE), other[space]) for space in SPACES}
+
+    return Cutting(
+        units=len(wide),
+        over_fixed=against({space: (space, FIXED) for space in SPACES}),
+        over_silhouette=against({space: (space, SILHOUETTE) for space in SPACES}),
+        over_paper=against(dict.fromkeys(SPACES, PAPER)),
+    )
+
+
+def _wide(table: pd.DataFrame) -> pd.DataFrame:
+    """The adjusted Rand index of a unit in a row, of a space cut in one way in a column."""
+    known = table[table["task"].isin(list(TASKS))]
+    return known.pivot_table(index=["task", "group", "unit"], columns=["space", "rule"], values="ari")
+
+
+def _tasks(wide: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The rows of each task, by its title."""
+    there = set(wide.index.get_level_values("task"))
+    return {title: wide.loc[[task]] for task, title in TASKS.items() if task in there}
+
+
+def _mean(values: pd.Series) -> tuple[float, float, float]:
+    return grouped_mean(values.to_numpy(), values.index.get_level_values("group").to_numpy())
+
+
+def _compared(wide: pd.DataFrame, ours: Place, theirs: Place) -> Compared:
+    return Compared(
+        {title: Difference(*_mean(rows[ours] - rows[theirs])) for title, rows in _tasks(wide).items()},
+    )
+
+
+@styled
+def cuts(table: pd.DataFrame) -> Figure:
+    """The adjusted Rand index by task, space and way to cut, with intervals over groups.
+
+    Args:
+        table: of `where_to_cut`.
+    """
+    tasks = _tasks(_wide(table))
+    n_rows = -(-len(tasks) // COLUMNS)
+    figure = BookFigure(figsize=(WIDTH, n_rows * (0.8 + 0.3 * len(SPACES))))
+    axes = figure.subplots(n_rows, COLUMNS, sharey=True, squeeze=False)
+    shown = []
+    for ax, (title, rows) in zip(axes.flat, tasks.items(), strict=False):
+        for place, space in enumerate(SPACES):
+            for shift, (rule, (marker, color)) in zip((-0.22, 0.0, 0.22), MARKS.items(), strict=True):
+                found = Estimate(*_mean(rows[space, rule]))
+                ax.hlines(place + shift, found.low, found.high, color=color, linewidth=2, alpha=0.5)
+                ax.plot(found.value, place + shift, marker, color=color, markersize=4)
+                shown.append((title, space, rule, found.value, found.low, found.high))
+        ax.set_title(title)
+        ax.set_xlabel(f"{len(rows)} units")
+        ax.set_xlim(-0.1, 1.05)
+        ax.grid(visible=True, axis="x")
+    for ax in axes.flat[len(tasks) :]:
+        ax.set_axis_off()
+    axes[0, 0].set_yticks(range(len(SPACES)), list(SPACES))
+    axes[0, 0].set_ylim(len(SPACES) - 0.5, -0.5)
+    marks = [
+        Line2D([], [], marker=marker, color=color, linewidth=2, label=f"cut {rule}")
+        for rule, (marker, color) in MARKS.items()
+    ]
+    figure.legend(handles=marks, loc="outside lower center", ncols=len(marks))
+    set_heading(figure, "Adjusted Rand index by where the tree is cut")
+    figure.data = {"": pd.DataFrame(shown, columns=["task", "space", "cut", "mean", "low", "high"])}
+    return figure
+
+
+def cuts_table(table: pd.DataFrame, spaces: Sequence[str]) -> BookTable:
+    """Of each space and task the adjusted Rand index at the cut that chance tells, the median of that cut, and what it
+    is above the other ways to cut."""
+    wide, chosen = _wide(table), table[table["rule"] == CHANCE].set_index(["space", "task"])["cut"]
+    at = {title: task for task, title in TASKS.items()}
+    cells = {
+        (space, title): {
+            CHANCE: Estimate(*_mean(rows[space, CHANCE])),
+            "cut, median": float(chosen.loc[[(space, at[title])]].median()),
+            "over 0.5": Difference(*_mean(rows[space, CHANCE] - rows[space, FIXED])),
+            "over silhouette": Difference(*_mean(rows[space, CHANCE] - rows[space, SILHOUETTE])),
+            "over the paper's at 0.5": Difference(*_mean(rows[space, CHANCE] - rows[PAPER])),
+            "groups": rows.index.get_level_values("group").nunique(),
+        }
+        for space in spaces
+        for title, rows in _tasks(wide).items()
+    }
+    frame = pd.DataFrame(list(cells.values()), index=pd.MultiIndex.from_tuples(list(cells)))
+    return BookTable("where-to-cut", frame, {"groups": 0}, as_half=True)
+
+
+def one_behavior_table(table: pd.DataFrame) -> BookTable:
+    """How often one behavior of a toy falls apart, by space, way to cut and number of examples: the share of null units
+    with more than one cluster, with an interval over toys."""
+    nulls = table[table["task"] == "null"]
+    cells = {}
+    for space in SPACES:
+        for rule in CUTS:
+            mine = nulls[(nulls["space"] == space) & (nulls["rule"] == rule)]
+            cells[space, rule] = {
+                f"{size} examples": Estimate(
+                    *grouped_mean((part["clusters"] > 1).to_numpy(dtype=float), part["group"].to_numpy())
+                )
+                for size, part in mine.groupby("examples")
+            }
+    frame = pd.DataFrame(list(cells.values()), index=pd.MultiIndex.from_tuples(list(cells)))
+    return BookTable("one-behavior", frame, as_half=True)
