@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -13,13 +15,16 @@ from typing import TYPE_CHECKING, Any
 from nbkit.errors import NbkitError
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client, Future, as_completed
 
 TRIES = 3
 """How often a task that fails is tried."""
 KEPT = "what is finished is kept, and the same call goes on from there"
 WAIT = 30.0
-"""Seconds in which a scheduler answers, and its first worker is there."""
+"""Seconds in which a scheduler answers, and its first worker is there; without a result, workers are counted then."""
+POLL = 0.05
+"""Seconds between two looks at what is done."""
+NO_WORKERS = f"no worker is left: this waits for one, such as by `dask worker ADDRESS`, or until it is stopped; {KEPT}"
 
 _current: ContextVar[Client | None] = ContextVar("client", default=None)
 _held: dict[str, Any] = {}
@@ -186,7 +191,7 @@ def done(
 
     try:
         begin(1 if gradually else len(tasks))
-        for n_done, future in enumerate(begun, 1):
+        for n_done, future in enumerate(_as_done(begun, client), 1):
             name = names[future.key]
             result = _result(future, name)
             if len(futures) < len(tasks):
@@ -196,6 +201,21 @@ def done(
     finally:
         with suppress(Exception):
             client.cancel(futures, force=True)
+
+
+def _as_done(begun: as_completed, client: Client) -> Iterator[Future]:
+    """Futures as they are done. Where there are no workers it waits on, since some may come, and says so."""
+    looked = time.monotonic()
+    while not begun.is_empty():
+        if begun.has_ready():
+            yield next(begun)
+            looked = time.monotonic()
+        elif time.monotonic() - looked < WAIT:
+            time.sleep(POLL)
+        else:
+            looked = time.monotonic()
+            if not _workers(client):
+                warnings.warn(NO_WORKERS, stacklevel=2)
 
 
 def most_at_a_time(n_done: int, n_workers: int) -> int:

@@ -33,6 +33,7 @@ from nbkit.features.importance import keep_importance, kept_importance
 from nbkit.features.neighbors import neighbors_of
 from nbkit.files import notes_of, sha256_of
 from nbkit.models import LanguageModel, load_model
+from nbkit.parallel import cluster as cluster_module
 from nbkit.parallel.cluster import done, most_at_a_time, on_cluster
 from nbkit.parallel.opened_client import opened_client
 from nbkit.parallel.pool import in_processes
@@ -269,6 +270,23 @@ def test_killed_and_late_workers_leave_the_same_bytes(
         with at_blocks(tmp_path, moments):
             build(model, tmp_path, client=client)
     assert sums(tmp_path) == alone
+
+
+def test_waiting_for_workers_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_module, "WAIT", 0.5)
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0", silence_logs=CRITICAL) as cluster,
+        Client(cluster) as client,
+    ):
+        tasks = done(client, begin_and_end, {f"{number}": (0.1,) for number in range(6)})
+        found = dict([next(tasks)])
+        cluster.scale(0)
+        late = threading.Timer(4, cluster.scale, [1])
+        late.start()
+        with pytest.warns(UserWarning, match="no worker is left: this waits for one"):
+            found |= dict(tasks)
+        late.join()
+    assert set(found) == set(map(str, range(6)))
 
 
 def test_a_scheduler_that_is_gone_is_told_and_nothing_lost(
