@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from nbkit.book.neuron_links import explored_in, write_neuron_links
 from nbkit.book.notebooks import default_parameters, execute, parameter_names
 from nbkit.book.pages import make_pages
 from nbkit.book.profile import Profile, check_profile, read_profile
+from nbkit.book.unchanged import unchanged
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.shard_files import put_shards, site_folder
 from nbkit.explorers.atlas.shards import make_parts
@@ -36,47 +37,47 @@ GROUND_TRUTH = "ground-truth"
 """The notebook that measures a second model."""
 
 
-def build(
-    profile: str = "default", out: Path | str = "_build", root: Path | str = ".", notebooks: Iterable[str] | None = None
-) -> Path:
+def build(profile: str = "default", out: Path | str = "_build", root: Path | str = ".") -> Path:
     """Execute the notebooks of `root`/book and build the pages; warnings are errors.
+
+    Of the last build in `out`, executed notebooks are taken over of which nothing has changed (`unchanged`).
 
     Args:
         profile: the name of a file in `root`/book/profiles, without its ending. If it names an atlas's folder, a
             relative one lies in `root`.
         out: gets `book/` (the executed notebooks and the other sources) and `html/` (the pages).
         root: the folder that holds `book/`, `_config.yml` and `_toc.yml`.
-        notebooks: the stems of the notebooks to execute; the others are taken as the last build left them in `out`.
-            None executes all.
 
     Returns:
         The folder of the pages.
 
     Raises:
-        NbkitError: no such profile or notebook, a parameter of a wrong type, a notebook failed, or a page cannot be
-            built without a warning.
+        NbkitError: no such profile, or no such notebook as it names, a parameter of a wrong type, a notebook failed, or
+            a page cannot be built without a warning.
     """
     root, out = Path(root).resolve(), Path(out).resolve()
     source, staged = root / "book", out / "book"
     chosen = read_profile(profile, source / "profiles")
     paths = {path.stem: path for path in sorted(source.glob("*.ipynb"))}
-    _check_stems(chosen.notebooks, paths, f"The profile {profile!r}")
-    stems = list(paths) if notebooks is None else list(notebooks)
-    _check_stems(stems, paths, "The call")
+    unknown = sorted(set(chosen.notebooks) - set(paths))
+    if unknown:
+        raise NbkitError(
+            f"The profile {profile!r} names the notebook {unknown[0]!r}. The book has: {', '.join(paths)}."
+        )
     if isinstance(folder := chosen.atlas.get("atlas"), str):  # the notebooks run in another folder
         chosen = replace(chosen, atlas={**chosen.atlas, "atlas": str(root / Path(folder).expanduser())})
-    parameters = {paths[stem]: parameters_of(paths[stem], chosen) for stem in stems}
+    parameters = {path: parameters_of(path, chosen) for path in paths.values()}
     check_profile(chosen, {stem: default_parameters(path) for stem, path in paths.items()})
-    kept = _executed_before(staged, set(paths) - set(stems))
 
-    _stage_sources(source, staged)
-    for stem, text in kept.items():
-        (staged / f"{stem}.ipynb").write_text(text, encoding="utf-8")
-    frontend.collect(staged / "assets" / "offline")
     atlas = prepare(chosen)
-    if chosen.atlas and GROUND_TRUTH in stems:
-        prepare_second_model(chosen, default_parameters(paths[GROUND_TRUTH]) | parameters[paths[GROUND_TRUTH]])
-    execute(parameters, staged)
+    if chosen.atlas and (truth := paths.get(GROUND_TRUTH)):
+        prepare_second_model(chosen, default_parameters(truth) | parameters[truth])
+    kept = unchanged(parameters, staged, None if atlas is None else atlas.path.name)
+    _stage_sources(source, staged)
+    for path, text in kept.items():
+        (staged / path.name).write_text(text, encoding="utf-8")
+    frontend.collect(staged / "assets" / "offline")
+    execute({path: given for path, given in parameters.items() if path not in kept}, staged)
     write_neuron_links(staged / "assets", staged, atlas)
     html = make_pages(staged, root / "_config.yml", root / "_toc.yml", out)
     for explored in explored_by(staged, atlas):
@@ -161,19 +162,6 @@ def parameters_of(path: Path, profile: Profile) -> dict[str, Any]:
         )
     given = {"profile": profile.name, **profile.atlas, **profile.latents, **profile.sae, **own}
     return {name: value for name, value in given.items() if name in names}
-
-
-def _check_stems(stems: Iterable[str], paths: Mapping[str, Path], who: str) -> None:
-    unknown = sorted(set(stems) - set(paths))
-    if unknown:
-        raise NbkitError(f"{who} names the notebook {unknown[0]!r}. The book has: {', '.join(paths)}.")
-
-
-def _executed_before(staged: Path, stems: set[str]) -> dict[str, str]:
-    missing = sorted(stem for stem in stems if not (staged / f"{stem}.ipynb").is_file())
-    if missing:
-        raise NbkitError(f"{missing[0]}.ipynb has not been executed yet: build the whole book once.")
-    return {stem: (staged / f"{stem}.ipynb").read_text(encoding="utf-8") for stem in stems}
 
 
 def _stage_sources(source: Path, staged: Path) -> None:

@@ -16,6 +16,7 @@ import yaml
 from papermill.translators import PythonTranslator
 from tqdm.auto import tqdm
 
+from nbkit.book.unchanged import NAME, made_of
 from nbkit.errors import NbkitError
 from nbkit.parallel.children import end_guarded, run_guarded
 
@@ -78,6 +79,7 @@ def execute(notebooks: Mapping[Path, Parameters], folder: Path) -> None:
 
 
 def _execute_one(path: Path, target: Path, parameters: Parameters) -> None:
+    made = made_of(path, parameters)
     command = [
         sys.executable,
         "-m",
@@ -95,7 +97,7 @@ def _execute_one(path: Path, target: Path, parameters: Parameters) -> None:
         last_words = done.stderr.strip().splitlines()[-1:] or ["papermill said nothing"]
         what = _error_in(target) or f": {last_words[0]}"
         raise NbkitError(f"{path.name} failed{what} (what it had done is in {target})")
-    _make_presentable(target, parameters)
+    _make_presentable(target, parameters, made)
 
 
 def _error_in(path: Path) -> str | None:
@@ -110,15 +112,16 @@ def _error_in(path: Path) -> str | None:
     return None
 
 
-def _make_presentable(path: Path, parameters: Parameters) -> None:
+def _make_presentable(path: Path, parameters: Parameters, made: str) -> None:
     """Take the paths of this machine out of an executed notebook, which the book publishes, and fold its code away.
 
     The cell that papermill injected joins the notebook's own parameters cell: one cell then says with which values the
     page was made, and defaults that were not used don't stand alone. Of a folder or file on this machine it names the
-    last part.
+    last part. What the notebook was made of stands in its metadata, for the next build (`unchanged`).
     """
     notebook = nbformat.read(path, as_version=4)
     notebook.metadata.pop("papermill", None)
+    notebook.metadata[NAME] = made
     tagged = {tag: cell for cell in notebook.cells for tag in cell.metadata.get("tags", [])}
     injected, own = tagged.get("injected-parameters"), tagged.get("parameters")
     if own is not None and injected is not None:

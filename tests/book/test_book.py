@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 import nbkit
+from nbkit.atlas.manifest import MANIFEST
 from nbkit.book.build import build, explored_by, parameters_of, prepare
 from nbkit.book.neuron_links import explored_in
 from nbkit.book.notebooks import execute, parameter_names
 from nbkit.book.profile import Profile, read_profile
+from nbkit.book.unchanged import unchanged
 from nbkit.errors import NbkitError
 from nbkit.explorers import AtlasExplorer
 from nbkit.explorers.atlas.shards import AtlasShards
@@ -117,22 +119,57 @@ def test_the_atlas_is_built_before_the_notebooks_and_warnings_are_errors(
     assert "no-such-page" in capfd.readouterr().err
 
 
-def test_one_notebook_can_be_executed_alone(root: Path) -> None:
-    out = root / "_build"
-    write_notebook(root / "book" / "second.ipynb", [("markdown", "# Second", []), ("code", "21 * 2", [])])
+def test_what_has_not_changed_is_not_executed_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, profile = root / "_build", root / "book" / "profiles" / "quick.yaml"
+    moment = [("markdown", "# {}", []), ("code", "n = 1", ["parameters"]), ("code", "import time; time.time_ns()", [])]
+
+    def write(name: str, *more: Cell) -> None:
+        cells = [(kind, text.format(name), tags) for kind, text, tags in moment]
+        write_notebook(root / "book" / f"{name}.ipynb", [*cells, *more])
+
+    def executed() -> dict[str, str]:
+        """When each notebook was."""
+        build("quick", root=root, out=out)
+        paths = sorted((out / "book").glob("*.ipynb"))
+        return {path.stem: nbformat.read(path, as_version=4).cells[2].outputs[0].data["text/plain"] for path in paths}
+
+    for name in ("index", "second"):
+        write(name)
     toc = "format: jb-book\nroot: index\nchapters:\n  - file: second\n  - file: references\n"
     (root / "_toc.yml").write_text(toc, encoding="utf-8")
-    with pytest.raises(NbkitError, match=r"second\.ipynb has not been executed yet"):
-        build("quick", root=root, out=out, notebooks=["index"])
-    with pytest.raises(NbkitError, match="names the notebook 'third'"):
-        build("quick", root=root, out=out, notebooks=["third"])
-    pages = build("quick", root=root, out=out)
-    assert pages == out / "html"
-    write_notebook(root / "book" / "second.ipynb", [("markdown", "# Second", []), ("code", "1 / 0", [])])
+    profile.write_text("notebooks: {second: {n: 2}}\n", encoding="utf-8")
+    first = executed()
     (out / "html" / "stale.html").touch()
-    build("quick", root=root, out=out, notebooks=["index"])
-    assert "42" in (pages / "second.html").read_text(encoding="utf-8")
-    assert not (pages / "stale.html").exists()
+    assert executed() == first and not (out / "html" / "stale.html").exists()
+    write("index", ("markdown", "More.", []))
+    reworded = executed()
+    assert reworded["index"] != first["index"] and reworded["second"] == first["second"]
+    assert "More." in (out / "html" / "index.html").read_text(encoding="utf-8")
+    profile.write_text("notebooks: {second: {n: 3}}\n", encoding="utf-8")
+    given = executed()
+    assert given["index"] == reworded["index"] and given["second"] != reworded["second"]
+    (out / "book" / "second.ipynb").write_text("{", encoding="utf-8")
+    assert executed()["second"] != given["second"]
+    monkeypatch.setattr("nbkit.book.unchanged._environment", lambda: "another nbkit")
+    assert not executed().items() & given.items()
+
+
+def test_a_notebook_is_made_of_its_atlas_and_needs_those_that_it_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NBKIT_CACHE", str(tmp_path / "cache"))
+    page, out, folder = tmp_path / "page.ipynb", tmp_path / "out", tmp_path / "cache" / "atlases" / "mnist"
+    write_notebook(page, [("code", "atlas = None", ["parameters"]), ("code", "1", ["_static/atlases/mnist/"])])
+    for made in (out, folder, tmp_path / "own"):
+        made.mkdir(parents=True)
+    given = {"atlas": str(tmp_path / "own")}
+    execute({page: given}, out)
+    assert unchanged({page: given}, out, None) == {}, "the explored atlas is not there"
+    assert set(unchanged({page: given}, out, "mnist")) == {page}
+    (folder / MANIFEST).touch()
+    assert set(unchanged({page: given}, out, None)) == {page}
+    (tmp_path / "own" / MANIFEST).write_text("{}", encoding="utf-8")
+    assert unchanged({page: given}, out, "mnist") == {}, "the atlas is another"
 
 
 def test_a_page_carries_its_parameters_in_one_folded_cell(mini_book: Path) -> None:
