@@ -95,23 +95,21 @@ def table() -> pd.DataFrame:
 
 def test_what_cuts_say(table: pd.DataFrame) -> None:
     found = cutting(table)
-    assert (found.units, found.tasks) == (16, 2)
+    assert found.tasks == 2
     for space in SPACES:
-        assert found.over_fixed[space].above == ("toy networks",) and found.over_fixed[space].below == ("concepts",)
-    assert found.over_fixed["centered"].by_task["toy networks"].value == pytest.approx(0.2)
-    assert found.over_silhouette["centered"].by_task["concepts"].value == pytest.approx(-0.1)
-    assert found.over_paper["centered"].above == ("toy networks", "concepts")
-    assert found.over_paper["centered"].by_task["concepts"].value == pytest.approx(0.2)
-    shown = cuts_table(table, ["centered"]).cells
-    assert shown.loc[("centered", "concepts"), CHANCE].value == pytest.approx(0.4075 + 0.0, abs=0.01)
-    assert (
-        shown.loc[("centered", "concepts"), "groups"] == 4 and shown.loc[("centered", "concepts"), "cut, median"] == 0.8
-    )
-    one = one_behavior_table(table).cells
-    assert (
-        one.loc[("centered", CHANCE), "30 examples"].value == 0
-        and one.loc[("centered", FIXED), "10 examples"].value == 1
-    )
+        over = found.by_chance(space, space)
+        assert over.above == ("toy networks",) and over.below == ("concepts",)
+    assert found.by_chance("centered", "centered").by_task["toy networks"].value == pytest.approx(0.2)
+    assert found.by_chance("centered", "centered", SILHOUETTE).by_task["concepts"].value == pytest.approx(-0.1)
+    assert found.by_chance("centered", "pre-MLP", CHANCE).by_task["concepts"].value == pytest.approx(0)
+    over = found.by_chance("centered", "paper's")
+    assert over.above == ("toy networks", "concepts")
+    assert over.by_task["concepts"].value == pytest.approx(0.2)
+    row = cuts_table(table, ["centered"]).cells.loc[("centered", "concepts")]
+    assert row[CHANCE].value == pytest.approx(0.4 + 0.0075)
+    assert (row["groups"], row["cut, median"]) == (4, 0.8)
+    one = one_behavior_table(table).cells.loc["centered"]
+    assert one.loc[CHANCE, "30 examples"].value == 0 and one.loc[FIXED, "10 examples"].value == 1
     drawn = cuts(table).data[""]  # type: ignore[attr-defined]
     assert len(drawn) == 2 * len(SPACES) * len(CUTS)
 
@@ -121,11 +119,10 @@ def test_a_part_is_measured_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.setattr(tree_cuts, "Toy", lambda seed: replace(SMALL, seed=seed))
     found = where_to_cut([], toys=2, networks=0, most=2, n_jobs=1, progress=False)
     units = found.drop_duplicates(["task", "unit"])
-    assert units[units["task"] == "toy"].groupby("group").size().to_dict() == {
-        "toys of seed 100": 2,
-        "toys of seed 101": 2,
-    }
+    toys = units[units["task"] == "toy"].groupby("group").size()
+    assert toys.to_dict() == {"toys of seed 100": 2, "toys of seed 101": 2}
     assert set(units["task"]) == {"toy", "null"}
+    assert cutting(found).tasks == 1 and set(cuts_table(found, list(SPACES)).cells["groups"]) == {2}
     monkeypatch.setattr(tree_cuts, "cuts_of", None)
     pd.testing.assert_frame_equal(found, where_to_cut([], toys=2, networks=0, most=2, n_jobs=1, progress=False))
 
@@ -139,3 +136,5 @@ def test_layers_at_shares_of_the_depth(tiny_atlas: Callable[[str], Atlas]) -> No
 def test_an_atlas_of_other_units_is_refused(signed_atlas: Callable[[str, Sign], Atlas]) -> None:
     with pytest.raises(NbkitError, match="of negative activations"):
         where_to_cut([(signed_atlas("llama", "negative"), [0])], toys=0, networks=0)
+    with pytest.raises(NbkitError, match="There is nothing to cut"):
+        where_to_cut([], toys=0, networks=0)

@@ -41,37 +41,30 @@ class Compared:
         return tuple(task for task, found in self.by_task.items() if found.sign < 0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cutting:
     """What is better, by the adjusted Rand index."""
 
-    units: int
-    over_fixed: Mapping[str, Compared]
-    """By space, the cut that chance tells against 0.5."""
-    over_silhouette: Mapping[str, Compared]
-    """By space, that cut against the best silhouette."""
-    over_paper: Mapping[str, Compared]
-    """By space, that cut against the paper's product at 0.5."""
+    wide: pd.DataFrame
+    """That of a unit in a row, of a space cut in one way in a column."""
 
     @property
     def tasks(self) -> int:
         """How many there are."""
-        return len(self.over_fixed[PAPER[0]].by_task)
+        return len(_tasks(self.wide))
+
+    def by_chance(self, space: str, other: str, rule: str = FIXED) -> Compared:
+        """A space, cut by chance, against another or the same, cut by a rule."""
+        differences = {
+            title: Difference(*_mean(rows[space, CHANCE] - rows[other, rule]))
+            for title, rows in _tasks(self.wide).items()
+        }
+        return Compared(differences)
 
 
 def cutting(table: pd.DataFrame) -> Cutting:
     """What a table of `where_to_cut` says."""
-    wide = _wide(table)
-
-    def against(other: Mapping[str, Place]) -> dict[str, Compared]:
-        return {space: _compared(wide, (space, CHANCE), other[space]) for space in SPACES}
-
-    return Cutting(
-        units=len(wide),
-        over_fixed=against({space: (space, FIXED) for space in SPACES}),
-        over_silhouette=against({space: (space, SILHOUETTE) for space in SPACES}),
-        over_paper=against(dict.fromkeys(SPACES, PAPER)),
-    )
+    return Cutting(_wide(table))
 
 
 def _wide(table: pd.DataFrame) -> pd.DataFrame:
@@ -88,12 +81,6 @@ def _tasks(wide: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 def _mean(values: pd.Series) -> tuple[float, float, float]:
     return grouped_mean(values.to_numpy(), values.index.get_level_values("group").to_numpy())
-
-
-def _compared(wide: pd.DataFrame, ours: Place, theirs: Place) -> Compared:
-    return Compared(
-        {title: Difference(*_mean(rows[ours] - rows[theirs])) for title, rows in _tasks(wide).items()},
-    )
 
 
 @styled

@@ -17,6 +17,7 @@ import pandas as pd
 from jaxtyping import Int
 
 from nbkit.atlas.atlas import Atlas, open_atlas
+from nbkit.errors import NbkitError
 from nbkit.method.clusters import PAPER_CUT, chance_cut, feature_clusters
 from nbkit.method.metrics import adjusted_rand_index
 from nbkit.method.truth.benchmark import VERSION, shuffled
@@ -73,7 +74,8 @@ def where_to_cut(
         `ari`, the adjusted Rand index against the behaviors, NaN where there is but one.
 
     Raises:
-        NbkitError: an atlas has no such layer, a model can't be opened, or the cache folder can't be written.
+        NbkitError: there is nothing to cut, an atlas has no such layer, a model can't be opened, or the cache folder
+            can't be written.
     """
     for atlas, _ in layers:
         check_made_for(atlas)
@@ -81,8 +83,10 @@ def where_to_cut(
     parts: list[tuple[Any, ...]] = [(_of_text, atlas.path, tuple(each), text, seed) for atlas, each in layers if each]
     parts += [(_of_images, number, most) for number in range(FIRST_NETWORK, FIRST_NETWORK + networks)]
     parts += [(_of_toy, Toy(seed=number), most) for number in range(FIRST_TOY, FIRST_TOY + toys)]
+    if not parts:
+        raise NbkitError("There is nothing to cut: give layers, toys or networks.")
     tables: list[pd.DataFrame] = in_processes(_part, parts, n_jobs, "where to cut", "part", progress)
-    return pd.concat([pd.DataFrame(columns=COLUMNS), *tables], ignore_index=True)
+    return pd.concat(tables, ignore_index=True)
 
 
 def _part(make: Callable[..., pd.DataFrame], *arguments: Any) -> pd.DataFrame:
