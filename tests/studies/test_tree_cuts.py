@@ -105,7 +105,7 @@ def test_what_cuts_say(table: pd.DataFrame) -> None:
     over = found.by_chance("centered", "paper's")
     assert over.above == ("toy networks", "concepts")
     assert over.by_task["concepts"].value == pytest.approx(0.2)
-    row = cuts_table(table, ["centered"]).cells.loc[("centered", "concepts")]
+    row = cuts_table(table, ["centered"]).cells.loc["centered"].loc["concepts"].to_dict()
     assert row[CHANCE].value == pytest.approx(0.4 + 0.0075)
     assert (row["groups"], row["cut, median"]) == (4, 0.8)
     one = one_behavior_table(table).cells.loc["centered"]
