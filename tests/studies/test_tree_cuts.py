@@ -18,7 +18,7 @@ from nbkit.method.truth.toys import Toy
 from nbkit.method.truth.unit import Background, LabeledUnit, Unit
 from nbkit.models.sign import Sign
 from nbkit.studies.ground_truth import tree_cuts, two_models, where_to_cut
-from nbkit.studies.ground_truth.cut_findings import cuts, cuts_table, cutting, one_behavior_table
+from nbkit.studies.ground_truth.cut_findings import cuts, cuts_table, cutting, nearer_table, one_behavior_table
 from nbkit.studies.ground_truth.tree_cuts import (
     CHANCE,
     COLUMNS,
@@ -105,6 +105,9 @@ def test_what_cuts_say(table: pd.DataFrame) -> None:
     over = found.by_chance("centered", "paper's")
     assert over.above == ("toy networks", "concepts")
     assert over.by_task["concepts"].value == pytest.approx(0.2)
+    nearer = nearer_table(found, [("centered", "centered", FIXED), ("centered", "paper's", FIXED)]).cells
+    assert nearer.loc[("centered", "centered at 0.5")].tolist() == ["toy networks", "concepts"]
+    assert nearer.loc[("centered", "paper's at 0.5")].tolist() == ["toy networks, concepts", "–"]
     row = cuts_table(table, ["centered"]).cells.loc["centered"].loc["concepts"].to_dict()
     assert row[CHANCE].value == pytest.approx(0.4 + 0.0075)
     assert (row["groups"], row["cut, median"]) == (4, 0.8)

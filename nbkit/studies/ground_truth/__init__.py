@@ -3,7 +3,7 @@
 from nbkit.studies.ground_truth.chosen_contexts import choose_contexts
 from nbkit.studies.ground_truth.concepts import concepts_of
 from nbkit.studies.ground_truth.contest_parts import contest, two_models
-from nbkit.studies.ground_truth.cut_findings import cuts, cuts_table, cutting, one_behavior_table
+from nbkit.studies.ground_truth.cut_findings import cuts, cuts_table, cutting, nearer_table, one_behavior_table
 from nbkit.studies.ground_truth.drawn_neurons import real_neurons
 from nbkit.studies.ground_truth.figures import leads, told_and_changed
 from nbkit.studies.ground_truth.findings import board_table, clusters_found, compared_table, null_table, standing
@@ -50,6 +50,7 @@ __all__ = [
     "leads",
     "merged_neurons",
     "merged_probes",
+    "nearer_table",
     "null_table",
     "one_behavior_table",
     "published_standing",

@@ -14,8 +14,9 @@ from nbkit.figures.style import WIDTH, BookFigure, set_heading, styled
 from nbkit.method.truth.leaderboard import grouped_mean
 from nbkit.studies.ground_truth.findings import TASKS
 from nbkit.studies.ground_truth.tree_cuts import CHANCE, CUTS, FIXED, SILHOUETTE, SPACES
-from nbkit.studies.shared.estimate import Difference, Estimate
+from nbkit.studies.shared.estimate import UNDEFINED, Difference, Estimate
 from nbkit.studies.shared.table import BookTable
+from nbkit.studies.shared.words import listed
 
 Place = tuple[str, str]
 """A space and a way to cut."""
@@ -139,6 +140,22 @@ def cuts_table(table: pd.DataFrame, spaces: Sequence[str]) -> BookTable:
     }
     frame = pd.DataFrame(list(cells.values()), index=pd.MultiIndex.from_tuples(list(cells)))
     return BookTable("where-to-cut", frame, {"groups": 0}, as_half=True)
+
+
+def nearer_table(found: Cutting, against: Sequence[tuple[str, str, str]]) -> BookTable:
+    """In which tasks a space cut by chance is nearer to the truth, and in which farther, the whole interval on one side.
+
+    Args:
+        found: what a table says.
+        against: the space, the other space, and where that is cut.
+    """
+    cells = {}
+    for space, other, rule in against:
+        compared = found.by_chance(space, other, rule)
+        nearer, farther = (listed(tasks, UNDEFINED) for tasks in (compared.above, compared.below))
+        cells[space, f"{other} {rule}"] = {"nearer in": nearer, "farther in": farther}
+    frame = pd.DataFrame(list(cells.values()), index=pd.MultiIndex.from_tuples(list(cells)))
+    return BookTable("nearer", frame)
 
 
 def one_behavior_table(table: pd.DataFrame) -> BookTable:
