@@ -30,8 +30,8 @@ class AtlasConfig:
     the weights."""
     embedding: Literal["auto", "input", "gate", "up", "gradient", "centered"] = "auto"
     """Embedding of the metrics, clusters and similar features: `auto` is the paper's neuron embedding, `gradient` where
-    a neuron is gated, and `input` otherwise; `centered` is the vector that is read minus its mean, without weights, whose
-    clusters are nearer to known behaviors (the page Ground truth)."""
+    a neuron is gated, and `input` otherwise; `centered` is the vector that is read minus its mean, without weights;
+    its clusters are nearer to known behaviors (the page Ground truth)."""
     batch_size: int = 16
     """Contexts in a forward pass. Rounding depends on it, so it is part of the identity."""
     block_size: int = 128

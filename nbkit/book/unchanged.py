@@ -14,13 +14,13 @@ from typing import Any
 import nbformat
 import torch
 
-import nbkit
 from nbkit.assets import cache_folder
 from nbkit.atlas.manifest import MANIFEST
 from nbkit.book.neuron_links import explored_in
 
 NAME = "nbkit_made_of"
 """In the metadata of an executed notebook."""
+PACKAGE = Path(__file__).parents[1]
 
 
 def made_of(notebook: Path, parameters: Mapping[str, Any]) -> str:
@@ -72,8 +72,7 @@ def _environment() -> str:
     digest = sha256(sys.version.encode())
     for name in sorted(f"{each.name} {each.version}" for each in distributions()):
         digest.update(name.encode())
-    package = Path(nbkit.__file__).parent
-    for path in sorted(package.rglob("*")):
+    for path in sorted(PACKAGE.rglob("*")):
         if path.is_file() and path.suffix != ".pyc":
-            digest.update(f"{path.relative_to(package)}\n".encode() + path.read_bytes())
+            digest.update(f"{path.relative_to(PACKAGE)}\n".encode() + path.read_bytes())
     return digest.hexdigest()

@@ -143,7 +143,7 @@ def cuts_table(table: pd.DataFrame, spaces: Sequence[str]) -> BookTable:
 
 
 def nearer_table(found: Cutting, against: Sequence[tuple[str, str, str]]) -> BookTable:
-    """In which tasks a space cut by chance is nearer to the truth, and in which farther, the whole interval on one side.
+    """Tasks in which a space cut by chance is nearer to the truth, or farther, with the whole interval.
 
     Args:
         found: what a table says.
