@@ -106,8 +106,8 @@ def test_what_cuts_say(table: pd.DataFrame) -> None:
     assert over.above == ("toy networks", "concepts")
     assert over.by_task["concepts"].value == pytest.approx(0.2)
     nearer = nearer_table(found, [("centered", "centered", FIXED), ("centered", "paper's", FIXED)]).cells
-    assert nearer.loc[("centered", "centered at 0.5")].tolist() == ["toy networks", "concepts"]
-    assert nearer.loc[("centered", "paper's at 0.5")].tolist() == ["toy networks, concepts", "–"]
+    assert nearer.loc[("centered by chance", "than centered at 0.5")].tolist() == ["toy networks", "concepts"]
+    assert nearer.loc[("centered by chance", "than paper's at 0.5")].tolist() == ["toy networks, concepts", "–"]
     row = cuts_table(table, ["centered"]).cells.loc["centered"].loc["concepts"].to_dict()
     assert row[CHANCE].value == pytest.approx(0.4 + 0.0075)
     assert (row["groups"], row["cut, median"]) == (4, 0.8)

@@ -153,7 +153,7 @@ def nearer_table(found: Cutting, against: Sequence[tuple[str, str, str]]) -> Boo
     for space, other, rule in against:
         compared = found.by_chance(space, other, rule)
         nearer, farther = (listed(tasks, UNDEFINED) for tasks in (compared.above, compared.below))
-        cells[space, f"{other} {rule}"] = {"nearer in": nearer, "farther in": farther}
+        cells[f"{space} {CHANCE}", f"than {other} {rule}"] = {"nearer in": nearer, "farther in": farther}
     frame = pd.DataFrame(list(cells.values()), index=pd.MultiIndex.from_tuples(list(cells)))
     return BookTable("nearer", frame)
 
