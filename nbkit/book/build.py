@@ -67,17 +67,20 @@ def build(profile: str = "default", out: Path | str = "_build", root: Path | str
     if isinstance(folder := chosen.atlas.get("atlas"), str):  # the notebooks run in another folder
         chosen = replace(chosen, atlas={**chosen.atlas, "atlas": str(root / Path(folder).expanduser())})
     parameters = {path: parameters_of(path, chosen) for path in paths.values()}
-    check_profile(chosen, {stem: default_parameters(path) for stem, path in paths.items()})
+    defaults = {path: default_parameters(path) for path in paths.values()}
+    check_profile(chosen, {path.stem: known for path, known in defaults.items()})
+    whole = {path: {**defaults[path], **given} for path, given in parameters.items()}
 
     atlas = prepare(chosen)
     if chosen.atlas and (truth := paths.get(GROUND_TRUTH)):
-        prepare_second_model(chosen, default_parameters(truth) | parameters[truth])
-    kept = unchanged(parameters, staged, None if atlas is None else atlas.path.name)
+        prepare_second_model(chosen, whole[truth])
+    about = None if atlas is None else atlas.path
+    kept = unchanged(whole, staged, about)
     _stage_sources(source, staged)
     for path, text in kept.items():
         (staged / path.name).write_text(text, encoding="utf-8")
     frontend.collect(staged / "assets" / "offline")
-    execute({path: given for path, given in parameters.items() if path not in kept}, staged)
+    execute({path: given for path, given in parameters.items() if path not in kept}, staged, about)
     write_neuron_links(staged / "assets", staged, atlas)
     html = make_pages(staged, root / "_config.yml", root / "_toc.yml", out)
     for explored in explored_by(staged, atlas):

@@ -16,11 +16,10 @@ import yaml
 from papermill.translators import PythonTranslator
 from tqdm.auto import tqdm
 
-from nbkit.book.unchanged import NAME, made_of
+from nbkit.book.unchanged import NAME, Parameters, made_of
 from nbkit.errors import NbkitError
 from nbkit.parallel.children import end_guarded, run_guarded
 
-Parameters = Mapping[str, Any]
 TERMINAL_COLORS = re.compile(r"\x1b\[[0-9;]*m")
 AT_A_TIME = 2
 THREADS = str(max(1, (os.cpu_count() or 1) // AT_A_TIME))
@@ -57,17 +56,22 @@ def _plain(value: ast.expr | None) -> Any:
         return None
 
 
-def execute(notebooks: Mapping[Path, Parameters], folder: Path) -> None:
+def execute(notebooks: Mapping[Path, Parameters], folder: Path, atlas: Path | None = None) -> None:
     """Execute each notebook with its parameters and write it, outputs included, into `folder` under the same name.
 
     A kernel works in the folder of its notebook. After a failure no further notebook starts.
+
+    Args:
+        notebooks: with their parameters.
+        folder: gets the executed ones.
+        atlas: the folder of the book's own, if it has one.
 
     Raises:
         NbkitError: a notebook failed; says which, in which cell and with what. What it had done is kept in `folder`.
     """
     # a thread each, because the work is in the processes that they wait for
     with ThreadPoolExecutor(AT_A_TIME) as pool:
-        runs = [pool.submit(_execute_one, path, folder / path.name, given) for path, given in notebooks.items()]
+        runs = [pool.submit(_execute_one, path, folder / path.name, given, atlas) for path, given in notebooks.items()]
         try:
             for run in tqdm(as_completed(runs), total=len(runs), desc="notebooks", unit="notebook"):
                 run.result()
@@ -78,8 +82,8 @@ def execute(notebooks: Mapping[Path, Parameters], folder: Path) -> None:
             pool.shutdown(cancel_futures=True)
 
 
-def _execute_one(path: Path, target: Path, parameters: Parameters) -> None:
-    made = made_of(path, parameters)
+def _execute_one(path: Path, target: Path, parameters: Parameters, atlas: Path | None) -> None:
+    made = made_of(path, {**default_parameters(path), **parameters}, atlas)
     command = [
         sys.executable,
         "-m",

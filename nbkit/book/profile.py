@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from nbkit.atlas.cached import atlas_for
-from nbkit.book.notebooks import Parameters
+from nbkit.book.unchanged import Parameters
 from nbkit.errors import NbkitError
 from nbkit.studies.index.experiments import run_experiments
 from nbkit.studies.sae_tables.reproduction import Search

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from hashlib import sha256
 from importlib.metadata import distributions
@@ -18,38 +19,72 @@ from nbkit.assets import cache_folder
 from nbkit.atlas.manifest import MANIFEST
 from nbkit.book.neuron_links import explored_in
 
+Parameters = Mapping[str, Any]
 NAME = "nbkit_made_of"
 """In the metadata of an executed notebook."""
 PACKAGE = Path(__file__).parents[1]
 
 
-def made_of(notebook: Path, parameters: Mapping[str, Any]) -> str:
-    """sha256 of what the outputs of a notebook depend on: its source, its parameters, the manifest of an atlas whose
-    folder is one of them, the files of nbkit, all packages' versions, and whether there is a GPU."""
+def made_of(notebook: Path, parameters: Parameters, atlas: Path | None) -> str:
+    """sha256 of what the outputs of a notebook depend on.
+
+    That is its source, its parameters, the files that these name, the manifest of the book's atlas (with its model,
+    text and autoencoders), the files of nbkit, the versions of all packages, and whether there is a GPU.
+
+    Args:
+        notebook: as it is before it is executed.
+        parameters: all that it has, given or by default; a relative path lies in the notebook's folder.
+        atlas: the folder of the book's own, if it has one.
+    """
     digest = sha256(notebook.read_bytes())
-    digest.update(json.dumps([parameters, _environment(), torch.cuda.is_available()], default=str).encode())
-    if isinstance(folder := parameters.get("atlas"), str) and (manifest := Path(folder) / MANIFEST).is_file():
-        digest.update(manifest.read_bytes())
+    named = [_state(f"{notebook.parent / os.path.expanduser(text)}") for text in _texts(parameters)]  # noqa: PTH111
+    digest.update(json.dumps([parameters, named, _environment(), torch.cuda.is_available()], default=str).encode())
+    if atlas is not None:
+        digest.update((atlas / MANIFEST).read_bytes())
     return digest.hexdigest()
 
 
-def unchanged(notebooks: Mapping[Path, Mapping[str, Any]], executed: Path, atlas: str | None) -> dict[Path, str]:
+def _texts(value: Any) -> Iterator[str]:
+    """All strings in a parameter's value that may name a file; an empty one doesn't."""
+    match value:
+        case str() if value:
+            yield value
+        case Mapping():
+            for each in value.values():
+                yield from _texts(each)
+        case list() | tuple():
+            for each in value:
+                yield from _texts(each)
+
+
+def _state(path: str) -> list[tuple[str, int, int]]:
+    """Name, size and time of change of a file, or of all files in a folder, of an atlas its manifest, since tables are
+    kept beside it; nothing if there is none."""
+    if not os.path.exists(path):  # noqa: PTH110 - a text may be too long for a name, where a Path raises
+        return []
+    manifest = Path(path, MANIFEST)
+    files = [manifest] if manifest.is_file() else [Path(path), *sorted(Path(path).rglob("*"))]
+    return [(str(each), each.stat().st_size, each.stat().st_mtime_ns) for each in files if each.is_file()]
+
+
+def unchanged(notebooks: Mapping[Path, Parameters], executed: Path, atlas: Path | None) -> dict[Path, str]:
     """The texts of executed notebooks that are made of the same as now.
 
     Args:
-        notebooks: the parameters of each.
+        notebooks: all parameters of each.
         executed: the folder of the last build.
-        atlas: the name of the book's own.
+        atlas: the folder of the book's own, if it has one.
 
     Returns:
         Without those whose explorers show another atlas that the cache folder no longer has.
     """
+    own = set() if atlas is None else {atlas.resolve().name}
     found = {}
     for path, parameters in notebooks.items():
         last = executed / path.name
-        if not last.is_file() or _made_of(last) != made_of(path, parameters):
+        if not last.is_file() or _made_of(last) != made_of(path, parameters, atlas):
             continue
-        if all(name == atlas or _is_there(name) for name in explored_in(last)):
+        if all(_is_there(name) for name in explored_in(last) - own):
             found[path] = last.read_text(encoding="utf-8")
     return found
 

@@ -156,22 +156,38 @@ def test_what_has_not_changed_is_not_executed_again(root: Path, monkeypatch: pyt
     assert not executed().items() & given.items()
 
 
-def test_a_notebook_is_made_of_its_atlas_and_needs_those_that_it_shows(
+def test_a_notebook_is_made_of_what_it_names_and_needs_the_atlases_that_it_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NBKIT_CACHE", str(tmp_path / "cache"))
-    page, out, folder = tmp_path / "page.ipynb", tmp_path / "out", tmp_path / "cache" / "atlases" / "mnist"
-    write_notebook(page, [("code", "atlas = None", ["parameters"]), ("code", "1", ["_static/atlases/mnist/"])])
-    for made in (out, folder, tmp_path / "own"):
-        made.mkdir(parents=True)
-    given = {"atlas": str(tmp_path / "own")}
-    execute({page: given}, out)
-    assert unchanged({page: given}, out, None) == {}, "the explored atlas is not there"
-    assert set(unchanged({page: given}, out, "mnist")) == {page}
-    (folder / MANIFEST).touch()
-    assert set(unchanged({page: given}, out, None)) == {page}
-    (tmp_path / "own" / MANIFEST).write_text("{}", encoding="utf-8")
-    assert unchanged({page: given}, out, "mnist") == {}, "the atlas is another"
+    page, out, shown = tmp_path / "page.ipynb", tmp_path / "out", tmp_path / "cache" / "atlases" / "mnist"
+    own, model, text = tmp_path / "own", tmp_path / "model", tmp_path / "text.txt"
+    names = "model = None\nsaes = None\natlas = None"
+    write_notebook(page, [("code", names, ["parameters"]), ("code", "1", ["_static/atlases/mnist/"])])
+    for folder in (out, shown, own, model):
+        folder.mkdir(parents=True)
+    for file in (own / MANIFEST, model / "config.json", text):
+        file.write_text("{}", encoding="utf-8")
+    saes = {"blocks.1": ["text.txt", "", "brown", "long" * 99]}
+    given: dict[Path, dict[str, object]] = {page: {"model": str(model), "saes": saes, "atlas": None}}
+    execute(given, out, own)
+    assert unchanged(given, out, own) == {}, "the explored atlas is not there"
+    (shown / MANIFEST).touch()
+    assert set(unchanged(given, out, own)) == {page}
+    assert unchanged(given, out, None) == {}
+    for file in (own / MANIFEST, model / "config.json", text):
+        file.write_text("{ }", encoding="utf-8")
+        assert unchanged(given, out, own) == {}, file
+        execute(given, out, own)
+        assert set(unchanged(given, out, own)) == {page}
+    (model / "more.safetensors").touch()
+    assert unchanged(given, out, own) == {}
+    given[page]["atlas"] = str(own)
+    execute(given, out, own)
+    (own / "kept-table.parquet").touch()
+    assert set(unchanged(given, out, own)) == {page}, "a table that is kept beside an atlas changes nothing"
+    execute(given, out, shown)
+    assert set(unchanged(given, out, shown)) == {page}, "the book's own need not be in the cache folder"
 
 
 def test_a_page_carries_its_parameters_in_one_folded_cell(mini_book: Path) -> None:

@@ -52,9 +52,8 @@ def test_chance_tells_where_a_fixed_cut_does_not(loose: LabeledUnit) -> None:
     assert tuple(found.columns) == COLUMNS
     assert len(found) == 2 * len(SPACES) * len(CUTS)
     assert set(found["examples"]) == {29}
-    assert found[found["task"] == "null"]["ari"].isna().all() and set(found[found["task"] == "null"]["behaviors"]) == {
-        1
-    }
+    alone = found[found["task"] == "null"]
+    assert alone["ari"].isna().all() and set(alone["behaviors"]) == {1}
     of = found[(found["task"] == "merged") & (found["space"] == "pre-MLP")].set_index("rule")
     assert of.loc[CHANCE, "ari"] == 1 and of.loc[CHANCE, "clusters"] == of.loc[CHANCE, "behaviors"] == 3
     assert of.loc[FIXED, "ari"] < 0.5 and of.loc[FIXED, "clusters"] > 10 and of.loc[FIXED, "cut"] == 0.5
@@ -136,8 +135,12 @@ def test_layers_at_shares_of_the_depth(tiny_atlas: Callable[[str], Atlas]) -> No
     assert found == [(atlas, [atlas.layers[0], atlas.layers[-1]])]
 
 
-def test_an_atlas_of_other_units_is_refused(signed_atlas: Callable[[str, Sign], Atlas]) -> None:
+def test_what_cannot_be_cut_is_refused(
+    tiny_atlas: Callable[[str], Atlas], signed_atlas: Callable[[str, Sign], Atlas]
+) -> None:
+    with pytest.raises(NbkitError, match="has no layer 99: choose of"):
+        where_to_cut([(tiny_atlas("gpt2"), [99])], toys=0, networks=0)
     with pytest.raises(NbkitError, match="of negative activations"):
         where_to_cut([(signed_atlas("llama", "negative"), [0])], toys=0, networks=0)
-    with pytest.raises(NbkitError, match="There is nothing to cut"):
+    with pytest.raises(NbkitError, match="There is nothing to measure"):
         where_to_cut([], toys=0, networks=0)

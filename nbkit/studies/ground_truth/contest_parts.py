@@ -28,6 +28,8 @@ from nbkit.studies.shared.learned import LEARNED, ON_TOYS, in_layer
 
 FORM_OR_MEANING = "form or meaning"
 """Task: whether one sense of two words is nearer than two senses of one."""
+Part = tuple[Any, ...]
+"""A function that gives a table, and its arguments."""
 RECIPE = 1
 """Goes up when a number changes its meaning, so that tables of an older nbkit are measured again."""
 
@@ -89,20 +91,35 @@ def contest(
     Raises:
         NbkitError: an atlas has no such layer, a model can't be opened, or the cache folder can't be written.
     """
+    parts: list[Part] = [(_of_text, atlas.path, tuple(wanted), text, seed) for atlas, wanted in layers if wanted]
+    parts += [(_of_images, number, number < networks // 2, most) for number in range(networks)]
+    parts += [(_of_toy, toy, most, True) for toy in PLAIN[:toys]]
+    parts += [(_of_toy, toy, most, False) for toy in HARDER_AND_EASIER[:variants]]
+    return in_parts(layers, parts, "ground truth", n_jobs, progress)
+
+
+def in_parts(
+    layers: Sequence[tuple[Atlas, Sequence[int]]], parts: Sequence[Part], what: str, n_jobs: int, progress: bool
+) -> pd.DataFrame:
+    """The tables of all parts, one below the other.
+
+    Args:
+        layers: an atlas of each language model's neurons, and the layers that the parts measure.
+        parts: a function and its arguments for each, the longest first: a core that is done would wait for them.
+        what: title of the bar.
+        n_jobs: processes; -1 for one a core.
+        progress: whether to show a bar.
+
+    Raises:
+        NbkitError: an atlas is of something else or has no such layer, there are no parts, or one failed.
+    """
     for atlas, wanted in layers:
         check_made_for(atlas)
         if missing := sorted(set(wanted) - set(atlas.layers)):
             raise NbkitError(f"atlas {atlas.path} has no layer {missing[0]}: choose of {list(atlas.layers)}")
-    # the longest first: a core that is done would wait for them
-    parts: list[tuple[Any, ...]] = [
-        (_of_text, atlas.path, tuple(wanted), text, seed) for atlas, wanted in layers if wanted
-    ]
-    parts += [(_of_images, number, number < networks // 2, most) for number in range(networks)]
-    parts += [(_of_toy, toy, most, True) for toy in PLAIN[:toys]]
-    parts += [(_of_toy, toy, most, False) for toy in HARDER_AND_EASIER[:variants]]
     if not parts:
-        raise NbkitError("There is nothing to measure: give layers, toys, variants of toys or networks.")
-    tables: list[pd.DataFrame] = in_processes(_part, parts, n_jobs, "ground truth", "part", progress)
+        raise NbkitError("There is nothing to measure: give layers, toys or networks.")
+    tables: list[pd.DataFrame] = in_processes(_part, parts, n_jobs, what, "part", progress)
     return pd.concat(tables, ignore_index=True)
 
 

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from nbkit.figures.palette import CLUSTER_COLORS, QUIET
 from nbkit.figures.style import WIDTH, BookFigure, set_heading, styled
 from nbkit.method.truth.leaderboard import grouped_mean
-from nbkit.studies.ground_truth.findings import TASKS
+from nbkit.studies.ground_truth.findings import TASKS, share_apart
 from nbkit.studies.ground_truth.tree_cuts import CHANCE, CUTS, FIXED, SILHOUETTE, SPACES
 from nbkit.studies.shared.estimate import UNDEFINED, Difference, Estimate
 from nbkit.studies.shared.table import BookTable
@@ -167,9 +167,7 @@ def one_behavior_table(table: pd.DataFrame) -> BookTable:
         for rule in CUTS:
             mine = nulls[(nulls["space"] == space) & (nulls["rule"] == rule)]
             cells[space, rule] = {
-                f"{size} examples": Estimate(
-                    *grouped_mean((part["clusters"] > 1).to_numpy(dtype=float), part["group"].to_numpy())
-                )
+                f"{size} examples": share_apart(part["clusters"], part["group"])
                 for size, part in mine.groupby("examples")
             }
     frame = pd.DataFrame(list(cells.values()), index=pd.MultiIndex.from_tuples(list(cells)))

@@ -208,10 +208,10 @@ def null_table(table: pd.DataFrame, names: Sequence[str]) -> BookTable:
     for name in names:
         mine = nulls[nulls["contestant"] == name]
         sizes = {int(size): mine[mine["examples"] == size] for size in sorted(set(mine["examples"].tolist()))}
-        cells[name] = {
-            f"{size} examples": Estimate(
-                *grouped_mean((part["value"] > 1).to_numpy(dtype=float), part["group"].to_numpy())
-            )
-            for size, part in sizes.items()
-        }
+        cells[name] = {f"{size} examples": share_apart(part["value"], part["group"]) for size, part in sizes.items()}
     return BookTable("null", pd.DataFrame.from_dict(cells, orient="index"), as_half=True)
+
+
+def share_apart(clusters: pd.Series, groups: pd.Series) -> Estimate:
+    """The share of units with more than one cluster, with an interval over groups."""
+    return Estimate(*grouped_mean((clusters > 1).to_numpy(dtype=float), groups.to_numpy()))

@@ -17,7 +17,6 @@ import pandas as pd
 from jaxtyping import Int
 
 from nbkit.atlas.atlas import Atlas, open_atlas
-from nbkit.errors import NbkitError
 from nbkit.method.clusters import PAPER_CUT, chance_cut, feature_clusters
 from nbkit.method.metrics import adjusted_rand_index
 from nbkit.method.truth.benchmark import VERSION, shuffled
@@ -27,8 +26,7 @@ from nbkit.method.truth.rules import silhouette_rule
 from nbkit.method.truth.standard import nulls_of
 from nbkit.method.truth.toys import Toy, toy_units
 from nbkit.method.truth.unit import LabeledUnit, Unit
-from nbkit.parallel.pool import in_processes
-from nbkit.studies.ground_truth.contest_parts import check_made_for
+from nbkit.studies.ground_truth.contest_parts import Part, in_parts
 from nbkit.studies.ground_truth.images import image_units
 from nbkit.studies.ground_truth.text_units import STANDARD, TextUnits, text_layers
 from nbkit.studies.shared.kept_tables import kept_table
@@ -74,23 +72,13 @@ def where_to_cut(
         `ari`, the adjusted Rand index against the behaviors, NaN where there is but one.
 
     Raises:
-        NbkitError: there is nothing to cut, an atlas has no such layer, a model can't be opened, or the cache folder
-            can't be written.
+        NbkitError: there is nothing to measure, an atlas has no such layer, a model can't be opened, or the cache
+            folder can't be written.
     """
-    for atlas, _ in layers:
-        check_made_for(atlas)
-    # the longest first
-    parts: list[tuple[Any, ...]] = [(_of_text, atlas.path, tuple(each), text, seed) for atlas, each in layers if each]
+    parts: list[Part] = [(_of_text, atlas.path, tuple(wanted), text, seed) for atlas, wanted in layers if wanted]
     parts += [(_of_images, number, most) for number in range(FIRST_NETWORK, FIRST_NETWORK + networks)]
     parts += [(_of_toy, Toy(seed=number), most) for number in range(FIRST_TOY, FIRST_TOY + toys)]
-    if not parts:
-        raise NbkitError("There is nothing to cut: give layers, toys or networks.")
-    tables: list[pd.DataFrame] = in_processes(_part, parts, n_jobs, "where to cut", "part", progress)
-    return pd.concat(tables, ignore_index=True)
-
-
-def _part(make: Callable[..., pd.DataFrame], *arguments: Any) -> pd.DataFrame:
-    return make(*arguments)
+    return in_parts(layers, parts, "where to cut", n_jobs, progress)
 
 
 def _kept(request: Mapping[str, Any], units: Callable[[], Iterable[LabeledUnit]]) -> pd.DataFrame:
@@ -101,8 +89,7 @@ def _kept(request: Mapping[str, Any], units: Callable[[], Iterable[LabeledUnit]]
 def _of_text(path: Path, layers: tuple[int, ...], text: TextUnits, seed: int) -> pd.DataFrame:
     atlas = open_atlas(path)
     request = {"atlas": asdict(atlas.manifest), "layers": layers, **asdict(text), "seed": seed}
-    made = (units for _, units in text_layers(atlas, layers, text, seed))
-    return _kept(request, lambda: chain.from_iterable(made))
+    return _kept(request, lambda: chain.from_iterable(units for _, units in text_layers(atlas, layers, text, seed)))
 
 
 def _of_images(number: int, most: int) -> pd.DataFrame:
