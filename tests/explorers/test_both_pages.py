@@ -61,7 +61,7 @@ def test_each_unit_is_called_what_it_is(browser: Browser, html: Path) -> None:
     with checks.reached(html, "file") as base, checks.visit(browser, base, "page.html") as seen:
         view = seen.page.locator(checks.ATLAS)
         expect(view.locator(".nk-neuron .nk-title")).to_have_text(re.compile(r"^Layer 1, neuron \d+$"))
-        expect(view.get_by_text("On another page: Chosen by")).to_contain_text("neurons")
+        expect(view.get_by_text("One to begin with. Chosen by")).to_contain_text("neurons")
         expect(view.locator(".nk-choice .nk-status")).to_contain_text(" of 149 units; ")
         rows = view.get_by_role("listbox", name="Units").get_by_role("option")
         expect(rows.first).to_contain_text(re.compile(r"^(L[012] N|S[34] #)\d+"))

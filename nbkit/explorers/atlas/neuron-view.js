@@ -98,7 +98,7 @@ export class NeuronView {
     const first = data.positions.filter((position) => position <= 1).length;
     return [
       ...(this.sought.sought ? [this.sought.sought] : []),
-      ...reasons.map(([, sentence]) => explorer.overview.words.featured + sentence),
+      ...reasons.map(([, sentence]) => `One to begin with. ${sentence}`),
       ...(!explorer.overview.inputs && first > data.n / 10 ? [`${first} of its ${count(data.n, "example")} begin their context: it may answer to that.`] : []),
       ...(split ? [this.splitSentence(split)] : []),
     ].map((text) => element("p", { class: "nk-about" }, [text]));
@@ -227,7 +227,7 @@ export class NeuronView {
     const { data, explorer } = this;
     const known = data.importance.size;
     const kept = known ? `It is known here for ${count(known, "example")} of ${data.n}` : `It is not known for this ${this.unit}`;
-    const importance = `${kept}: ${explorer.overview.words.importance}.`;
+    const importance = `${kept}: a page has what was computed before.`;
     const similar = `Similar features belong to the clusters at ${this.cut.toFixed(2)}.`;
     this.remarks.textContent = [
       ...(data.shade === "importance" && known < data.n ? [`Token importance: ${importance}`] : []),

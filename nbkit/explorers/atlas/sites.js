@@ -92,23 +92,11 @@ const OF_OTHERS = {
   scopes: ["at the same site", "at other sites"],
   reads: "the vector that it reads",
 };
-/** Of an atlas with neurons, alone or beside others: it may be that of a book. */
-const OF_A_BOOK = {
-  example: "L7 N123",
-  featured: "On another page: ",
-  importance: "a page keeps it for the central examples of the neurons that other pages show",
-};
-const OF_NO_BOOK = {
-  example: "S0 #123",
-  featured: "One to begin with. ",
-  importance: "a page has what was computed before",
-};
-
 /** What sentences call the units, one and many, and their sites; the `scopes` of similar features, the vector that a unit
- * `reads`, an `example` of a name, where the `featured` ones are shown, and which token `importance` is there. */
+ * `reads`, and an `example` of a name. */
 function wordsOf(sites) {
   const kinds = new Set(sites.map(({ unit }) => unit));
   const unit = kinds.size === 1 ? sites[0].unit : "unit";
-  const some = kinds.has("neuron") ? OF_A_BOOK : OF_NO_BOOK;
-  return { unit, units: `${unit}s`, ...(unit === "neuron" ? OF_NEURONS : OF_OTHERS), ...some };
+  const example = kinds.has("neuron") ? "L7 N123" : "S0 #123";
+  return { unit, units: `${unit}s`, ...(unit === "neuron" ? OF_NEURONS : OF_OTHERS), example };
 }
