@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from nbkit.errors import NbkitError
 from nbkit.files import user_path
@@ -119,7 +120,7 @@ def _look_into(name: str, network: Any, tokenizer: Any, missing: Iterable[str]) 
     if len(np.setdiff1d(ids, tokenizer.all_special_ids)) < 2:  # what transformers makes of a folder without one
         raise NbkitError(f"model {name!r} comes without a tokenizer: give the model's own, too, as tokenizer=…")
     for tensor_name, tensor in named_values(network):
-        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+        if tensor.is_floating_point() and not _is_finite(tensor):
             raise NbkitError(
                 f"model {name!r}: weight {tensor_name!r} holds NaN or infinite values; the file is damaged or "
                 f"its numbers are too large for {str(weight.dtype).removeprefix('torch.')}"
@@ -151,6 +152,11 @@ def _look_into(name: str, network: Any, tokenizer: Any, missing: Iterable[str]) 
     except RuntimeError as error:  # of shapes that change on the way
         raise _unsupported(name, _first_line(error)) from error
     return model
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    """Whether all values are: the extremes are NaN if one is, and take no memory."""
+    return not tensor.numel() or all(bool(extreme.isfinite()) for extreme in tensor.aminmax())
 
 
 def _quicken(model: LanguageModel, traced: Trace) -> None:

@@ -266,7 +266,7 @@ def test_a_model_that_rounds_a_single_context_otherwise_opens(
     assert load_model(tiny_folder("llama")).n_layers == N_LAYERS
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_weights_that_are_not_finite_are_refused_by_name(
     value: float, tiny_folder: Callable[[str], Path], tmp_path: Path
 ) -> None:
