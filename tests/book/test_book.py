@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import nbkit
-from nbkit.atlas.manifest import MANIFEST
 from nbkit.atlas.atlas import Atlas
+from nbkit.atlas.manifest import MANIFEST
 from nbkit.atlas.one_pass import AtlasPlan
 from nbkit.book.build import build, explored_by, parameters_of, prepare
 from nbkit.book.neuron_links import explored_in
