@@ -63,11 +63,19 @@ def test_scanned_in_one_pass_they_are_the_same(
     plan = AtlasPlan(model, random_contexts(120, 24), tmp_path / both.neurons.path.name, nbkit.AtlasConfig())
     together: list[int] = []
 
+    def interrupted(units: Units, scans: Mapping[int, BlockScan]) -> list[Block]:
+        raise KeyboardInterrupt
+
     def counted(units: Units, scans: Mapping[int, BlockScan]) -> list[Block]:
         together.append(len(scans))
         return scan_together(units, scans)
 
+    with monkeypatch.context() as patch:
+        patch.setattr("nbkit.atlas.job.scan_together", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            shared.with_latents(plan, HOOKS, d_sae=30, k=4, n_contexts=60, progress=False)
     monkeypatch.setattr("nbkit.atlas.job.scan_together", counted)
+    monkeypatch.setattr("nbkit.studies.shared.language_model_saes._captured", None)  # the training is done
     found = shared.with_latents(plan, HOOKS, d_sae=30, k=4, n_contexts=60, progress=False)
     assert together == [2], "one block, for both"
     for name in ("neurons", "latents", "joined"):

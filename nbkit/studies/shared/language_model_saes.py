@@ -151,6 +151,8 @@ def _train(
 ) -> None:
     """Trains an autoencoder at each hook point, see `train_scaled`, and leaves it in its folder."""
     missing = {hook: folder for hook, folder in folders.items() if not (Path(folder) / SAE_CONFIG).is_file()}
+    if not missing:  # an earlier build was interrupted behind the training
+        return
     chosen, _ = _split(len(contexts.tokens), n_contexts)
     for (hook, folder), vectors in zip(
         missing.items(), _captured(model, contexts, list(missing), chosen, progress), strict=True
