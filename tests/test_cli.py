@@ -191,7 +191,7 @@ def test_the_text_is_read_once(run: Run, command: Sequence[object], tmp_path: Pa
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("nbkit.atlas.job.AtlasJob.scan", stop)
+        patch.setattr("nbkit.atlas.job.scan_together", stop)
         assert run(*command).status == 130
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("nbkit.corpora.loading.open_corpus", stop)
@@ -374,7 +374,7 @@ def test_an_interruption_says_how_to_go_on(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nbkit.atlas.job.scan_block", interrupted)
+    monkeypatch.setattr("nbkit.atlas.job.scan_together", interrupted)
     result = run(*command)
     assert result.status == 130
     assert result.err.splitlines()[-1] == "nbkit: interrupted; run the same command again to go on"
@@ -386,7 +386,7 @@ def test_a_fault_of_ours_keeps_its_traceback(
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("nbkit.atlas.job.scan_block", broken)
+    monkeypatch.setattr("nbkit.atlas.job.scan_together", broken)
     with pytest.raises(ZeroDivisionError):
         run(*command)
 

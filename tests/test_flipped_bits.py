@@ -20,7 +20,7 @@ from nbkit.atlas.build import build_atlas
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.job import SCAN
 from nbkit.atlas.places import LocalPart
-from nbkit.atlas.scan import scan_block
+from nbkit.atlas.scan import Block, BlockScan, scan_together
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.shard_files import write_shards
 from nbkit.features.importance import keep_importance, kept_importance
@@ -29,6 +29,7 @@ from nbkit.features.phrases import phrases_of
 from nbkit.features.table import features_of
 from nbkit.mnist.mlp import MnistMLP, mlp_for
 from nbkit.models import LanguageModel
+from nbkit.models.units import Units
 from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.sae.config import SaeConfig
 from nbkit.sae.training import train_sae
@@ -190,12 +191,12 @@ def test_a_block_is_refused_before_it_reaches_the_atlas(
         build_atlas, tiny_model("gpt2"), random_contexts(20, 24), tmp_path / "atlas", CONFIG, progress=False
     )
 
-    def interrupted(*arguments: Any) -> Any:
-        if arguments[2] == 16:
+    def interrupted(units: Units, scans: Mapping[int, BlockScan]) -> list[Block]:
+        if scans[0].start == 16:
             raise KeyboardInterrupt
-        return scan_block(*arguments)
+        return scan_together(units, scans)
 
-    monkeypatch.setattr("nbkit.atlas.job.scan_block", interrupted)
+    monkeypatch.setattr("nbkit.atlas.job.scan_together", interrupted)
     with pytest.raises(KeyboardInterrupt):
         build()
     block = tmp_path / "atlas" / SCAN / "block-000001.safetensors"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import shutil
-import sys
 from contextlib import nullcontext, suppress
 from functools import reduce
 from pathlib import Path
@@ -19,7 +18,7 @@ from tqdm.auto import tqdm
 from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.atlas.build_folder import begin, is_finished, locked, share
 from nbkit.atlas.config import AtlasConfig
-from nbkit.atlas.job import SCAN, AtlasJob
+from nbkit.atlas.job import SCAN, AtlasJob, scan_bar, scan_missing
 from nbkit.atlas.manifest import (
     CONTEXTS,
     MANIFEST,
@@ -95,8 +94,6 @@ def build_atlas(
             shutil.rmtree(folder / SCAN, ignore_errors=True)
             return open_atlas(folder)
         begin(folder, job, manifest)
-        if progress and contexts.summary is not None:
-            tqdm.write(str(contexts.summary), file=sys.stderr)
         if client is None:
             affected = _build_alone(job, progress)
         else:
@@ -216,15 +213,7 @@ def _check_kinds(model: object, contexts: object, config: object) -> None:
 def _build_alone(job: AtlasJob, progress: bool) -> Int[np.ndarray, " n"]:
     """Scans what is missing, and writes the file of every layer; gives the ids of the tokens that units promote or
     suppress."""
-    there = job.scanned()
-    # What is on disk counts as `initial`: it must not raise the speed that the time left is reckoned from.
-    total, done = len(job.contexts.tokens), sum(map(job.size, there))
-    with tqdm(total=total, initial=done, desc="scan", unit="context", smoothing=0.1, disable=not progress) as bar:
-        for number in range(job.n_blocks):
-            if number in there:
-                job.take_in(number)
-            else:
-                bar.update(job.scan(number))
+    scan_missing([job], job.units, progress)
     _return_freed_memory()
     maximum, affected = job.reached(job.maximum()), np.empty(0, dtype=np.int32)
     for row, layer in enumerate(tqdm(job.config.numbers, desc="merge", unit="layer", disable=not progress)):
@@ -236,10 +225,10 @@ def _build_alone(job: AtlasJob, progress: bool) -> Int[np.ndarray, " n"]:
 def _build_on(client: Client, job: AtlasJob, progress: bool) -> Int[np.ndarray, " n"]:
     """`_build_alone` on the workers of a cluster."""
     there, affected = job.scanned(), np.empty(0, dtype=np.int32)
-    blocks = {f"block {number}": (number,) for number in range(job.n_blocks) if number not in there}
-    total, done = len(job.contexts.tokens), sum(map(job.size, there))
+    missing = [number for number in range(job.n_blocks) if number not in there]
+    blocks = {f"block {number}": (number,) for number in missing}
     with Crew(client, job) as crew:
-        with tqdm(total=total, initial=done, desc="scan", unit="context", smoothing=0.1, disable=not progress) as bar:
+        with scan_bar(job, missing, progress) as bar:
             for _, size in crew.each(AtlasJob.scan_among_others, blocks, gradually=True):
                 bar.update(size)
         parts = {f"maximum from block {first}": (first, first + TOGETHER) for first in range(0, job.n_blocks, TOGETHER)}

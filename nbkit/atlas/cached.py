@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from nbkit.assets import cache_folder
 from nbkit.atlas.atlas import Atlas, open_atlas
@@ -18,6 +18,9 @@ from nbkit.errors import NbkitError
 from nbkit.files import user_path
 from nbkit.method.checks import checked_seed, checked_whole
 from nbkit.models.sign import Sign
+
+if TYPE_CHECKING:
+    from nbkit.atlas.one_pass import AtlasPlan
 
 
 def atlas_for(
@@ -53,6 +56,25 @@ def atlas_for(
         NbkitError: the model or the corpus can't be opened or has no such layer, an argument is out of range, or the
             cache folder can't be written.
     """
+    found = found_or_planned(model, corpus, length, limit, layers, seed, dtype, device, field, unique, sign, atlas)
+    return found if isinstance(found, Atlas) else found.build()
+
+
+def found_or_planned(
+    model: str,
+    corpus: str,
+    length: int,
+    limit: int,
+    layers: Literal["all"] | Sequence[int],
+    seed: int,
+    dtype: str,
+    device: str,
+    field: str,
+    unique: bool,
+    sign: Sign,
+    atlas: str | Path | None,
+) -> Atlas | AtlasPlan:
+    """The atlas of `atlas_for`, or if it isn't there, what it is made of."""
     if atlas is not None:
         return open_atlas(atlas)
     for name, given in (("model", model), ("corpus", corpus)):
@@ -81,13 +103,13 @@ def atlas_for(
     if (folder / MANIFEST).is_file():
         return open_atlas(folder)
 
-    from nbkit.atlas.build import build_atlas
+    from nbkit.atlas.one_pass import AtlasPlan
     from nbkit.corpora import load_contexts
     from nbkit.models import load_model
 
     language_model = load_model(model, dtype=dtype, device=device)  # type: ignore[arg-type]
     contexts = load_contexts(corpus, language_model, length, limit, field, unique)
-    return build_atlas(language_model, contexts, folder, config)
+    return AtlasPlan(language_model, contexts, folder, config)
 
 
 def _model_files(model: str | Path) -> list[Path]:

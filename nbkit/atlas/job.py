@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, reduce
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from itertools import accumulate
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from tqdm.auto import tqdm
 
 from nbkit.atlas.board import read_board
 from nbkit.atlas.config import AtlasConfig
@@ -26,7 +29,7 @@ from nbkit.atlas.levels import merge_levels
 from nbkit.atlas.manifest import ATLAS_SCHEMA, Manifest, layer_file, read_manifest
 from nbkit.atlas.merge import merge_layer
 from nbkit.atlas.places import Part, Place
-from nbkit.atlas.scan import Bounds, scan_block
+from nbkit.atlas.scan import BlockScan, Bounds, scan_together
 from nbkit.corpora import CONTEXT_FILES, Contexts, open_contexts
 from nbkit.errors import NbkitError
 
@@ -83,12 +86,7 @@ class AtlasJob:
         What this process found in blocks before makes the result smaller (see `nbkit.atlas.scan`); blocks in ascending
         order are the quickest.
         """
-        if self.place.has(f"{SCAN}/{_block_file(number)}"):  # another worker left it there, and ended before it said so
-            return self.size(number)
-        bounds, start = self._bounds_before(number), number * self.config.block_size
-        found = scan_block(self.units, self.contexts, start, self.config, bounds, self._given)
-        self.place.write(found, f"{SCAN}/{_block_file(number)}", self._identity)
-        self._absorb(found, number)
+        _scan_of_each([self], number, self.units)
         return self.size(number)
 
     def scan_among_others(self, number: int) -> int:
@@ -114,6 +112,20 @@ class AtlasJob:
         """
         block = self._block(number)
         block.verify(self._identity)  # a wrong bound would spoil all blocks behind it
+        self._absorb(block, number)
+
+    def has(self, number: int) -> bool:
+        """Whether a block is done."""
+        return self.place.has(f"{SCAN}/{_block_file(number)}")
+
+    def block_scan(self, number: int) -> BlockScan:
+        """The scan of a block that isn't there."""
+        bounds, start = self._bounds_before(number), number * self.config.block_size
+        return BlockScan(self.units, self.contexts, start, self.config, bounds, self._given)
+
+    def leave(self, block: Mapping[str, Tensor], number: int) -> None:
+        """Leaves a block that was scanned at the place."""
+        self.place.write(block, f"{SCAN}/{_block_file(number)}", self._identity)
         self._absorb(block, number)
 
     def _absorb(self, block: Mapping[str, Tensor], number: int) -> None:
@@ -217,6 +229,46 @@ class AtlasJob:
 
     def _blocks(self) -> Sequence[Part]:
         return [self._block(number) for number in range(self.n_blocks)]
+
+
+def scan_missing(jobs: Sequence[AtlasJob], units: Units, progress: bool) -> None:
+    """Scans every block that a job lacks, with one forward pass for all that lack it.
+
+    Args:
+        jobs: of the same contexts, with batches and blocks of the same size.
+        units: those of all jobs, their sites counted through: see `scan_together`.
+    """
+    first, there = jobs[0], [job.scanned() for job in jobs]
+    missing = {number for number in range(first.n_blocks) if any(number not in has for has in there)}
+    with scan_bar(first, missing, progress) as bar:
+        for number in range(max(missing, default=-1) + 1):
+            for job, has in zip(jobs, there, strict=True):
+                if number in has:
+                    job.take_in(number)
+            if number in missing:
+                _scan_of_each(jobs, number, units)
+                bar.update(first.size(number))
+
+
+def scan_bar(job: AtlasJob, missing: Collection[int], progress: bool) -> tqdm[NoReturn]:
+    """The bar of a scan of some blocks, behind what was read and left out of the corpus."""
+    if progress and missing and job.contexts.summary is not None:
+        tqdm.write(str(job.contexts.summary), file=sys.stderr)
+    total = len(job.contexts.tokens)
+    # What is on disk counts as `initial`: it must not raise the speed that the time left is reckoned from.
+    done = total - sum(map(job.size, missing))
+    return tqdm(total=total, initial=done, desc="scan", unit="context", smoothing=0.1, disable=not progress)
+
+
+def _scan_of_each(jobs: Sequence[AtlasJob], number: int, units: Units) -> None:
+    """`AtlasJob.scan` of several jobs, see `scan_missing`."""
+    starts = accumulate((len(job.units.sites) for job in jobs), initial=0)
+    # A job that was killed behind the others has left them its block; another process may have done so meanwhile.
+    lacking = {start: job for start, job in zip(starts, jobs, strict=False) if not job.has(number)}
+    if lacking:
+        blocks = scan_together(units, {start: job.block_scan(number) for start, job in lacking.items()})
+        for job, block in zip(lacking.values(), blocks, strict=True):
+            job.leave(block, number)
 
 
 def _opened(units: Units, config: AtlasConfig, maxima: Tensor | None, place: Place) -> AtlasJob:

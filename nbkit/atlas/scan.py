@@ -116,82 +116,102 @@ class Bounds:
                 self._largest[row] = largest.topk(self._largest.shape[-1], dim=1).values
 
 
-def scan_block(
-    units: Units,
-    contexts: Contexts,
-    start: int,
-    config: AtlasConfig,
-    bounds: Bounds | None = None,
-    maxima: Float[Tensor, "sites widest"] | None = None,
-) -> Block:
-    """Candidates of the contexts `start` to `start + config.block_size`: the map step.
+class BlockScan:
+    """What one atlas needs of a block of contexts, gathered pass by pass: the map step."""
 
-    Args:
-        config: a resolved one.
-        bounds: what earlier blocks found. Without it the result is larger, and the same after the merge.
-        maxima: the units' maximum strengths, if they are known from elsewhere.
+    def __init__(
+        self,
+        units: Units,
+        contexts: Contexts,
+        start: int,
+        config: AtlasConfig,
+        bounds: Bounds | None = None,
+        maxima: Float[Tensor, "sites widest"] | None = None,
+    ) -> None:
+        """
+        Args:
+            start: the first of the block's config.block_size contexts.
+            config: a resolved one.
+            bounds: what earlier blocks found. Without it the result is larger, and the same after the merge.
+            maxima: the units' maximum strengths, if they are known from elsewhere.
+        """
+        self.units, self.contexts, self.config, self.start = units, contexts, config, start
+        self.stop = min(start + config.block_size, len(contexts.tokens))
+        self.sites = {site.number: site for site in units.sites if site.number in config.numbers}
+        self._sizes = [self.sites[layer].n_units for layer in config.numbers]
+        self.bounds = bounds or Bounds(len(self._sizes), max(self._sizes), config.max_examples)
+        text = np.flatnonzero(~contexts.special)
+        self._first, self._end = int(text[0]), int(text[-1]) + 1
+        self._special = torch.from_numpy(contexts.special[self._first : self._end])
+        self._text = ~self._special.to(units.device)
+        self._running = self.bounds.maximum.clone().to(units.device)
+        self._kth_largest = self.bounds.kth_largest.to(units.device)
+        self._given = None if maxima is None else maxima.to(units.device)
+        self._maximum = torch.full_like(self._running, -torch.inf)
+        self._found: dict[int, list[Block]] = {layer: [] for layer in config.numbers}
+        self._levels = LevelScan(self.bounds.levels, self.stop - start, units.device)
+        self._found_levels: dict[int, list[Block]] = {layer: [] for layer in config.numbers}
+        self._together = sites_together(units, max(self._sizes), config.batch_size * len(contexts.special))
+        self._waiting: list[Arrival] = []
+        self._overflow: list[Site] = []
+        self._offset = start
 
-    Raises:
-        NbkitError: if a vector that the units of a site read is not finite, or no unit of it has finite activations.
-    """
-    layers = config.numbers
-    sites = {site.number: site for site in units.sites}
-    sizes = [sites[layer].n_units for layer in layers]
-    bounds = bounds or Bounds(len(layers), max(sizes), config.max_examples)
-    stop = min(start + config.block_size, len(contexts.tokens))
-    sign = config.sign
-    text = np.flatnonzero(~contexts.special)
-    first, end = int(text[0]), int(text[-1]) + 1
-    inner_special = torch.from_numpy(contexts.special[first:end])
-    inner_text = ~inner_special.to(units.device)
-    running = bounds.maximum.clone().to(units.device)
-    kth_largest = bounds.kth_largest.to(units.device)
-    given = None if maxima is None else maxima.to(units.device)
-    found: dict[int, list[Block]] = {layer: [] for layer in layers}
-    levels = LevelScan(bounds.levels, stop - start, units.device)
-    found_levels: dict[int, list[Block]] = {layer: [] for layer in layers}
-    block_maximum = torch.full_like(running, -torch.inf)
-    overflow: list[Site] = []
-    together = sites_together(units, max(sizes), config.batch_size * len(contexts.special))
-    waiting: list[Arrival] = []
-    offset = start
-
-    def capture(layer: int, vectors: Tensor, values: Values) -> None:
-        if waiting and waiting[0].vectors.shape != vectors.shape:
-            look()
-        if together > 1:  # some models add to what a layer gave, in its place
+    def take(self, layer: int, vectors: Tensor, values: Values) -> None:
+        """Takes what a pass gives at a site."""
+        if self._waiting and self._waiting[0].vectors.shape != vectors.shape:
+            self._look()
+        if self._together > 1:  # some models add to what a layer gave, in its place
             vectors = vectors.clone()
-        waiting.append(Arrival(layer, vectors, values, *values.peaks(first, end, inner_special, sign)))
-        if len(waiting) >= together:
-            look()
+        peaks = values.peaks(self._first, self._end, self._special, self.config.sign)
+        self._waiting.append(Arrival(layer, vectors, values, *peaks))
+        if len(self._waiting) >= self._together:
+            self._look()
+
+    def end_pass(self) -> None:
+        """After the last site of a pass over the next config.batch_size contexts."""
+        self._look()
+        self._offset += self.config.batch_size
+
+    def block(self) -> Block:
+        """After the last pass."""
+        block: Block = {"maximum": self._maximum.cpu()}
+        for row, layer in enumerate(self.config.numbers):
+            size = self._sizes[row]
+            joined = _joined(self._found.pop(layer), self._floor(row)[:size].cpu())
+            joined["pre_mlp"] = self.units.received(layer, joined["pre_mlp"])
+            levels = self._levels.joined(row, self._found_levels.pop(layer))
+            of_levels = {"count": self._levels.count(row, size), **levels}
+            block |= {f"{layer}.{name}": tensor for name, tensor in joined.items()}
+            block |= {f"{layer}.level.{name}": tensor for name, tensor in of_levels.items()}
+        return block
 
     @torch.inference_mode()  # as all that has arrived was made
-    def look() -> None:
+    def _look(self) -> None:
         """At what has arrived since the last look."""
-        if not waiting:
+        if not self._waiting:
             return
-        arrivals = tuple(waiting)
-        waiting.clear()
-        unknown = not_finite(arrivals)
-        row = torch.tensor([layers.index(each.site) for each in arrivals], device=units.device)
+        arrivals, offset = tuple(self._waiting), self._offset
+        self._waiting.clear()
+        unknown = self._not_finite(arrivals)
+        row = torch.tensor([self.config.numbers.index(each.site) for each in arrivals], device=self.units.device)
         peak = joined_peaks(arrivals)  # (s, b, n)
         n, highest = peak.shape[2], peak.amax(1)
         for number, neurons in unknown.items():
             highest[number, neurons] = torch.nan
-        block_maximum[row, :n] = torch.maximum(block_maximum[row, :n], highest)
-        running[row, :n] = torch.maximum(running[row, :n], highest)
-        least, kth = floor(row)[:, None, :n], kth_largest[row, None, :n]
+        self._maximum[row, :n] = torch.maximum(self._maximum[row, :n], highest)
+        self._running[row, :n] = torch.maximum(self._running[row, :n], highest)
+        least, kth = self._floor(row)[:, None, :n], self._kth_largest[row, None, :n]
         needed = Chosen(*((peak > 0) & (peak >= least) & (peak > kth)).nonzero(as_tuple=True))
-        of_levels = levels.take(row, offset - start, peak)
-        kept = looked_up(arrivals, peak, of_levels, needed, inner_text, first, sign)
+        of_levels = self._levels.take(row, offset - self.start, peak)
+        kept = looked_up(arrivals, peak, of_levels, needed, self._text, self._first, self.config.sign)
         for each, (for_levels, examples) in zip(arrivals, kept, strict=True):
-            found_levels[each.site].append({**for_levels, "context": for_levels["context"] + offset})
-            found[each.site].append({**examples, "context": examples["context"] + offset})
+            self._found_levels[each.site].append({**for_levels, "context": for_levels["context"] + offset})
+            self._found[each.site].append({**examples, "context": examples["context"] + offset})
 
-    def floor(row: Tensor | int) -> Tensor:
-        return config.threshold * (running if given is None else given)[row]
+    def _floor(self, row: Tensor | int) -> Tensor:
+        return self.config.threshold * (self._running if self._given is None else self._given)[row]
 
-    def not_finite(arrivals: Sequence[Arrival]) -> dict[int, Tensor]:
+    def _not_finite(self, arrivals: Sequence[Arrival]) -> dict[int, Tensor]:
         """The numbers of units without a maximum, of each arrival that has some; they lose their peaks."""
         if bool(torch.stack([each.finite.all() for each in arrivals]).all()):
             return {}
@@ -200,30 +220,56 @@ def scan_block(
             unknown = ~each.finite.all(0)
             if not bool(unknown.any()):
                 continue
-            overflow.append(sites[each.site])
+            self._overflow.append(self.sites[each.site])
             if bool(unknown.all()) or not bool(each.vectors.isfinite().all()):
                 raise NbkitError(
-                    f"model {units.name!r}, {overflow[0].title}: activations that are not finite in contexts {offset} "
-                    f"to {offset + len(each.peak) - 1}, and with them all that is computed from them; its weights may "
-                    f"overflow in {str(units.dtype).removeprefix('torch.')}, try dtype='float32'"
+                    f"model {self.units.name!r}, {self._overflow[0].title}: activations that are not finite in "
+                    f"contexts {self._offset} to {self._offset + len(each.peak) - 1}, and with them all that is "
+                    "computed from them; its weights may overflow in "
+                    f"{str(self.units.dtype).removeprefix('torch.')}, try dtype='float32'"
                 )
             each.peak[:, unknown] = -torch.inf
             found[number] = unknown.nonzero()[:, 0]
         return found
 
-    with units.reading(layers, capture) as read:
-        for offset in range(start, stop, config.batch_size):
-            read(contexts, slice(offset, min(offset + config.batch_size, stop)))
-            look()
 
-    release(contexts.tokens)
-    block: Block = {"maximum": block_maximum.cpu()}
-    for row, layer in enumerate(layers):
-        joined = _joined(found.pop(layer), floor(row)[: sizes[row]].cpu())
-        joined["pre_mlp"] = units.received(layer, joined["pre_mlp"])
-        of_levels = {"count": levels.count(row, sizes[row]), **levels.joined(row, found_levels.pop(layer))}
-        block |= {f"{layer}.{name}": tensor for name, tensor in joined.items()}
-        block |= {f"{layer}.level.{name}": tensor for name, tensor in of_levels.items()}
+def scan_together(units: Units, scans: Mapping[int, BlockScan]) -> list[Block]:
+    """What several atlases need of one block of contexts, with one forward pass for all of them.
+
+    Args:
+        units: those of all scans, and maybe of others, their sites counted through: see `nbkit.join_units`.
+        scans: of the same contexts, in batches of the same size; by the number that site 0 of each has in `units`.
+
+    Raises:
+        NbkitError: if a vector that the units of a site read is not finite, or no unit of it has finite activations.
+    """
+    sites = {start + layer: (scan, layer) for start, scan in scans.items() for layer in scan.config.numbers}
+
+    def capture(site: int, vectors: Tensor, values: Values) -> None:
+        scan, layer = sites[site]
+        scan.take(layer, vectors, values)
+
+    first = next(iter(scans.values()))
+    with units.reading(list(sites), capture) as read:
+        for start in range(first.start, first.stop, first.config.batch_size):
+            read(first.contexts, slice(start, min(start + first.config.batch_size, first.stop)))
+            for scan in scans.values():
+                scan.end_pass()
+    release(first.contexts.tokens)
+    return [scan.block() for scan in scans.values()]
+
+
+def scan_block(
+    units: Units,
+    contexts: Contexts,
+    start: int,
+    config: AtlasConfig,
+    bounds: Bounds | None = None,
+    maxima: Float[Tensor, "sites widest"] | None = None,
+) -> Block:
+    """Candidates of the contexts `start` to `start + config.block_size`, of one atlas alone: see `BlockScan` and
+    `scan_together`."""
+    [block] = scan_together(units, {0: BlockScan(units, contexts, start, config, bounds, maxima)})
     return block
 
 

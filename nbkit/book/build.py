@@ -13,12 +13,12 @@ import torch
 from nbkit import assets
 from nbkit.assets import cache_folder
 from nbkit.atlas.atlas import Atlas, open_atlas
-from nbkit.atlas.cached import atlas_for
+from nbkit.atlas.cached import atlas_for, found_or_planned
 from nbkit.book import frontend
 from nbkit.book.neuron_links import explored_in, write_neuron_links
 from nbkit.book.notebooks import default_parameters, execute, parameter_names
 from nbkit.book.pages import make_pages
-from nbkit.book.profile import Profile, check_profile, read_profile
+from nbkit.book.profile import Profile, check_profile, defaults_of, read_profile
 from nbkit.book.unchanged import unchanged
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.shard_files import put_shards, site_folder
@@ -110,11 +110,11 @@ def prepare(profile: Profile) -> Atlas | None:
     """
     atlas = None
     if profile.atlas:
-        neurons = atlas_for(**profile.atlas)
-        for kind in spaces_of(neurons):
-            neurons.metrics(kind)
+        neurons = found_or_planned(**{**defaults_of(atlas_for), **profile.atlas})
         seed = profile.atlas.get("seed", 0)
         both = with_latents(neurons, **{"hooks": (), "seed": seed, **profile.latents})
+        for kind in spaces_of(both.neurons):
+            both.neurons.metrics(kind)
         atlas = both.joined
         _prepare_explorer(both)
     if profile.sae:

@@ -97,10 +97,10 @@ def check_profile(profile: Profile, notebooks: Mapping[str, Parameters]) -> None
     Args:
         notebooks: for each notebook the parameters that it sets itself.
     """
-    atlas = _defaults(atlas_for) | {"layers": None}  # of two types; `AtlasConfig` checks it
-    sae = _defaults(run_experiments) | {"grid": asdict(Grid()), "search": asdict(Search())}
+    atlas = defaults_of(atlas_for) | {"layers": None}  # of two types; `AtlasConfig` checks it
+    sae = defaults_of(run_experiments) | {"grid": asdict(Grid()), "search": asdict(Search())}
     _check(profile.atlas, atlas, "atlas")
-    latents = _defaults(with_latents)
+    latents = defaults_of(with_latents)
     del latents["atlas"]
     _check(profile.latents, latents, "latents")
     _check(profile.sae, sae, "sae")
@@ -115,7 +115,8 @@ def check_profile(profile: Profile, notebooks: Mapping[str, Parameters]) -> None
             )
 
 
-def _defaults(function: Any) -> dict[str, Any]:
+def defaults_of(function: Any) -> dict[str, Any]:
+    """The arguments of a function that a profile sets, each with its default."""
     return {name: each.default for name, each in signature(function).parameters.items() if name != "progress"}
 
 

@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -26,12 +26,13 @@ from nbkit.atlas.build_folder import LOCK, contexts_folder
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.job import IDENTITY, SCAN
 from nbkit.atlas.manifest import ATLAS_SCHEMA, MANIFEST, Manifest
-from nbkit.atlas.scan import scan_block
+from nbkit.atlas.scan import Block, BlockScan, scan_together
 from nbkit.corpora import Contexts
 from nbkit.errors import NbkitError
 from nbkit.files import read_json, write_json
 from nbkit.files.seal import seal
 from nbkit.models import LanguageModel
+from nbkit.models.units import Units
 from tests.atlas import killed_builds
 from tests.examples.tiny_models import D_MLP, N_LAYERS, random_contexts
 
@@ -68,15 +69,15 @@ def interrupt(model: LanguageModel, out: Path, monkeypatch: pytest.MonkeyPatch, 
     """Builds until `after` blocks are on disk."""
     scanned = 0
 
-    def interrupted(*arguments: Any) -> Any:
+    def interrupted(units: Units, scans: Mapping[int, BlockScan]) -> list[Block]:
         nonlocal scanned
         if scanned == after:
             raise KeyboardInterrupt
         scanned += 1
-        return scan_block(*arguments)
+        return scan_together(units, scans)
 
     with monkeypatch.context() as patch:
-        patch.setattr("nbkit.atlas.job.scan_block", interrupted)
+        patch.setattr("nbkit.atlas.job.scan_together", interrupted)
         with pytest.raises(KeyboardInterrupt):
             build(model, out)
     assert len(list((out / SCAN).glob("block-*"))) == after
@@ -136,11 +137,11 @@ def test_goes_on_where_it_was_interrupted(
         open_atlas(tmp_path)
     starts = []
 
-    def counted(*arguments: Any) -> Any:
-        starts.append(arguments[2])
-        return scan_block(*arguments)
+    def counted(units: Units, scans: Mapping[int, BlockScan]) -> list[Block]:
+        starts.append(scans[0].start)
+        return scan_together(units, scans)
 
-    monkeypatch.setattr("nbkit.atlas.job.scan_block", counted)
+    monkeypatch.setattr("nbkit.atlas.job.scan_together", counted)
     build(model, tmp_path, progress=True)
     assert starts == [16]
     assert checksums(tmp_path) == whole
@@ -151,13 +152,13 @@ def test_a_resumed_scan_knows_what_the_earlier_blocks_found(
 ) -> None:
     known: list[tuple[int, Tensor, Tensor]] = []
 
-    def watched(*arguments: Any) -> Any:
-        start, bounds = arguments[2], arguments[4]
+    def watched(units: Units, scans: Mapping[int, BlockScan]) -> list[Block]:
+        start, bounds = scans[0].start, scans[0].bounds
         known.append((start, bounds.maximum.clone(), bounds.kth_largest.clone()))
-        return scan_block(*arguments)
+        return scan_together(units, scans)
 
     interrupt(model, tmp_path / "resumed", monkeypatch)
-    monkeypatch.setattr("nbkit.atlas.job.scan_block", watched)
+    monkeypatch.setattr("nbkit.atlas.job.scan_together", watched)
     build(model, tmp_path / "whole")
     build(model, tmp_path / "resumed")
     assert [start for start, *_ in known] == [0, 8, 16, 16]
@@ -176,7 +177,7 @@ def test_counts_only_what_it_computes_in_the_speed(
             bars.append((self.desc, self.initial, self.n, self.total))
             super().close()
 
-    monkeypatch.setattr("nbkit.atlas.build.tqdm", Bar)
+    monkeypatch.setattr("nbkit.atlas.job.tqdm", Bar)
     build(model, tmp_path, progress=True)
     assert bars[0] == ("scan", 16, 20, 20)
     assert "20/20" in capsys.readouterr().err

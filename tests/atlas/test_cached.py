@@ -72,7 +72,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     folders: list[Path] = []
     monkeypatch.setattr("nbkit.models.load_model", lambda *_, **__: None)
     monkeypatch.setattr("nbkit.corpora.load_contexts", lambda *_, **__: None)
-    monkeypatch.setattr("nbkit.atlas.build.build_atlas", lambda model, contexts, folder, config: folders.append(folder))
+    monkeypatch.setattr("nbkit.atlas.one_pass.AtlasPlan.build", lambda plan: folders.append(plan.folder))
     return folders
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,14 @@ from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.made_from import made_from
 from nbkit.atlas.manifest import MANIFEST
 from nbkit.atlas.quadrants import QUADRANTS
-from nbkit.atlas.scan import scan_block
+from nbkit.atlas.scan import Block, BlockScan, scan_together
 from nbkit.atlas.snippets import TOKENS_BEFORE, Snippet
 from nbkit.errors import NbkitError
 from nbkit.features.quadrants import quadrants_of
 from nbkit.files import read_json, write_json
 from nbkit.models import LanguageModel
 from nbkit.models.sign import SIGNS, Sign
+from nbkit.models.units import Units
 from tests.examples.tiny_models import random_contexts
 
 CONTEXTS = random_contexts(40, 32)
@@ -88,13 +89,13 @@ def test_interrupted_and_run_again_the_bytes_are_the_same(
     build_atlas(tiny_model("llama"), CONTEXTS, tmp_path / "whole", **arguments)
     for stop in (16, 32):
 
-        def interrupted(*given: Any, stop: int = stop) -> Any:
-            if given[2] == stop:
+        def interrupted(units: Units, scans: Mapping[int, BlockScan], stop: int = stop) -> list[Block]:
+            if scans[0].start == stop:
                 raise KeyboardInterrupt
-            return scan_block(*given)
+            return scan_together(units, scans)
 
         with monkeypatch.context() as patch:
-            patch.setattr("nbkit.atlas.job.scan_block", interrupted)
+            patch.setattr("nbkit.atlas.job.scan_together", interrupted)
             with pytest.raises(KeyboardInterrupt):
                 build_atlas(tiny_model("llama"), CONTEXTS, tmp_path / "again", **arguments)
     again = build_atlas(tiny_model("llama"), CONTEXTS, tmp_path / "again", **arguments)

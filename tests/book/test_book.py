@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 import nbkit
+from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.manifest import MANIFEST
+from nbkit.atlas.one_pass import AtlasPlan
 from nbkit.book.build import build, explored_by, parameters_of, prepare
 from nbkit.book.neuron_links import explored_in
 from nbkit.book.notebooks import execute, parameter_names
@@ -260,6 +262,29 @@ def test_an_atlas_is_made_ready_for_its_explorer_once(
     (atlas.path / "importance.safetensors").unlink()
     with pytest.raises(AssertionError, match="the model was opened"):
         prepare(profile)
+
+
+def test_neurons_that_are_not_there_are_left_to_be_scanned_with_the_latents(
+    tmp_path: Path, tiny_folder: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NBKIT_CACHE", str(tmp_path / "cache"))
+    request = {"model": str(tiny_folder("llama")), "corpus": str(write_corpora(tmp_path)["lines"]), "length": 32}
+    asked: list[object] = []
+
+    def stop(atlas: object, **latents: object) -> None:
+        asked.append(atlas)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nbkit.book.build.with_latents", stop)
+    profile = Profile("small", atlas=request, latents={"hooks": ["blocks.1.hook_resid_post"]})
+    with pytest.raises(KeyboardInterrupt):
+        prepare(profile)
+    there = nbkit.atlas_for(**request)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(profile)
+    planned, found = asked
+    assert isinstance(planned, AtlasPlan) and planned.folder == there.path
+    assert isinstance(found, Atlas) and found.path == there.path
 
 
 def test_an_atlas_that_a_page_explores_comes_from_the_cache_folder(

@@ -238,7 +238,7 @@ def test_one_default_atlas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("NBKIT_CACHE", str(tmp_path))
     monkeypatch.setattr("nbkit.models.load_model", lambda *_, **__: None)
     monkeypatch.setattr("nbkit.corpora.load_contexts", lambda *_, **__: None)
-    monkeypatch.setattr("nbkit.atlas.build.build_atlas", lambda model, contexts, folder, config: folders.append(folder))
+    monkeypatch.setattr("nbkit.atlas.one_pass.AtlasPlan.build", lambda plan: folders.append(plan.folder))
     names = set(signature(atlas_for).parameters)
     asked = [parameters_of(path) for path in NOTEBOOKS]
     asked = [{}, read_profile("default")["atlas"], *(each for each in asked if "corpus" in each)]

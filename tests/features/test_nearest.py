@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import time
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 
 import nbkit.features.nearest
 from nbkit.errors import NbkitError
@@ -163,6 +166,26 @@ def test_progress_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize("faster", [torch.bfloat16, torch.float32])
+def test_the_number_format_is_chosen_by_the_processor_s_time(
+    faster: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the clock, which other work makes wrong, each seems to be the other."""
+    now = dict.fromkeys((time.perf_counter, time.process_time), 0.0)
+    multiply = torch.Tensor.__matmul__
+
+    def watched(left: Tensor, right: Tensor) -> Tensor:
+        now[time.process_time] += 1 if left.dtype == faster else 2
+        now[time.perf_counter] += 2 if left.dtype == faster else 1
+        return multiply(left, right)
+
+    clocks = SimpleNamespace(perf_counter=lambda: now[time.perf_counter], process_time=lambda: now[time.process_time])
+    monkeypatch.setattr(torch.Tensor, "__matmul__", watched)
+    monkeypatch.setattr(nbkit.features.nearest, "time", clocks)
+    search = nbkit.features.nearest._Search(torch.eye(4), np.zeros(4), np.arange(4))
+    assert search.dtype == faster or search.unit.is_cuda
+
+
 @pytest.mark.parametrize("contended", [True, False])
 def test_products_are_made_by_one_thread_while_other_work_keeps_the_cores_busy(
     contended: bool, monkeypatch: pytest.MonkeyPatch
@@ -176,7 +199,7 @@ def test_products_are_made_by_one_thread_while_other_work_keeps_the_cores_busy(
 
     monkeypatch.setattr(nbkit.features.nearest._Search, "compare", watched)
     monkeypatch.setattr(
-        nbkit.features.nearest, "_seconds_of_product", lambda _: 1 + (torch.get_num_threads() > 1) * (contended - 0.5)
+        nbkit.features.nearest, "_seconds_of_product", lambda *_: 1 + (torch.get_num_threads() > 1) * (contended - 0.5)
     )
     before = torch.get_num_threads()
     torch.set_num_threads(3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +11,17 @@ import pytest
 
 import nbkit
 from nbkit.atlas.atlas import Atlas
+from nbkit.atlas.one_pass import AtlasPlan
+from nbkit.atlas.scan import Block, BlockScan, scan_together
 from nbkit.errors import NbkitError
 from nbkit.method.clusters import cosine_distances, feature_clusters
+from nbkit.models.units import Units
 from nbkit.studies import latents_and_neurons, shared
 from nbkit.studies.latents_and_neurons.comparison import CONDITIONS, sites_beside
 from nbkit.studies.shared.language_model_saes import WithLatents
+from tests.atlas.test_build import checksums
 from tests.examples.beside_latents import tiny_with_latents
-from tests.examples.tiny_models import D_MODEL
+from tests.examples.tiny_models import D_MODEL, random_contexts
 
 HOOKS = ("blocks.1.mlp.hook_in", "blocks.1.hook_resid_post")
 
@@ -48,6 +52,44 @@ def test_they_are_made_once_and_the_same_again(
     anew = shared.with_latents(both.neurons, HOOKS, d_sae=30, k=4, n_contexts=60, progress=False)
     assert anew.latents.manifest == both.latents.manifest, "training or scanning draws differently each time"
     pd.testing.assert_frame_equal(anew.latents.neurons, both.latents.neurons)
+
+
+def test_scanned_in_one_pass_they_are_the_same(
+    both: WithLatents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NBKIT_CACHE", str(tmp_path))
+    monkeypatch.setattr("nbkit.studies.shared.language_model_saes.model_of", None)
+    model = nbkit.load_model(both.neurons.manifest.model, dtype="float32", device="cpu")
+    plan = AtlasPlan(model, random_contexts(120, 24), tmp_path / both.neurons.path.name, nbkit.AtlasConfig())
+    together: list[int] = []
+
+    def interrupted(units: Units, scans: Mapping[int, BlockScan]) -> list[Block]:
+        raise KeyboardInterrupt
+
+    def counted(units: Units, scans: Mapping[int, BlockScan]) -> list[Block]:
+        together.append(len(scans))
+        return scan_together(units, scans)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("nbkit.atlas.job.scan_together", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            shared.with_latents(plan, HOOKS, d_sae=30, k=4, n_contexts=60, progress=False)
+    monkeypatch.setattr("nbkit.atlas.job.scan_together", counted)
+    monkeypatch.setattr("nbkit.studies.shared.language_model_saes._captured", None)  # the training is done
+    found = shared.with_latents(plan, HOOKS, d_sae=30, k=4, n_contexts=60, progress=False)
+    assert together == [2], "one block, for both"
+    for name in ("neurons", "latents", "joined"):
+        assert checksums(getattr(found, name).path) == checksums(getattr(both, name).path), name
+        assert getattr(found, name).path.name == getattr(both, name).path.name
+    again = shared.with_latents(plan, HOOKS, d_sae=30, k=4, n_contexts=60, progress=False)
+    assert again.joined.path == found.joined.path and together == [2]
+
+
+def test_without_hooks_a_planned_atlas_is_built(both: WithLatents, tmp_path: Path) -> None:
+    model = nbkit.load_model(both.neurons.manifest.model, dtype="float32", device="cpu")
+    plan = AtlasPlan(model, random_contexts(120, 24), tmp_path / "neurons", nbkit.AtlasConfig())
+    found = shared.with_latents(plan, (), progress=False)
+    assert found.joined is found.neurons and checksums(found.neurons.path) == checksums(both.neurons.path)
 
 
 def test_somebody_s_own_autoencoder_takes_their_place(

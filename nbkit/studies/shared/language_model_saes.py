@@ -19,10 +19,11 @@ from tqdm.auto import tqdm
 
 from nbkit.assets import cache_folder
 from nbkit.atlas.atlas import Atlas, open_atlas
-from nbkit.atlas.build import build_atlas
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.joined import join_atlases
 from nbkit.atlas.manifest import MANIFEST
+from nbkit.atlas.one_pass import AtlasPlan, scan_in_one_pass
+from nbkit.corpora import Contexts
 from nbkit.files import make_folder, read_table, user_path, write_table
 from nbkit.models import LanguageModel
 from nbkit.models.hook_points import hooked
@@ -63,7 +64,7 @@ class WithLatents:
 
 
 def with_latents(
-    atlas: Atlas,
+    atlas: Atlas | AtlasPlan,
     hooks: Sequence[str] = ("blocks.12.mlp.hook_in", "blocks.12.hook_resid_post"),
     saes: Mapping[str, str | Path] | None = None,
     d_sae: int = 4608,
@@ -75,7 +76,8 @@ def with_latents(
     """The latents of TopK autoencoders that are trained on the atlas's text, or of somebody's own, in its company.
 
     Args:
-        atlas: of the neurons of a language model.
+        atlas: of the neurons of a language model; or what it is made of, if it isn't there: then neurons and latents
+            are scanned in one pass over the text.
         hooks: where an autoencoder is trained at. Without any, and without `saes`, there are no latents, and all three
             atlases are this one.
         saes: for hook points autoencoders that are there, see `nbkit.load_sae`; then none is trained.
@@ -89,6 +91,7 @@ def with_latents(
             written.
     """
     if not hooks and not saes:
+        atlas = atlas.build(progress) if isinstance(atlas, AtlasPlan) else atlas
         return WithLatents(atlas, atlas, atlas, pd.DataFrame(columns=list(COLUMNS)), {})
     m = atlas.manifest
     own = {hook: str(user_path(path)) for hook, path in (saes or {}).items()}
@@ -106,23 +109,28 @@ def with_latents(
     kept = cache_folder() / "saes" / digest
     folders = own or {hook: str(kept / hook) for hook in hooks}
     folder = cache_folder() / "atlases" / f"latents-{digest}"
-    # Built again by another nbkit, an atlas keeps its name; what it is joined to is another then.
-    of_neurons = hashlib.sha256(json.dumps(asdict(m)).encode()).hexdigest()[:6]
-    both = cache_folder() / "atlases" / f"{atlas.path.name}-{of_neurons}-latents-{digest}"
     make_folder(kept)
     with FileLock(kept / ".lock"):
         if not (folder / MANIFEST).is_file():
-            model = model_of(atlas, progress)
+            model = model_of(atlas, progress) if isinstance(atlas, Atlas) else atlas.model
+            assert isinstance(model, LanguageModel)
             if not saes:
-                _train(model, atlas, folders, d_sae, k, n_contexts, seed, progress)
+                _train(model, atlas.contexts, folders, d_sae, k, n_contexts, seed, progress)
             units = sae_latents(model, folders)
             if not (kept / QUALITY).is_file():
-                write_table(_quality(model, atlas, dict(zip(folders, units.saes, strict=True))), kept / QUALITY)
-            build_atlas(units, atlas.contexts, folder, config, progress=progress)
+                opened = dict(zip(folders, units.saes, strict=True))
+                write_table(_quality(model, atlas.contexts, opened), kept / QUALITY)
+            latents = AtlasPlan(units, atlas.contexts, folder, config)
+            if isinstance(atlas, AtlasPlan):
+                scan_in_one_pass([atlas, latents], join_units(model, units), progress)
+            latents.build(progress)
+        neurons = atlas if isinstance(atlas, Atlas) else atlas.build(progress)
         of_latents = open_atlas(folder)
-        return WithLatents(
-            atlas, of_latents, join_atlases([atlas, of_latents], both), read_table(kept / QUALITY), folders
-        )
+        # Built again by another nbkit, an atlas keeps its name; what it is joined to is another then.
+        of_neurons = hashlib.sha256(json.dumps(asdict(neurons.manifest)).encode()).hexdigest()[:6]
+        both = cache_folder() / "atlases" / f"{neurons.path.name}-{of_neurons}-latents-{digest}"
+        joined = join_atlases([neurons, of_latents], both)
+        return WithLatents(neurons, of_latents, joined, read_table(kept / QUALITY), folders)
 
 
 def _state(path: Path) -> list[tuple[str, int, int]]:
@@ -133,7 +141,7 @@ def _state(path: Path) -> list[tuple[str, int, int]]:
 
 def _train(
     model: LanguageModel,
-    atlas: Atlas,
+    contexts: Contexts,
     folders: Mapping[str, str],
     d_sae: int,
     k: int,
@@ -143,9 +151,11 @@ def _train(
 ) -> None:
     """Trains an autoencoder at each hook point, see `train_scaled`, and leaves it in its folder."""
     missing = {hook: folder for hook, folder in folders.items() if not (Path(folder) / SAE_CONFIG).is_file()}
-    chosen, _ = _split(len(atlas.tokens), n_contexts)
+    if not missing:  # an earlier build was interrupted behind the training
+        return
+    chosen, _ = _split(len(contexts.tokens), n_contexts)
     for (hook, folder), vectors in zip(
-        missing.items(), _captured(model, atlas, list(missing), chosen, progress), strict=True
+        missing.items(), _captured(model, contexts, list(missing), chosen, progress), strict=True
     ):
         sae = train_scaled(vectors, topk_config(d_sae, k, seed), progress)
         sae.hook = hook
@@ -160,10 +170,9 @@ def _split(n: int, n_contexts: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _captured(
-    model: LanguageModel, atlas: Atlas, hooks: Sequence[str], chosen: np.ndarray, progress: bool
+    model: LanguageModel, contexts: Contexts, hooks: Sequence[str], chosen: np.ndarray, progress: bool
 ) -> list[Float[Tensor, "n width"]]:
     """The vectors at some hook points of the text of chosen contexts, in one pass."""
-    contexts = atlas.contexts
     text, found = torch.from_numpy(~contexts.special), [list[Tensor]() for _ in hooks]
     points = [model.hook_point(hook) for hook in hooks]
 
@@ -177,11 +186,11 @@ def _captured(
 
 
 @torch.no_grad()
-def _quality(model: LanguageModel, atlas: Atlas, saes: Mapping[str, SparseAutoencoder]) -> pd.DataFrame:
+def _quality(model: LanguageModel, contexts: Contexts, saes: Mapping[str, SparseAutoencoder]) -> pd.DataFrame:
     """See `WithLatents.quality`."""
-    _, held_out = _split(len(atlas.tokens), 0)
+    _, held_out = _split(len(contexts.tokens), 0)
     rows = []
-    for (hook, sae), h in zip(saes.items(), _captured(model, atlas, list(saes), held_out, False), strict=True):
+    for (hook, sae), h in zip(saes.items(), _captured(model, contexts, list(saes), held_out, False), strict=True):
         z, reconstruction = sae(h)
         left = np.nan
         if sae.architecture.d_out is None:
