@@ -17,7 +17,7 @@ from nbkit.parallel.pool import gather
 
 SHARDS_FOLDER = "shards"
 MADE_FROM = "made-from.json"
-SHARD_FORMAT = 10
+SHARD_FORMAT = 11
 """Goes up when what a shard holds changes, so that files of an older nbkit are made again."""
 SITES = "_static/atlases"
 MADE_FROM_FILES = (".json", ".parquet", ".safetensors")
@@ -103,8 +103,11 @@ def _made_from(atlas: Atlas) -> dict[str, Any]:
     """The atlas's files with their sizes and times of change, those aside that shards are not made from."""
     folders = dict.fromkeys((atlas.path, atlas.kept.folder))
     paths = [path for folder in folders for path in sorted(folder.iterdir()) if path.suffix in MADE_FROM_FILES]
-    states = {path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in paths}
     return {
         "schema": SHARD_FORMAT,
-        "made_from": {name: state for name, state in states.items() if not name.startswith("metrics")},
+        "made_from": {
+            path.relative_to(atlas.path).as_posix(): [path.stat().st_size, path.stat().st_mtime_ns]
+            for path in paths
+            if not path.name.startswith("metrics")
+        },
     }

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +74,8 @@ def with_latents(
 ) -> WithLatents:
     """The latents of TopK autoencoders that are trained on the atlas's text, or of somebody's own, in its company.
 
+    Their embedding is the paper's.
+
     Args:
         atlas: of the neurons of a language model.
         hooks: where an autoencoder is trained at. Without any, and without `saes`, there are no latents, and all three
@@ -118,7 +120,8 @@ def with_latents(
             units = sae_latents(model, folders)
             if not (kept / QUALITY).is_file():
                 write_table(_quality(model, atlas, dict(zip(folders, units.saes, strict=True))), kept / QUALITY)
-            build_atlas(units, atlas.contexts, folder, config, progress=progress)
+            # not of the request: what is there keeps its name
+            build_atlas(units, atlas.contexts, folder, replace(config, embedding="paper"), progress=progress)
         of_latents = open_atlas(folder)
         return WithLatents(
             atlas, of_latents, join_atlases([atlas, of_latents], both), read_table(kept / QUALITY), folders
