@@ -30,8 +30,8 @@ class AtlasConfig:
     the weights."""
     embedding: Literal["auto", "paper", "input", "gate", "up", "gradient", "centered"] = "auto"
     """Embedding of the metrics, clusters and similar features. `auto` is `centered`, the vector that is read minus its
-    mean, without weights: its clusters, cut by chance, are nearer to known behaviors (the page Ground truth). `paper` is
-    the paper's neuron embedding, cut at 0.5: `gradient` where a neuron is gated, and `input` otherwise."""
+    mean, without weights: its clusters, cut by chance, are nearer to known behaviors (the page Ground truth). `paper`
+    is the paper's neuron embedding, cut at 0.5: `gradient` where a neuron is gated, and `input` otherwise."""
     batch_size: int = 16
     """Contexts in a forward pass. Rounding depends on it, so it is part of the identity."""
     block_size: int = 128

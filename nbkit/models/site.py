@@ -78,6 +78,6 @@ def paper_kind(kinds: Sequence[str]) -> str:
 
 
 def compared_kind(embedding: str, kinds: Sequence[str]) -> str:
-    """The kind of `embedding_kinds` that an atlas's embedding is held against: the vector by itself; of `centered`, which
-    is near to that, the paper's."""
+    """The kind of `embedding_kinds` that an atlas's embedding is held against: the vector by itself; of `centered`,
+    which is near to that, the paper's."""
     return paper_kind(kinds) if embedding == CENTERED else CONTROLS[0]

@@ -113,7 +113,7 @@ def test_a_page_says_what_its_atlas_is_of() -> None:
 
 def test_a_title_says_on_which_side_of_zero_an_atlas_is() -> None:
     titles = [
-        site._Part(example_atlas([{}], replace(MANIFEST, sign=sign)), ".").title
+        site._Part(example_atlas([{}], replace(MANIFEST, sign=sign)), ".", names_embedding=False).title
         for sign in ("positive", "negative", "both")
     ]
     plain = "a-model on a-corpus"

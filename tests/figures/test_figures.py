@@ -42,7 +42,7 @@ class FakeNeuron:
     def __init__(self, topics: list[int], noise: float = 0.3, tokens: tuple[str, ...] = ()) -> None:
         rng = np.random.default_rng(0)
         n, d = len(topics), 64
-        self.layer, self.index, self.title = 7, 123, "Layer 7, neuron 123"
+        self.layer, self.index, self.title, self.weighed = 7, 123, "Layer 7, neuron 123", "input"
         self.seen = None
         self.snippets = example_neuron(n, words=tokens).snippets
         self.w_in = np.where(np.arange(d) < 20, 1.0, 0.05)
@@ -55,8 +55,8 @@ class FakeNeuron:
         embedded: np.ndarray = self.pre_mlp * weights
         return embedded * np.linspace(1, 2, len(embedded))[:, None] if kind == "gradient" else embedded
 
-    def clusters(self, threshold: float = 0.5, kind: str | None = None) -> FeatureClusters:
-        return feature_clusters(self.embeddings(kind), threshold)
+    def clusters(self, threshold: float | None = None, kind: str | None = None) -> FeatureClusters:
+        return feature_clusters(self.embeddings(kind), 0.5 if threshold is None else threshold)
 
 
 FIVE = [0] * 20 + [1] * 12 + [2] * 5 + [3] * 2 + [4]

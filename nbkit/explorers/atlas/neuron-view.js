@@ -13,7 +13,7 @@ import { count, number, percent } from "../shared/snippets.js";
 import { quadrantShares } from "../shared/quadrants.js";
 import { signWords } from "../shared/sign.js";
 import { OwnText } from "./own-text.js";
-import { agreementPart, agreementSentence, kindText, similarPart } from "./similar-view.js";
+import { agreementPart, agreementSentence, clusteredBy, kindText, similarPart } from "./similar-view.js";
 import { StrongestView } from "./strongest-view.js";
 import { wordChip } from "../shared/word.js";
 
@@ -168,6 +168,7 @@ export class NeuronView {
     return [
       element("div", { class: "nk-tools" }, [...(weighed ? [this.shadeChoice] : []), this.kindChoice]),
       ...(this.called.counted ? [this.agreement] : []),
+      element("p", { class: "nk-about" }, [clusteredBy(this.explorer.overview, this.cut)]),
       this.remarks,
       element("div", { class: "nk-dendrogram" }, this.clusters.parts),
       this.strongest.root,

@@ -8,7 +8,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from nbkit.atlas.atlas import Atlas
+from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.shards import AtlasShards, make_parts
 from nbkit.explorers.shared.data_script import write_data_script
@@ -20,6 +20,8 @@ MADE_FROM = "made-from.json"
 SHARD_FORMAT = 11
 """Goes up when what a shard holds changes, so that files of an older nbkit are made again."""
 SITES = "_static/atlases"
+SHOWN_WITH = "-embedding-"
+"""Between the name of an atlas and another embedding than its own."""
 MADE_FROM_FILES = (".json", ".parquet", ".safetensors")
 TOGETHER = 128
 """Shards that a process makes in one go."""
@@ -51,8 +53,25 @@ def write_shards(atlas: Atlas, progress: bool = True) -> Path:
 
 def site_folder(atlas: Atlas) -> str:
     """Where a book keeps the files of an atlas, from the folder of its pages."""
-    seen = "" if atlas.made_in == "." else f"-{atlas.made_in}"
-    return f"{SITES}/{atlas.path.resolve().name}{seen}"
+    return f"{SITES}/{site_name(atlas)}"
+
+
+def site_name(atlas: Atlas) -> str:
+    """What a book calls an atlas with its embedding: two embeddings of one atlas have files of their own."""
+    seen = "" if atlas.made_in == "." else f"{SHOWN_WITH}{atlas.manifest.embedding}"
+    return f"{atlas.path.resolve().name}{seen}"
+
+
+def atlas_of_site(atlases: Path, name: str) -> Atlas:
+    """The atlas that `site_name` called so, in a folder of atlases.
+
+    Raises:
+        NbkitError: there is none.
+    """
+    folder, _, embedding = name.rpartition(SHOWN_WITH)
+    if not folder or (atlases / name).is_dir():
+        return open_atlas(atlases / name)
+    return open_atlas(atlases / folder).with_embedding(embedding)
 
 
 def put_shards(atlas: Atlas, target: Path, progress: bool = True) -> None:
