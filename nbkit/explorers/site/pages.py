@@ -63,7 +63,7 @@ WEIGHED = (
     f"({FOOTE})."
 )
 CENTERED_TEXT = (
-    "What it reads there, minus the mean of what all read, clusters them: examples of a cluster are nearer to each other "
+    "What it reads there, minus the mean of what all read, clusters them: those of a cluster are nearer to each other "
     f"than such vectors are by chance. Neuron embeddings ({FOOTE}) give another view of the same atlas."
 )
 OTHER = ' · <a class="other" href="{address}"{same}>{words}</a>'
