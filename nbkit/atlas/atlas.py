@@ -100,7 +100,7 @@ class Atlas:
         made_in = "." if embedding == self.as_built.manifest.embedding else f"embedding-{embedding}"
         return Atlas(self.path, replace(self.manifest, embedding=embedding), made_in)
 
-    @property
+    @cached_property
     def as_built(self) -> Atlas:
         """This atlas with the embedding that it was built with."""
         return self if self.made_in == "." else Atlas(self.path, read_manifest(self.path / MANIFEST)[0])

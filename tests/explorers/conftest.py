@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from nbkit.atlas.atlas import Atlas, open_atlas
+from nbkit.atlas.atlas import Atlas
+from nbkit.explorers.atlas.shard_files import atlas_of_site
 from nbkit.models import LanguageModel
 from nbkit.models.sign import Sign
 from tests.browser import page_checks as checks
@@ -16,9 +17,9 @@ from tests.browser import page_checks as checks
 
 @pytest.fixture(scope="module")
 def atlas(mini_book: Path) -> Atlas:
-    """The atlas of the small book."""
+    """The atlas of the small book, with the embedding that its explorer shows."""
     [site] = (mini_book / "_static" / "atlases").iterdir()
-    return open_atlas(mini_book.parents[1] / "cache" / "atlases" / site.name)
+    return atlas_of_site(mini_book.parents[1] / "cache" / "atlases", site.name)
 
 
 @pytest.fixture(scope="module", params=["file", "http"])

@@ -213,6 +213,17 @@ def test_the_overview_holds_every_metric_of_every_neuron(tiny_atlas: Callable[[s
         assert atlas.neurons["n_examples"][row] >= 1
 
 
+def test_the_overview_tells_what_is_clustered_and_where_trees_are_cut(tiny_atlas: Callable[[str], Atlas]) -> None:
+    """Featured are the same neurons, whatever embedding is shown."""
+    atlas = tiny_atlas("llama")
+    centered = atlas.with_embedding("auto")
+    paper, ours = (opened(*AtlasShards(each).shard("overview"))[1] for each in (atlas, centered))
+    assert (paper["embedding"], paper["cuts"], paper["kinds"]) == ("gradient", [0.5] * 3, ["gradient", "pre_mlp"])
+    assert (ours["embedding"], ours["kinds"]) == ("centered", ["centered", "gradient"])
+    assert ours["cuts"] == [centered.cut(layer) for layer in centered.layers] != paper["cuts"]
+    assert ours["featured"] == paper["featured"] and ours["id"] != paper["id"]
+
+
 def test_the_overview_tells_the_sites_of_latents(latents_atlas: Atlas) -> None:
     about = opened(*AtlasShards(latents_atlas).shard("overview"))[1]
     stream, read = about["sites"]

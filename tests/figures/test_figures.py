@@ -249,6 +249,25 @@ def test_examples_that_are_images_are_drawn_with_what_the_unit_sees(layer: int, 
     assert list(figure.data["examples"]) == ["example", "cluster", "image", "position", "activation", "label"]
 
 
+def test_a_centered_neuron_is_cut_where_it_is_cut_and_its_products_are_the_papers(
+    tiny_atlas: Callable[[str], Atlas],
+) -> None:
+    """Figures 1 and 4 are about weights, which the centered vector has none of."""
+    atlas = tiny_atlas("gpt2")
+    centered = atlas.with_embedding("auto")
+    table = atlas.neurons
+    several = table[(table["n_clusters"] > 1) & (table["n_examples"] > 3)].iloc[0]
+    place = int(several["layer"]), int(several["index"])
+    neuron, shown = atlas.neuron(*place), centered.neuron(*place)
+    title = f"{len(shown)} examples in {shown.clusters(shown.cut()).n_clusters} cluster"
+    assert any(title in text for text in words(drawn(figures.cluster_dendrogram(shown))))
+    for figure in (figures.embedding_illustration, figures.compare_embedding_spaces):
+        by_paper, by_ours = figure(neuron), figure(shown)
+        assert isinstance(by_paper, BookFigure) and isinstance(by_ours, BookFigure)
+        for name, frame in by_paper.data.items():
+            pd.testing.assert_frame_equal(frame, by_ours.data[name])
+
+
 def test_leaves_are_in_an_order_without_crossings_and_clusters_together() -> None:
     for threshold in (0.2, 0.5, 0.9):
         clusters = FakeNeuron(FIVE, noise=0.8).clusters(threshold)
