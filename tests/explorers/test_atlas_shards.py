@@ -159,7 +159,7 @@ def check_strongest(reader: Reader, neuron: Neuron, atlas: Atlas, vocabulary: li
             gate, up = strongest.pre_mlp[row] @ own.w_gate, strongest.pre_mlp[row] @ own.w_in
             [name] = quadrant_names(reader.take("strong_quadrant", 1))
             assert name == f"gate{'+' if gate > 0 else '-'} up{'+' if up > 0 else '-'}"
-        [own] = neuron.weights.embed(strongest.pre_mlp[[row]], neuron.embedding, neuron.activation).astype(np.float64)
+        [own] = neuron.embed(strongest.pre_mlp[[row]]).astype(np.float64)
         others = neuron.embeddings().astype(np.float64)
         apart = 1 - others @ own / np.linalg.norm(others, axis=1) / np.linalg.norm(own)
         assert reader.take("strong_distance", 1)[0] == pytest.approx(apart.min(), rel=1e-3, abs=1e-6)
@@ -222,6 +222,7 @@ def test_the_overview_tells_what_is_clustered_and_where_trees_are_cut(tiny_atlas
     assert (ours["embedding"], ours["kinds"]) == ("centered", ["centered", "gradient"])
     assert ours["cuts"] == [centered.cut(layer) for layer in centered.layers] != paper["cuts"]
     assert ours["featured"] == paper["featured"] and ours["id"] != paper["id"]
+    assert ours["featured_by"] == paper["featured_by"] == "gradient"
 
 
 def test_the_overview_tells_the_sites_of_latents(latents_atlas: Atlas) -> None:

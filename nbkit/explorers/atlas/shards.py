@@ -124,6 +124,7 @@ class AtlasShards:
             "n_features": len(self.features),
             "metrics": sorted(described, key=lambda metric: list(table.columns).index(str(metric["name"]))),
             "featured": featured,
+            "featured_by": self.atlas.as_built.manifest.embedding,
             "phrases": self.phrases["phrase"].iloc[self._phrase_starts[:-1]].tolist(),
         }
         if manifest.inputs == "text":
