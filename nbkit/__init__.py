@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from nbkit.features.neuronpedia import NeuronpediaExport as NeuronpediaExport
     from nbkit.features.neuronpedia import export_neuronpedia as export_neuronpedia
     from nbkit.method.clusters import FeatureClusters as FeatureClusters
+    from nbkit.method.clusters import chance_cut as chance_cut
     from nbkit.method.clusters import cosine_distances as cosine_distances
     from nbkit.method.clusters import feature_clusters as feature_clusters
     from nbkit.method.embeddings import neuron_embeddings as neuron_embeddings
@@ -79,6 +80,7 @@ _HOMES = {
     "benchmark": "method.truth.benchmark",
     "build_atlas": "atlas.build",
     "capture_activations": "models.activation_files",
+    "chance_cut": "method.clusters",
     "cosine_distances": "method.clusters",
     "evaluate_sae": "sae.evaluation",
     "explore": "explorers.explore",

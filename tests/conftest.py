@@ -136,14 +136,16 @@ def tiny_model(tiny_folder: Callable[[str], Path]) -> Callable[[str], LanguageMo
 def tiny_atlas(
     tmp_path_factory: pytest.TempPathFactory, tiny_model: Callable[[str], LanguageModel]
 ) -> Callable[[str], Atlas]:
-    """Gives an atlas of the tiny model of an architecture over random text: tests must not change its files, only let
-    more be made from it."""
+    """Gives an atlas of the tiny model of an architecture over random text, by the paper's embedding: tests must not
+    change its files, only let more be made from it."""
     from nbkit.atlas.build import build_atlas
+    from nbkit.atlas.config import AtlasConfig
     from tests.examples.tiny_models import random_contexts
 
     def build(architecture: str) -> Atlas:
         contexts = random_contexts(40, 32, last_special=architecture == "bert")
-        return build_atlas(tiny_model(architecture), contexts, tmp_path_factory.mktemp("atlas"), progress=False)
+        folder, config = tmp_path_factory.mktemp("atlas"), AtlasConfig(embedding="paper")
+        return build_atlas(tiny_model(architecture), contexts, folder, config, progress=False)
 
     return cache(build)
 
@@ -164,21 +166,25 @@ def signed_atlas(
             return tiny_atlas(architecture)
         contexts = random_contexts(40, 32, last_special=architecture == "bert")
         out = tmp_path_factory.mktemp(f"atlas-{sign}")
-        return build_atlas(tiny_model(architecture), contexts, out, AtlasConfig(sign=sign), progress=False)
+        config = AtlasConfig(embedding="paper", sign=sign)
+        return build_atlas(tiny_model(architecture), contexts, out, config, progress=False)
 
     return cache(build)
 
 
 @pytest.fixture(scope="session")
 def pruned_atlas(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Callable[[str], Path]) -> Atlas:
-    """An atlas of a tiny GPT-2 with neurons of zeros (see `prune`) over random text: tests change no file of it."""
+    """An atlas of a tiny GPT-2 with neurons of zeros (see `prune`) over random text, by the paper's embedding, in which
+    they have no direction: tests change no file of it."""
     from nbkit.atlas.build import build_atlas
+    from nbkit.atlas.config import AtlasConfig
     from nbkit.models import load_model
     from tests.examples.tiny_models import prune, random_contexts
 
     model = load_model(tiny_folder("gpt2"), dtype="float32", device="cpu")
     prune(model)
-    return build_atlas(model, random_contexts(40, 32), tmp_path_factory.mktemp("pruned"), progress=False)
+    folder, config = tmp_path_factory.mktemp("pruned"), AtlasConfig(embedding="paper")
+    return build_atlas(model, random_contexts(40, 32), folder, config, progress=False)
 
 
 @pytest.fixture(scope="session")

@@ -72,6 +72,7 @@ def _things() -> dict[str, Thing]:
         "SparseAutoencoder.forward": Thing(sae.forward, {"h": h}),
         "SparseAutoencoder.load": Thing(nbkit.SparseAutoencoder.load, {"path": "nowhere"}),
         "SparseAutoencoder.save": Thing(sae.save, {"folder": "saved"}),
+        "chance_cut": Thing(nbkit.chance_cut, {"embeddings": vectors}),
         "cosine_distances": Thing(nbkit.cosine_distances, {"embeddings": vectors}),
         "feature_clusters": Thing(nbkit.feature_clusters, {"embeddings": vectors}),
         "feature_embeddings": Thing(

@@ -91,15 +91,19 @@ class Atlas:
         the atlas's.
 
         Args:
-            embedding: one that `AtlasConfig.embedding` can have; `auto` is the paper's.
+            embedding: one that `AtlasConfig.embedding` can have, such as `paper`.
 
         Raises:
             NbkitError: the units don't have it.
         """
         embedding = chosen_embedding(embedding, self.manifest.sites, self.manifest.model)
-        own = read_manifest(self.path / MANIFEST)[0]
-        made_in = "." if embedding == own.embedding else f"embedding-{embedding}"
+        made_in = "." if embedding == self.as_built.manifest.embedding else f"embedding-{embedding}"
         return Atlas(self.path, replace(self.manifest, embedding=embedding), made_in)
+
+    @cached_property
+    def as_built(self) -> Atlas:
+        """This atlas with the embedding that it was built with."""
+        return self if self.made_in == "." else Atlas(self.path, read_manifest(self.path / MANIFEST)[0])
 
     @property
     def layers(self) -> tuple[int, ...]:

@@ -60,13 +60,14 @@ def build_atlas(
     """Scans the contexts and leaves an atlas in the folder `out`; goes on where an interrupted build stopped.
 
     A pure function of its arguments: the same units, contexts and config give the same bytes, interrupted or not, in
-    one process or on a cluster. A finished atlas of the same arguments is opened, not built again.
+    one process or on a cluster. A finished atlas of the same arguments is opened, not built again; one of another
+    embedding is given with the one that is asked for (see `Atlas.with_embedding`).
 
     Args:
         model: a language model, whose MLP neurons are meant, or what `nbkit.sae_latents` makes of autoencoders of one.
         contexts: what `load_contexts` gives.
         out: the folder.
-        config: what to scan for; the defaults are the paper's.
+        config: what to scan for; the defaults are the paper's but for the embedding.
         maxima: the units' maximum activations, if they are known from a larger corpus (the paper took Neuroscope's),
             a row for each site and a column for each unit of the largest; None measures them on `contexts`. Of a config
             whose `sign` isn't positive, the largest strengths (see `nbkit.models.sign`).
@@ -88,11 +89,11 @@ def build_atlas(
     manifest = job.manifest()
     if (folder / MANIFEST).is_file() and is_finished(folder, manifest):  # needs no lock, nor a disk to write one on
         shutil.rmtree(folder / SCAN, ignore_errors=True)
-        return open_atlas(folder)
+        return open_atlas(folder).with_embedding(manifest.embedding)
     with locked(folder):
         if is_finished(folder, manifest):
             shutil.rmtree(folder / SCAN, ignore_errors=True)
-            return open_atlas(folder)
+            return open_atlas(folder).with_embedding(manifest.embedding)
         begin(folder, job, manifest)
         if client is None:
             affected = _build_alone(job, progress)

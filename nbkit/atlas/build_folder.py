@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock
@@ -54,7 +55,8 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def is_finished(folder: Path, manifest: Manifest) -> bool:
-    """Whether `folder` holds this very atlas, all of it; if not, it is empty or holds a part of it.
+    """Whether `folder` holds this very atlas, all of it, whatever its embedding; if not, it is empty or holds a part of
+    it.
 
     Raises:
         NbkitError: if it holds anything else.
@@ -64,6 +66,8 @@ def is_finished(folder: Path, manifest: Manifest) -> bool:
         if not path.is_file():
             continue
         found, _ = read_manifest(path)
+        if path.name == MANIFEST:
+            found = replace(found, embedding=manifest.embedding)
         if differences := manifest.differences(found):
             raise NbkitError(
                 f"{folder} holds an atlas of another {', '.join(differences)}: choose another folder, or delete it"

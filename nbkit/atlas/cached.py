@@ -18,6 +18,7 @@ from nbkit.errors import NbkitError
 from nbkit.files import user_path
 from nbkit.method.checks import checked_seed, checked_whole
 from nbkit.models.sign import Sign
+from nbkit.models.site import CENTERED
 
 if TYPE_CHECKING:
     from nbkit.atlas.one_pass import AtlasPlan
@@ -39,6 +40,9 @@ def atlas_for(
 ) -> Atlas:
     """The atlas of a model on a corpus, in the cache folder under a name made of the arguments.
 
+    Its embedding is the paper's, since what the notebooks show is the paper's: `Atlas.with_embedding("auto")` gives it
+    with the one that `build_atlas` takes.
+
     A finished atlas is opened without loading the model. Local folders and files count with their sizes and times of
     change, so an edited corpus makes another atlas.
 
@@ -50,7 +54,8 @@ def atlas_for(
         dtype, device: see `load_model`.
         sign: which activations are looked for, see `AtlasConfig`.
         atlas: the folder of an atlas that is there already, such as `nbkit atlas` makes: it is opened, and what it was
-            made from is in its manifest, whatever the other arguments say. None looks in the cache folder.
+            made from is in its manifest, whatever the other arguments say. Of the embedding `centered`, which is no
+            product with weights, it is given with the paper's. None looks in the cache folder.
 
     Raises:
         NbkitError: the model or the corpus can't be opened or has no such layer, an argument is out of range, or the
@@ -76,14 +81,15 @@ def found_or_planned(
 ) -> Atlas | AtlasPlan:
     """The atlas of `atlas_for`, or if it isn't there, what it is made of."""
     if atlas is not None:
-        return open_atlas(atlas)
+        found = open_atlas(atlas)
+        return found.with_embedding("paper") if found.manifest.embedding == CENTERED else found
     for name, given in (("model", model), ("corpus", corpus)):
         if not isinstance(given, str | Path):
             raise NbkitError(
                 f"{name} is of type {type(given).__name__}: atlas_for finds atlases again by names and paths. Use "
                 "load_contexts and build_atlas for what is in memory."
             )
-    config = AtlasConfig(layers=layers, seed=seed, sign=sign)
+    config = AtlasConfig(layers=layers, embedding="paper", seed=seed, sign=sign)
     length, limit = checked_whole("length", length), checked_whole("limit", limit, 1)
     request = [
         NEURONS_SCHEMA,  # the name of an atlas that is there stays

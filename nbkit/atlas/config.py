@@ -28,10 +28,10 @@ class AtlasConfig:
     weights: Literal["native", "folded"] = "native"
     """Of MLP neurons, `native`: the MLP's input and weights as the model has them; `folded`: the layer norm folded into
     the weights."""
-    embedding: Literal["auto", "input", "gate", "up", "gradient", "centered"] = "auto"
-    """Embedding of the metrics, clusters and similar features: `auto` is the paper's neuron embedding, `gradient` where
-    a neuron is gated, and `input` otherwise; `centered` is the vector that is read minus its mean, without weights;
-    its clusters are nearer to known behaviors (the page Ground truth)."""
+    embedding: Literal["auto", "paper", "input", "gate", "up", "gradient", "centered"] = "auto"
+    """Embedding of the metrics, clusters and similar features. `auto` is `centered`, the vector that is read minus its
+    mean, without weights: its clusters, cut by chance, are nearer to known behaviors (the page Ground truth). `paper`
+    is the paper's neuron embedding, cut at 0.5: `gradient` where a neuron is gated, and `input` otherwise."""
     batch_size: int = 16
     """Contexts in a forward pass. Rounding depends on it, so it is part of the identity."""
     block_size: int = 128
@@ -50,7 +50,7 @@ class AtlasConfig:
             checked[name] = checked_whole(name, getattr(self, name), 1, MOST)
         for name, choices in (
             ("weights", ("native", "folded")),
-            ("embedding", ("auto", "input", "gate", "up", "gradient", CENTERED)),
+            ("embedding", ("auto", "paper", "input", "gate", "up", "gradient", CENTERED)),
             ("sign", SIGNS),
         ):
             checked[name] = checked_choice(name, getattr(self, name), choices)
@@ -66,7 +66,7 @@ class AtlasConfig:
         return tuple(int(layer) for layer in self.layers)
 
     def resolved(self, units: Units) -> AtlasConfig:
-        """This config with `all` and `auto` replaced by what they mean for some units.
+        """This config with `all`, `auto` and `paper` replaced by what they mean for some units.
 
         Raises:
             NbkitError: a site or an embedding that the units don't have.
@@ -95,6 +95,8 @@ def chosen_embedding(embedding: str, sites: Sequence[Site], name: str) -> str:
     """
     own = tuple(kind for kind in embedding_kinds(sites) if kind not in CONTROLS)
     if embedding == "auto":
+        return CENTERED
+    if embedding == "paper":
         return paper_kind(own)
     if not isinstance(embedding, str) or embedding not in own:
         raise NbkitError(

@@ -103,8 +103,8 @@ def _embedding(atlases: Sequence[Atlas]) -> str:
         linear = all(site.activation == "linear" for site in atlas.manifest.sites)
         if atlas.manifest.embedding != "input" or not linear or kinds != {"input", "gradient"}:
             raise NbkitError(
-                f"the atlases have different embeddings, {' and '.join(sorted(kinds))}: build one of them again with "
-                "the other's"
+                f"the atlases have different embeddings, {' and '.join(sorted(kinds))}: give one of them with the "
+                "other's, atlas.with_embedding(…)"
             )
     return "gradient"
 

@@ -202,13 +202,18 @@ class Neuron:
         kinds = embedding_kinds([self.site])
         return tuple(kind for kind in kinds if kind != "shuffled" or self.donor is not None)
 
+    @property
+    def weighed(self) -> str:
+        """A kind of embedding that is a product with weights: the atlas's default, or if that has none the paper's."""
+        return paper_kind(self.kinds) if self.embedding == CENTERED else self.embedding
+
     def embeddings(self, kind: str | None = None) -> Float[np.ndarray, "n d"]:
         """The examples' embeddings (equation 2).
 
         Args:
             kind: one of `kinds`; None is the atlas's default. `pre_mlp` is the vector by itself, `centered` the vector
-                minus the mean of what the site receives (`Atlas.mean_read`), `shuffled` the default kind with another
-                neuron's weights, or the paper's if the default has none.
+                minus the mean of what the site receives (`Atlas.mean_read`), `shuffled` the kind `weighed` with another
+                neuron's weights.
 
         Raises:
             NbkitError: if the kind is not defined for this neuron.
@@ -226,8 +231,7 @@ class Neuron:
             centered: Float[np.ndarray, "m d"] = (received - self.reads.mean).astype(received.dtype)
             return centered
         if kind == "shuffled" and self.donor is not None:
-            weighed = paper_kind(self.kinds) if self.embedding == CENTERED else self.embedding
-            return self.donor.embed(received, weighed, self.activation)
+            return self.donor.embed(received, self.weighed, self.activation)
         return self.weights.embed(received, kind, self.activation)
 
     def has_direction(self, kind: str | None = None) -> bool:

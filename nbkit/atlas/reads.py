@@ -9,12 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nbkit.method.clusters import chance_cut
+from nbkit.method.clusters import chance_cut, unrelated_rows
 
 ROWS_AT_ONCE = 4096
 """Vectors that are widened to float64 at a time."""
-COMPARED = 600
-"""Vectors whose distances tell what chance gives, evenly over the file."""
 
 
 class Reads:
@@ -38,5 +36,5 @@ class Reads:
     @cached_property
     def cut(self) -> float:
         """Where trees of vectors minus their mean are cut (see `chance_cut`)."""
-        rows = np.unique(np.linspace(0, max(len(self._vectors) - 1, 0), COMPARED).astype(int))[: len(self._vectors)]
-        return chance_cut(self._vectors[torch.from_numpy(rows)].double().numpy() - self.mean)
+        rows = torch.from_numpy(unrelated_rows(len(self._vectors)))
+        return chance_cut(self._vectors[rows].double().numpy() - self.mean)

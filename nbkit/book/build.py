@@ -12,7 +12,7 @@ import torch
 
 from nbkit import assets
 from nbkit.assets import cache_folder
-from nbkit.atlas.atlas import Atlas, open_atlas
+from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.cached import atlas_for, found_or_planned
 from nbkit.book import frontend
 from nbkit.book.neuron_links import explored_in, write_neuron_links
@@ -21,7 +21,7 @@ from nbkit.book.pages import make_pages
 from nbkit.book.profile import Profile, check_profile, defaults_of, read_profile
 from nbkit.book.unchanged import unchanged
 from nbkit.errors import NbkitError
-from nbkit.explorers.atlas.shard_files import put_shards, site_folder
+from nbkit.explorers.atlas.shard_files import atlas_of_site, put_shards, site_folder, site_name
 from nbkit.explorers.atlas.shards import make_parts
 from nbkit.features import showcase
 from nbkit.features.importance import keep_importance, kept_importance
@@ -91,13 +91,17 @@ def build(profile: str = "default", out: Path | str = "_build", root: Path | str
 def explored_by(pages: Path, atlas: Atlas | None) -> list[Atlas]:
     """The atlas of the book, and those of the cache folder that one of its pages explores.
 
+    Args:
+        pages: the folder of the executed notebooks.
+        atlas: the one that the book is about, with the embedding that its explorer shows.
+
     Raises:
         NbkitError: a page explores another.
     """
-    found = {} if atlas is None else {atlas.path.resolve().name: atlas}
+    found = {} if atlas is None else {site_name(atlas): atlas}
     for page in sorted(pages.glob("*.ipynb")):
         for name in sorted(explored_in(page) - set(found)):
-            found[name] = open_atlas(cache_folder() / "atlases" / name)
+            found[name] = atlas_of_site(cache_folder() / "atlases", name)
     return list(found.values())
 
 
@@ -106,7 +110,7 @@ def prepare(profile: Profile) -> Atlas | None:
     the experiments.
 
     Returns:
-        The atlas that the book's explorer is of, if the profile has one.
+        The atlas that the book's explorer is of, with the embedding that it shows, if the profile has one.
     """
     atlas = None
     if profile.atlas:
@@ -115,8 +119,8 @@ def prepare(profile: Profile) -> Atlas | None:
         both = with_latents(neurons, **{"hooks": (), "seed": seed, **profile.latents})
         for kind in spaces_of(both.neurons):
             both.neurons.metrics(kind)
-        atlas = both.joined
-        _prepare_explorer(both)
+        atlas = both.joined.with_embedding("auto")
+        _prepare_explorer(atlas, both)
     if profile.sae:
         assets.fetch("mnist")
         run_experiments(**{"seed": profile.atlas.get("seed", 0), **profile.sae})
@@ -136,12 +140,11 @@ def prepare_second_model(profile: Profile, truth: Mapping[str, Any]) -> None:
     )
 
 
-def _prepare_explorer(both: WithLatents) -> None:
+def _prepare_explorer(atlas: Atlas, both: WithLatents) -> None:
     """Make the atlas explorer's data but for its files: token importance is that of the featured units, and of all
     units where there is a GPU."""
-    atlas = both.joined
     make_parts(atlas)
-    neurons = [(choice.neuron.layer, choice.neuron.index) for choice in showcase.featured(atlas)]
+    neurons = [(choice.neuron.layer, choice.neuron.index) for choice in showcase.featured(atlas.as_built)]
     if torch.cuda.is_available():
         neurons = list(zip(atlas.neurons["layer"], atlas.neurons["index"], strict=True))
     medoids = features_of(atlas).set_index(["layer", "index"])["medoid"]

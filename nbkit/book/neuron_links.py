@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.explorers.atlas.shard_files import SITES, site_folder
+from nbkit.explorers.atlas.shard_files import SITES, site_folder, site_name
 from nbkit.explorers.atlas.shards import PER_MEDOID_SHARD
 from nbkit.explorers.atlas.sites import sites_of
 from nbkit.explorers.mount import scoped
@@ -27,7 +27,7 @@ def write_neuron_links(folder: Path, pages: Path, atlas: Atlas | None) -> None:
     Args:
         folder: gets the files.
         pages: the folder of the executed notebooks.
-        atlas: the one that the book is about.
+        atlas: the one that the book is about, with the embedding that its explorer shows.
     """
     script = "// no page of this book explores an atlas\n"
     if atlas is not None and (page := _page_of_explorer(pages, atlas)):
@@ -38,6 +38,7 @@ def write_neuron_links(folder: Path, pages: Path, atlas: Atlas | None) -> None:
             "per_medoid_shard": PER_MEDOID_SHARD,
             "sign": atlas.manifest.sign,
             "inputs": atlas.manifest.inputs,
+            "embedding": atlas.manifest.embedding,
         }
         links = scoped(module_text("atlas/neuron-links.js"), "{ linkNeurons }")
         here = 'new URL(".", document.currentScript.src).href'
@@ -52,10 +53,10 @@ def write_neuron_links(folder: Path, pages: Path, atlas: Atlas | None) -> None:
 
 def _page_of_explorer(pages: Path, atlas: Atlas) -> str | None:
     """The first page, by name, whose notebook explores an atlas."""
-    wanted = atlas.path.resolve().name
+    wanted = site_name(atlas)
     return next((f"{path.stem}.html" for path in sorted(pages.glob("*.ipynb")) if wanted in explored_in(path)), None)
 
 
 def explored_in(notebook: Path) -> set[str]:
-    """The names of the atlases that an executed notebook shows explorers of."""
+    """The names of the atlases (see `site_name`) that an executed notebook shows explorers of."""
     return {unquote(name) for name in SITE.findall(notebook.read_text(encoding="utf-8"))}

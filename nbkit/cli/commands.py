@@ -125,7 +125,7 @@ def site(
     ],
     archive: Annotated[bool, typer.Option("--zip", help="Also write the folder as a ZIP file beside it.")] = False,
     embedding: Annotated[
-        str | None, typer.Option(help="Another embedding than the atlas's own, such as centered.")
+        str | None, typer.Option(help="Another embedding than the atlas's own, such as auto (centered) or paper.")
     ] = None,
 ) -> None:
     """Write the explorer of an atlas, or of two side by side, as static files that open anywhere."""

@@ -63,7 +63,9 @@ class AtlasOptions:
         Path | None, typer.Option(help="Maximum activations from a larger corpus, .npy (layers, neurons).")
     ] = None
     weights: Annotated[str, typer.Option(help="native, or folded with the layer norm.")] = "native"
-    embedding: Annotated[str, typer.Option(help="auto (the paper's), input, gate, up, gradient or centered.")] = "auto"
+    embedding: Annotated[
+        str, typer.Option(help="auto (centered), paper (input, or gradient of gated neurons), gate or up.")
+    ] = "auto"
     batch_size: Annotated[int, typer.Option(help="Contexts in a forward pass.")] = 16
     seed: Annotated[int, typer.Option(help="Seed of the shuffled-weights control.")] = 0
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto"

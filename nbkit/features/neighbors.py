@@ -18,6 +18,7 @@ from nbkit.features.nearest import K, nearest
 from nbkit.features.random_pairs import SHARES, random_cosines
 from nbkit.features.table import features_of
 from nbkit.method.checks import have_direction, shown
+from nbkit.models.site import compared_kind, embedding_kinds
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +35,8 @@ class Neighbors:
 
 
 def neighbor_kinds(atlas: Atlas) -> tuple[str, str]:
-    """The spaces in which neighbors are found: the atlas's default embedding, and the vector that it is made of."""
-    return atlas.manifest.embedding, "pre_mlp"
+    """The spaces in which neighbors are found: the atlas's default embedding, and the one that it is held against."""
+    return atlas.manifest.embedding, compared_kind(atlas.manifest.embedding, embedding_kinds(atlas.manifest.sites))
 
 
 def neighbors_of(atlas: Atlas, kind: str, progress: bool = True) -> Neighbors:
@@ -43,13 +44,13 @@ def neighbors_of(atlas: Atlas, kind: str, progress: bool = True) -> Neighbors:
 
     A medoid whose vector has no direction, as a pre-MLP vector of zeros, has no neighbors and is nobody's.
 
-    Made on first demand and kept in the atlas's folder. In the space of `pre_mlp`, two neurons of a layer that have a
-    token of the text as medoid in common receive the same vector there, at cosine 1. They are each other's neighbors
-    all the same: that another neuron answers to this very token is what a reader looks for. In the space of a neuron
-    embedding such neurons are near only if their weights agree as well.
+    Made on first demand and kept in the atlas's folder. In a space without weights, `centered` or `pre_mlp`, two
+    neurons of a layer that have a token of the text as medoid in common are at cosine 1. They are each other's
+    neighbors all the same: that another neuron answers to this very token is what a reader looks for. In the space of
+    a neuron embedding such neurons are near only if their weights agree as well.
 
     Args:
-        kind: the atlas's default embedding, or `pre_mlp`.
+        kind: one of `neighbor_kinds`.
 
     Raises:
         NbkitError: if it is another kind, the file can't be written, or there are so many features that it takes a

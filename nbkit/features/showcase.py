@@ -11,7 +11,9 @@ import pandas as pd
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.neuron import Neuron
 from nbkit.errors import NbkitError
+from nbkit.features.neighbors import neighbor_kinds
 from nbkit.method.choice import Rules, rankings
+from nbkit.models.site import CENTERED
 
 
 class NothingToShow(NbkitError):  # noqa: N818 - what the reader is told
@@ -60,15 +62,16 @@ def rare_behavior(atlas: Atlas, layer: int | None = None, neuron: int | None = N
 
 
 def embedding_contrast(atlas: Atlas, layer: int | None = None, neuron: int | None = None) -> Choice:
-    """The neuron for which the neuron embedding separates its clusters most clearly better than the pre-MLP vector."""
-    gain = f"gain in silhouette of the neuron embedding over the {_read(atlas, layer)}"
-    aim = f"the largest {gain}, both cut into as many clusters"
+    """The neuron for which the neuron embedding separates its clusters most clearly better than the pre-MLP vector; of
+    an atlas of centered vectors, for which these do so better than the neuron embedding."""
+    own, other = _compared(atlas, layer)
+    aim = f"the largest gain in silhouette of the {own} over the {other}, both cut into as many clusters"
     return _choose(atlas, (layer, neuron), CONTRAST, aim, lambda t: _gain(atlas, t))
 
 
 def typical_contrast(atlas: Atlas, layer: int | None = None, neuron: int | None = None) -> Choice:
-    """The neuron whose gain in silhouette over the pre-MLP vector is the median: what to expect of a blind draw."""
-    gain = f"gain in silhouette over the {_read(atlas, layer)}"
+    """The neuron whose gain, as in `embedding_contrast`, is the median: what to expect of a blind draw."""
+    gain = f"gain in silhouette over the {_compared(atlas, layer)[1]}"
     aim = f"the {gain}, both cut into as many clusters, that is closest to the median"
     return _choose(atlas, (layer, neuron), CONTRAST, aim, lambda t: -(_gain(atlas, t) - _gain(atlas, t).median()).abs())
 
@@ -127,6 +130,13 @@ def _read(atlas: Atlas, layer: int | None) -> str:
     return "pre-MLP vector" if kind == "neuron" else f"vector that a {kind} reads"
 
 
+def _compared(atlas: Atlas, layer: int | None) -> tuple[str, str]:
+    """What the atlas's embedding is called, and what it is held against."""
+    if atlas.manifest.embedding == CENTERED:
+        return "centered vector", "neuron embedding"
+    return "neuron embedding", _read(atlas, layer)
+
+
 def _enough(atlas: Atlas, min_examples: int) -> int:
     """Examples that a neuron of an extreme has at least; fewer in an atlas of which none has as many."""
     table = _table(atlas, _kind(atlas))
@@ -139,7 +149,7 @@ def _outside_largest(table: pd.DataFrame) -> pd.Series:
 
 
 def _gain(atlas: Atlas, table: pd.DataFrame) -> pd.Series:
-    other = atlas.metrics("pre_mlp").loc[table.index]
+    other = atlas.metrics(neighbor_kinds(atlas)[1]).loc[table.index]
     return table["silhouette"] - other["silhouette_matched"]
 
 

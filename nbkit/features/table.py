@@ -15,8 +15,8 @@ FEATURE_COLUMNS = ("layer", "index", "place", "size", "medoid", "key_id")
 def features_of(atlas: Atlas, progress: bool = True) -> pd.DataFrame:
     """The *features* of an atlas: the clusters of every neuron with at least one example and a direction.
 
-    Average linkage in the space of the default embedding, cut at 0.5, as in the table of metrics. Made on first demand
-    and kept in the atlas's folder.
+    Average linkage in the space of the default embedding, cut where the atlas cuts it, as in the table of metrics. Made
+    on first demand and kept in the atlas's folder.
 
     Returns:
         One row per feature, in the order of layers, neurons and sizes: `layer` and `index` of its neuron, its `place`

@@ -11,7 +11,7 @@ MOST_CLUSTERS = len(CLUSTER_COLORS)  # with text and a color of their own
 
 
 @styled
-def cluster_dendrogram(neuron: HasExamples, threshold: float = 0.5, examples_per_cluster: int = 3) -> Figure:
+def cluster_dendrogram(neuron: HasExamples, threshold: float | None = None, examples_per_cluster: int = 3) -> Figure:
     """Figure 2: the tree of a neuron's examples, its clusters by color and number, and examples of each as text.
 
     A branch stands at the average distance between its two sides. The background of a token is the neuron's
@@ -19,6 +19,11 @@ def cluster_dendrogram(neuron: HasExamples, threshold: float = 0.5, examples_per
     tokens after it are shown. Examples that are images stand in a row, what the unit sees outlined and enlarged. A
     cluster's first example is its medoid, the others are its first in corpus order. The
     ten largest clusters have text and a color.
+
+    Args:
+        neuron: with examples.
+        threshold: distance at which the tree is cut; None for the neuron's own (see `Neuron.cut`).
+        examples_per_cluster: at most.
 
     Raises:
         NbkitError: the neuron has no examples, or the threshold is outside (0, 1].
@@ -33,10 +38,13 @@ def cluster_dendrogram(neuron: HasExamples, threshold: float = 0.5, examples_per
 
 
 @styled
-def rare_behavior(neuron: HasExamples, threshold: float = 0.5, examples_per_cluster: int = 4) -> Figure:
+def rare_behavior(neuron: HasExamples, threshold: float | None = None, examples_per_cluster: int = 4) -> Figure:
     """Figure 3: a common primary behavior and a rare secondary one, the two largest clusters of a neuron.
 
     Examples of further clusters stay gray and without text.
+
+    Args:
+        neuron, threshold, examples_per_cluster: see `cluster_dendrogram`.
 
     Raises:
         NbkitError: the neuron has no examples, or the threshold is outside (0, 1].

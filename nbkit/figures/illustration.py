@@ -21,7 +21,7 @@ LABEL_ROOM, LABEL_SIZE = 62.0, 8.0  # points
 
 
 @styled
-def embedding_illustration(neuron: HasExamples, threshold: float = 0.5, kind: str | None = None) -> Figure:
+def embedding_illustration(neuron: HasExamples, threshold: float | None = None, kind: str | None = None) -> Figure:
     """Figure 1: the vectors a neuron reads, times its weights, are its embeddings, and those are what clusters.
 
     Above, two examples each of up to three clusters in the dimensions that weigh most in their embeddings. Below,
@@ -29,12 +29,13 @@ def embedding_illustration(neuron: HasExamples, threshold: float = 0.5, kind: st
 
     Args:
         neuron: with at least one example.
-        threshold: distance at which the embeddings' tree is cut.
-        kind: of embedding; None is the atlas's default.
+        threshold: distance at which the embeddings' tree is cut; None for the kind's own (see `Neuron.cut`).
+        kind: of embedding, a product with weights; None is `Neuron.weighed`.
 
     Raises:
         NbkitError: the neuron has no examples, the threshold is outside (0, 1], or there is no such kind.
     """
+    kind = neuron.weighed if kind is None else kind
     clusters = neuron.clusters(threshold, kind)
     vectors = neuron.pre_mlp.astype(np.float64)
     embedded = neuron.embeddings(kind).astype(np.float64)

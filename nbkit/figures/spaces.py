@@ -18,15 +18,13 @@ from nbkit.method.clusters import FeatureClusters, cosine_distances
 from nbkit.method.embeddings import EMBEDDING_NAMES
 from nbkit.method.metrics import Polysemanticity, polysemanticity_from_distances
 
-SPACES = ("pre_mlp", None, "shuffled")
-"""Kinds of embedding, a panel each; None is the neuron's own."""
 PANEL_WIDTH = 26
 """Characters in a line over a panel."""
 
 
 @styled
 def compare_embedding_spaces(
-    neuron: HasExamples, threshold: float = 0.5, cluster_pair: tuple[int, int] | None = None
+    neuron: HasExamples, threshold: float | None = None, cluster_pair: tuple[int, int] | None = None
 ) -> Figure:
     """Figure 4: two of a neuron's clusters as pre-MLP vectors, as neuron embeddings, and with another's weights.
 
@@ -35,27 +33,28 @@ def compare_embedding_spaces(
 
     Args:
         neuron: with at least two clusters.
-        threshold: distance at which the neuron embeddings' tree is cut.
+        threshold: distance at which the neuron embeddings' tree is cut; None for the usual one (see `Neuron.cut`).
         cluster_pair: labels of the two clusters, 0 the largest; None takes the two largest.
 
     Raises:
         NbkitError: there are no such two clusters, or the threshold is outside (0, 1].
     """
-    clusters = neuron.clusters(threshold)
+    kinds = {"pre_mlp": "pre_mlp", "input": neuron.weighed, "shuffled": "shuffled"}
+    names = [EMBEDDING_NAMES[name] for name in kinds]
+    clusters = neuron.clusters(threshold, neuron.weighed)
     first, second = _pair(neuron, clusters, cluster_pair)
     members = np.concatenate([np.flatnonzero(clusters.labels == label) for label in (first, second)])
     labels = clusters.labels[members]
     colors = [cluster_color(label, int(clusters.sizes[label])) for label in labels]
-    spaces = [cosine_distances(neuron.embeddings(kind)[members]) for kind in SPACES]
+    spaces = [cosine_distances(neuron.embeddings(kind)[members]) for kind in kinds.values()]
     highest = max(float(distances.max()) for distances in spaces)
 
     figure = BookFigure(figsize=(WIDTH, 4.9))
     axes = figure.subplots(2, len(spaces), height_ratios=(1.0, 1.0))
-    for kind, distances, matrix in zip(SPACES, spaces, axes[0], strict=True):
+    for name, distances, matrix in zip(names, spaces, axes[0], strict=True):
         measured = polysemanticity_from_distances(distances, labels)
         image = _matrix(matrix, distances, labels, colors, highest)
-        name = fill(EMBEDDING_NAMES[kind or "input"], PANEL_WIDTH)
-        matrix.set_title(f"{name}\n{_figures(measured)}", size=8.5, weight="normal")
+        matrix.set_title(f"{fill(name, PANEL_WIDTH)}\n{_figures(measured)}", size=8.5, weight="normal")
     projected = draw_projections(axes[1], spaces, colors)
     figure.colorbar(image, ax=axes[0], label="cosine distance", aspect=14)
     sizes = clusters.sizes
@@ -63,7 +62,6 @@ def compare_embedding_spaces(
         figure,
         f"{neuron.title}: clusters {first + 1} ({sizes[first]} examples) and {second + 1} ({sizes[second]})",
     )
-    names = [EMBEDDING_NAMES[kind or "input"] for kind in SPACES]
     pairs = np.triu_indices(len(members), 1)
     numbered = {"example": members[pairs[0]], "other example": members[pairs[1]]}
     columns = {f"cosine distance, {name}": space[pairs] for name, space in zip(names, spaces, strict=True)}

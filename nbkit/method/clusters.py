@@ -15,6 +15,8 @@ from nbkit.method.scc import scc_linkage
 
 PAPER_CUT = 0.5
 """The distance at which the paper cuts trees (section 3.2)."""
+UNRELATED = 400
+"""Vectors of a layer whose distances tell what chance gives (see `chance_cut`)."""
 # SciPy's other linkages (centroid, median, ward) are defined on Euclidean distances only.
 LINKAGE_METHODS = ("average", "complete", "single", "weighted", "scc")
 
@@ -132,16 +134,29 @@ def chance_cut(embeddings: Float[np.ndarray, "m d"]) -> float:
     inputs are by chance.
 
     Args:
-        embeddings: of inputs that have nothing in common, such as any tokens of a corpus, in the space of the tree.
+        embeddings: (m, d) of inputs that have nothing in common, such as any tokens of a corpus, in the space of the
+            tree. Some hundreds will do: time and memory go with the square of m.
 
     Returns:
         A distance in (0, 1], a whole number of hundredths; 1 if fewer than three embeddings have a direction.
+
+    Raises:
+        NbkitError: the embeddings aren't (m, d) real numbers.
     """
-    directed = embeddings[have_direction(embeddings)]
+    x = checked_array(embeddings, "the embeddings")
+    if x.ndim != 2:
+        raise NbkitError(f"Embeddings must have shape (m, d); these have shape {x.shape}.")
+    directed = x[have_direction(x)]
     if len(directed) < 3:
         return 1.0
     distances = cosine_distances(directed)[np.triu_indices(len(directed), 1)]
     return float(np.clip(round(float(distances.mean() - distances.std()), 2), 0.01, 1.0))
+
+
+def unrelated_rows(n: int) -> Int[np.ndarray, " m"]:
+    """Which of a layer's n vectors `chance_cut` is given: at most `UNRELATED`, evenly over them."""
+    rows: Int[np.ndarray, " m"] = np.linspace(0, n - 1, min(UNRELATED, n)).astype(int)
+    return rows
 
 
 def feature_clusters(
@@ -154,7 +169,8 @@ def feature_clusters(
 
     Args:
         embeddings: (n, d) embeddings of the examples.
-        threshold: distance in (0, 1] at which the tree is cut; the paper uses 0.5.
+        threshold: distance in (0, 1] at which the tree is cut. The default is the paper's, since no other fits all
+            spaces; `chance_cut` tells one for yours, at which centered vectors are nearer to known behaviors.
         method: "average" (the paper's), "complete", "single" or "weighted" as in SciPy, or "scc".
 
     Returns:

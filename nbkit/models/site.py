@@ -75,3 +75,9 @@ def embedding_kinds(sites: Sequence[Site]) -> tuple[str, ...]:
 def paper_kind(kinds: Sequence[str]) -> str:
     """The paper's kind of `embedding_kinds`: equation 1, and where there are two rows of weights the gradient."""
     return "input" if "input" in kinds else "gradient"
+
+
+def compared_kind(embedding: str, kinds: Sequence[str]) -> str:
+    """The kind of `embedding_kinds` that an atlas's embedding is held against: the vector by itself; of `centered`,
+    which is near to that, the paper's."""
+    return paper_kind(kinds) if embedding == CENTERED else CONTROLS[0]

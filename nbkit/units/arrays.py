@@ -111,7 +111,7 @@ def atlas_from_arrays(
         name: what to call the model.
         corpus: what to call the inputs.
         unit: what to call one of the units.
-        config: what to scan for; the defaults are the paper's.
+        config: what to scan for; the defaults are those of `build_atlas`.
 
     Raises:
         NbkitError: arrays that don't belong together, or hold something else than finite numbers; `out` holds something

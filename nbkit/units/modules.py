@@ -122,7 +122,7 @@ def atlas_from_module(
             `linear` stands for a layer's output itself. None finds it by watching what the module does with the output.
         name: what to call the model; None takes the module's class.
         corpus: what to call the inputs.
-        config: what to scan for; the defaults are the paper's.
+        config: what to scan for; the defaults are those of `build_atlas`.
 
     Raises:
         NbkitError: the module has no such layer, or of a kind that isn't known; what follows it is no activation

@@ -455,8 +455,8 @@ def test_another_embedding_makes_what_an_atlas_of_it_has(
 ) -> None:
     atlas = own_atlas("gpt2")
     before = {path.name: path.read_bytes() for path in atlas.path.iterdir() if path.is_file()}
-    config = AtlasConfig(embedding="centered")
-    built = build_atlas(tiny_model("gpt2"), random_contexts(40, 32), tmp_path / "built", config, progress=False)
+    built = build_atlas(tiny_model("gpt2"), random_contexts(40, 32), tmp_path / "built", progress=False)
+    assert built.manifest.embedding == "centered"  # the default
     centered = pickle.loads(pickle.dumps(atlas.with_embedding("centered")))
     assert centered.manifest.embedding == "centered" and atlas.manifest.embedding == "input"
     pd.testing.assert_frame_equal(centered.neurons, built.neurons)
@@ -468,7 +468,14 @@ def test_another_embedding_makes_what_an_atlas_of_it_has(
     made = {path.name for path in (atlas.path / "embedding-centered").iterdir() if not path.name.startswith(".")}
     assert made == {"neurons.parquet", "features.parquet", "similar-centered.safetensors"}
     assert {path.name: path.read_bytes() for path in atlas.path.iterdir() if path.is_file()} == before
-    assert atlas.with_embedding("input").kept.folder == atlas.path == atlas.with_embedding("auto").kept.folder
+    assert atlas.with_embedding("input").kept.folder == atlas.path == atlas.with_embedding("paper").kept.folder
+    assert atlas.with_embedding("auto").kept.folder == atlas.path / "embedding-centered"
+    assert built.with_embedding("auto").kept.folder == built.path
+    paper = built.with_embedding("paper")
+    pd.testing.assert_frame_equal(paper.neurons, atlas.neurons)
+    for atlas_by in (atlas, centered, built, paper):
+        own = atlas_by.as_built
+        assert own.path == atlas_by.path and own.manifest == open_atlas(atlas_by.path).manifest
     for wrong in ("gate", "pre_mlp", "", None):
         with pytest.raises(
             NbkitError, match=r"is not defined for the neurons of .*: choose input, gradient, centered$"

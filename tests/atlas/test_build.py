@@ -95,7 +95,7 @@ def test_leaves_the_files_that_the_manifest_names(model: LanguageModel, tmp_path
     assert set(whole) == expected | {MANIFEST}
     assert checksums(tmp_path) == whole
     assert (atlas.manifest.corpus, atlas.manifest.n_contexts, atlas.manifest.length) == ("random-0", 20, 24)
-    assert (atlas.layers, atlas.manifest.embedding, atlas.manifest.dtype) == ((0, 2), "input", "float32")
+    assert (atlas.layers, atlas.manifest.embedding, atlas.manifest.dtype) == ((0, 2), "centered", "float32")
     # Who may read the folder may read its files.
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir() if path.name != LOCK} == {
         tmp_path.stat().st_mode & 0o666
@@ -217,7 +217,6 @@ DIFFERENCES: list[tuple[dict[str, Any], str]] = [
     ({"config": replace(CONFIG, layers=[0])}, "sites"),
     ({"config": replace(CONFIG, max_examples=5)}, "max_examples"),
     ({"config": replace(CONFIG, weights="folded")}, "weights"),
-    ({"config": replace(CONFIG, embedding="gradient")}, "embedding"),
     ({"config": replace(CONFIG, batch_size=8, seed=1)}, "batch_size, seed"),
     ({"config": replace(CONFIG, block_size=4)}, "block_size"),
     ({"contexts": random_contexts(20, 24, seed=1)}, "corpus, contexts_sha256"),
@@ -245,6 +244,24 @@ def test_never_goes_on_in_the_folder_of_another(
         assert checksums(folder) == before
 
 
+@pytest.mark.parametrize("asked", ["paper", "gradient"])
+def test_another_embedding_is_no_other_atlas_once_it_is_finished(
+    asked: Any, model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(CONFIG, embedding=asked)
+    interrupt(model, tmp_path, monkeypatch)
+    with pytest.raises(NbkitError, match="holds an atlas of another embedding: choose another folder"):
+        build(model, tmp_path, config=config)
+    built = build(model, tmp_path)
+    before = checksums(tmp_path)
+    monkeypatch.setattr("nbkit.models.units.hooked", no_forward_pass)
+    found = build(model, tmp_path, config=config)
+    assert found.manifest == replace(built.manifest, embedding="input" if asked == "paper" else asked)
+    assert found.path == built.path and not found.neurons["mean_distance"].equals(built.neurons["mean_distance"])
+    assert before.items() <= checksums(tmp_path).items()
+    assert build(model, tmp_path).manifest == built.manifest == open_atlas(tmp_path).manifest
+
+
 def test_another_model_or_library_is_another_atlas(
     model: LanguageModel,
     tiny_model: Callable[[str], LanguageModel],
@@ -252,7 +269,7 @@ def test_another_model_or_library_is_another_atlas(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     interrupt(model, tmp_path, monkeypatch)
-    with pytest.raises(NbkitError, match=r"another model, model_sha256, sites, embedding:"):
+    with pytest.raises(NbkitError, match=r"another model, model_sha256, sites:"):
         build(tiny_model("llama"), tmp_path)
     with pytest.raises(NbkitError, match="another model:"):
         build(replace(model, name="renamed"), tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import numpy as np
 import pytest
 
 from nbkit.atlas.cached import atlas_for
+from nbkit.atlas.config import AtlasConfig
 from nbkit.errors import NbkitError
+from nbkit.units.arrays import atlas_from_arrays
 
 TEXT = "The quick brown fox jumps over the lazy dog, and again. " * 20
 ARGUMENTS: dict[str, Any] = {"length": 16, "limit": 6, "layers": [1], "dtype": "float32", "device": "cpu"}
@@ -41,7 +44,7 @@ def test_the_same_request_opens_without_a_model(
 ) -> None:
     built = atlas_for(**request_for)
     assert (built.layers, built.manifest.n_contexts, built.manifest.length) == ((1,), 6, 16)
-    assert built.manifest.corpus == "fox.txt"
+    assert built.manifest.corpus == "fox.txt" and built.manifest.embedding == "input"
     assert built.path.parent == tmp_path / "cache" / "atlases"
     assert built.path.name.startswith("tiny-gpt-fox.txt-")
     monkeypatch.setattr("nbkit.models.load_model", no_model)
@@ -148,6 +151,17 @@ def test_an_atlas_that_is_there_is_opened(request_for: dict[str, Any], monkeypat
         assert (found.path, found.manifest) == (moved, built.manifest)
     with pytest.raises(NbkitError, match="no atlas in"):
         atlas_for(atlas=moved / "nothing")
+
+
+@pytest.mark.parametrize(("own", "given"), [("auto", "input"), ("paper", "input"), ("gradient", "gradient")])
+def test_an_atlas_of_no_product_is_given_with_the_papers(own: Any, given: str, tmp_path: Path) -> None:
+    arrays = np.random.default_rng(0).normal(size=(12, 5))
+    built = atlas_from_arrays(
+        arrays, arrays[:3], list("abcdefghijkl"), tmp_path, config=AtlasConfig(embedding=own), progress=False
+    )
+    found = atlas_for(atlas=tmp_path)
+    assert found.path == built.path and found.manifest == replace(built.manifest, embedding=given)
+    assert found.as_built.manifest == built.manifest
 
 
 def test_a_changed_corpus_file_is_scanned_again(request_for: dict[str, Any], tmp_path: Path) -> None:

@@ -114,11 +114,15 @@ def test_a_model_of_zeros_alone(tmp_path: Path) -> None:
     model = load_model(make_model("gpt2", tmp_path / "gpt2"), dtype="float32", device="cpu")
     with torch.no_grad():
         model.network.transformer.h[0].mlp.c_fc.weight.zero_()
-    atlas = build_atlas(model, random_contexts(20, 16), tmp_path / "atlas", AtlasConfig(layers=[0]), progress=False)
+    config = AtlasConfig(layers=[0], embedding="paper")
+    atlas = build_atlas(model, random_contexts(20, 16), tmp_path / "atlas", config, progress=False)
     fired = int((atlas.neurons["n_examples"] > 1).sum())
     assert f"; {fired} of 40 neurons have no direction: NaN" in atlas.summary and fired > 5
     assert atlas.neuron(0, 0).donor is None and "shuffled" not in atlas.neuron(0, 0).kinds
     assert atlas.metrics("shuffled", progress=False)[METRICS].isna().all(axis=None)
+    centered = atlas.with_embedding("auto")  # knows no weights
+    assert "have no direction" not in centered.summary
+    assert centered.metrics("shuffled", progress=False)[METRICS].isna().all(axis=None)
 
 
 def overflowing(model: LanguageModel, layer: int, index: int, context: int, value: float) -> MlpNeurons:
@@ -156,7 +160,7 @@ def test_an_overflow_costs_the_neuron_alone(
     value: float, context: int, given: bool, sign: Sign, tiny_model: Callable[[str], LanguageModel], tmp_path: Path
 ) -> None:
     model, contexts = tiny_model("gpt2"), random_contexts(40, 32)
-    config = AtlasConfig(layers=[2], batch_size=8, block_size=16, sign=sign)
+    config = AtlasConfig(layers=[2], embedding="paper", batch_size=8, block_size=16, sign=sign)
     maxima = np.full((N_LAYERS, D_MLP), 0.5) if given else None
     plain = build_atlas(model, contexts, tmp_path / "plain", config, maxima, progress=False)
     index = int(plain.neurons["n_examples"].to_numpy().argmax())
@@ -199,7 +203,9 @@ def test_one_example_constant_activations_and_equal_examples(tmp_path: Path) -> 
     for n in (1, 6):
         tokens, documents = np.repeat(once.tokens, n, axis=0), np.arange(n, dtype=np.int32)
         contexts = replace(once, tokens=tokens, documents=documents)
-        table = build_atlas(model, contexts, tmp_path / str(n), progress=False).neurons
+        config = AtlasConfig(embedding="paper")
+        atlas = build_atlas(model, contexts, tmp_path / str(n), config, progress=False)
+        table = atlas.neurons
         assert set(table["n_examples"]) == {0, n}
         fired = table[(table["n_examples"] > 0) & (table["index"] != PRUNED)]
         assert table[table["index"] == PRUNED][METRICS].isna().all(axis=None)
@@ -207,3 +213,5 @@ def test_one_example_constant_activations_and_equal_examples(tmp_path: Path) -> 
             assert table[METRICS].isna().all(axis=None)
         else:
             assert (fired["max_distance"].abs() < 1e-6).all() and (fired["n_clusters"] == 1).all()
+            known = atlas.with_embedding("auto").neurons.dropna(subset="max_distance")  # only rounding is left of some
+            assert (known["max_distance"] < 2).all() and not np.isinf(known[METRICS]).any(axis=None)

@@ -94,7 +94,7 @@ def test_agreement_tells_parts_of_characters_apart(scripts_atlas: Atlas) -> None
     for layer, index, agreement in zip(table["layer"], table["index"], table["token_agreement"], strict=True):
         neuron = scripts_atlas.neuron(layer, index)
         words = [word(token) for token in neuron.key_ids]
-        labels = neuron.clusters(0.5).labels
+        labels = neuron.clusters().labels
         assert agreement == pytest.approx(adjusted_rand_score(words, labels), abs=1e-12)
         by_id = adjusted_rand_score(neuron.key_ids, labels)
         parts += sum(each.startswith("part") for each in words)

@@ -21,6 +21,7 @@ from nbkit.book.profile import Profile, read_profile
 from nbkit.book.unchanged import unchanged
 from nbkit.errors import NbkitError
 from nbkit.explorers import AtlasExplorer
+from nbkit.explorers.atlas.shard_files import put_shards, site_folder
 from nbkit.explorers.atlas.shards import AtlasShards
 from nbkit.features.importance import kept_importance
 from nbkit.features.showcase import featured
@@ -249,7 +250,8 @@ def test_an_atlas_is_made_ready_for_its_explorer_once(
     profile = Profile("small", atlas={"model": str(model), "corpus": str(corpus), "length": 32})
     atlas = prepare(profile)
     assert atlas is not None
-    shown = {(choice.neuron.layer, choice.neuron.index) for choice in featured(atlas)}
+    assert (atlas.manifest.embedding, atlas.as_built.manifest.embedding) == ("centered", "gradient")
+    shown = {(choice.neuron.layer, choice.neuron.index) for choice in featured(atlas.as_built)}
     places = features_of(atlas)[["layer", "index", "medoid"]].itertuples(index=False, name=None)
     assert kept_importance(atlas).keys() == {place for place in places if place[:2] in shown}
 
@@ -259,7 +261,13 @@ def test_an_atlas_is_made_ready_for_its_explorer_once(
     monkeypatch.setattr("nbkit.book.build.model_of", opened)
     again = prepare(profile)
     assert again is not None and again.path == atlas.path
-    (atlas.path / "importance.safetensors").unlink()
+    made = {path.name for path in atlas.path.iterdir()}
+    assert not made & {"features.parquet", "phrases.parquet", "similar-gradient.safetensors", "agreement.parquet"}
+    assert {path.name for path in atlas.kept.folder.glob("similar-*")} == {
+        "similar-centered.safetensors",
+        "similar-gradient.safetensors",
+    }
+    (atlas.kept.folder / "importance.safetensors").unlink()
     with pytest.raises(AssertionError, match="the model was opened"):
         prepare(profile)
 
@@ -301,6 +309,20 @@ def test_an_atlas_that_a_page_explores_comes_from_the_cache_folder(
     assert explored_in(pages / "one.ipynb") == {"my units"}
     assert [each.path for each in explored_by(pages, own)] == [own.path, atlas.path]
     assert [each.path for each in explored_by(pages, None)] == [atlas.path]
+    paper = atlas.with_embedding("paper")
+    notebook.metadata["widgets"]["state"]["other"] = AtlasExplorer(paper).site
+    nbformat.write(notebook, pages / "one.ipynb")
+    assert explored_in(pages / "one.ipynb") == {"my units", "my units-embedding-input"}
+    for book in (atlas, paper):
+        found = explored_by(pages, book)
+        assert {(each.path, each.manifest.embedding) for each in found} == {
+            (atlas.path, "centered"),
+            (atlas.path, "input"),
+        }
+    for each in found:  # no files of the one are in the other's place
+        put_shards(each, tmp_path / site_folder(each), progress=False)
+        overview = (tmp_path / site_folder(each) / "overview.js").read_bytes()
+        assert overview == (each.kept.folder / "shards" / "overview.js").read_bytes()
     (tmp_path / "cache").rename(tmp_path / "gone")
     with pytest.raises(NbkitError, match=r"no atlas in .*my units"):
         explored_by(pages, None)
@@ -309,8 +331,9 @@ def test_an_atlas_that_a_page_explores_comes_from_the_cache_folder(
 def test_a_book_holds_its_atlas_as_harmless_files(mini_book: Path) -> None:
     [folder] = (mini_book / "_static" / "atlases").iterdir()
     [kept] = (mini_book.parents[1] / "cache" / "atlases").iterdir()
-    assert folder.name == kept.name
-    assert {path.stem for path in folder.iterdir()} == set(AtlasShards(nbkit.open_atlas(kept)).names())
+    assert folder.name == f"{kept.name}-embedding-centered"
+    shown = nbkit.open_atlas(kept).with_embedding("auto")
+    assert {path.stem for path in folder.iterdir()} == set(AtlasShards(shown).names())
     for path in folder.iterdir():
         text = path.read_text(encoding="utf-16")
         assert "<" not in text and text.count("\n") == 1

@@ -76,7 +76,10 @@ def test_the_profiles_of_the_book_pass() -> None:
             "atlas: {dtype: float32}",
             r"sets atlas: dtype, which .*\.ipynb has no parameter for.*atlas: atlas to",
         ),
-        ("notebooks: {every-neuron: {threshold: half}}", r"notebooks: every-neuron: threshold is 'half'.*a number"),
+        (
+            "notebooks: {feature-clusters: {threshold: half}}",
+            r"notebooks: feature-clusters: threshold is 'half'.*a number",
+        ),
         ("notebooks: {trade-off: {grid: {ne: [x]}}}", r"notebooks: trade-off: grid: ne is 'x', and must be a number"),
     ],
 )

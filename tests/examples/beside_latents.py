@@ -24,5 +24,6 @@ def tiny_with_latents(folder: Path, hooks: Sequence[str], n_atlas: int, n_traine
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NBKIT_CACHE", str(folder / "cache"))
         model = nbkit.load_model(make_model("llama", folder / "model"), dtype="float32", device="cpu")
-        atlas = nbkit.build_atlas(model, random_contexts(n_atlas, 24), folder / "atlas", progress=False)
+        config = nbkit.AtlasConfig(embedding="paper")
+        atlas = nbkit.build_atlas(model, random_contexts(n_atlas, 24), folder / "atlas", config, progress=False)
         return with_latents(atlas, hooks, d_sae=30, k=4, n_contexts=n_trained, progress=False)

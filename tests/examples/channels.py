@@ -21,6 +21,6 @@ def example_channels(folder: Path, n: int = 60, seed: int = 0) -> Channels:
     ink = (0.4 + 0.3 * torch.rand(n, 1, 1, 1, generator=generator)) * patterns[digits] + noise
     inputs = torch.nn.functional.pad(ink, (4, 4, 4, 4))
     cnn = MnistCNN(seed).requires_grad_(False)
-    config = AtlasConfig(threshold=0.1, max_examples=40)
+    config = AtlasConfig(threshold=0.1, max_examples=40, embedding="paper")
     atlas = atlas_from_module(cnn, LAYERS, inputs, folder, labels=digits, config=config, progress=False)
     return Channels(cnn, inputs, atlas, 0.5)

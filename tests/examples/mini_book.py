@@ -70,7 +70,7 @@ ATLAS: list[Cell] = [
         "code",
         "import nbkit\n"
         "from nbkit.explorers import AtlasExplorer\n"
-        "AtlasExplorer(nbkit.atlas_for(model, corpus, length))",
+        'AtlasExplorer(nbkit.atlas_for(model, corpus, length).with_embedding("auto"))',
         ["full-width"],
     ),
 ]

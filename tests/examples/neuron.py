@@ -53,9 +53,14 @@ class ExampleNeuron:
         """Whatever the kind."""
         return self.pre_mlp
 
-    def clusters(self, threshold: float = 0.5, kind: str | None = None) -> FeatureClusters:
+    @property
+    def weighed(self) -> str:
+        """As of a plain neuron."""
+        return "input"
+
+    def clusters(self, threshold: float | None = None, kind: str | None = None) -> FeatureClusters:
         """Feature clusters of the embeddings."""
-        return feature_clusters(self.embeddings(kind), threshold)
+        return feature_clusters(self.embeddings(kind), 0.5 if threshold is None else threshold)
 
 
 def example_neuron(n: int = 60, seed: int = 0, words: tuple[str, ...] = ()) -> ExampleNeuron:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from nbkit.atlas.atlas import Atlas
+from nbkit.atlas.config import AtlasConfig
 from nbkit.units.arrays import atlas_from_arrays
 from nbkit.units.modules import atlas_from_module
 
@@ -30,10 +31,11 @@ class Seeing(nn.Module):
 
 
 def gray_atlas(out: Path) -> Atlas:
-    """Of `Seeing`, on labeled images."""
+    """Of `Seeing`, on labeled images, by the paper's embedding."""
     torch.manual_seed(0)
     images = torch.rand(N, 1, HEIGHT, WIDTH)
-    return atlas_from_module(Seeing(), ["conv", "whole"], images, out, labels=LABELS, progress=False)
+    config = AtlasConfig(embedding="paper")
+    return atlas_from_module(Seeing(), ["conv", "whole"], images, out, labels=LABELS, config=config, progress=False)
 
 
 def colored_atlas(out: Path) -> Atlas:

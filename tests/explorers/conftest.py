@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from nbkit.atlas.atlas import Atlas, open_atlas
+from nbkit.atlas.atlas import Atlas
+from nbkit.explorers.atlas.shard_files import atlas_of_site
 from nbkit.models import LanguageModel
 from nbkit.models.sign import Sign
 from tests.browser import page_checks as checks
@@ -16,9 +17,9 @@ from tests.browser import page_checks as checks
 
 @pytest.fixture(scope="module")
 def atlas(mini_book: Path) -> Atlas:
-    """The atlas of the small book."""
+    """The atlas of the small book, with the embedding that its explorer shows."""
     [site] = (mini_book / "_static" / "atlases").iterdir()
-    return open_atlas(mini_book.parents[1] / "cache" / "atlases" / site.name)
+    return atlas_of_site(mini_book.parents[1] / "cache" / "atlases", site.name)
 
 
 @pytest.fixture(scope="module", params=["file", "http"])
@@ -30,14 +31,16 @@ def base(request: pytest.FixtureRequest, mini_book: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def latents_atlas(tmp_path_factory: pytest.TempPathFactory, tiny_model: Callable[[str], LanguageModel]) -> Atlas:
-    """An atlas of the latents of a tiny model over random text: tests must not change its files, only let more be made
-    from it."""
+    """An atlas of the latents of a tiny model over random text, by the paper's embedding: tests must not change its
+    files, only let more be made from it."""
     from nbkit.atlas.build import build_atlas
+    from nbkit.atlas.config import AtlasConfig
     from tests.examples.latent_units import tiny_latents
     from tests.examples.tiny_models import random_contexts
 
     units = tiny_latents(tiny_model("gpt2"))
-    return build_atlas(units, random_contexts(40, 32), tmp_path_factory.mktemp("latents"), progress=False)
+    folder, config = tmp_path_factory.mktemp("latents"), AtlasConfig(embedding="paper")
+    return build_atlas(units, random_contexts(40, 32), folder, config, progress=False)
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +59,7 @@ def signed_atlas(
     def make(architecture: str, sign: Sign) -> Atlas:
         if sign == "positive":
             return tiny_atlas(architecture)
-        folder, config = tmp_path_factory.mktemp(sign), AtlasConfig(sign=sign)
+        folder, config = tmp_path_factory.mktemp(sign), AtlasConfig(embedding="paper", sign=sign)
         return build_atlas(tiny_model(architecture), random_contexts(40, 32), folder, config, progress=False)
 
     return make

@@ -177,7 +177,7 @@ def test_a_latent_is_one_of_its_own_site(latents_atlas: Atlas) -> None:
 
 
 def test_explore_makes_what_an_atlas_lacks(own_atlas: Atlas, tiny_model: Callable[[str], LanguageModel]) -> None:
-    kinds = [own_atlas.path / f"similar-{kind}.safetensors" for kind in ("gradient", "pre_mlp")]
+    kinds = [own_atlas.path / f"similar-{kind}.safetensors" for kind in ("centered", "gradient")]
     made = [own_atlas.path / FEATURES, own_atlas.path / PHRASES, *kinds]
     assert not [path for path in made if path.exists()]
     with pytest.raises(NbkitError, match="another model"):

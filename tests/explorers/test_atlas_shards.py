@@ -159,7 +159,7 @@ def check_strongest(reader: Reader, neuron: Neuron, atlas: Atlas, vocabulary: li
             gate, up = strongest.pre_mlp[row] @ own.w_gate, strongest.pre_mlp[row] @ own.w_in
             [name] = quadrant_names(reader.take("strong_quadrant", 1))
             assert name == f"gate{'+' if gate > 0 else '-'} up{'+' if up > 0 else '-'}"
-        [own] = neuron.weights.embed(strongest.pre_mlp[[row]], neuron.embedding, neuron.activation).astype(np.float64)
+        [own] = neuron.embed(strongest.pre_mlp[[row]]).astype(np.float64)
         others = neuron.embeddings().astype(np.float64)
         apart = 1 - others @ own / np.linalg.norm(others, axis=1) / np.linalg.norm(own)
         assert reader.take("strong_distance", 1)[0] == pytest.approx(apart.min(), rel=1e-3, abs=1e-6)
@@ -211,6 +211,18 @@ def test_the_overview_holds_every_metric_of_every_neuron(tiny_atlas: Callable[[s
     for row, rule in about["featured"]:
         assert rule.startswith("Chosen by")
         assert atlas.neurons["n_examples"][row] >= 1
+
+
+def test_the_overview_tells_what_is_clustered_and_where_trees_are_cut(tiny_atlas: Callable[[str], Atlas]) -> None:
+    """Featured are the same neurons, whatever embedding is shown."""
+    atlas = tiny_atlas("llama")
+    centered = atlas.with_embedding("auto")
+    paper, ours = (opened(*AtlasShards(each).shard("overview"))[1] for each in (atlas, centered))
+    assert (paper["embedding"], paper["cuts"], paper["kinds"]) == ("gradient", [0.5] * 3, ["gradient", "pre_mlp"])
+    assert (ours["embedding"], ours["kinds"]) == ("centered", ["centered", "gradient"])
+    assert ours["cuts"] == [centered.cut(layer) for layer in centered.layers] != paper["cuts"]
+    assert ours["featured"] == paper["featured"] and ours["id"] != paper["id"]
+    assert ours["featured_by"] == paper["featured_by"] == "gradient"
 
 
 def test_the_overview_tells_the_sites_of_latents(latents_atlas: Atlas) -> None:

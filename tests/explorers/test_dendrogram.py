@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64decode
+from typing import Any
 
 import numpy as np
 import pytest
 
 from nbkit.atlas.atlas import Atlas
+from nbkit.atlas.examples import HasExamples
 from nbkit.atlas.snippets import Snippet
 from nbkit.errors import NbkitError
 from nbkit.explorers import DendrogramExplorer
@@ -21,9 +23,15 @@ from tests.examples import pictures
 from tests.examples.neuron import HOSTILE, example_neuron
 
 
+def data_of(neuron: HasExamples) -> dict[str, Any]:
+    """What the explorer of a neuron is told."""
+    data: dict[str, Any] = json.loads(explorer_data(neuron, neuron.clusters()))
+    return data
+
+
 def test_the_data_hold_the_tree_and_the_examples() -> None:
     neuron = example_neuron(12)
-    data = json.loads(explorer_data(neuron))
+    data = data_of(neuron)
     clusters = neuron.clusters()
     assert data["title"] == "Layer 7, neuron 123"
     assert np.array_equal(np.reshape(data["pairs"], (-1, 2)), clusters.linkage[:, :2])
@@ -37,7 +45,7 @@ def test_the_data_hold_the_tree_and_the_examples() -> None:
 
 def test_examples_that_are_images_bring_them(gray_atlas: Atlas) -> None:
     neuron, boxes = gray_atlas.neuron(0, 1), gray_atlas.boxes(0)
-    data = json.loads(explorer_data(neuron))
+    data = data_of(neuron)
     assert gray_atlas.images is not None and boxes is not None
     about = {name: value for name, value in data["images"].items() if name != "known"}
     assert about == {"height": pictures.HEIGHT, "width": pictures.WIDTH, "channels": 1, "labeled": True}
@@ -45,16 +53,16 @@ def test_examples_that_are_images_bring_them(gray_atlas: Atlas) -> None:
     assert known == {context: gray_atlas.images[context].tobytes() for context in neuron.context.tolist()}
     for position in data["positions"]:
         assert [data["boxes"][str(4 * position + side)] for side in range(4)] == boxes[position].tolist()
-    whole = json.loads(explorer_data(gray_atlas.neuron(1, 0)))
+    whole = data_of(gray_atlas.neuron(1, 0))
     assert "boxes" not in whole and whole["images"]["known"]
-    assert "images" not in json.loads(explorer_data(example_neuron(4)))
+    assert "images" not in data_of(example_neuron(4))
 
 
 def test_key_tokens_that_look_alike_are_told_apart() -> None:
     neuron = example_neuron(4)
     for number, word in enumerate((3, 3, 8, 8)):
         neuron.snippets[number] = Snippet(("a ", "↵", " b"), (0.0, 9.0, 0.0), 1, number, 1, word)
-    data = json.loads(explorer_data(neuron))
+    data = data_of(neuron)
     keys = [tokens[key] for tokens, key in zip(data["tokens"], data["keys"], strict=True)]
     assert keys[0] == keys[1] != keys[2] == keys[3]
     assert [data["vocabulary"][key] for key in keys] == ["↵"] * 4
@@ -63,7 +71,7 @@ def test_key_tokens_that_look_alike_are_told_apart() -> None:
 def test_tokens_that_share_a_character_are_sent_as_one() -> None:
     neuron = example_neuron(1)
     neuron.snippets[0] = Snippet(("x", "\udce6\udc9d", "\udcb1", "\udce3"), (0.5, 1.0, 9.0, 0.0), 2, 0, 2)
-    data = json.loads(explorer_data(neuron))
+    data = data_of(neuron)
     assert [data["vocabulary"][token] for token in data["tokens"][0]] == ["x", "東", "⟨E3⟩"]
     assert (data["keys"], data["activations"]) == ([1], [[0.5, 9.0, 0.0]])
 
@@ -90,7 +98,8 @@ def test_a_hundred_examples_take_less_than_150_kilobytes_with_code_and_style() -
 
 
 def test_hostile_tokens_are_harmless_to_whatever_carries_the_data() -> None:
-    text = explorer_data(example_neuron(20, words=HOSTILE))
+    neuron = example_neuron(20, words=HOSTILE)
+    text = explorer_data(neuron, neuron.clusters())
     assert text.isascii()
     assert "<" not in text
     vocabulary = json.loads(text)["vocabulary"]
@@ -117,7 +126,7 @@ def test_the_threshold_is_a_trait_that_follows_and_refuses() -> None:
 
 
 def test_one_example_is_a_tree_without_merges() -> None:
-    data = json.loads(explorer_data(example_neuron(1)))
+    data = data_of(example_neuron(1))
     assert (data["pairs"], data["heights"], data["medoids"], len(data["tokens"])) == ([], [], [], 1)
 
 

@@ -32,6 +32,19 @@ def test_a_similarity_is_told_beside_chance(layer: int, scope: int, cosine: floa
     assert evaluate("atlas/likeness.js", script, {"random": RANDOM, "of": of}) == expected
 
 
+def test_it_is_said_what_is_clustered_and_where_the_tree_is_cut() -> None:
+    script = """
+        const of = (embedding) => clusteredBy({ embedding, words: { reads: "pre-MLP vector" } }, data[embedding]);
+        return Object.keys(data).map(of);
+    """
+    assert evaluate("atlas/similar-view.js", script, {"centered": 0.93, "gradient": 0.5, "input": 0.5}) == [
+        "Clustered by: pre-MLP vector minus its mean; cut at 0.93 (nearer than that, vectors are not by chance) unless "
+        "you move the line.",
+        "Clustered by: neuron embedding (gradient); cut at 0.50 (as in the paper) unless you move the line.",
+        "Clustered by: neuron embedding (input); cut at 0.50 (as in the paper) unless you move the line.",
+    ]
+
+
 def neuron(*examples: tuple[int, int, str]) -> dict[str, Any]:
     """Examples as (context, position, key token)."""
     words = sorted({word for _, _, word in examples})

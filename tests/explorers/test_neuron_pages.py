@@ -135,7 +135,7 @@ def test_a_named_neuron_leads_to_the_explorer_and_shows_a_card(browser: Browser,
             clusters = atlas.neuron(layer, index).clusters()
             expect(card.locator(".nk-title")).to_contain_text(f"Layer {layer}, neuron {index}")
             noun = "cluster" if clusters.n_clusters == 1 else "clusters"
-            expect(card).to_contain_text(f"in {clusters.n_clusters} {noun}")
+            expect(card).to_contain_text(f"in {clusters.n_clusters} {noun} of centered vectors")
             expect(card.locator("li")).to_have_count(min(clusters.n_clusters, 4))
             expect(link).to_have_attribute("aria-describedby", "nbkit-neuron-card")
         seen.page.keyboard.press("Escape")

@@ -111,9 +111,16 @@ def test_a_page_says_what_its_atlas_is_of() -> None:
     assert "the same latent in other" in page and not re.search("neuron(?! embedding|s.csv)|layer", page)
 
 
+def test_a_page_says_what_clusters_the_examples() -> None:
+    weighed, centered = (atlas_page(replace(MANIFEST, embedding=kind), "t", "", None) for kind in ("input", "centered"))
+    assert "Its <em>neuron embeddings</em>, what it reads times its input weights, cluster them" in weighed
+    assert "What it reads there, minus the mean of what all read, clusters them" in centered
+    assert "{" not in weighed + centered and "minus the mean" not in weighed and "times its input" not in centered
+
+
 def test_a_title_says_on_which_side_of_zero_an_atlas_is() -> None:
     titles = [
-        site._Part(example_atlas([{}], replace(MANIFEST, sign=sign)), ".").title
+        site._Part(example_atlas([{}], replace(MANIFEST, sign=sign)), ".", names_embedding=False).title
         for sign in ("positive", "negative", "both")
     ]
     plain = "a-model on a-corpus"
@@ -194,6 +201,8 @@ def test_two_embeddings_of_an_atlas_stand_side_by_side_each_cut_where_it_is_cut(
     cuts = [centered.cut(layer) for layer in centered.layers]
     assert len(set(cuts)) > 1 and 0.5 not in cuts
     page_file = write_site([atlas, centered], tmp_path / "site", progress=False)
+    for title in ("gpt2 on random-0, neuron embedding", "gpt2 on random-0, pre-MLP vector minus its mean"):
+        assert f">{title}</button>" in page_file.read_text(encoding="utf-8")
     with checks.reached(page_file.parent, "http") as address, checks.visit(browser, address, "index.html") as seen:
         _, second = (seen.page.frame_locator("iframe").nth(i) for i in (0, 1))
         expect(second.locator(".nk-row").first).to_be_visible()

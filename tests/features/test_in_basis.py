@@ -194,7 +194,8 @@ def test_features_have_their_own_words_from_an_atlas_of_the_latents(
 ) -> None:
     sae, model = reading(), tiny_model("llama")
     both = {"blocks.0.hook_resid_post": reading(None), HOOK: sae}
-    latents = nbkit.build_atlas(nbkit.sae_latents(model, both), random_contexts(40, 32), tmp_path / "l", progress=False)
+    units, config = nbkit.sae_latents(model, both), nbkit.AtlasConfig(embedding="paper")
+    latents = nbkit.build_atlas(units, random_contexts(40, 32), tmp_path / "l", config, progress=False)
     joined = nbkit.join_atlases([atlas, latents], tmp_path / "joined")
     tables = [in_basis(*given).named_clusters(progress=False) for given in ((joined, sae), (atlas, sae, latents))]
     pd.testing.assert_frame_equal(*tables)

@@ -106,7 +106,7 @@ def test_the_index_of_an_atlas_finds_words_of_every_script(scripts_atlas: Atlas)
         for feature, count in hits[["feature", "count"]].to_numpy()[:5]:
             row = features.loc[feature]
             neuron = scripts_atlas.neuron(int(row["layer"]), int(row["index"]))
-            members = np.flatnonzero(neuron.clusters(0.5).labels == row["place"])
+            members = np.flatnonzero(neuron.clusters().labels == row["place"])
             snippets = [neuron.snippets[i] for i in members]
             holding = [s for s in snippets if normalized(word) in normalized("".join(s.tokens))]
             assert len(holding) >= count

@@ -93,6 +93,16 @@ def test_the_contrast_is_the_largest_gain_over_the_pre_mlp_vector() -> None:
     assert embedding_contrast(atlas_of(own, other)).neuron.index == 2  # gains 0.1, 0.3, 0.4, 0.4
 
 
+def test_centered_vectors_are_held_against_the_neuron_embedding() -> None:
+    rows = [CONTRAST | {"silhouette": 0.6}, CONTRAST | {"silhouette": 0.7}]
+    others = {"input": [{"silhouette_matched": 0.1}, {"silhouette_matched": 0.5}]}
+    atlas = example_atlas(rows, replace(MANIFEST, embedding="centered"), **others)
+    best = embedding_contrast(atlas)
+    assert best.neuron.index == 0
+    assert "the largest gain in silhouette of the centered vector over the neuron embedding, both cut" in best.rule
+    assert "the gain in silhouette over the neuron embedding, both cut" in typical_contrast(atlas).rule
+
+
 def test_the_gain_is_that_of_the_same_neuron() -> None:
     """The eligible neurons are not the first rows of the other space's table."""
     own: list[Row] = [{"n_clusters": 1}, {**CONTRAST, "silhouette": 0.5}, {**CONTRAST, "silhouette": 0.6}]

@@ -42,7 +42,7 @@ class FakeNeuron:
     def __init__(self, topics: list[int], noise: float = 0.3, tokens: tuple[str, ...] = ()) -> None:
         rng = np.random.default_rng(0)
         n, d = len(topics), 64
-        self.layer, self.index, self.title = 7, 123, "Layer 7, neuron 123"
+        self.layer, self.index, self.title, self.weighed = 7, 123, "Layer 7, neuron 123", "input"
         self.seen = None
         self.snippets = example_neuron(n, words=tokens).snippets
         self.w_in = np.where(np.arange(d) < 20, 1.0, 0.05)
@@ -55,8 +55,8 @@ class FakeNeuron:
         embedded: np.ndarray = self.pre_mlp * weights
         return embedded * np.linspace(1, 2, len(embedded))[:, None] if kind == "gradient" else embedded
 
-    def clusters(self, threshold: float = 0.5, kind: str | None = None) -> FeatureClusters:
-        return feature_clusters(self.embeddings(kind), threshold)
+    def clusters(self, threshold: float | None = None, kind: str | None = None) -> FeatureClusters:
+        return feature_clusters(self.embeddings(kind), 0.5 if threshold is None else threshold)
 
 
 FIVE = [0] * 20 + [1] * 12 + [2] * 5 + [3] * 2 + [4]
@@ -247,6 +247,25 @@ def test_examples_that_are_images_are_drawn_with_what_the_unit_sees(layer: int, 
     assert not any("token" in t or "text" in t for t in text)
     assert isinstance(figure, BookFigure)
     assert list(figure.data["examples"]) == ["example", "cluster", "image", "position", "activation", "label"]
+
+
+def test_a_centered_neuron_is_cut_where_it_is_cut_and_its_products_are_the_papers(
+    tiny_atlas: Callable[[str], Atlas],
+) -> None:
+    """Figures 1 and 4 are about weights, which the centered vector has none of."""
+    atlas = tiny_atlas("gpt2")
+    centered = atlas.with_embedding("auto")
+    table = atlas.neurons
+    several = table[(table["n_clusters"] > 1) & (table["n_examples"] > 3)].iloc[0]
+    place = int(several["layer"]), int(several["index"])
+    neuron, shown = atlas.neuron(*place), centered.neuron(*place)
+    title = f"{len(shown)} examples in {shown.clusters(shown.cut()).n_clusters} cluster"
+    assert any(title in text for text in words(drawn(figures.cluster_dendrogram(shown))))
+    for figure in (figures.embedding_illustration, figures.compare_embedding_spaces):
+        by_paper, by_ours = figure(neuron), figure(shown)
+        assert isinstance(by_paper, BookFigure) and isinstance(by_ours, BookFigure)
+        for name, frame in by_paper.data.items():
+            pd.testing.assert_frame_equal(frame, by_ours.data[name])
 
 
 def test_leaves_are_in_an_order_without_crossings_and_clusters_together() -> None:

@@ -42,11 +42,12 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def many_examples(
     tmp_path_factory: pytest.TempPathFactory, tiny_model: Callable[[str], LanguageModel]
 ) -> Callable[[str], Atlas]:
-    """An atlas of more text than `tiny_atlas`."""
+    """An atlas of more text than `tiny_atlas`, with another embedding than it was built with."""
 
     def build(architecture: str) -> Atlas:
         contexts = random_contexts(300, 32, last_special=architecture == "bert")
-        return build_atlas(tiny_model(architecture), contexts, tmp_path_factory.mktemp("atlas"), progress=False)
+        built = build_atlas(tiny_model(architecture), contexts, tmp_path_factory.mktemp("atlas"), progress=False)
+        return built.with_embedding("paper")
 
     return cache(build)
 

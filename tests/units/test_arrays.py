@@ -160,7 +160,7 @@ def test_texts_are_found_by_any_of_their_words(tmp_path: Path) -> None:
     found, features = phrases_of(atlas, progress=False), features_of(atlas, progress=False)
     assert "again" in set(found["phrase"]) and "the word" not in set(found["phrase"])
     for unit in atlas.iterate(0):
-        labels = unit.clusters(0.5).labels
+        labels = unit.clusters().labels
         for feature, row in features[features["index"] == unit.index].iterrows():
             members = unit.context[labels == row["place"]]
             expected = {word: 0 for context in members for word in texts[context].lower().split()}

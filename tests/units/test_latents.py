@@ -253,19 +253,20 @@ def test_interrupted_anywhere_and_gone_on_the_bytes_are_the_same(
     assert sums(tmp_path / "again") == sums(whole)
 
 
+@pytest.mark.parametrize(("asked", "kind"), [("auto", "centered"), ("paper", "gradient")])
 def test_neurons_and_latents_in_one_atlas(
-    several: SaeLatents, tiny_model: Callable[[str], LanguageModel], tmp_path: Path
+    asked: Any, kind: str, several: SaeLatents, tiny_model: Callable[[str], LanguageModel], tmp_path: Path
 ) -> None:
-    """Scanned together or joined: the same files. Embeddings are gradients, which of latents are h * w."""
-    model = tiny_model("llama")
+    """Scanned together or joined: the same files. The paper's embeddings are gradients, which of latents are h * w."""
+    model, config = tiny_model("llama"), replace(CONFIG, embedding=asked)
     both = nbkit.join_units(model, several)
-    together = nbkit.build_atlas(both, CONTEXTS, tmp_path / "together", CONFIG, progress=False)
+    together = nbkit.build_atlas(both, CONTEXTS, tmp_path / "together", config, progress=False)
     parts = [
-        nbkit.build_atlas(part, CONTEXTS, tmp_path / name, CONFIG, progress=False)
+        nbkit.build_atlas(part, CONTEXTS, tmp_path / name, config, progress=False)
         for name, part in (("neurons", model), ("latents", several))
     ]
     joined = nbkit.join_atlases(parts, tmp_path / "joined")
-    assert joined.manifest == together.manifest and joined.manifest.embedding == "gradient"
+    assert joined.manifest == together.manifest and joined.manifest.embedding == kind
     assert [site.label for site in joined.manifest.sites] == ["L0", "L1", "L2", "S3", "S4", "S5"]
     assert joined.manifest.unit == "unit" and joined.n_neurons == 3 * D_MLP + 60
     for number in range(6):
@@ -290,6 +291,7 @@ def test_only_what_fits_is_joined(
         ([atlas], "there are 1 atlases"),
         ([atlas, other], "atlases of another contexts_sha256, n_contexts"),
         ([atlas, plain], "atlases of another model, model_sha256"),
+        ([atlas, atlas.with_embedding("paper")], r"different embeddings, centered and input: give one of them with"),
         (["one", "two"], "no list of atlases"),
     ):
         with pytest.raises(NbkitError, match=message):

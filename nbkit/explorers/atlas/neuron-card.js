@@ -17,11 +17,12 @@ const stores = new Map(); // by site
 const drawn = new Map(); // by site, how inputs that are no text are called and drawn
 
 /** What a card shows of a unit.
- * @param {{site: string, sites: Site[], per_medoid_shard: number, sign: Sign, inputs: string}} atlas where its files lie, how
- *    they are numbered (sites.js), which activations it is of (sign.js), and of which inputs (input-words.js)
+ * @param {{site: string, sites: Site[], per_medoid_shard: number, sign: Sign, inputs: string, embedding: string}} atlas where
+ *    its files lie, how they are numbered (sites.js), which activations it is of (sign.js), of which inputs
+ *    (input-words.js), and what is clustered
  * @param {{layer: number, index: number}} unit
  * @returns {Promise<Element[]>} */
-export async function neuronCard({ site, sites, per_medoid_shard: each, sign, inputs }, { layer, index }) {
+export async function neuronCard({ site, sites, per_medoid_shard: each, sign, inputs, embedding }, { layer, index }) {
   if (!stores.has(site)) stores.set(site, new Store(new PageModel({ site })));
   const store = stores.get(site);
   const known = new Sites(sites);
@@ -31,7 +32,7 @@ export async function neuronCard({ site, sites, per_medoid_shard: each, sign, in
   const { called, images } = drawn.get(site);
   const data = medoidsOf(shard, row % each, { ...words, called, pictures: images?.at(known.places[row]) });
   const n = data.sizes.reduce((sum, size) => sum + size, 0);
-  const about = n ? `${count(n, "example")}${signWords(sign).where} in ${count(data.sizes.length, "cluster")}` : "no clusters on this corpus";
+  const about = n ? `${count(n, "example")}${signWords(sign).where} in ${count(data.sizes.length, "cluster")}${embedding === "centered" ? " of centered vectors" : ""}` : "no clusters on this corpus";
   const shown = data.sizes.slice(0, CLUSTERS).map((size, cluster) => clusterRow(data, cluster, size));
   const hidden = data.sizes.length - shown.length;
   return [

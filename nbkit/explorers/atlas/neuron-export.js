@@ -4,6 +4,7 @@ import { describedExamples, exampleText } from "../shared/examples-export.js";
 import { jsonText } from "../shared/hand-over.js";
 import { quadrantShares } from "../shared/quadrants.js";
 import { signWords } from "../shared/sign.js";
+import { kindText } from "./similar-view.js";
 import { number } from "../shared/snippets.js";
 
 /** The clusters of the present cut with all their examples, for a message or a note. */
@@ -11,6 +12,7 @@ export function neuronAsText({ explorer, row, data, clusters }) {
   const { overview } = explorer;
   const { sought } = signWords(overview.sign);
   const lines = [`${overview.model}, ${overview.name(row)}: ${data.n} examples from ${overview.corpus}`, ...(sought ? [sought] : [])];
+  if (clusters) lines.push(`Clustered by: ${kindText(overview.embedding, overview.words)}`);
   for (const [place, cluster] of (clusters?.clusters ?? []).entries()) {
     const members = clusters.cards.members(cluster);
     lines.push("", `Cluster ${place + 1} of the cut at ${explorer.threshold.toFixed(2)}, ${members.length} examples${memberQuadrants(data, members)}`);
@@ -43,6 +45,7 @@ export function neuronAsJson({ explorer, row, data, clusters }) {
     neuron: overview.index(row),
     sign: overview.sign,
     metrics: Object.fromEntries(overview.metrics.map(({ name, values }) => [name, values[row]])), // NaN becomes null
+    embedding: overview.embedding,
     metrics_at: overview.cutOf(row),
     threshold: explorer.threshold,
     examples: describedExamples(data).map((example, i) => ({ cluster: labels[i] + 1, ...example, importance: importance(i) })),

@@ -13,7 +13,7 @@ import { count, number, percent } from "../shared/snippets.js";
 import { quadrantShares } from "../shared/quadrants.js";
 import { signWords } from "../shared/sign.js";
 import { OwnText } from "./own-text.js";
-import { agreementPart, agreementSentence, kindText, similarPart } from "./similar-view.js";
+import { agreementPart, agreementSentence, clusteredBy, kindText, similarPart } from "./similar-view.js";
 import { StrongestView } from "./strongest-view.js";
 import { wordChip } from "../shared/word.js";
 
@@ -93,12 +93,14 @@ export class NeuronView {
   /** Why this unit is shown among others, if it is, and whether its key tokens stand without a sentence before them. */
   makeReason() {
     const { data, explorer, row } = this;
-    const reasons = explorer.overview.featured.filter(([shown]) => shown === row);
+    const { featured, featured_by: by, embedding, words } = explorer.overview;
+    const reasons = featured.filter(([shown]) => shown === row);
+    const other = by === embedding ? "" : `, by clusters of another embedding, ${kindText(by, words)}`;
     const split = explorer.overview.oneWord(row);
     const first = data.positions.filter((position) => position <= 1).length;
     return [
       ...(this.sought.sought ? [this.sought.sought] : []),
-      ...reasons.map(([, sentence]) => `One to begin with. ${sentence}`),
+      ...reasons.map(([, sentence]) => `One to begin with${other}. ${sentence}`),
       ...(!explorer.overview.inputs && first > data.n / 10 ? [`${first} of its ${count(data.n, "example")} begin their context: it may answer to that.`] : []),
       ...(split ? [this.splitSentence(split)] : []),
     ].map((text) => element("p", { class: "nk-about" }, [text]));
@@ -168,6 +170,7 @@ export class NeuronView {
     return [
       element("div", { class: "nk-tools" }, [...(weighed ? [this.shadeChoice] : []), this.kindChoice]),
       ...(this.called.counted ? [this.agreement] : []),
+      element("p", { class: "nk-about" }, [clusteredBy(this.explorer.overview, this.cut)]),
       this.remarks,
       element("div", { class: "nk-dendrogram" }, this.clusters.parts),
       this.strongest.root,

@@ -8,7 +8,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from nbkit.atlas.atlas import Atlas
+from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.shards import AtlasShards, make_parts
 from nbkit.explorers.shared.data_script import write_data_script
@@ -17,9 +17,11 @@ from nbkit.parallel.pool import gather
 
 SHARDS_FOLDER = "shards"
 MADE_FROM = "made-from.json"
-SHARD_FORMAT = 10
+SHARD_FORMAT = 12
 """Goes up when what a shard holds changes, so that files of an older nbkit are made again."""
 SITES = "_static/atlases"
+SHOWN_WITH = "-embedding-"
+"""Between the name of an atlas and another embedding than its own."""
 MADE_FROM_FILES = (".json", ".parquet", ".safetensors")
 TOGETHER = 128
 """Shards that a process makes in one go."""
@@ -51,8 +53,25 @@ def write_shards(atlas: Atlas, progress: bool = True) -> Path:
 
 def site_folder(atlas: Atlas) -> str:
     """Where a book keeps the files of an atlas, from the folder of its pages."""
-    seen = "" if atlas.made_in == "." else f"-{atlas.made_in}"
-    return f"{SITES}/{atlas.path.resolve().name}{seen}"
+    return f"{SITES}/{site_name(atlas)}"
+
+
+def site_name(atlas: Atlas) -> str:
+    """What a book calls an atlas with its embedding: two embeddings of one atlas have files of their own."""
+    seen = "" if atlas.made_in == "." else f"{SHOWN_WITH}{atlas.manifest.embedding}"
+    return f"{atlas.path.resolve().name}{seen}"
+
+
+def atlas_of_site(atlases: Path, name: str) -> Atlas:
+    """The atlas that `site_name` called so, in a folder of atlases.
+
+    Raises:
+        NbkitError: there is none.
+    """
+    folder, _, embedding = name.rpartition(SHOWN_WITH)
+    if not folder or (atlases / name).is_dir():
+        return open_atlas(atlases / name)
+    return open_atlas(atlases / folder).with_embedding(embedding)
 
 
 def put_shards(atlas: Atlas, target: Path, progress: bool = True) -> None:
@@ -103,8 +122,11 @@ def _made_from(atlas: Atlas) -> dict[str, Any]:
     """The atlas's files with their sizes and times of change, those aside that shards are not made from."""
     folders = dict.fromkeys((atlas.path, atlas.kept.folder))
     paths = [path for folder in folders for path in sorted(folder.iterdir()) if path.suffix in MADE_FROM_FILES]
-    states = {path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in paths}
     return {
         "schema": SHARD_FORMAT,
-        "made_from": {name: state for name, state in states.items() if not name.startswith("metrics")},
+        "made_from": {
+            path.relative_to(atlas.path).as_posix(): [path.stat().st_size, path.stat().st_mtime_ns]
+            for path in paths
+            if not path.name.startswith("metrics")
+        },
     }

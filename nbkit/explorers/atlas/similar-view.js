@@ -25,9 +25,16 @@ function meaning({ unit, site }, { word }) {
   );
 }
 
-/** A kind of likeness in the words of an overview. */
+/** A kind of embedding in the words of an overview. */
 export function kindText(kind, { reads }) {
+  if (kind === "centered") return `${reads} minus its mean`;
   return kind === "pre_mlp" ? reads : `neuron embedding (${kind})`;
+}
+
+/** What the clusters of a unit are of, and where its tree is cut. */
+export function clusteredBy({ embedding, words }, cut) {
+  const why = embedding === "centered" ? "nearer than that, vectors are not by chance" : "as in the paper";
+  return `Clustered by: ${kindText(embedding, words)}; cut at ${cut.toFixed(2)} (${why}) unless you move the line.`;
 }
 
 /** What unfolds to the similar features of one feature.

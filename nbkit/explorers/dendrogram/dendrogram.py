@@ -15,7 +15,7 @@ from nbkit.atlas.snippets import Snippet
 from nbkit.explorers.shared.bundle import module_text, style_text
 from nbkit.explorers.shared.page_json import page_json
 from nbkit.explorers.shared.threshold import Threshold
-from nbkit.method.clusters import node_medoids
+from nbkit.method.clusters import FeatureClusters, node_medoids
 from nbkit.units.inputs import UNNAMED
 
 
@@ -34,16 +34,17 @@ class DendrogramExplorer(anywidget.AnyWidget):
     threshold = Threshold(0.5).tag(sync=True)
     """The distance at which the tree is cut."""
 
-    def __init__(self, neuron: HasExamples, threshold: float = 0.5) -> None:
-        """Show `neuron` cut at `threshold`.
+    def __init__(self, neuron: HasExamples, threshold: float | None = None) -> None:
+        """Show `neuron` cut at `threshold`; None for its own cut (see `Neuron.cut`).
 
         Raises:
             NbkitError: the threshold is outside (0, 1] or the neuron has no examples.
         """
-        super().__init__(data=explorer_data(neuron, threshold), threshold=threshold)
+        clusters = neuron.clusters(threshold)
+        super().__init__(data=explorer_data(neuron, clusters), threshold=clusters.threshold)
 
 
-def explorer_data(neuron: HasExamples, threshold: float = 0.5, near: tuple[int, int] | None = None) -> str:
+def explorer_data(neuron: HasExamples, clusters: FeatureClusters, near: tuple[int, int] | None = None) -> str:
     """Return the JSON that `dendrogram.js` draws.
 
     Tokens are written once and referred to by number; activations keep three significant digits, heights all. The
@@ -51,13 +52,9 @@ def explorer_data(neuron: HasExamples, threshold: float = 0.5, near: tuple[int, 
 
     Args:
         neuron: whose examples are shown.
-        threshold: distance in (0, 1] at which the tree is cut.
+        clusters: of them.
         near: how many tokens before and after the key token are sent, at most; None for all.
-
-    Raises:
-        NbkitError: the threshold is outside (0, 1] or the neuron has no examples.
     """
-    clusters = neuron.clusters(threshold)
     snippets = [_shown_part(snippet, near) for snippet in neuron.snippets]
     vocabulary: dict[tuple[str, int | None], int] = {}  # key tokens of different words are told apart
 

@@ -31,12 +31,13 @@ class LiveNeuron(anywidget.AnyWidget):
     threshold = Threshold(0.5).tag(sync=True)
     """The distance at which the tree is cut."""
 
-    def __init__(self, neuron: HasExamples, threshold: float = 0.5) -> None:
-        """Show `neuron` falling apart until it is cut at `threshold`.
+    def __init__(self, neuron: HasExamples, threshold: float | None = None) -> None:
+        """Show `neuron` falling apart until it is cut at `threshold`; None for its own cut (see `Neuron.cut`).
 
         Raises:
             NbkitError: the threshold is outside (0, 1], or the neuron has no examples or sees images.
         """
         if neuron.seen is not None:
             raise NbkitError(f"{neuron.title} sees images, and LiveNeuron shows text: take DendrogramExplorer.")
-        super().__init__(data=explorer_data(neuron, threshold, NEAR), threshold=threshold)
+        clusters = neuron.clusters(threshold)
+        super().__init__(data=explorer_data(neuron, clusters, NEAR), threshold=clusters.threshold)

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from nbkit.atlas.made_from import made_from
 from nbkit.atlas.manifest import Manifest
 from nbkit.models.sign import Sign
+from nbkit.models.site import CENTERED
 
 HEAD = """\
 <!doctype html>
@@ -45,8 +46,7 @@ EXPLORER = """\
 </dl>
 </details>
 <p>A {unit}'s <em>dataset examples</em> are the {inputs} that activate it{side} to at least {threshold:.0%} of
-{maximum}. Its <em>neuron embeddings</em>, what it reads times its input weights, cluster them by what the {unit}
-answers to (<a href="https://arxiv.org/abs/2411.08166">Foote 2024</a>). Made with nbkit {version}.</p>
+{maximum}. {clustered} Made with nbkit {version}.</p>
 </footer>
 </body>
 </html>
@@ -57,6 +57,15 @@ MAXIMUM: dict[Sign, str] = {
     "negative": "its lowest activation",
     "both": "its activation farthest from zero",
 }
+FOOTE = '<a href="https://arxiv.org/abs/2411.08166">Foote 2024</a>'
+WEIGHED = (
+    "Its <em>neuron embeddings</em>, what it reads times its input weights, cluster them by what the {unit} answers to "
+    f"({FOOTE})."
+)
+CENTERED_TEXT = (
+    "What it reads there, minus the mean of what all read, clusters them: those of a cluster are nearer to each other "
+    f"than such vectors are by chance. Neuron embeddings ({FOOTE}) give another view of the same atlas."
+)
 OTHER = ' · <a class="other" href="{address}"{same}>{words}</a>'
 PAIR = """\
 <script src="site.js"></script>
@@ -118,6 +127,7 @@ def atlas_page(manifest: Manifest, title: str, place: str, other: Other | None) 
         side=SIDE[manifest.sign],
         threshold=manifest.threshold,
         maximum=MAXIMUM[manifest.sign],
+        clustered=CENTERED_TEXT if manifest.embedding == CENTERED else WEIGHED.format(unit=manifest.unit),
         version=version("nbkit"),
     )
 

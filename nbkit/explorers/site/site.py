@@ -20,6 +20,7 @@ from nbkit.explorers.shared.bundle import EXPLORERS_FOLDER
 from nbkit.explorers.site.pages import Other, atlas_page, pair_page
 from nbkit.figures.data_link import as_csv
 from nbkit.files import handing_over, replacing, user_path
+from nbkit.method.embeddings import EMBEDDING_NAMES
 
 MARKER = "nbkit-site.json"
 EXPLORER = AtlasExplorer.__name__
@@ -33,12 +34,15 @@ class _Part:
     atlas: Atlas
     folder: str
     """From the folder of the site; "." if it is the only one."""
+    names_embedding: bool
+    """Whether its title does."""
 
     @property
     def title(self) -> str:
         manifest = self.atlas.manifest
         side = "" if manifest.sign == "positive" else f", {looked_for(manifest)}"
-        return f"{manifest.model_title} on {manifest.corpus}{side}"
+        shown = f", {EMBEDDING_NAMES[manifest.embedding]}" if self.names_embedding else ""
+        return f"{manifest.model_title} on {manifest.corpus}{side}{shown}"
 
 
 def write_site(atlases: Atlas | Sequence[Atlas], out: str | Path, archive: bool = False, progress: bool = True) -> Path:
@@ -64,7 +68,8 @@ def write_site(atlases: Atlas | Sequence[Atlas], out: str | Path, archive: bool 
         raise NbkitError("a site is of an atlas: give what nbkit.open_atlas returns, or a list of two")
     if not 1 <= len(shown) <= MOST_ATLASES:
         raise NbkitError(f"a site shows one atlas or two, and comes into a folder of its own: got {len(shown)} atlases")
-    parts = [_Part(atlas, folder) for atlas, folder in zip(shown, _folders(shown), strict=True)]
+    differ = len({atlas.manifest.embedding for atlas in shown}) > 1
+    parts = [_Part(atlas, folder, differ) for atlas, folder in zip(shown, _folders(shown), strict=True)]
     target = user_path(out).resolve()
     for part in parts:
         if part.atlas.path.resolve().is_relative_to(target):

@@ -30,7 +30,7 @@ class BothSides:
 
 
 def both_sides(atlas: Atlas, layers: Sequence[int], n_contexts: int = 1000, progress: bool = True) -> BothSides:
-    """The neurons of some layers on both sides of zero.
+    """The neurons of some layers on both sides of zero, by the paper's embedding.
 
     Args:
         atlas: of the neurons of a language model, whose text is taken.
@@ -41,7 +41,7 @@ def both_sides(atlas: Atlas, layers: Sequence[int], n_contexts: int = 1000, prog
         NbkitError: the model has no such layer, or the cache folder can't be written.
     """
     m = atlas.manifest
-    config = AtlasConfig(layers=layers, seed=m.seed, batch_size=m.batch_size)
+    config = AtlasConfig(layers=layers, embedding="paper", seed=m.seed, batch_size=m.batch_size)
     request = [m.model_sha256, m.contexts_sha256, m.dtype, m.device, list(config.numbers), n_contexts, m.seed]
     digest = hashlib.sha256(json.dumps(request).encode()).hexdigest()[:10]
     folder = cache_folder() / "atlases" / f"signs-{digest}"

@@ -36,6 +36,8 @@ COLUMNS = (
 )
 ENOUGH = 40
 """Examples that a neuron has at least: about half of them are held out."""
+Place = tuple[Path, str]
+"""The folder of an atlas, and its embedding."""
 TOGETHER = 16
 """Neurons that a process measures in one go."""
 
@@ -70,7 +72,8 @@ def real_neurons(
     def make() -> pd.DataFrame:
         chosen = chosen_neurons(atlas, n_neurons, seed)
         places = list(zip(chosen["layer"].tolist(), chosen["index"].tolist(), strict=True))
-        tasks = [(atlas.path, places[first : first + TOGETHER], seed) for first in range(0, len(places), TOGETHER)]
+        own = atlas.path, atlas.manifest.embedding
+        tasks = [(own, places[first : first + TOGETHER], seed) for first in range(0, len(places), TOGETHER)]
         tables = in_processes(_of_some, tasks, n_jobs, "real neurons", "part", progress)
         found: pd.DataFrame = pd.concat(tables, ignore_index=True).merge(chosen, on=["layer", "index"])
         return found.reindex(columns=COLUMNS)
@@ -94,12 +97,12 @@ def chosen_neurons(atlas: Atlas, n_neurons: int, seed: int) -> pd.DataFrame:
     return chosen[chosen["shown"] | chosen["drawn"]]
 
 
-def _of_some(path: Path, neurons: Sequence[tuple[int, int]], seed: int) -> pd.DataFrame:
-    return pd.DataFrame([row for layer, index in neurons for row in _of_neuron(path, layer, index, seed)])
+def _of_some(own: Place, neurons: Sequence[tuple[int, int]], seed: int) -> pd.DataFrame:
+    return pd.DataFrame([row for layer, index in neurons for row in _of_neuron(own, layer, index, seed)])
 
 
-def _of_neuron(path: Path, layer: int, index: int, seed: int) -> Iterator[dict[str, Any]]:
-    atlas, zeroing, held = _opened(path, seed)
+def _of_neuron(own: Place, layer: int, index: int, seed: int) -> Iterator[dict[str, Any]]:
+    atlas, zeroing, held = _opened(own, seed)
     neuron, rng = atlas.neuron(layer, index), np.random.default_rng([seed, layer, index])
     for row in told_from_text(neuron, held[neuron.context], rng):
         yield {"test": "text", "layer": layer, "index": index} | row
@@ -110,8 +113,9 @@ def _of_neuron(path: Path, layer: int, index: int, seed: int) -> Iterator[dict[s
 
 
 @lru_cache(maxsize=1)
-def _opened(path: Path, seed: int) -> tuple[Atlas, Zeroing | None, Bool[np.ndarray, " contexts"]]:
+def _opened(own: Place, seed: int) -> tuple[Atlas, Zeroing | None, Bool[np.ndarray, " contexts"]]:
     """An atlas, its model if that says what comes next, and which contexts are held out."""
-    atlas = open_atlas(path)
+    path, embedding = own
+    atlas = open_atlas(path).with_embedding(embedding)
     model = model_of(atlas, progress=False)
     return atlas, Zeroing(model) if says_next(model) else None, held_out(atlas.contexts.documents, seed)

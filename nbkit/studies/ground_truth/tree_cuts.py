@@ -17,7 +17,7 @@ import pandas as pd
 from jaxtyping import Int
 
 from nbkit.atlas.atlas import Atlas, open_atlas
-from nbkit.method.clusters import PAPER_CUT, chance_cut, feature_clusters
+from nbkit.method.clusters import PAPER_CUT, UNRELATED, chance_cut, feature_clusters, unrelated_rows
 from nbkit.method.metrics import adjusted_rand_index
 from nbkit.method.truth.benchmark import VERSION, shuffled
 from nbkit.method.truth.contestants import CONTESTANTS, Embed
@@ -40,8 +40,6 @@ FIXED, CHANCE, SILHOUETTE = "at 0.5", "by chance", "by silhouette"
 CUTS = (FIXED, CHANCE, SILHOUETTE)
 FIRST_TOY, FIRST_NETWORK = 100, 2
 """Seeds."""
-UNRELATED = 400
-"""Vectors of a layer whose distances tell what chance gives, evenly over those at hand."""
 COLUMNS = ("task", "unit", "group", "examples", "behaviors", "space", "rule", "cut", "clusters", "ari")
 
 
@@ -126,5 +124,4 @@ def _cuts(unit: Unit, embed: Embed) -> dict[str, tuple[float, Int[np.ndarray, " 
 def chance_cut_of(unit: Unit, embed: Embed) -> float:
     """`chance_cut` of a unit in a space, by vectors of its layer."""
     vectors = unit.background.vectors
-    rows = np.linspace(0, len(vectors) - 1, min(UNRELATED, len(vectors))).astype(int)
-    return chance_cut(np.asarray(embed(replace(unit, read=vectors[rows]))))
+    return chance_cut(np.asarray(embed(replace(unit, read=vectors[unrelated_rows(len(vectors))]))))

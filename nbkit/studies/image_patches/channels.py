@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
@@ -71,7 +71,8 @@ class Channels:
 
 
 def channels_of(seed: int = 0, n_images: int = 10_000, progress: bool = True) -> Channels:
-    """The network that `cnn_for` trains with a seed, and its atlas on the first test images, kept in the cache folder.
+    """The network that `cnn_for` trains with a seed, and its atlas on the first test images, by the paper's embedding,
+    kept in the cache folder.
 
     Raises:
         NbkitError: MNIST can't be fetched, there are not so many images, or the cache folder can't be written.
@@ -95,7 +96,7 @@ def channels_of(seed: int = 0, n_images: int = 10_000, progress: bool = True) ->
             labels=mnist.test_labels[:n_images],
             name="CNN on MNIST",
             corpus="MNIST test images",
-            config=config,
+            config=replace(config, embedding="paper"),  # not of the identity: what is there keeps its name
             progress=progress,
         )
     return Channels(cnn, inputs, atlas, _accuracy(cnn, mnist))

@@ -20,13 +20,13 @@ MOST_TOKENS = 4
 
 
 def behaviors_told(
-    neuron: HasExamples, threshold: float = 0.5, titles: Sequence[str] = (), most: int = 10
+    neuron: HasExamples, threshold: float | None = None, titles: Sequence[str] = (), most: int = 10
 ) -> BookTable:
     """The largest clusters of a neuron in words of the corpus, a row each, by the numbers that figures give them.
 
     Args:
         neuron: with examples.
-        threshold: distance in (0, 1] at which its tree is cut.
+        threshold: distance in (0, 1] at which its tree is cut; None for its own (see `Neuron.cut`).
         titles: of the first rows, in place of their numbers.
         most: rows.
 

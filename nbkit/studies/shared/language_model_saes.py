@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +75,8 @@ def with_latents(
 ) -> WithLatents:
     """The latents of TopK autoencoders that are trained on the atlas's text, or of somebody's own, in its company.
 
+    Their embedding is the paper's.
+
     Args:
         atlas: of the neurons of a language model; or what it is made of, if it isn't there: then neurons and latents
             are scanned in one pass over the text.
@@ -120,7 +122,8 @@ def with_latents(
             if not (kept / QUALITY).is_file():
                 opened = dict(zip(folders, units.saes, strict=True))
                 write_table(_quality(model, atlas.contexts, opened), kept / QUALITY)
-            latents = AtlasPlan(units, atlas.contexts, folder, config)
+            # not of the request: what is there keeps its name
+            latents = AtlasPlan(units, atlas.contexts, folder, replace(config, embedding="paper"))
             if isinstance(atlas, AtlasPlan):
                 scan_in_one_pass([atlas, latents], join_units(model, units), progress)
             latents.build(progress)
