@@ -60,7 +60,9 @@ def test_scanned_in_one_pass_they_are_the_same(
     monkeypatch.setenv("NBKIT_CACHE", str(tmp_path))
     monkeypatch.setattr("nbkit.studies.shared.language_model_saes.model_of", None)
     model = nbkit.load_model(both.neurons.manifest.model, dtype="float32", device="cpu")
-    plan = AtlasPlan(model, random_contexts(120, 24), tmp_path / both.neurons.path.name, nbkit.AtlasConfig())
+    plan = AtlasPlan(
+        model, random_contexts(120, 24), tmp_path / both.neurons.path.name, nbkit.AtlasConfig(embedding="paper")
+    )
     together: list[int] = []
 
     def interrupted(units: Units, scans: Mapping[int, BlockScan]) -> list[Block]:
@@ -87,7 +89,7 @@ def test_scanned_in_one_pass_they_are_the_same(
 
 def test_without_hooks_a_planned_atlas_is_built(both: WithLatents, tmp_path: Path) -> None:
     model = nbkit.load_model(both.neurons.manifest.model, dtype="float32", device="cpu")
-    plan = AtlasPlan(model, random_contexts(120, 24), tmp_path / "neurons", nbkit.AtlasConfig())
+    plan = AtlasPlan(model, random_contexts(120, 24), tmp_path / "neurons", nbkit.AtlasConfig(embedding="paper"))
     found = shared.with_latents(plan, (), progress=False)
     assert found.joined is found.neurons and checksums(found.neurons.path) == checksums(both.neurons.path)
 
