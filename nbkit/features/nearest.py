@@ -241,10 +241,14 @@ class _FreeThreads:
 
 
 def _bfloat16_is_faster(unit: Float[Tensor, "n d"]) -> bool:
-    """Whether this processor multiplies in bfloat16 by itself; many do it by a detour that takes longer. By the time of
-    the processor: on a clock, what other work interrupts seems slow."""
-    sample = unit[:ROWS_AT_ONCE]
-    short, full = (_seconds_of_product(each, time.process_time) for each in (sample.to(torch.bfloat16), sample))
+    """Whether this processor multiplies in bfloat16 by itself; many do it by a detour that takes longer. By what a
+    single thread takes of the processor: other work doesn't count then, nor do threads that wait for each other."""
+    sample, threads = unit[:ROWS_AT_ONCE], torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        short, full = (_seconds_of_product(each, time.process_time) for each in (sample.to(torch.bfloat16), sample))
+    finally:
+        torch.set_num_threads(threads)
     return short < 0.7 * full
 
 

@@ -170,11 +170,12 @@ def test_progress_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_number_format_is_chosen_by_the_processor_s_time(
     faster: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the clock, which other work makes wrong, each seems to be the other."""
+    """Of one thread; by the clock, which other work makes wrong, each seems to be the other."""
     now = dict.fromkeys((time.perf_counter, time.process_time), 0.0)
     multiply = torch.Tensor.__matmul__
 
     def watched(left: Tensor, right: Tensor) -> Tensor:
+        assert torch.get_num_threads() == 1
         now[time.process_time] += 1 if left.dtype == faster else 2
         now[time.perf_counter] += 2 if left.dtype == faster else 1
         return multiply(left, right)
@@ -182,8 +183,13 @@ def test_the_number_format_is_chosen_by_the_processor_s_time(
     clocks = SimpleNamespace(perf_counter=lambda: now[time.perf_counter], process_time=lambda: now[time.process_time])
     monkeypatch.setattr(torch.Tensor, "__matmul__", watched)
     monkeypatch.setattr(nbkit.features.nearest, "time", clocks)
-    search = nbkit.features.nearest._Search(torch.eye(4), np.zeros(4), np.arange(4))
-    assert search.dtype == faster or search.unit.is_cuda
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert nbkit.features.nearest._bfloat16_is_faster(torch.eye(4)) == (faster == torch.bfloat16)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("contended", [True, False])
