@@ -131,7 +131,10 @@ def test_makes_an_atlas(run: Run, command: Sequence[object], tmp_path: Path) -> 
     again = run(*command, "--threshold", 0.5, "--max-examples", 4, "--seed", 3, "--embedding", "gradient")
     assert (again.status, again.out) == (0, result.out)
     assert "scan:" in result.err and "scan:" not in again.err
-    assert "another threshold, max_examples, embedding, seed: choose another folder" in sentence(run(*command))
+    assert "another threshold, max_examples, seed: choose another folder" in sentence(run(*command))
+    by_default = run(*command, "--threshold", 0.5, "--max-examples", 4, "--seed", 3)
+    said = "; it was built with gradient: nbkit site --embedding centered shows what was asked for\n"
+    assert (by_default.status, by_default.out) == (0, result.out.removesuffix("\n") + said)
 
 
 def test_makes_an_atlas_of_both_signs(run: Run, command: Sequence[object], tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def atlas(
         if devices is not None and units.device.type != "cuda":
             raise NbkitError(f"devices is {devices}, and device {options.device} is no GPU: leave one of them out")
         built = build_atlas(units, contexts, out, config, maxima, client=client, shared=shared)
-    typer.echo(printable(f"{built.path}: {built.summary}"))
+    typer.echo(printable(_told(built)))
 
 
 @app.command()
@@ -115,7 +115,7 @@ def merge(options: AtlasOptions) -> None:
     arguments = options.opened()
     check_scanned(*arguments)
     built = build_atlas(*arguments)
-    typer.echo(printable(f"{built.path}: {built.summary}"))
+    typer.echo(printable(_told(built)))
 
 
 @app.command()
@@ -188,6 +188,15 @@ def check(
     typer.echo(printable(f"{place}: {found.intact} files intact, {len(found.damaged)} damaged"))
     if found.damaged:
         raise typer.Exit(DAMAGED)
+
+
+def _told(built: nbkit.Atlas) -> str:
+    """What was built; of an atlas that was there with another embedding, how the one that was asked for is shown."""
+    own, asked = built.as_built.manifest.embedding, built.manifest.embedding
+    other = (
+        "" if own == asked else f"; it was built with {own}: nbkit site --embedding {asked} shows what was asked for"
+    )
+    return f"{built.path}: {built.summary}{other}"
 
 
 def main() -> None:

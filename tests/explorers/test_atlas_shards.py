@@ -23,6 +23,7 @@ from nbkit.explorers.atlas.neuron_shard import _trees
 from nbkit.explorers.atlas.sent_metrics import SENT_METRICS, as_whole_numbers, sent_table
 from nbkit.explorers.atlas.shards import PER_SHARD, AtlasShards
 from nbkit.explorers.shared.bundle import EXPLORERS_FOLDER, module_text
+from nbkit.features import showcase
 from nbkit.features.agreement import agreement_of, most_agreeing_kind
 from nbkit.features.neighbors import neighbors_of
 from nbkit.features.phrases import phrases_of
@@ -213,16 +214,24 @@ def test_the_overview_holds_every_metric_of_every_neuron(tiny_atlas: Callable[[s
         assert atlas.neurons["n_examples"][row] >= 1
 
 
-def test_the_overview_tells_what_is_clustered_and_where_trees_are_cut(tiny_atlas: Callable[[str], Atlas]) -> None:
-    """Featured are the same neurons, whatever embedding is shown."""
-    atlas = tiny_atlas("llama")
+def test_the_overview_tells_what_is_clustered_and_where_trees_are_cut(
+    tiny_atlas: Callable[[str], Atlas], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Featured are the neurons that the embedding of the build chooses, whatever is shown."""
+    atlas, chosen_by = tiny_atlas("llama"), list[str]()
+
+    def featured(asked: Atlas) -> list[showcase.Choice]:
+        chosen_by.append(asked.manifest.embedding)
+        return [showcase.Choice(asked.neuron(1, 2), "Chosen by hand.")]
+
+    monkeypatch.setattr(showcase, "featured", featured)
     centered = atlas.with_embedding("auto")
     paper, ours = (opened(*AtlasShards(each).shard("overview"))[1] for each in (atlas, centered))
     assert (paper["embedding"], paper["cuts"], paper["kinds"]) == ("gradient", [0.5] * 3, ["gradient", "pre_mlp"])
     assert (ours["embedding"], ours["kinds"]) == ("centered", ["centered", "gradient"])
     assert ours["cuts"] == [centered.cut(layer) for layer in centered.layers] != paper["cuts"]
-    assert ours["featured"] == paper["featured"] and ours["id"] != paper["id"]
-    assert ours["featured_by"] == paper["featured_by"] == "gradient"
+    assert ours["featured"] == paper["featured"] == [[D_MLP + 2, "Chosen by hand."]] and ours["id"] != paper["id"]
+    assert chosen_by == [ours["featured_by"], paper["featured_by"]] == ["gradient", "gradient"]
 
 
 def test_the_overview_tells_the_sites_of_latents(latents_atlas: Atlas) -> None:

@@ -33,7 +33,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Atlas:
     weights = 8 * directions
     weights[:, BIG] = np.where(np.arange(UNITS) < UNITS // 2, 0.6, 1e-4)
     texts = [f"input {i}" for i in range(N)]
-    config = nbkit.AtlasConfig(threshold=0.1)
+    config = nbkit.AtlasConfig(threshold=0.1, embedding="paper")
     path: Path = tmp_path_factory.mktemp("planted") / "atlas"
     return nbkit.atlas_from_arrays(read, weights, texts, path, config=config, progress=False)
 
@@ -97,7 +97,7 @@ def test_without_their_coordinate_their_clusters_are_others(planted: Atlas) -> N
 def test_a_neuron_that_lies_in_one_coordinate_alone_is_undefined_without_it(tmp_path: Path) -> None:
     read = np.array([[x, 0.0, 0.0] for x in range(1, 13)] + [[0.0, x, x % 3 - 1] for x in range(1, 13)])
     texts = [f"input {i}" for i in range(len(read))]
-    config = nbkit.AtlasConfig(threshold=0.1)
+    config = nbkit.AtlasConfig(threshold=0.1, embedding="paper")
     weights = np.eye(3)[:2] + np.eye(3)[2]
     atlas = nbkit.atlas_from_arrays(read, weights, texts, tmp_path / "a", config=config, progress=False)
     table = without_coordinates(atlas, 2, min_examples=5)
