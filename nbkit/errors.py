@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-LONGEST = 600
+LONGEST_MESSAGE = 600
 """Characters of a message; beyond them its beginning and its end are shown."""
 END = 150
 
@@ -23,9 +23,9 @@ class NbkitError(ValueError):
 def shortened(text: str) -> str:
     """`text` without its middle where it is longer than anybody reads: a library's reason, or a name of a thousand
     characters."""
-    if len(text) <= LONGEST:
+    if len(text) <= LONGEST_MESSAGE:
         return text
-    return f"{text[: LONGEST - END]} … {text[-END:]}"
+    return f"{text[: LONGEST_MESSAGE - END]} … {text[-END:]}"
 
 
 def printable(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -137,6 +138,25 @@ def test_rooms_and_floors() -> None:
 
 def test_no_import_that_must_never_be() -> None:
     assert broken_rules(ROOMS) == []
+
+
+def constants_of(path: Path) -> set[str]:
+    """The names that a file gives to public constants."""
+    names = set()
+    for statement in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(statement, ast.Assign | ast.AnnAssign):
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            named = [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)]
+            names.update(name for name in named if name.isupper() and not name.startswith("_"))
+    return names
+
+
+def test_a_constant_has_a_name_of_its_own() -> None:
+    homes = defaultdict(list)
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for name in constants_of(path):
+            homes[name].append(path.relative_to(PACKAGE).as_posix())
+    assert {name: files for name, files in homes.items() if len(files) > 1} == {}
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nbkit.models.units import Units
     from nbkit.models.values import Values
 
-TOGETHER = 1 << 30
+BYTES_WAITING = 1 << 30
 """Bytes of activations that wait on a GPU at most. What is looked up of them takes five times as much in a first pass,
 every peak of which may be a dataset example."""
 
@@ -60,7 +60,7 @@ def sites_together(units: Units, widest: int, tokens: int) -> int:
     """
     if units.device.type == "cpu" or units.kind != "text":
         return 1
-    return max(1, TOGETHER // (widest * tokens * units.dtype.itemsize))
+    return max(1, BYTES_WAITING // (widest * tokens * units.dtype.itemsize))
 
 
 def joined_peaks(arrivals: Sequence[Arrival]) -> Float[Tensor, "s b widest"]:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from nbkit.models import LanguageModel
     from nbkit.models.units import Units
 
-TOGETHER = 32
+BLOCKS_A_TASK = 32
 """Blocks whose maximum a worker finds at once."""
 
 
@@ -232,7 +232,10 @@ def _build_on(client: Client, job: AtlasJob, progress: bool) -> Int[np.ndarray, 
         with scan_bar(job, missing, progress) as bar:
             for _, size in crew.each(AtlasJob.scan_among_others, blocks, gradually=True):
                 bar.update(size)
-        parts = {f"maximum from block {first}": (first, first + TOGETHER) for first in range(0, job.n_blocks, TOGETHER)}
+        parts = {
+            f"maximum from block {first}": (first, first + BLOCKS_A_TASK)
+            for first in range(0, job.n_blocks, BLOCKS_A_TASK)
+        }
         maximum = job.reached(reduce(torch.maximum, (part for _, part in crew.each(AtlasJob.maximum, parts))))
         layers = {f"layer {layer}": (layer, maximum[row]) for row, layer in enumerate(job.config.numbers)}
         merged = crew.each(AtlasJob.merge, layers)

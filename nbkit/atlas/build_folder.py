@@ -15,7 +15,7 @@ from nbkit.corpora import CONTEXT_FILES, open_contexts, write_contexts
 from nbkit.errors import NbkitError
 from nbkit.files import is_leftover, make_folder, not_writable, sweep, user_path
 
-LOCK = ".lock"
+BUILD_LOCK = ".lock"
 
 
 def contexts_folder(out: str | Path) -> Path | None:
@@ -42,9 +42,9 @@ def locked(folder: Path) -> Iterator[None]:
     make_folder(folder)
     try:
         names = {path.name for path in folder.iterdir()}
-        if names and not names & {LOCK, MANIFEST, SCAN}:
+        if names and not names & {BUILD_LOCK, MANIFEST, SCAN}:
             raise _foreign(folder, names)  # without leaving as much as a lock in it
-        lock = FileLock(folder / LOCK)
+        lock = FileLock(folder / BUILD_LOCK)
         lock.acquire()
     except OSError as error:
         raise not_writable(folder, error) from error
@@ -81,8 +81,8 @@ def _check_unbegun(folder: Path) -> None:
     """Raises NbkitError if a folder without an identity holds something: a build that was killed before it wrote that
     leaves a lock, and a folder for the scan with nothing but contexts in it."""
     scan, text = folder / SCAN, folder / TEXT
-    names = {path.name for path in folder.iterdir()} - {LOCK, SCAN}
-    if _others(scan, {text.name}) or _others(text, {LOCK, *CONTEXT_FILES}):
+    names = {path.name for path in folder.iterdir()} - {BUILD_LOCK, SCAN}
+    if _others(scan, {text.name}) or _others(text, {BUILD_LOCK, *CONTEXT_FILES}):
         names.add(SCAN)
     if names:
         raise _foreign(folder, names)

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-TOGETHER = 1 << 18
+CANDIDATES_TOGETHER = 1 << 18
 """Candidates among which some are selected at least, unless there are fewer,"""
 BLOCKS_TOGETHER = 256
 """or they come from as many blocks."""
@@ -47,7 +47,7 @@ def selected(
         source, row = torch.full_like(neuron, number), torch.arange(len(neuron), dtype=torch.int32)
         parts.append(Candidates(source, row, neuron, activation))
         new += len(neuron)
-        if new >= max(kept, TOGETHER) or len(parts) > BLOCKS_TOGETHER or number == len(blocks) - 1:
+        if new >= max(kept, CANDIDATES_TOGETHER) or len(parts) > BLOCKS_TOGETHER or number == len(blocks) - 1:
             together = Candidates(*map(torch.cat, zip(*parts, strict=True)))
             parts = [together.at(select(together))]
             kept, new = len(parts[0].row), 0

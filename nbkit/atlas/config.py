@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from nbkit.errors import NbkitError
-from nbkit.method.checks import MOST, checked_choice, checked_number, checked_seed, checked_whole, shown
+from nbkit.method.checks import LARGEST_SIZE, checked_choice, checked_number, checked_seed, checked_whole, shown
 from nbkit.models.sign import SIGNS, Sign
 from nbkit.models.site import CENTERED, CONTROLS, Site, embedding_kinds, paper_kind
 
@@ -47,7 +47,7 @@ class AtlasConfig:
         share = "it is a share of the maximum activation, in (0, 1]"
         checked["threshold"] = checked_number("threshold", self.threshold, share, 0, 1, "(]")
         for name in ("max_examples", "batch_size", "block_size"):
-            checked[name] = checked_whole(name, getattr(self, name), 1, MOST)
+            checked[name] = checked_whole(name, getattr(self, name), 1, LARGEST_SIZE)
         for name, choices in (
             ("weights", ("native", "folded")),
             ("embedding", ("auto", "paper", "input", "gate", "up", "gradient", CENTERED)),

@@ -36,7 +36,7 @@ from nbkit.errors import NbkitError
 if TYPE_CHECKING:
     from nbkit.models.units import Units
 
-LIBRARIES = ("nbkit", "numpy", "scipy", "torch", "transformers")
+SCAN_LIBRARIES = ("nbkit", "numpy", "scipy", "torch", "transformers")
 SCAN = "scan"
 """Folder of what is there until the atlas is finished: the blocks, the contexts and"""
 IDENTITY = "identity.json"
@@ -201,7 +201,7 @@ class AtlasJob:
             maxima_sha256=None if self.maxima is None else hashlib.sha256(self.maxima.numpy().tobytes()).hexdigest(),
             dtype=str(units.dtype).removeprefix("torch."),
             device=units.device.type,
-            versions={name: version(name) for name in LIBRARIES},
+            versions={name: version(name) for name in SCAN_LIBRARIES},
             added_before=before,
             added_after=after,
             checkpoint=units.checkpoint,

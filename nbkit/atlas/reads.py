@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nbkit.method.clusters import chance_cut, unrelated_rows
 
-ROWS_AT_ONCE = 4096
+VECTORS_AT_ONCE = 4096
 """Vectors that are widened to float64 at a time."""
 
 
@@ -29,7 +29,7 @@ class Reads:
     def mean(self) -> Float[np.ndarray, " d"]:
         """Their mean; NaN if there is none."""
         total = torch.zeros(self._vectors.shape[1], dtype=torch.float64)
-        for part in self._vectors.split(ROWS_AT_ONCE):
+        for part in self._vectors.split(VECTORS_AT_ONCE):
             total += part.double().sum(0)
         return (total / len(self._vectors)).numpy()
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sphinx.application import Sphinx
 
-PAGE = "api"
+API_PAGE = "api"
 IN_DOCSTRINGS = re.compile(r"""(?<![`:\w])`([^`]+)`(?![`_])|(?<![\w=`])("[^"\n]+")|(\|)""")
 """What is in backticks, a quoted value, a bar."""
 
@@ -40,7 +40,7 @@ def _package(app: Sphinx) -> ModuleType:
 
 
 def _prepare(app: Sphinx, _env: object, pages: Sequence[str]) -> None:
-    if PAGE in pages:
+    if API_PAGE in pages:
         package = _package(app)
         for name in package.__all__:
             annotate_as_written(getattr(package, name))

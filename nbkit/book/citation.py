@@ -16,7 +16,7 @@ from sphinx.application import Sphinx
 
 from nbkit.book.notebooks import default_parameters
 
-MARK = "\0"
+PLACEHOLDER = "\0"
 BIBTEX_SPECIAL = re.compile(r"([&%$#_{}])")
 
 
@@ -87,7 +87,7 @@ def citation_html(citation: Citation) -> str:
     blocks = ""
     for address, form in forms.items():
         place = f'<span data-address="{escape(address)}"></span>'
-        blocks += f'<div class="highlight"><pre>{escape(form(MARK)).replace(MARK, place)}</pre></div>'
+        blocks += f'<div class="highlight"><pre>{escape(form(PLACEHOLDER)).replace(PLACEHOLDER, place)}</pre></div>'
     return f'<details class="nbkit-cite"><summary>Cite this page</summary>{blocks}</details>'
 
 

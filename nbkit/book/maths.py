@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nbkit import assets
+from nbkit.book.frontend import MATHJAX
 from nbkit.errors import NbkitError
 
 SCRIPT = Path(__file__).with_suffix(".js")
-MATHJAX = Path("mathjax/es5")
 # as Sphinx writes them: `<div class="math …"><span class="eqno">(1)…</span>\[…\]</div>`
 FORMULA = re.compile(
     r'(?P<begin><(?:span|div) class="math[^>]*>(?:\s*<span class="eqno">.*?</span>)?\s*)'

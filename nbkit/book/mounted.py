@@ -16,7 +16,7 @@ from sphinx.application import Sphinx
 from nbkit.explorers.mount import EXPLORERS, mount_point, write_explorers
 
 VIEW, STATES = "application/vnd.jupyter.widget-view+json", "application/vnd.jupyter.widget-state+json"
-PLACE = "explorers"
+MOUNTED_FOLDER = "explorers"
 """Of the explorers' files, below the folder of a site's static files."""
 Notebook = dict[str, Any]
 
@@ -30,13 +30,13 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 
 def _folder(app: Sphinx) -> Path:
-    return Path(app.outdir) / "_static" / PLACE
+    return Path(app.outdir) / "_static" / MOUNTED_FOLDER
 
 
 def _mount(app: Sphinx, name: str, content: list[str]) -> None:
     if Path(app.env.doc2path(name)).suffix == ".ipynb":
         notebook = json.loads(content[0])
-        if mount_explorers(notebook, _folder(app), f"_static/{PLACE}/"):
+        if mount_explorers(notebook, _folder(app), f"_static/{MOUNTED_FOLDER}/"):
             content[0] = json.dumps(notebook)
 
 
@@ -91,5 +91,5 @@ def _load(app: Sphinx, _page: str, _template: str, context: Mapping[str, Any], _
     """Let a page load the explorers that it has."""
     for name in EXPLORERS:
         if f'<div class="nbkit-mount" data-explorer="{name}"' in context.get("body", ""):
-            app.add_css_file(f"{PLACE}/{name}.css")
-            app.add_js_file(f"{PLACE}/{name}.js", loading_method="defer")
+            app.add_css_file(f"{MOUNTED_FOLDER}/{name}.css")
+            app.add_js_file(f"{MOUNTED_FOLDER}/{name}.js", loading_method="defer")

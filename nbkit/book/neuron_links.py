@@ -8,13 +8,13 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.explorers.atlas.shard_files import SITES, site_folder, site_name
+from nbkit.explorers.atlas.shard_files import SITES_FOLDER, site_folder, site_name
 from nbkit.explorers.atlas.shards import PER_MEDOID_SHARD
 from nbkit.explorers.atlas.sites import sites_of
 from nbkit.explorers.mount import scoped
 from nbkit.explorers.shared.bundle import module_text, style_text
 
-SITE = re.compile(f'"{SITES}/([^"/]+)/"')
+SITE = re.compile(f'"{SITES_FOLDER}/([^"/]+)/"')
 """What an explorer keeps in its notebook, see `AtlasExplorer.site`."""
 LINKS, CARD, CARD_STYLE = "neuron-links.js", "neuron-card.js", "neuron-card.css"
 

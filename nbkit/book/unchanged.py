@@ -18,11 +18,11 @@ import torch
 from nbkit.assets import cache_folder
 from nbkit.atlas.manifest import MANIFEST
 from nbkit.book.neuron_links import explored_in
+from nbkit.book.wheel import PACKAGE
 
 Parameters = Mapping[str, Any]
 NAME = "nbkit_made_of"
 """In the metadata of an executed notebook."""
-PACKAGE = Path(__file__).parents[1]
 
 
 def made_of(notebook: Path, parameters: Parameters, atlas: Path | None) -> str:

@@ -32,7 +32,7 @@ LOADED = re.compile(
 BLOCKING = re.compile(r"<script (?=[^>]*\bsrc=)(?![^>]*\bdefer)")
 AFTER_BLOCKING = re.compile(r"<script>(?=DOCUMENTATION_OPTIONS)")
 # Rules of style look ahead (`:has`): a page half read would be laid out otherwise, and jump.
-WHOLE = '<link blocking="render" href="#page-end" rel="expect"/>\n'
+WAIT_FOR_WHOLE = '<link blocking="render" href="#page-end" rel="expect"/>\n'
 LAST = '<footer class="bd-footer-content"'
 ICON_RULE = re.compile(
     r"(?<=[};/])(?:\.fa(?:[brs]|-[\w-]+)?(?:::?[\w-]+)?,?)+\{[^{}]*\}"
@@ -81,7 +81,7 @@ def without_the_unneeded(page: str) -> str:
 
     head, end, body = LOADED.sub(kept, page).partition("</head>")
     if LAST in body:
-        head, body = head + WHOLE, body.replace(LAST, LAST.replace(" ", ' id="page-end" ', 1), 1)
+        head, body = head + WAIT_FOR_WHOLE, body.replace(LAST, LAST.replace(" ", ' id="page-end" ', 1), 1)
     if 'id="search-results"' in body:  # the search engine counts on the order
         return head + end + body
     return AFTER_BLOCKING.sub('<script type="module">', BLOCKING.sub("<script defer ", head)) + end + body

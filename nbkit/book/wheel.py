@@ -8,9 +8,9 @@ from base64 import urlsafe_b64encode
 from importlib.metadata import distribution, version
 from pathlib import Path
 
-PACKAGE, VERSION = Path(__file__).parents[1], version("nbkit")
-SUFFIXES = {".py", ".js", ".css", ".csv", ".mplstyle", ".typed"}
-ABOUT = {
+PACKAGE, WHEEL_VERSION = Path(__file__).parents[1], version("nbkit")
+WHEEL_SUFFIXES = {".py", ".js", ".css", ".csv", ".mplstyle", ".typed"}
+ABOUT_WHEEL = {
     "METADATA": ("METADATA", "PKG-INFO"),
     "entry_points.txt": ("entry_points.txt",),
     "licenses/LICENSE": ("licenses/LICENSE", "../LICENSE"),
@@ -22,16 +22,16 @@ WHEEL = "Wheel-Version: 1.0\nGenerator: nbkit\nRoot-Is-Purelib: true\nTag: py3-n
 
 def wheel_name() -> str:
     """The name of the wheel of this version."""
-    return f"nbkit-{VERSION}-py3-none-any.whl"
+    return f"nbkit-{WHEEL_VERSION}-py3-none-any.whl"
 
 
 def write_wheel(folder: Path) -> Path:
     """Write this very package as a wheel, which pip installs with all that it needs; equal bytes for equal files."""
     about = distribution("nbkit")
-    paths = sorted(path for path in PACKAGE.rglob("*") if path.suffix in SUFFIXES)
+    paths = sorted(path for path in PACKAGE.rglob("*") if path.suffix in WHEEL_SUFFIXES)
     contents = {f"nbkit/{path.relative_to(PACKAGE).as_posix()}": path.read_bytes() for path in paths}
-    info = f"nbkit-{VERSION}.dist-info"
-    for name, sources in ABOUT.items():
+    info = f"nbkit-{WHEEL_VERSION}.dist-info"
+    for name, sources in ABOUT_WHEEL.items():
         contents[f"{info}/{name}"] = next(filter(None, map(about.read_text, sources))).encode()
     contents[f"{info}/WHEEL"] = WHEEL.encode()
     record = [f"{name},sha256={_digest(data)},{len(data)}\n" for name, data in contents.items()]

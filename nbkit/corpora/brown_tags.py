@@ -31,7 +31,7 @@ GENRES = {
     "r": "humor",
 }
 """What the second letter of a text's name says."""
-BETWEEN = 4
+MOST_BETWEEN = 4
 """Characters that may stand between two words beside what was tagged there: spaces, and quotes that moved."""
 _MARKS = re.compile(r"(?:-(?:hl|tl|nc|t))+$")
 _WORD = re.compile(r"[^\W_]")
@@ -83,7 +83,7 @@ def tagged_text(tagged: str, genre: str = "") -> TaggedText:
     """
     text = detokenize(tagged)
     words: list[TaggedWord] = []
-    lost, cursor, reach = 0, 0, BETWEEN
+    lost, cursor, reach = 0, 0, MOST_BETWEEN
     quoted, parentheses, before = False, 0, ""
     for line in tagged.split("\n"):
         sentence = [_parsed(token) for token in line.split()]
@@ -102,7 +102,7 @@ def tagged_text(tagged: str, genre: str = "") -> TaggedText:
             if start < 0:
                 lost += 1
             else:
-                cursor, reach = start + len(word), BETWEEN
+                cursor, reach = start + len(word), MOST_BETWEEN
                 flags = quoted, parentheses > 0, in_heading, in_title
                 words.append(TaggedWord(word, tag, start, cursor, place, left, *flags))
             place += 1

@@ -20,8 +20,8 @@ from nbkit.errors import NbkitError
 from nbkit.files import make_folder, map_array, notes_of, read_json, user_path, write_json, write_tensors
 
 TOKENS = "contexts.safetensors"
-ABOUT = "contexts.json"
-CONTEXT_FILES = (TOKENS, ABOUT)
+ABOUT_CONTEXTS = "contexts.json"
+CONTEXT_FILES = (TOKENS, ABOUT_CONTEXTS)
 CONTEXTS_SCHEMA = 1
 
 
@@ -35,7 +35,7 @@ def write_contexts(contexts: Contexts, folder: Path, request: Mapping[str, Any] 
         NbkitError: the folder can't be written, or the disk is full.
     """
     make_folder(folder)
-    (folder / ABOUT).unlink(missing_ok=True)
+    (folder / ABOUT_CONTEXTS).unlink(missing_ok=True)
     write_tensors(
         {"tokens": contexts.tokens, "documents": contexts.documents}, folder / TOKENS, {"sha256": contexts.sha256}
     )
@@ -50,7 +50,7 @@ def write_contexts(contexts: Contexts, folder: Path, request: Mapping[str, Any] 
         "summary": None if contexts.summary is None else asdict(contexts.summary),
         "request": request,
     }
-    write_json(about, folder / ABOUT)
+    write_json(about, folder / ABOUT_CONTEXTS)
 
 
 def open_contexts(folder: str | Path) -> Contexts:
@@ -60,9 +60,9 @@ def open_contexts(folder: str | Path) -> Contexts:
         NbkitError: there are none, or a file of them is not as it was written.
     """
     folder = user_path(folder)
-    if not (folder / ABOUT).is_file():
+    if not (folder / ABOUT_CONTEXTS).is_file():
         raise NbkitError(f"no contexts in {folder}: write them first, with load_contexts(…, out={str(folder)!r})")
-    about = read_json(folder / ABOUT)
+    about = read_json(folder / ABOUT_CONTEXTS)
     try:
         if about["schema"] != CONTEXTS_SCHEMA:
             raise ValueError(f"schema {about['schema']}")
@@ -75,8 +75,12 @@ def open_contexts(folder: str | Path) -> Contexts:
             summary = CorpusSummary(**about["summary"] | {"left_out": left_out})
         name, vocabulary, sha256 = str(about["name"]), about["vocabulary_sha256"], about["sha256"]
     except (KeyError, ValueError, TypeError, IndexError) as error:
-        raise NbkitError(f"{folder / ABOUT} is not as this nbkit writes it: delete it and make it again") from error
+        raise NbkitError(
+            f"{folder / ABOUT_CONTEXTS} is not as this nbkit writes it: delete it and make it again"
+        ) from error
     if notes_of(folder / TOKENS).get("sha256") != sha256:  # as of an atlas, whose contexts have the same name
-        raise NbkitError(f"{folder / TOKENS} holds other contexts than {ABOUT} beside it tells of: delete both")
+        raise NbkitError(
+            f"{folder / TOKENS} holds other contexts than {ABOUT_CONTEXTS} beside it tells of: delete both"
+        )
     tokens, documents = (map_array(folder / TOKENS, each) for each in ("tokens", "documents"))
     return Contexts(tokens, documents, name, special, added, vocabulary, summary)

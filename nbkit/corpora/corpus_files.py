@@ -26,7 +26,7 @@ READERS: dict[str, Callable[[Path, str], Iterator[Found]]] = {
     ".parquet": read_parquet,
 }
 """How a file with each suffix is read."""
-SUFFIXES = f"{', '.join(READERS)}, each also {', '.join(COMPRESSIONS)}"
+KNOWN_SUFFIXES = f"{', '.join(READERS)}, each also {', '.join(COMPRESSIONS)}"
 
 
 class CorpusFiles(NamedTuple):
@@ -98,7 +98,7 @@ def _sorted_out(name: str, path: Path, files: Iterable[Path]) -> CorpusFiles:
         what = f"has no file that can be read, {only(file.name for file in ordered)}" if ordered else "is empty"
         if ordered == [path]:
             what = f"has the suffix {path.suffix!r}" if path.suffix else "has no suffix"
-        raise NbkitError(f"{_short(path)} {what}: a corpus is made of files {SUFFIXES}.")
+        raise NbkitError(f"{_short(path)} {what}: a corpus is made of files {KNOWN_SUFFIXES}.")
     return CorpusFiles(name, readable, tuple(file.name for file in ordered if not reader_of(file)))
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from filelock import FileLock
 
-from nbkit.corpora.context_files import ABOUT, CONTEXT_FILES, open_contexts
+from nbkit.corpora.context_files import ABOUT_CONTEXTS, CONTEXT_FILES, open_contexts
 from nbkit.corpora.contexts import Contexts
 from nbkit.errors import NbkitError
 from nbkit.files import is_leftover, make_folder, not_writable, read_json
 
-LOCK = ".lock"
+CONTEXTS_LOCK = ".lock"
 
 
 def kept_contexts(folder: Path, request: Mapping[str, Any] | None) -> Contexts | None:
@@ -27,9 +27,9 @@ def kept_contexts(folder: Path, request: Mapping[str, Any] | None) -> Contexts |
     Raises:
         NbkitError: it holds others.
     """
-    if not (folder / ABOUT).is_file():
+    if not (folder / ABOUT_CONTEXTS).is_file():
         return None
-    found = read_json(folder / ABOUT)
+    found = read_json(folder / ABOUT_CONTEXTS)
     known = found.get("request") if isinstance(found, dict) else None
     if request is None or not isinstance(known, dict):
         raise NbkitError(
@@ -52,9 +52,9 @@ def keeping(folder: Path) -> Iterator[None]:
     """
     made = [each for each in (folder, *folder.parents) if not each.exists()]
     make_folder(folder)
-    lock = FileLock(folder / LOCK)
+    lock = FileLock(folder / CONTEXTS_LOCK)
     try:
-        others = {path.name for path in folder.iterdir() if not is_leftover(path)} - {LOCK, *CONTEXT_FILES}
+        others = {path.name for path in folder.iterdir() if not is_leftover(path)} - {CONTEXTS_LOCK, *CONTEXT_FILES}
         if others:  # no lock is left in a folder of something else, such as an atlas
             raise NbkitError(f"{folder} is not empty and holds no contexts ({min(others)}): choose another folder")
         lock.acquire()
@@ -65,8 +65,8 @@ def keeping(folder: Path) -> Iterator[None]:
         yield
     except BaseException:
         with suppress(OSError):
-            if [path.name for path in folder.iterdir()] == [LOCK]:
-                (folder / LOCK).unlink()
+            if [path.name for path in folder.iterdir()] == [CONTEXTS_LOCK]:
+                (folder / CONTEXTS_LOCK).unlink()
                 for each in made:
                     each.rmdir()
         raise

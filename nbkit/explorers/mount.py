@@ -26,7 +26,7 @@ MODULE_END = """\
 export const mount = (element, state) => mountExplorer(render, element, state);
 export default { render: async ({ model, el }) => (await mountExplorer(render, el, model)).remove };
 """
-EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
+EXPORT_WORD = re.compile(r"^export (?!default)", re.MULTILINE)
 DEFAULT_EXPORT = re.compile(r"^export default \{ render \};$", re.MULTILINE)
 
 
@@ -97,5 +97,5 @@ def _write_values(name: str, values: Mapping[str, Any], folder: Path) -> str:
 
 def scoped(module: str, names: str) -> str:
     """The text of a script that defines some names of an ES module, `{ a, b }`; nothing else is seen from outside."""
-    inside = EXPORT.sub("", DEFAULT_EXPORT.sub("", module))
+    inside = EXPORT_WORD.sub("", DEFAULT_EXPORT.sub("", module))
     return f"const {names} = (() => {{\n{inside}return {names};\n}})();\n"

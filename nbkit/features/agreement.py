@@ -21,14 +21,14 @@ from nbkit.models.sign import Sign, strength
 AGREEMENT = "agreement.parquet"
 SCOPES = ("same", "other")
 """In the same layer, and in the others."""
-MEASURES = ("words", "response")
-LEAST = 3
+ALIKE_BY = ("words", "response")
+FEWEST_BESIDE_MEDOID = 3
 """Examples beside its medoid that a feature needs, so that it has a behavior to compare."""
 PAIRS = 200
 """Of a feature and a neighbor that are looked at, of each kind and scope."""
 PEERS = 20
 """Features of about the neighbor's size, one of which is drawn to stand in its place."""
-RESAMPLES = 1000
+AGREEMENT_RESAMPLES = 1000
 
 
 def agreement_of(atlas: Atlas, progress: bool = True) -> pd.DataFrame:
@@ -44,7 +44,8 @@ def agreement_of(atlas: Atlas, progress: bool = True) -> pd.DataFrame:
 
     In the neighbor's place, a feature of its layer and about its size is drawn from another neuron than the feature's.
     Up to `PAIRS` pairs of each kind and scope are drawn, with the atlas's seed, from all neighbors of which both sides
-    have at least `LEAST` examples beside the medoid. Made on first demand and kept in the atlas's folder.
+    have at least `FEWEST_BESIDE_MEDOID` examples beside the medoid. Made on first demand and kept in the atlas's
+    folder.
 
     Returns:
         Rows of `kind` (see `neighbor_kinds`), `scope` ("same" or "other"), `measure`, `pairs`, the means of
@@ -89,7 +90,7 @@ class _Behavior:
 
 def _measure(atlas: Atlas, progress: bool) -> pd.DataFrame:
     features = features_of(atlas, progress)
-    able = features[features["size"] > LEAST]
+    able = features[features["size"] > FEWEST_BESIDE_MEDOID]
     read = lru_cache(maxsize=2048)(lambda number: _behavior(atlas, features, number))
     rows = []
     for kind in neighbor_kinds(atlas):
@@ -104,10 +105,10 @@ def _measure(atlas: Atlas, progress: bool) -> pd.DataFrame:
             neuron = atlas.rows(features["layer"], features["index"])[one]
             pairs = tqdm(list(zip(one, other, strict=True)), f"agreement ({kind}, {scope})", disable=not progress)
             found = np.array([_compare(read, *pair, _peer(rng, able, *pair), scope) for pair in pairs])
-            found = found.reshape(-1, 2, len(MEASURES))
+            found = found.reshape(-1, 2, len(ALIKE_BY))
             rows += [
                 (kind, scope, measure, len(one), *_means(found[:, :, i], neuron, rng))
-                for i, measure in enumerate(MEASURES)
+                for i, measure in enumerate(ALIKE_BY)
             ]
     return pd.DataFrame(rows, columns=["kind", "scope", "measure", "pairs", "neighbors", "random", "low", "high"])
 
@@ -160,7 +161,7 @@ def _means(
     _, which = np.unique(neuron, return_inverse=True)
     n = np.bincount(which)
     total = np.bincount(which, found[:, 0] - found[:, 1])
-    drawn = rng.integers(len(n), size=(RESAMPLES, len(n)))
+    drawn = rng.integers(len(n), size=(AGREEMENT_RESAMPLES, len(n)))
     low, high = np.quantile(total[drawn].sum(axis=1) / n[drawn].sum(axis=1), (0.025, 0.975))
     neighbors, random = found.mean(axis=0)
     return float(neighbors), float(random), float(low), float(high)

@@ -26,11 +26,11 @@ from tqdm.auto import tqdm
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.snippets import TOKENS_BEFORE
 from nbkit.errors import NbkitError
-from nbkit.features.replacements import PACKED, WHOLE, Example, Layout
+from nbkit.features.replacements import PACKED, WHOLE_CONTEXTS, Example, Layout
 from nbkit.features.table import features_of
 from nbkit.method.checks import checked_whole, shown
 from nbkit.models import LanguageModel
-from nbkit.models.language_model import ROUNDING
+from nbkit.models.language_model import ALLOWED_ROUNDING
 from nbkit.models.neurons import units_of
 from nbkit.models.sign import strength
 from nbkit.models.units import ModelUnits
@@ -167,7 +167,7 @@ def _importance(
 ) -> list[Float[np.ndarray, " window"]]:
     if not examples:
         return []
-    layout = PACKED if _reads_packed(units, max(examples, key=PACKED.size)) else WHOLE
+    layout = PACKED if _reads_packed(units, max(examples, key=PACKED.size)) else WHOLE_CONTEXTS
     importance: dict[int, np.ndarray] = {}
     with tqdm(total=len(examples), desc="token importance", unit="example", disable=not progress) as bar:
         for numbers, found in _passes(units, examples, layout):
@@ -238,8 +238,8 @@ def _reads_packed(units: ModelUnits, example: Example) -> bool:
     if "position_ids" not in inspect.signature(model.network.forward).parameters:
         return False
     few = replace(example, replaced=example.replaced[:1])
-    [packed], [whole] = (activations_of(units, [few], layout) for layout in (PACKED, WHOLE))
-    return bool((np.abs(packed - whole)[:, 0] <= ROUNDING[model.dtype] * whole[:, 1]).all())
+    [packed], [whole] = (activations_of(units, [few], layout) for layout in (PACKED, WHOLE_CONTEXTS))
+    return bool((np.abs(packed - whole)[:, 0] <= ALLOWED_ROUNDING[model.dtype] * whole[:, 1]).all())
 
 
 def _checked(model: LanguageModel | ModelUnits, atlas: Atlas) -> ModelUnits:
@@ -266,7 +266,9 @@ def _check_peak(
 ) -> None:
     original, largest = activations[0].tolist()
     counts = strength(original, atlas.manifest.sign) > 0
-    if not (counts and abs(original - example.peak) <= ROUNDING[units.model.dtype] * largest):  # NaN is an error
+    if not (
+        counts and abs(original - example.peak) <= ALLOWED_ROUNDING[units.model.dtype] * largest
+    ):  # NaN is an error
         name = atlas.manifest.site(example.layer).named(example.index)
         raise NbkitError(
             f"model {units.model.name!r} doesn't give the activations of atlas {atlas.path}: {name} is {original:.3g} "

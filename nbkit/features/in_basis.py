@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.features.key_tokens import InWords
-from nbkit.features.neuron_in_basis import COLUMNS, NeuronInBasis, with_words
+from nbkit.features.neuron_in_basis import NAMED_COLUMNS, NeuronInBasis, with_words
 from nbkit.method.checks import shown
 from nbkit.models.site import Site
 from nbkit.sae.autoencoder import SparseAutoencoder
@@ -29,7 +29,7 @@ from nbkit.sae.equations import normalized
 from nbkit.sae.hooks import are_same_place
 
 NAMED_CLUSTERS = "named-clusters-{layer}-{sha256}.parquet"
-ROWS_AT_ONCE = 64
+UNITS_AT_ONCE = 64
 """Vectors that the autoencoder reads at a time: some make a dense tensor of vectors x latents."""
 READ = {"native": "blocks.{layer}.mlp.hook_in", "folded": "blocks.{layer}.ln2.hook_normalized"}
 """Where what the neurons of a layer read is, by how the atlas took their weights (see `AtlasConfig`)."""
@@ -149,8 +149,8 @@ class FeatureBasis:
             Numbers of the m latents that are active in any of them, ascending, and (n, m) their activations.
         """
         h, d_sae = torch.tensor(vectors, dtype=torch.float32), self.sae.d_sae
-        parts = [self.sae.active(part) for part in h.split(ROWS_AT_ONCE)]
-        entry = np.concatenate([each.cpu() + i * ROWS_AT_ONCE * d_sae for i, (each, _) in enumerate(parts)])
+        parts = [self.sae.active(part) for part in h.split(UNITS_AT_ONCE)]
+        entry = np.concatenate([each.cpu() + i * UNITS_AT_ONCE * d_sae for i, (each, _) in enumerate(parts)])
         value = np.concatenate([each.float().cpu() for _, each in parts])
         features, column = np.unique(entry % d_sae, return_inverse=True)
         codes = np.zeros((len(vectors), len(features)), dtype=np.float32)
@@ -183,4 +183,4 @@ class FeatureBasis:
         for index in tqdm(range(self.site.n_units), "named clusters", unit="neuron", disable=not progress):
             own = self.neuron(index)
             rows += own.rows(own.clusters()) if own.has_clusters else [own.no_row]
-        return pd.DataFrame(rows, columns=list(COLUMNS))
+        return pd.DataFrame(rows, columns=list(NAMED_COLUMNS))

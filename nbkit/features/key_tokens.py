@@ -12,12 +12,12 @@ import pandas as pd
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.neuron import Neuron
 from nbkit.atlas.pieces import pieces
-from nbkit.features.words import BLANK
+from nbkit.features.words import SPACE_SIGN
 from nbkit.models.site import Site
 from nbkit.parallel.pool import gather
 
 KEY_TOKENS = "key-tokens-{site}.parquet"
-MOST = 3
+MOST_KEY_TOKENS = 3
 """Key tokens of a unit."""
 
 
@@ -48,8 +48,8 @@ def key_tokens_of(atlas: Atlas, layer: int, progress: bool = True) -> pd.DataFra
     Those that differ in space and case alone are one.
 
     Returns:
-        One row per unit, in order: `index`, and `tokens`, up to `MOST` as they are shown, the most frequent first and
-        of equals the one that comes first, with dots between; empty of a unit without examples.
+        One row per unit, in order: `index`, and `tokens`, up to `MOST_KEY_TOKENS` as they are shown, the most frequent
+        first and of equals the one that comes first, with dots between; empty of a unit without examples.
 
     Raises:
         NbkitError: the table can't be written.
@@ -67,10 +67,10 @@ def frequent_key_tokens(unit: Neuron) -> list[str]:
     """See `key_tokens_of`, of one unit."""
     assert unit.key_words is not None
     _, first, counts = np.unique(unit.key_words, return_index=True, return_counts=True)
-    return [_shown(unit, int(first[word])) for word in np.lexsort((first, -counts))[:MOST]]
+    return [_shown(unit, int(first[word])) for word in np.lexsort((first, -counts))[:MOST_KEY_TOKENS]]
 
 
 def _shown(unit: Neuron, example: int) -> str:
     texts, key = unit.snippet_tokens[example]
     [shown] = [piece.text for piece in pieces(texts, key) if piece.first <= key <= piece.last]
-    return shown.strip() or BLANK
+    return shown.strip() or SPACE_SIGN

@@ -28,7 +28,7 @@ SAME_LAYER, OTHER_LAYERS = 0, 1
 EXACT_UP_TO = 1_000_000
 """Rows up to which all pairs are compared; with more, an index finds those in other layers approximately."""
 
-ROWS_AT_ONCE = 2048
+QUERIES_AT_ONCE = 2048
 REVIEW_AFTER = 3.0
 """Seconds between two looks at how many threads are worth it."""
 PAIRS_OF_A_TASK = 256  # of blocks, on a cluster
@@ -109,7 +109,7 @@ class _Search:
         """
         blocks = []
         for start, stop in self.layers:
-            cuts = np.linspace(start, stop, -(-(stop - start) // ROWS_AT_ONCE) + 1).astype(int).tolist()
+            cuts = np.linspace(start, stop, -(-(stop - start) // QUERIES_AT_ONCE) + 1).astype(int).tolist()
             blocks += [slice(*cut) for cut in pairwise(cuts)]
         for distance in range(len(blocks)):
             yield from zip(blocks, blocks[distance:], strict=False)
@@ -190,9 +190,9 @@ def _found_in(
 
 def _normalized(vectors: Float[np.ndarray, "n d"]) -> Float[Tensor, "n d"]:
     unit = torch.empty(vectors.shape)
-    for start in range(0, len(vectors), ROWS_AT_ONCE):
-        wide = torch.from_numpy(np.asarray(vectors[start : start + ROWS_AT_ONCE], dtype=np.float64))
-        unit[start : start + ROWS_AT_ONCE] = wide / wide.norm(dim=1, keepdim=True)
+    for start in range(0, len(vectors), QUERIES_AT_ONCE):
+        wide = torch.from_numpy(np.asarray(vectors[start : start + QUERIES_AT_ONCE], dtype=np.float64))
+        unit[start : start + QUERIES_AT_ONCE] = wide / wide.norm(dim=1, keepdim=True)
     return unit
 
 
@@ -205,7 +205,7 @@ def _largest_error(unit: Float[Tensor, "n d"], dtype: torch.dtype) -> float:
     sum_error = unit.shape[1] * 2.0**-23
     if dtype == torch.float32:
         return sum_error + (2.0**-9 if unit.is_cuda else 0)
-    rounding = [(part - part.to(dtype).float()).norm(dim=1) for part in unit.split(ROWS_AT_ONCE)]
+    rounding = [(part - part.to(dtype).float()).norm(dim=1) for part in unit.split(QUERIES_AT_ONCE)]
     moved = float(torch.cat([torch.zeros(1), *rounding]).max())  # 0 of no vectors
     return moved * (2 + moved) + 2.0**-8 + sum_error
 
@@ -218,7 +218,7 @@ class _FreeThreads:
     """
 
     def __init__(self, unit: Float[Tensor, "n d"]) -> None:
-        self.sample, self.most = unit[:ROWS_AT_ONCE], torch.get_num_threads()
+        self.sample, self.most = unit[:QUERIES_AT_ONCE], torch.get_num_threads()
         self.again = -torch.inf
         self.alone = self.most == 1 or unit.is_cuda
 
@@ -243,7 +243,7 @@ class _FreeThreads:
 def _bfloat16_is_faster(unit: Float[Tensor, "n d"]) -> bool:
     """Whether this processor multiplies in bfloat16 by itself; many do it by a detour that takes longer. By what a
     single thread takes of the processor: other work doesn't count then, nor do threads that wait for each other."""
-    sample, threads = unit[:ROWS_AT_ONCE], torch.get_num_threads()
+    sample, threads = unit[:QUERIES_AT_ONCE], torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         short, full = (_seconds_of_product(each, time.process_time) for each in (sample.to(torch.bfloat16), sample))

@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.features.nearest import K, nearest
-from nbkit.features.random_pairs import SHARES, random_cosines
+from nbkit.features.random_pairs import PAIR_SHARES, random_cosines
 from nbkit.features.table import features_of
 from nbkit.method.checks import have_direction, shown
 from nbkit.models.site import compared_kind, embedding_kinds
@@ -30,8 +30,8 @@ class Neighbors:
     cosine: Float[np.ndarray, "F 2 K"]
     """Cosine similarities of the medoids' embeddings; 0 where there are no more."""
     random: Float[np.ndarray, "L 2 shares"]
-    """What to compare them with, for each of the atlas's L layers and both scopes: the cosines that `SHARES` of random
-    pairs of features stay below (see `random_cosines`); NaN where there is no pair."""
+    """What to compare them with, for each of the atlas's L layers and both scopes: the cosines that `PAIR_SHARES` of
+    random pairs of features stay below (see `random_cosines`); NaN where there is no pair."""
 
 
 def neighbor_kinds(atlas: Atlas) -> tuple[str, str]:
@@ -68,7 +68,7 @@ def neighbors_of(atlas: Atlas, kind: str, progress: bool = True) -> Neighbors:
         layer = features["layer"].to_numpy()
         feature = np.full((len(features), 2, K), -1, dtype=np.int32)
         cosine = np.zeros(feature.shape, dtype=np.float32)
-        random = np.full((len(atlas.layers), 2, len(SHARES)), np.nan)
+        random = np.full((len(atlas.layers), 2, len(PAIR_SHARES)), np.nan)
         for width in dict.fromkeys(site.width for site in atlas.manifest.sites):  # others can't be compared
             sites = [site.number for site in atlas.manifest.sites if site.width == width]
             rows = np.flatnonzero(np.isin(layer, sites))

@@ -19,7 +19,7 @@ from nbkit.method.metrics import Polysemanticity, polysemanticity_from_distances
 
 MOST_NAMES = 3
 """Features that name a cluster."""
-COLUMNS = ("layer", "index", "cluster", "size", "features", "shares", "elsewhere")
+NAMED_COLUMNS = ("layer", "index", "cluster", "size", "features", "shares", "elsewhere")
 """Of a table of named clusters without words."""
 
 
@@ -101,7 +101,7 @@ class NeuronInBasis:
             NbkitError: as for `clusters`.
         """
         rows = self.rows(self.clusters(threshold))
-        return with_words(pd.DataFrame(rows, columns=list(COLUMNS)), self.latents)
+        return with_words(pd.DataFrame(rows, columns=list(NAMED_COLUMNS)), self.latents)
 
     def rows(self, clusters: FeatureClusters) -> list[tuple[object, ...]]:
         """Rows of `named_clusters`, without words, for any clusters of the examples."""

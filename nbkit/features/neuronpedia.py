@@ -25,12 +25,12 @@ from nbkit.files import handing_over
 from nbkit.method.checks import shown
 from nbkit.parallel.pool import gather
 
-ABOUT = "neuronpedia.json"
+ABOUT_UPLOAD = "neuronpedia.json"
 SCHEMA = "hijohnnylin/neuronpedia@ebb8426: POST /api/feature/upload-batch"
 PER_BATCH = 128
 """Features in a request, at most."""
 MOST_LOGITS = 20
-MOST_CLUSTERS = 10
+MOST_SECTIONS = 10
 """Sections of a feature: its largest clusters."""
 PER_CLUSTER = 5
 """Examples in a section: the medoid, then the first in corpus order."""
@@ -96,14 +96,14 @@ def export_neuronpedia(
                 f"Neuronpedia takes no {what} named {shown(name)}: use lower-case letters, digits, '-' and '_'"
             )
     chosen = atlas.layers if isinstance(layers, str) and layers == "all" else _checked(layers, atlas)
-    with handing_over(out, ABOUT) as folder:
+    with handing_over(out, ABOUT_UPLOAD) as folder:
         tasks = [(atlas, layer, folder, model_id, f"{layer}-{source_set}") for layer in chosen]
         n_units = sum(atlas.manifest.site(layer).n_units for layer in chosen)
         counts = gather(_write_layer, tasks, n_units, "Neuronpedia", "layer", progress)
         n_features, n_files = np.sum(counts, axis=0, dtype=int).tolist()
         n_left_out = n_units - n_features
         export = NeuronpediaExport(SCHEMA, model_id, source_set, n_features, n_left_out, n_files)
-        (folder / ABOUT).write_text(json.dumps(asdict(export), indent=2) + "\n", encoding="utf-8")
+        (folder / ABOUT_UPLOAD).write_text(json.dumps(asdict(export), indent=2) + "\n", encoding="utf-8")
     return export
 
 
@@ -154,10 +154,10 @@ def _logits(atlas: Atlas, neuron: Neuron) -> dict[str, Any]:
 def _activations(neuron: Neuron) -> list[dict[str, Any]]:
     """The examples of the largest clusters, or the first ones of a neuron whose embeddings have no direction."""
     if not neuron.has_direction():
-        return [_activation(neuron, example) for example in range(min(len(neuron), MOST_CLUSTERS * PER_CLUSTER))]
+        return [_activation(neuron, example) for example in range(min(len(neuron), MOST_SECTIONS * PER_CLUSTER))]
     clusters = neuron.clusters()
     activations = []
-    for label, medoid in enumerate(clusters.medoids[:MOST_CLUSTERS]):
+    for label, medoid in enumerate(clusters.medoids[:MOST_SECTIONS]):
         members = np.flatnonzero(clusters.labels == label)
         peaks = neuron.peak[members]
         section = {

@@ -26,7 +26,7 @@ REPEATED = 2
 """Examples of a feature that have a phrase."""
 SMALL_FEATURE = 4
 """A feature of fewer examples is found by any key token and word."""
-LONGEST = 60
+LONGEST_PHRASE = 60
 """Characters; nobody types more."""
 
 
@@ -61,7 +61,7 @@ def _index(atlas: Atlas, progress: bool) -> pd.DataFrame:
         for rows, spelled in spellings
     ]
     table = pd.concat(found).groupby(["phrase", "feature"], as_index=False)["count"].max()  # two spellings read alike
-    table = table[table["phrase"].str.len() <= LONGEST].astype({"feature": "int32", "count": "int32"})
+    table = table[table["phrase"].str.len() <= LONGEST_PHRASE].astype({"feature": "int32", "count": "int32"})
     table["share"] = table["count"] ** 2 / size[table["feature"]]
     table = table.sort_values(["phrase", "share", "feature"], ascending=[True, False, True], ignore_index=True)
     ordered: pd.DataFrame = table[["phrase", "feature", "count"]]

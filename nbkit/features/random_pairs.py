@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int
 
-SHARES = (0.5, 0.9, 0.99, 0.999, 0.9999)
+PAIR_SHARES = (0.5, 0.9, 0.99, 0.999, 0.9999)
 """Of random pairs: it is told which cosine so many of them stay below."""
-DRAWN = 1000
+FEATURES_DRAWN = 1000
 """Rows of each layer, and as many of the other layers: of a million pairs the largest share leaves a hundred."""
 
 
@@ -16,8 +16,8 @@ def random_cosines(
 ) -> Float[np.ndarray, "layers 2 shares"]:
     """The cosine similarities that random pairs of rows of two neurons stay below, in each layer.
 
-    Up to `DRAWN` rows are drawn in each layer. Every pair of them is one of the same layer, and every pair with as many
-    rows that are drawn from the other layers is one of another layer.
+    Up to `FEATURES_DRAWN` rows are drawn in each layer. Every pair of them is one of the same layer, and every pair
+    with as many rows that are drawn from the other layers is one of another layer.
 
     Args:
         vectors: none of them zero.
@@ -27,17 +27,17 @@ def random_cosines(
 
     Returns:
         For every layer that has rows, [:, 0] of pairs in it and [:, 1] of pairs with other layers: the cosine that each
-        of `SHARES` of the pairs stays below; NaN where there is no pair.
+        of `PAIR_SHARES` of the pairs stays below; NaN where there is no pair.
     """
     rng = np.random.default_rng(seed)
     found = []
     for own in (np.flatnonzero(layer == each) for each in np.unique(layer)):
-        rows = rng.permutation(own)[:DRAWN]
-        far = rng.permutation(np.setdiff1d(np.arange(len(layer)), own, assume_unique=True))[:DRAWN]
+        rows = rng.permutation(own)[:FEATURES_DRAWN]
+        far = rng.permutation(np.setdiff1d(np.arange(len(layer)), own, assume_unique=True))[:FEATURES_DRAWN]
         of_two = neuron[rows, None] != neuron[rows]
         unit, other = _unit(vectors[rows]), _unit(vectors[far])
         found.append([_quantiles((unit @ unit.T)[of_two]), _quantiles((unit @ other.T).ravel())])
-    return np.array(found, dtype=np.float64).reshape(-1, 2, len(SHARES))
+    return np.array(found, dtype=np.float64).reshape(-1, 2, len(PAIR_SHARES))
 
 
 def _unit(vectors: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
@@ -47,4 +47,4 @@ def _unit(vectors: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
 
 
 def _quantiles(cosines: Float[np.ndarray, " pairs"]) -> Float[np.ndarray, " shares"]:
-    return np.quantile(cosines, SHARES) if len(cosines) else np.full(len(SHARES), np.nan)
+    return np.quantile(cosines, PAIR_SHARES) if len(cosines) else np.full(len(PAIR_SHARES), np.nan)

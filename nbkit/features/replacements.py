@@ -4,7 +4,8 @@ In a causal model the variants of an example differ from the replaced token on o
 them: the text up to the key token once and behind it, for each variant, the replaced token and what follows it up to
 the key token. A 4-dimensional attention mask and position ids give each variant its own past, as in tree attention
 (Miao et al. 2024). For a window of 21 tokens that is 231 tokens more than the text; 21 variants that share the text
-before the window through a key-value cache take 441. `WHOLE` is for every other model: each variant is a whole context.
+before the window through a key-value cache take 441. `WHOLE_CONTEXTS` is for every other model: each variant is a whole
+context.
 """
 
 from __future__ import annotations
@@ -104,4 +105,4 @@ def _whole(examples: Sequence[Example], mask_token: int, dtype: torch.dtype) -> 
 
 
 PACKED = Layout(_packed_size, _packed)
-WHOLE = Layout(_whole_size, _whole)
+WHOLE_CONTEXTS = Layout(_whole_size, _whole)

@@ -8,7 +8,7 @@ import pandas as pd
 from nbkit.atlas.atlas import Atlas
 from nbkit.parallel.pool import gather
 
-FEATURES = "features.parquet"
+FEATURES_FILE = "features.parquet"
 FEATURE_COLUMNS = ("layer", "index", "place", "size", "medoid", "key_id")
 
 
@@ -26,7 +26,7 @@ def features_of(atlas: Atlas, progress: bool = True) -> pd.DataFrame:
     Raises:
         NbkitError: if the table can't be written.
     """
-    return atlas.kept.table(FEATURES, lambda: _find(atlas, progress))
+    return atlas.kept.table(FEATURES_FILE, lambda: _find(atlas, progress))
 
 
 def _find(atlas: Atlas, progress: bool) -> pd.DataFrame:

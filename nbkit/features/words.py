@@ -23,7 +23,7 @@ from nbkit.models.token_bytes import LONE
 
 SPACE = re.compile(r"[\s\x85\ufeff]+")
 """What JavaScript and Python, taken together, know as whitespace."""
-BLANK = "␣"
+SPACE_SIGN = "␣"
 JOINERS = ZERO_WIDTH_NON_JOINER + ZERO_WIDTH_JOINER
 VOWEL_SIGNS = "\u064b-\u0652\u0670\u0640\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7"
 OPTIONAL = re.compile(f"[{ZERO_WIDTH_NON_JOINER}\ufe0e\ufe0f{VOWEL_SIGNS}]|(?<=i)\u0307")
@@ -72,7 +72,7 @@ def words_of(spelling: Spelling) -> Words:
     strings: dict[str, int] = {}
 
     def place(text: str) -> int:
-        return strings.setdefault(normalized(text) or display_token(text).strip() or BLANK, len(strings))
+        return strings.setdefault(normalized(text) or display_token(text).strip() or SPACE_SIGN, len(strings))
 
     of_token = np.array([place(text) for text in texts])
     text = np.empty(len(start), dtype=np.int64)

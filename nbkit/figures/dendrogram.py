@@ -7,7 +7,7 @@ from nbkit.figures.palette import ALONE, CLUSTER_COLORS, cluster_color
 from nbkit.figures.style import count, styled
 from nbkit.figures.tree_with_text import tree_with_text
 
-MOST_CLUSTERS = len(CLUSTER_COLORS)  # with text and a color of their own
+MOST_COLORED = len(CLUSTER_COLORS)  # with text and a color of their own
 
 
 @styled
@@ -31,10 +31,10 @@ def cluster_dendrogram(neuron: HasExamples, threshold: float | None = None, exam
     clusters = neuron.clusters(threshold)
     n, sizes = len(clusters.labels), clusters.sizes.tolist()
     title = f"{neuron.title}: {count(n, 'example')} in {count(len(sizes), 'cluster')}"
-    if len(sizes) > MOST_CLUSTERS:
-        title += f", {'images' if neuron.seen else 'text'} of the {MOST_CLUSTERS} largest"
-    colors = [cluster_color(label, size) if label < MOST_CLUSTERS else ALONE for label, size in enumerate(sizes)]
-    return tree_with_text(neuron.snippets, clusters, MOST_CLUSTERS, colors, title, examples_per_cluster, neuron.seen)
+    if len(sizes) > MOST_COLORED:
+        title += f", {'images' if neuron.seen else 'text'} of the {MOST_COLORED} largest"
+    colors = [cluster_color(label, size) if label < MOST_COLORED else ALONE for label, size in enumerate(sizes)]
+    return tree_with_text(neuron.snippets, clusters, MOST_COLORED, colors, title, examples_per_cluster, neuron.seen)
 
 
 @styled

@@ -26,10 +26,10 @@ COLD = "#8fbdf2"
 RULE = "#dfe3e8"
 """Grid lines."""
 AXIS = "#8a94a0"
-PAPER = "#ffffff"
+WHITE = "#ffffff"
 """Behind everything, and text on a color."""
 ON_DARK = {
-    PAPER: "#121212",
+    WHITE: "#121212",
     INK: "#e6e8eb",
     QUIET: "#a3abb5",
     AXIS: "#6f7883",

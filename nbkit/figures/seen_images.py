@@ -12,9 +12,9 @@ from nbkit.atlas.snippets import Snippet
 from nbkit.figures.palette import CLUSTER_COLORS, QUIET
 from nbkit.figures.text import drawable
 
-SIDE = 30.0
+SEEN_SIDE = 30.0
 """The longer side of an image, in points."""
-ROW = SIDE + 13.0
+ROW = SEEN_SIDE + 13.0
 """The height of a row, in points: the label stands below its image."""
 OUTLINE = CLUSTER_COLORS[1]
 """Around what the unit sees: that of the explorers is an orange, too."""
@@ -32,13 +32,13 @@ def draw_images(
         seen: the images.
         left, right, top: of the row.
     """
-    each = SIDE if seen.boxes is None else 2 * SIDE + BETWEEN
+    each = SEEN_SIDE if seen.boxes is None else 2 * SEEN_SIDE + BETWEEN
     for snippet in snippets[: int((right - left + APART) // (each + APART))]:
         image, box = seen.images[snippet.context], seen.box(snippet.position)
         height, width = image.shape[:2]
-        scale = SIDE / max(height, width)
+        scale = SEEN_SIDE / max(height, width)
         _show(page, image, left, top, scale)
-        page.text(left, top + SIDE + 7, drawable(snippet.key_token), size=6.5, color=QUIET)
+        page.text(left, top + SEEN_SIDE + 7, drawable(snippet.key_token), size=6.5, color=QUIET)
         tall, wide = box.bottom - box.top, box.right - box.left
         if tall < height or wide < width:
             corner = left + scale * box.left, top + scale * box.top

@@ -20,9 +20,9 @@ from nbkit.figures.tree import draw_tree, leaf_order
 from nbkit.method.clusters import FeatureClusters
 
 # All lengths are in points.
-PAGE = WIDTH * 72
+PAGE_POINTS = WIDTH * 72
 TREE_LEFT, TREE_RIGHT = 14.0, 142.0
-HEADING_LEFT, TEXT_LEFT, TEXT_RIGHT = 151.0, 196.0, PAGE - 8.0
+HEADING_LEFT, TEXT_LEFT, TEXT_RIGHT = 151.0, 196.0, PAGE_POINTS - 8.0
 KEY_LEFT = TEXT_LEFT + 0.56 * (TEXT_RIGHT - TEXT_LEFT)
 TOP, BOTTOM = 46.0, 38.0
 LINE, GAP = 13.0, 9.0
@@ -64,13 +64,18 @@ def tree_with_text(
     height = blocks[-1].bottom + BOTTOM
     figure = BookFigure(figsize=(WIDTH, height / 72))
     figure.set_layout_engine("none")
-    page = figure.add_axes((0, 0, 1, 1), xlim=(0, PAGE), ylim=(height, 0))
+    page = figure.add_axes((0, 0, 1, 1), xlim=(0, PAGE_POINTS), ylim=(height, 0))
     page.set_axis_off()
     figure.heading = title
     page.text(TREE_LEFT, 16, title, size=9.5, weight="bold", va="baseline")
 
     reach = max(1.04 * clusters.linkage[:, 2].max(initial=0.0), 1.2 * clusters.threshold)
-    tree_box = TREE_LEFT / PAGE, BOTTOM / height, (TREE_RIGHT - TREE_LEFT) / PAGE, 1 - (TOP + BOTTOM) / height
+    tree_box = (
+        TREE_LEFT / PAGE_POINTS,
+        BOTTOM / height,
+        (TREE_RIGHT - TREE_LEFT) / PAGE_POINTS,
+        1 - (TOP + BOTTOM) / height,
+    )
     tree = figure.add_axes(tree_box, xlim=(reach, 0), ylim=(height - BOTTOM, TOP), yticks=[])
     tree.spines["left"].set_visible(False)
     tree.set_xlabel("average cosine distance")

@@ -11,7 +11,7 @@ import numpy as np
 
 from nbkit.errors import NbkitError
 from nbkit.files.mapped import parts
-from nbkit.files.seal import BLANK, check_seal, seal
+from nbkit.files.seal import UNSEALED, check_seal, seal
 from nbkit.files.whole import replacing
 
 if TYPE_CHECKING:  # imported when first used: they take seconds, and the help needs none of them
@@ -138,7 +138,7 @@ def write_tensors(
     The library's own writer takes the notes of the header in an order that differs from process to process, and writes
     to a temporary name of its own.
     """
-    notes = {"nbkit_schema": str(FILE_SCHEMA), **(about or {}), "seal": BLANK}
+    notes = {"nbkit_schema": str(FILE_SCHEMA), **(about or {}), "seal": UNSEALED}
     header: dict[str, object] = {"__metadata__": dict(sorted(notes.items()))}
     start, contents = 0, []
     arrays = [(-values.itemsize, name, values) for name, values in tensors.items()]
@@ -183,7 +183,7 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
     with replacing(path) as temporary:
         with pq.ParquetWriter(temporary, columns.schema) as writer:
             writer.write_table(columns)
-            writer.add_key_value_metadata({"seal": BLANK})
+            writer.add_key_value_metadata({"seal": UNSEALED})
         seal(temporary)
 
 
@@ -191,7 +191,7 @@ def write_json(values: object, path: Path) -> None:
     """Writes a JSON file, whole or not at all; one with a `schema`, of nbkit's own then, gets a seal."""
     sealed = isinstance(values, dict) and "schema" in values
     if isinstance(values, dict) and sealed:
-        values = {**values, "seal": BLANK}
+        values = {**values, "seal": UNSEALED}
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
         if sealed:

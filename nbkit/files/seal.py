@@ -15,21 +15,21 @@ from pathlib import Path
 
 from nbkit.errors import NbkitError
 
-MARK = "nbkit-sha256-"
-DIGITS = 64
-BLANK = MARK + "0" * DIGITS
+SEAL_MARK = "nbkit-sha256-"
+SEAL_DIGITS = 64
+UNSEALED = SEAL_MARK + "0" * SEAL_DIGITS
 """What a file holds in the place of its seal until it is sealed."""
 SEARCHED = 1 << 20
 """Bytes at the end of a file, or at its beginning, in which the seal lies."""
 SETTLED = 2.0
 """Seconds after a change within which a next one may bear the same time."""
 
-_SEAL = re.compile((MARK + f"([0-9a-f]{{{DIGITS}}})").encode())
+_SEAL = re.compile((SEAL_MARK + f"([0-9a-f]{{{SEAL_DIGITS}}})").encode())
 _known: dict[tuple[object, ...], str] = {}
 
 
 def seal(path: Path) -> None:
-    """Puts the checksum of a file that was written with `BLANK` into it."""
+    """Puts the checksum of a file that was written with `UNSEALED` into it."""
     at = _place(path)
     assert at is not None
     digest = _sha256(path, at)
@@ -52,7 +52,7 @@ def check_seal(path: Path) -> bool:
         return False
     with path.open("rb") as file:
         file.seek(at)
-        promised = file.read(DIGITS)
+        promised = file.read(SEAL_DIGITS)
     if sha256_of(path, at).encode() != promised:
         raise NbkitError(
             f"{path} can't be read (damaged: it doesn't give the checksum that was written with it): delete it and "
@@ -93,8 +93,8 @@ def _sha256(path: Path, at: int | None) -> str:
     with path.open("rb") as file:
         if at is None:
             return hashlib.file_digest(file, "sha256").hexdigest()
-        digest = hashlib.sha256(file.read(at) + b"0" * DIGITS)
-        file.seek(at + DIGITS)
+        digest = hashlib.sha256(file.read(at) + b"0" * SEAL_DIGITS)
+        file.seek(at + SEAL_DIGITS)
         while piece := file.read(1 << 16):
             digest.update(piece)
         return digest.hexdigest()

@@ -12,11 +12,11 @@ from jaxtyping import Bool, Float
 
 from nbkit.errors import NbkitError
 
-LONGEST = 60
+LONGEST_VALUE = 60
 """Characters of a value that a sentence shows."""
 
 
-MOST = 2**31 - 1
+LARGEST_SIZE = 2**31 - 1
 """Sizes and steps that PyTorch takes are below."""
 LARGEST_SEED = 2**32 - 1
 
@@ -172,7 +172,7 @@ def have_direction(embeddings: Float[np.ndarray, "n d"]) -> Bool[np.ndarray, " n
 def shown(value: object) -> str:
     """A value as a sentence shows it, on one line and cut if it is long."""
     text = " ".join(repr(plain(value)).split())
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 2]} …"
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 2]} …"
 
 
 def plain(value: Any) -> Any:

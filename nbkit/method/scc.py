@@ -11,7 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 N_NEIGHBORS = 25
-THRESHOLDS: Float[np.ndarray, " rounds"] = np.geomspace(1.0, 0.1, 50)  # cosine similarities, one round each
+SCC_THRESHOLDS: Float[np.ndarray, " rounds"] = np.geomspace(1.0, 0.1, 50)  # cosine similarities, one round each
 
 NEVER_JOINED = 2.0  # the largest cosine distance
 
@@ -19,7 +19,7 @@ NEVER_JOINED = 2.0  # the largest cosine distance
 def scc_linkage(
     similarities: Float[np.ndarray, "n n"],
     n_neighbors: int = N_NEIGHBORS,
-    thresholds: Float[np.ndarray, " rounds"] = THRESHOLDS,
+    thresholds: Float[np.ndarray, " rounds"] = SCC_THRESHOLDS,
 ) -> Float[np.ndarray, "n-1 4"]:
     """SCC's rounds as a merge tree in SciPy's form.
 

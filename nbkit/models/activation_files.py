@@ -20,14 +20,14 @@ from tqdm.auto import tqdm
 
 from nbkit.errors import NbkitError
 from nbkit.files import make_folder, not_writable, read_json, read_tensors, sweep, user_path, write_json, write_tensors
-from nbkit.method.checks import MOST, checked_choice, checked_whole
+from nbkit.method.checks import LARGEST_SIZE, checked_choice, checked_whole
 from nbkit.models.capturing import Tokens
 from nbkit.models.language_model import LanguageModel
 
-ACTIVATIONS = "activations.json"
+ABOUT_ACTIVATIONS = "activations.json"
 ACTIVATIONS_SCHEMA = 1
-LOCK = ".lock"
-LIBRARIES = ("nbkit", "torch", "transformers")
+CAPTURE_LOCK = ".lock"
+CAPTURE_LIBRARIES = ("nbkit", "torch", "transformers")
 SHARD_BYTES = 1 << 27
 """Of a shard, about; twice as much is in memory while capturing."""
 Precision = Literal["bfloat16", "float16", "float32"]
@@ -133,7 +133,7 @@ def capture_activations(
         raise NbkitError(f"model is of type {type(model).__name__}: give what nbkit.load_model makes")
     model.check_contexts(contexts)
     checked_choice("dtype", dtype, ("bfloat16", "float16", "float32"))
-    batch_size, point = checked_whole("batch_size", batch_size, 1, MOST), model.hook_point(hook)
+    batch_size, point = checked_whole("batch_size", batch_size, 1, LARGEST_SIZE), model.hook_point(hook)
     rows, precision = int((~contexts.special).sum()), getattr(torch, dtype)
     bytes_a_batch = max(1, batch_size * rows * point.width * precision.itemsize)
     capture = Capture(
@@ -151,16 +151,16 @@ def capture_activations(
         dtype=dtype,
         model_dtype=str(model.dtype).removeprefix("torch."),
         device=model.device.type,
-        versions={name: version(name) for name in LIBRARIES},
+        versions={name: version(name) for name in CAPTURE_LIBRARIES},
     )
     folder = user_path(out)
     make_folder(folder)
     kept = Activations(folder, capture)
     try:
         names = {path.name for path in folder.iterdir()}
-        if names and not names & {LOCK, ACTIVATIONS}:  # no lock is left in a folder of something else
+        if names and not names & {CAPTURE_LOCK, ABOUT_ACTIVATIONS}:  # no lock is left in a folder of something else
             raise NbkitError(f"{folder} is not empty and holds no activations ({min(names)}): choose another folder")
-        with FileLock(folder / LOCK):
+        with FileLock(folder / CAPTURE_LOCK):
             _begin(folder, capture)
             _fill(kept, model, contexts, progress)
     except OSError as error:
@@ -171,7 +171,7 @@ def capture_activations(
 def _begin(folder: Path, capture: Capture) -> None:
     """Makes a folder ready for a capture, or for going on with it."""
     sweep(folder)
-    path = folder / ACTIVATIONS
+    path = folder / ABOUT_ACTIVATIONS
     if path.is_file():
         found = read_json(path)
         if differences := [

@@ -18,7 +18,7 @@ from nbkit.method.checks import shown
 from nbkit.models.hook_points import HookPoint, find_places, hooked
 from nbkit.models.mlp import Mlp
 from nbkit.models.norm import read_norm
-from nbkit.models.processed import PROCESSED, in_processed, unknown
+from nbkit.models.processed import PROCESSED_END, in_processed, unknown
 from nbkit.models.trace import first_tensor, trace
 
 IN_BLOCK = re.compile(r"blocks\.(\d+)\.(.+)")
@@ -69,7 +69,7 @@ def find_hook_point(
         model: what messages call the model.
         probe: tokens to try the network on.
     """
-    plain = name.removesuffix(PROCESSED) if isinstance(name, str) else ""
+    plain = name.removesuffix(PROCESSED_END) if isinstance(name, str) else ""
     found, traced, where = IN_BLOCK.fullmatch(plain), trace(network, probe), f"model {model!r}, {name}"
     if found is not None and int(found[1]) < len(blocks):
         layer = int(found[1])
@@ -95,7 +95,7 @@ def find_hook_point(
         raise NbkitError(f"model {model!r}: {name} gives no vector for every token, so nothing can be captured there")
     places = find_places(traced.blocks[0], mlps[0])
     known = [f"blocks.{layer}.{place}" for layer in range(len(blocks)) for place in places]
-    near = get_close_matches(str(name).removesuffix(PROCESSED), [*known, *filter(None, modules)], n=1, cutoff=0)
+    near = get_close_matches(str(name).removesuffix(PROCESSED_END), [*known, *filter(None, modules)], n=1, cutoff=0)
     raise NbkitError(f"model {model!r} has no hook point {shown(name)}: the nearest is {near[0]}")
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from nbkit.errors import NbkitError
 
-ADDED = ("_hf_hook", "_old_forward", "to", "cuda")
+ADDED_BY_ACCELERATE = ("_hf_hook", "_old_forward", "to", "cuda")
 """What accelerate adds to a module, beside another `forward`."""
 
 
@@ -109,7 +109,7 @@ def unhook(module: nn.Module) -> None:
     for each in module.modules():
         if "_old_forward" in each.__dict__:
             each.forward = each.__dict__["_old_forward"]
-        for name in ADDED:
+        for name in ADDED_BY_ACCELERATE:
             each.__dict__.pop(name, None)
 
 

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from nbkit.errors import NbkitError
-from nbkit.method.checks import MOST, checked_whole
+from nbkit.method.checks import LARGEST_SIZE, checked_whole
 from nbkit.models.bridge import make_bridge
 from nbkit.models.capturing import Tokens, check_contexts, find_hook_point, stream
 from nbkit.models.fingerprint import fingerprint
@@ -30,7 +30,7 @@ from nbkit.models.vocabulary import vocabulary_sha256
 from nbkit.models.weights import NeuronWeights, activation_function, as_float, relative_error
 
 # Largest error, relative to the largest value of the layer, that rounding alone explains.
-ROUNDING = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 5e-2}
+ALLOWED_ROUNDING = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 5e-2}
 
 Capture = Callable[[int, Float[Tensor, "b t d_model"], Float[Tensor, "b t d_mlp"]], None]
 
@@ -249,7 +249,7 @@ class LanguageModel:
             NbkitError: the model has no such hook point, or a vector is not finite.
         """
         self.check_contexts(contexts)
-        n, each = len(contexts.tokens), checked_whole("batch_size", batch_size, 1, MOST)
+        n, each = len(contexts.tokens), checked_whole("batch_size", batch_size, 1, LARGEST_SIZE)
         first = checked_whole("start", start, 0, n)
         offsets = range(first, n if stop is None else checked_whole("stop", stop, first, n), each)
         return stream(self.network, self.device, self.hook_point(hook), contexts, offsets)
@@ -274,7 +274,7 @@ class LanguageModel:
             NbkitError: naming the first layer whose pre-activation or activation is not reproduced; or if a context's
                 vectors are others in company.
         """
-        act_fn, tolerance = activation_function(self.activation), ROUNDING[self.dtype]
+        act_fn, tolerance = activation_function(self.activation), ALLOWED_ROUNDING[self.dtype]
         sums: dict[int, Tensor] = {}
 
         def keep_sums(layer: int) -> Callable[..., None]:

@@ -18,7 +18,7 @@ from nbkit.files import user_path
 from nbkit.method.checks import shown
 from nbkit.models.dispatched import check_places, device_of, is_dispatched, named_values
 from nbkit.models.fingerprint import used_weights
-from nbkit.models.language_model import ROUNDING, LanguageModel
+from nbkit.models.language_model import ALLOWED_ROUNDING, LanguageModel
 from nbkit.models.loaded import take
 from nbkit.models.mlp import find_mlp
 from nbkit.models.placement import Device, Placement
@@ -167,7 +167,7 @@ def _quicken(model: LanguageModel, traced: Trace) -> None:
         model.network.set_attn_implementation("sdpa")
         fast = trace(model.network, tokens).blocks[-1].gave
         assert eager is not None and fast is not None
-        if relative_error(as_float(fast), as_float(eager)) <= ROUNDING[model.dtype]:
+        if relative_error(as_float(fast), as_float(eager)) <= ALLOWED_ROUNDING[model.dtype]:
             return
     except (ValueError, ImportError):
         pass

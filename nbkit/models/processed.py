@@ -17,11 +17,11 @@ from nbkit.models.mlp import Mlp
 from nbkit.models.norm import Norm, read_norm
 from nbkit.models.trace import Trace
 
-PROCESSED = ":processed"
+PROCESSED_END = ":processed"
 """End of the names of hook points in a model with processed weights."""
 STREAM = ("hook_resid_pre", "hook_resid_mid", "hook_resid_post")
 """Hook points whose vectors are the residual stream."""
-ADDED = ("hook_attn_out", "hook_mlp_out")
+ADDED_TO_STREAM = ("hook_attn_out", "hook_mlp_out")
 """Hook points whose vectors are added to it."""
 _SAME = ("mlp.hook_post", "ln2.hook_normalized")
 """Hook points whose vectors processing doesn't change."""
@@ -46,14 +46,18 @@ def in_processed(
         return name, False
     if name == "mlp.hook_in" and "ln2.hook_normalized" in places:
         return "ln2.hook_normalized", False
-    if name not in (*STREAM, *ADDED):
+    if name not in (*STREAM, *ADDED_TO_STREAM):
         raise NbkitError(f"{where}: {unknown()}")
     block, width = traced.blocks[layer].module, places[name].width
     readers = block.modules() if mlp.norm is None else [block.get_submodule(mlp.norm)]
     norms = _norms(readers, width)
     if norms and not any(norm.centered for norm in norms):
         return name, False
-    writers = [block.get_submodule(places[each].module) for each in ADDED if each in places and name in (*STREAM, each)]
+    writers = [
+        block.get_submodule(places[each].module)
+        for each in ADDED_TO_STREAM
+        if each in places and name in (*STREAM, each)
+    ]
     if name in STREAM:
         first = traced.blocks[0].order
         writers += [call.module for call in traced.around if call.order < first]
@@ -67,7 +71,7 @@ def in_processed(
 
 def unknown() -> str:
     """Why a hook point is refused whatever the model."""
-    known = ", ".join((*STREAM, *ADDED, "mlp.hook_in", *_SAME))
+    known = ", ".join((*STREAM, *ADDED_TO_STREAM, "mlp.hook_in", *_SAME))
     return f"nbkit can't tell what TransformerLens has there after processing; it can for {known} of a block"
 
 

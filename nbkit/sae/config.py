@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from nbkit.method.checks import MOST, checked_choice, checked_number, checked_seed, checked_whole
+from nbkit.method.checks import LARGEST_SIZE, checked_choice, checked_number, checked_seed, checked_whole
 from nbkit.sae.architecture import Activation
 from nbkit.sae.loss import Gradient, Over
 
@@ -56,10 +56,10 @@ class SaeConfig:
         check("learning_rate", checked_number, "it must be positive", 0, math.inf, "()")
         check("momentum", checked_number, "choose one in [0, 1)", 0, 1)
         for name in ("d_sae", "batch_size", "epochs", "checkpoint_every"):
-            check(name, checked_whole, 1, MOST)
-        check("ne_start", checked_whole, 0, MOST)
+            check(name, checked_whole, 1, LARGEST_SIZE)
+        check("ne_start", checked_whole, 0, LARGEST_SIZE)
         if self.k is not None:
-            check("k", checked_whole, 1, MOST)
+            check("k", checked_whole, 1, LARGEST_SIZE)
         for name, choices in (("activation", Activation), ("ne_over", Over), ("ne_gradient", Gradient)):
             check(name, checked_choice, get_args(choices))
         object.__setattr__(self, "seed", checked_seed(self.seed))

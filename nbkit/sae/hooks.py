@@ -16,7 +16,7 @@ _MODULE_OF_BLOCK = re.compile(
 """A module in a block of a Hugging Face network: the layer, and the module's name in the block."""
 _READ = {None: "hook_resid_pre", "mlp": "mlp.hook_in", "self_attn.o_proj": "attn.hook_z"}
 """Of modules in a block, what each reads."""
-PROCESSED = ":processed"
+PROCESSED_HOOK = ":processed"
 """End of the name of a hook point whose vectors are those after TransformerLens has rewritten the weights."""
 _LEFT_ALONE = ("mlp.hook_post", "ln2.hook_normalized")
 """Ends of the names of vectors that are the same whether or not TransformerLens has rewritten the weights."""
@@ -70,7 +70,7 @@ def after_rewriting(hook: str, centered: bool) -> str | None:
     if hook.endswith(_LEFT_ALONE):
         return hook
     if hook.endswith(_CENTERED):
-        return f"{hook}{PROCESSED}" if centered else hook
+        return f"{hook}{PROCESSED_HOOK}" if centered else hook
     return None
 
 

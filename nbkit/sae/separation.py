@@ -12,7 +12,7 @@ from torch.nn.functional import normalize
 from nbkit.errors import NbkitError
 from nbkit.sae.latents import GROUP
 
-EXAMPLES = 10
+EXAMPLES_OF_A_LATENT = 10
 """Examples of a latent that are clustered; as many for each, since silhouettes depend on their number."""
 
 
@@ -21,7 +21,7 @@ def two_cluster_silhouettes(
     offsets: Int[Tensor, " m+1"],
     inputs: Int[Tensor, " n"],
     weights: Float[Tensor, "d m"] | None = None,
-    n_examples: int = EXAMPLES,
+    n_examples: int = EXAMPLES_OF_A_LATENT,
 ) -> Float[np.ndarray, " m"]:
     """The silhouette of each latent's first examples in two clusters, by cosine distance.
 

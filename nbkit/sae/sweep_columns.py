@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-ACTIVATIONS = {"relu": "ReLU", "topk": "TopK", "batch_topk": "BatchTopK"}
+ACTIVATION_TITLES = {"relu": "ReLU", "topk": "TopK", "batch_topk": "BatchTopK"}
 """The activations of a sparse autoencoder, as they are written."""
 
 

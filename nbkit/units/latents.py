@@ -30,8 +30,8 @@ from nbkit.method.checks import checked_choice, shown
 from nbkit.models import LanguageModel
 from nbkit.models.capturing import IN_BLOCK
 from nbkit.models.hook_points import HookPoint
-from nbkit.models.language_model import ROUNDING
-from nbkit.models.processed import ADDED, PROCESSED, STREAM
+from nbkit.models.language_model import ALLOWED_ROUNDING
+from nbkit.models.processed import ADDED_TO_STREAM, PROCESSED_END, STREAM
 from nbkit.models.site import Site
 from nbkit.models.units import ModelUnits
 from nbkit.models.values import SparseValues, Values
@@ -117,11 +117,11 @@ class SaeLatents(ModelUnits):
         mean that processing would take away: the LayerNorm before the logits does so too."""
         sae, end = self.saes[site], self.model.unembedding
         name: str | None = self.hooks[site].name if sae.architecture.d_out is None else sae.hook_out
-        place = IN_BLOCK.fullmatch((name or "").removesuffix(PROCESSED))
+        place = IN_BLOCK.fullmatch((name or "").removesuffix(PROCESSED_END))
         if end is None or place is None:
             return None
         layer, name, rows = int(place[1]), place[2], sae.w_dec.detach().float()
-        if name in (*STREAM, *ADDED):
+        if name in (*STREAM, *ADDED_TO_STREAM):
             return rows
         if name == "mlp.hook_post":
             rows, name = rows @ input_weight(self.model.output_weights(layer)).T.to(rows), "mlp.hook_out"
@@ -141,7 +141,7 @@ class SaeLatents(ModelUnits):
             latents = torch.zeros_like(pre).view(-1).index_put_((values.entry.cpu(),), values.value.cpu().float())
             latents = latents.view_as(pre)
             error = relative_error(pre.where(latents > 0, 0), latents)
-            if not error <= ROUNDING.get(self.saes[site].w_enc.dtype, ROUNDING[torch.float32]):
+            if not error <= ALLOWED_ROUNDING.get(self.saes[site].w_enc.dtype, ALLOWED_ROUNDING[torch.float32]):
                 raise NbkitError(
                     f"{self.sources[site]} at {self.hooks[site].name}: the received vectors and the encoder's weights "
                     f"don't reproduce the latents (relative error {error:.1e}); this autoencoder is not supported"

@@ -25,7 +25,7 @@ from nbkit.errors import NbkitError
 from nbkit.files import sha256_of_tensors
 from nbkit.method.checks import shown
 from nbkit.models.capturing import Tokens
-from nbkit.models.language_model import ROUNDING
+from nbkit.models.language_model import ALLOWED_ROUNDING
 from nbkit.models.site import Site
 from nbkit.models.units import Capture, Read
 from nbkit.models.weights import NeuronWeights, activation_function, as_float, relative_error
@@ -199,7 +199,9 @@ def _checked(module: nn.Module, layers: Mapping[str, nn.Linear | nn.Conv2d], inp
         vectors, expected = read_by(layer, read), by_position(layer, gave)
         weight, bias = layer.weight.flatten(1).float(), layer.bias
         computed = vectors.float() @ weight.T + (0 if bias is None else bias.float())
-        if not relative_error(computed, expected.float()) <= ROUNDING.get(gave.dtype, ROUNDING[torch.float32]):
+        if not relative_error(computed, expected.float()) <= ALLOWED_ROUNDING.get(
+            gave.dtype, ALLOWED_ROUNDING[torch.float32]
+        ):
             raise NbkitError(f"{name} doesn't give its weights times what it reads: choose another layer")
         positions[number] = expected.shape[1]
 

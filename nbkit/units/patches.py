@@ -13,7 +13,7 @@ from torch.nn.functional import pad
 from nbkit.errors import NbkitError
 from nbkit.units.watching import watched
 
-BATCH = 64
+TRACED_AT_ONCE = 64
 """Images in a pass that finds which part of the image a position sees."""
 
 
@@ -79,7 +79,7 @@ def boxes_of(
         seen[number].append(gave.isnan().any(1))
 
     with watched(module, convolutions, take) as run:
-        for batch in hidden.split(BATCH):
+        for batch in hidden.split(TRACED_AT_ONCE):
             run(batch)
     found = {}
     for name, parts in zip(convolutions, seen, strict=True):

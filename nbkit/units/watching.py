@@ -14,7 +14,7 @@ from nbkit.errors import NbkitError
 from nbkit.method.checks import shown
 from nbkit.models.weights import activation_function
 
-ACTIVATIONS = ("relu", "gelu", "gelu_pytorch_tanh", "silu", "tanh", "sigmoid", "leaky_relu", "relu6", "mish")
+LOOKED_FOR = ("relu", "gelu", "gelu_pytorch_tanh", "silu", "tanh", "sigmoid", "leaky_relu", "relu6", "mish")
 """Names of the activation functions that are looked for."""
 POINTS = (-1.0, 7.0, 1.0, -4.0, 0.5, -0.2, 12.0, -12.0)
 """No two of these functions agree on the first two."""
@@ -124,7 +124,7 @@ class _Consumers(TorchFunctionMode):
                 if values.numel() == grid.numel() and torch.equal(values, grid):
                     self.outputs[number].append(gave)
                     continue
-                name = next((name for name in ACTIVATIONS if _agrees(values, grid, name)), None)
+                name = next((name for name in LOOKED_FOR if _agrees(values, grid, name)), None)
             if name is None:
                 self.others.setdefault(number, set()).add(str(getattr(called, "__name__", "a function")))
             else:

@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 
 from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.atlas.build import build_atlas
-from nbkit.atlas.build_folder import LOCK, contexts_folder
+from nbkit.atlas.build_folder import BUILD_LOCK, contexts_folder
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.job import IDENTITY, SCAN
 from nbkit.atlas.manifest import ATLAS_SCHEMA, MANIFEST, Manifest
@@ -43,7 +43,7 @@ CONTEXTS = random_contexts(20, 24)
 
 def checksums(folder: Path) -> dict[str, str]:
     """sha256 of every file but the lock."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != LOCK)
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != BUILD_LOCK)
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
@@ -97,7 +97,7 @@ def test_leaves_the_files_that_the_manifest_names(model: LanguageModel, tmp_path
     assert (atlas.manifest.corpus, atlas.manifest.n_contexts, atlas.manifest.length) == ("random-0", 20, 24)
     assert (atlas.layers, atlas.manifest.embedding, atlas.manifest.dtype) == ((0, 2), "centered", "float32")
     # Who may read the folder may read its files.
-    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir() if path.name != LOCK} == {
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir() if path.name != BUILD_LOCK} == {
         tmp_path.stat().st_mode & 0o666
     }
 

@@ -63,7 +63,7 @@ def test_the_merge_of_parts_is_the_merge_of_all(
     blocks = [make_block(rng, number) for number in range(9)]
     config = AtlasConfig(max_examples=max_examples, threshold=threshold)
     levels = merge_levels(blocks, 0, 0)
-    monkeypatch.setattr(candidates, "TOGETHER", together)
+    monkeypatch.setattr(candidates, "CANDIDATES_TOGETHER", together)
     merged = merge_layer(blocks, 0, torch.full((N_UNITS,), 4.0), config)
     vectors = merged["pre_mlp"][merged["vector"].long()]
     for unit, (contexts, read, n_examples) in enumerate(plain_merge(blocks, config)):
@@ -76,7 +76,7 @@ def test_the_merge_of_parts_is_the_merge_of_all(
 
 
 def test_few_more_than_are_kept_are_looked_at_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(candidates, "TOGETHER", 100)
+    monkeypatch.setattr(candidates, "CANDIDATES_TOGETHER", 100)
     seen: list[int] = []
 
     def first_three(some: Candidates) -> Tensor:

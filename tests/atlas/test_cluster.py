@@ -428,7 +428,7 @@ def test_what_else_takes_several_processes_runs_on_the_workers(client: Client) -
 def test_neighbors_and_importance_on_the_workers(
     model: LanguageModel, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nbkit.features.nearest.ROWS_AT_ONCE", 16)  # many pairs of blocks
+    monkeypatch.setattr("nbkit.features.nearest.QUERIES_AT_ONCE", 16)  # many pairs of blocks
     monkeypatch.setattr("nbkit.features.nearest.PAIRS_OF_A_TASK", 3)
     here, there = build(model, tmp_path / "here"), build(model, tmp_path / "there")
     neurons = [(layer, index) for layer in here.layers for index in range(0, 40, 7)]

@@ -13,7 +13,7 @@ import pytest
 import nbkit
 from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.atlas.build import build_atlas
-from nbkit.atlas.build_folder import LOCK
+from nbkit.atlas.build_folder import BUILD_LOCK
 from nbkit.atlas.config import AtlasConfig
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.shard_files import put_shards, write_shards
@@ -40,7 +40,7 @@ def folder(
 ) -> Path:
     """The folder of an atlas that can't be written any more, without a lock."""
     build_atlas(model, CONTEXTS, tmp_path / "atlas", CONFIG, progress=False)
-    (tmp_path / "atlas" / LOCK).unlink(missing_ok=True)
+    (tmp_path / "atlas" / BUILD_LOCK).unlink(missing_ok=True)
     monkeypatch.setattr("os.open", refusing(request.param, tmp_path / "atlas"))
     return tmp_path / "atlas"
 
@@ -53,7 +53,7 @@ def test_the_same_build_opens_it(folder: Path, model: LanguageModel) -> None:
     before = names(folder)
     atlas = build_atlas(model, CONTEXTS, folder, CONFIG, progress=False)
     assert atlas.layers == (1,)
-    assert names(folder) == before and LOCK not in before
+    assert names(folder) == before and BUILD_LOCK not in before
     with pytest.raises(NbkitError, match="holds an atlas of another seed: choose another folder"):
         build_atlas(
             model, CONTEXTS, folder, AtlasConfig(layers=[1], batch_size=4, block_size=8, max_examples=6, seed=1)

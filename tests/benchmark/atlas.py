@@ -11,7 +11,7 @@ import torch
 from nbkit.atlas.atlas import Atlas
 from nbkit.features.importance import activations_of, batches, examples_of, mask_token
 from nbkit.features.nearest import K, nearest
-from nbkit.features.replacements import PACKED, WHOLE, Example
+from nbkit.features.replacements import PACKED, WHOLE_CONTEXTS, Example
 from nbkit.models import LanguageModel
 from nbkit.models.neurons import MlpNeurons
 from tests.benchmark.scan import largest_atlas, timed
@@ -64,7 +64,7 @@ def full_rows(vectors: np.ndarray, layer: np.ndarray, neuron: np.ndarray, rows: 
 def importance_against_bare_forward(model: LanguageModel, atlas: Atlas) -> None:
     """On examples of the deepest layer, against the model on as many tokens of plain contexts up to that layer."""
     examples = random_examples(model, atlas, max(atlas.layers))
-    for name, layout in (("packed", PACKED), ("whole contexts", WHOLE)):
+    for name, layout in (("packed", PACKED), ("whole contexts", WHOLE_CONTEXTS)):
         few = examples if layout is PACKED else examples[: N_EXAMPLES // 4]
         passes = [[few[number] for number in numbers] for numbers in batches(few, layout)]
         n_tokens = sum(map(layout.size, few))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nbkit.corpora import Contexts, load_contexts, open_contexts, write_contexts
-from nbkit.corpora.context_files import ABOUT, TOKENS
+from nbkit.corpora.context_files import ABOUT_CONTEXTS, TOKENS
 from nbkit.errors import NbkitError
 from nbkit.files import check
 from tests.examples.byte_model import BOS, ByteModel, byte_tokenizer
@@ -46,7 +46,7 @@ def test_contexts_come_back_as_they_were(contexts: Contexts, tmp_path: Path) -> 
 def test_written_twice_they_are_the_same_bytes(contexts: Contexts, tmp_path: Path) -> None:
     write_contexts(contexts, tmp_path / "one")
     write_contexts(open_contexts(tmp_path / "one"), tmp_path / "two")
-    for name in (TOKENS, ABOUT):
+    for name in (TOKENS, ABOUT_CONTEXTS):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
@@ -54,13 +54,13 @@ def test_what_is_not_whole_is_refused(contexts: Contexts, tmp_path: Path) -> Non
     with pytest.raises(NbkitError, match="no contexts in"):
         open_contexts(tmp_path)
     write_contexts(contexts, tmp_path)
-    about = json.loads((tmp_path / ABOUT).read_text())
+    about = json.loads((tmp_path / ABOUT_CONTEXTS).read_text())
     del about["seal"]
     for change in ({"schema": 2}, {"special": [99]}, {"positions": -1}, {"summary": {}}, {"added": [1]}):
-        (tmp_path / ABOUT).write_text(json.dumps(about | change))
+        (tmp_path / ABOUT_CONTEXTS).write_text(json.dumps(about | change))
         with pytest.raises(NbkitError, match="not as this nbkit writes it"):
             open_contexts(tmp_path)
-    (tmp_path / ABOUT).write_text(json.dumps(about))
+    (tmp_path / ABOUT_CONTEXTS).write_text(json.dumps(about))
     (tmp_path / TOKENS).write_bytes((tmp_path / TOKENS).read_bytes()[:-1])
     with pytest.raises(NbkitError, match="can't be read"):
         open_contexts(tmp_path)

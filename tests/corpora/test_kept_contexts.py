@@ -13,7 +13,7 @@ import pytest
 
 import nbkit
 from nbkit.corpora import Contexts, cutting, load_contexts, loading, spool, write_contexts
-from nbkit.corpora.context_files import ABOUT, TOKENS
+from nbkit.corpora.context_files import ABOUT_CONTEXTS, TOKENS
 from nbkit.errors import NbkitError
 from tests.corpora.test_context_files import assert_equal
 from tests.examples.byte_model import BOS, ByteModel, byte_tokenizer, write_jsonl
@@ -41,7 +41,7 @@ def test_they_are_those_that_are_read(
     monkeypatch.setattr(spool, "IN_MEMORY_BYTES", in_memory)
     assert_equal(kept(folder, out=None, unique=unique), expected)
     assert_equal(kept(folder, unique=unique), expected)
-    assert sorted(path.name for path in (folder / "kept").iterdir()) == [".lock", ABOUT, TOKENS]
+    assert sorted(path.name for path in (folder / "kept").iterdir()) == [".lock", ABOUT_CONTEXTS, TOKENS]
     monkeypatch.setattr(loading, "open_corpus", None)  # nothing is read again
     assert_equal(kept(folder, unique=unique), expected)
     assert_equal(nbkit.open_contexts(folder / "kept"), expected)

@@ -25,7 +25,7 @@ from nbkit.explorers.shared.data_script import as_characters
 from nbkit.features.importance import IMPORTANCE, keep_importance, token_importance
 from nbkit.features.own_text import read_own_text
 from nbkit.features.phrases import PHRASES
-from nbkit.features.table import FEATURES
+from nbkit.features.table import FEATURES_FILE
 from nbkit.models import LanguageModel
 from nbkit.models.sign import Sign, strength
 from tests.browser import page_checks as checks
@@ -178,7 +178,7 @@ def test_a_latent_is_one_of_its_own_site(latents_atlas: Atlas) -> None:
 
 def test_explore_makes_what_an_atlas_lacks(own_atlas: Atlas, tiny_model: Callable[[str], LanguageModel]) -> None:
     kinds = [own_atlas.path / f"similar-{kind}.safetensors" for kind in ("centered", "gradient")]
-    made = [own_atlas.path / FEATURES, own_atlas.path / PHRASES, *kinds]
+    made = [own_atlas.path / FEATURES_FILE, own_atlas.path / PHRASES, *kinds]
     assert not [path for path in made if path.exists()]
     with pytest.raises(NbkitError, match="another model"):
         nbkit.explore(own_atlas, tiny_model("gpt2"))
@@ -307,7 +307,7 @@ def test_many_processes_write_what_one_does(own_atlas: Atlas, monkeypatch: pytes
     alone = contents(write_shards(own_atlas, progress=False))
     (own_atlas.path / PHRASES).touch()
     monkeypatch.setattr("nbkit.parallel.pool.FEW_NEURONS", 0)
-    monkeypatch.setattr("nbkit.explorers.atlas.shard_files.TOGETHER", 5)
+    monkeypatch.setattr("nbkit.explorers.atlas.shard_files.SHARDS_A_TASK", 5)
     together = contents(write_shards(own_atlas, progress=False))
     assert {name: text for name, text in alone.items() if name.endswith(".js")} == {
         name: text for name, text in together.items() if name.endswith(".js")

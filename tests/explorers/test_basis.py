@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Locator, expect
 
 from nbkit.errors import NbkitError
 from nbkit.explorers import BasisExplorer
-from nbkit.explorers.basis.basis import STEPS, basis_data
+from nbkit.explorers.basis.basis import DISTANCE_STEPS, basis_data
 from nbkit.explorers.mount import mount_point, state_of, write_explorers
 from nbkit.explorers.shared.bundle import module_text
 from tests.browser import page_checks as checks
@@ -51,7 +51,7 @@ def test_distances_are_sent_in_steps_and_each_space_says_its_rows() -> None:
     ]
     assert about["numbers"][3] == [0.875, 0.75, 3]
     assert distances.shape == (4, N_PAIRS) and distances.dtype == np.uint8
-    assert distances[3, 0] == round(0.125 * STEPS) and distances[3, 3] == round(0.875 * STEPS)
+    assert distances[3, 0] == round(0.125 * DISTANCE_STEPS) and distances[3, 3] == round(0.875 * DISTANCE_STEPS)
 
 
 def test_rows_in_any_order_stand_by_their_stages() -> None:
@@ -63,7 +63,7 @@ def test_rows_in_any_order_stand_by_their_stages() -> None:
 def test_what_is_farther_apart_than_one_is_one() -> None:
     far = pd.Series([np.full(N_PAIRS, 1.7)] * 4)
     table = example_table().assign(distances=far)
-    assert (basis_data(table, LABELS)[1] == STEPS).all()
+    assert (basis_data(table, LABELS)[1] == DISTANCE_STEPS).all()
 
 
 def test_knobs_are_traits_that_refuse_what_is_not_there() -> None:
@@ -108,8 +108,8 @@ console.log(JSON.stringify([[...squareOf(pairs, 6)], [...nearPixels([0, 255, 55]
     assert pixels[3::4] == [255, 0, 200]
     same = np.repeat([0, 1], [4, 2])
     within = np.equal.outer(same, same)[np.triu_indices(6, 1)]
-    assert means["within"] == pytest.approx(np.array(pairs)[within].mean() / STEPS)
-    assert means["between"] == pytest.approx(np.array(pairs)[~within].mean() / STEPS)
+    assert means["within"] == pytest.approx(np.array(pairs)[within].mean() / DISTANCE_STEPS)
+    assert means["between"] == pytest.approx(np.array(pairs)[~within].mean() / DISTANCE_STEPS)
     assert said == ["not at all", "1 pass", "32 passes"]
 
 
@@ -157,7 +157,9 @@ def test_the_slider_changes_the_matrix_and_the_numbers(browser: Browser, page: P
         assert numbers(view) == ["0.875", "0.750", "3, true are 3", "0.13", "0.87"]
         shown = opacity(view)
         same = np.equal.outer(LABELS, LABELS)
-        assert (shown[same & ~np.eye(9, dtype=bool)] == STEPS - 32).all() and (shown[~same] == STEPS - 223).all()
+        assert (shown[same & ~np.eye(9, dtype=bool)] == DISTANCE_STEPS - 32).all() and (
+            shown[~same] == DISTANCE_STEPS - 223
+        ).all()
         slider.press("Home")
         expect(slider).to_have_attribute("aria-valuetext", "not at all")
         expect(view.get_by_text("It leaves 90.0% of the variance unexplained.")).to_be_visible()

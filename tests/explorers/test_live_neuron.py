@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Locator, expect
 from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.explorers import DendrogramExplorer, LiveNeuron
-from nbkit.explorers.live_neuron.live_neuron import NEAR
+from nbkit.explorers.live_neuron.live_neuron import LIVE_NEAR
 from nbkit.explorers.shared.bundle import module_text
 from tests.browser import page_checks as checks
 from tests.browser.node import run_module
@@ -42,7 +42,7 @@ def test_only_the_text_near_the_key_tokens_is_sent() -> None:
     assert all(sent[name] == whole[name] for name in ("pairs", "heights", "medoids", "contexts", "positions", "title"))
     for example, key in enumerate(whole["keys"]):
         tokens = [[data["vocabulary"][t] for t in data["tokens"][example]] for data in (whole, sent)]
-        near = slice(max(0, key - NEAR[0]), key + NEAR[1] + 1)
+        near = slice(max(0, key - LIVE_NEAR[0]), key + LIVE_NEAR[1] + 1)
         assert tokens[1] == tokens[0][near]
         assert sent["activations"][example] == whole["activations"][example][near]
         assert tokens[1][sent["keys"][example]] == tokens[0][key]

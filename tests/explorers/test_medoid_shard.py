@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.explorers.atlas.medoid_shard import AROUND, STEPS
+from nbkit.explorers.atlas.medoid_shard import AROUND_MEDOID, MEDOID_STEPS
 from nbkit.explorers.atlas.shards import AtlasShards
 from nbkit.explorers.shared.bundle import EXPLORERS_FOLDER, module_text
 from nbkit.features.table import features_of
@@ -63,13 +63,13 @@ def test_the_browser_reads_the_medoids_of_every_neuron(
         assert sizes == its["size"].tolist()
         for medoid, tokens, shares, key in zip(its["medoid"], texts, activations, keys, strict=True):
             snippet = neuron.snippets[medoid]
-            first = max(0, snippet.key + AROUND[0])
-            last = snippet.key + AROUND[-1] + 1
+            first = max(0, snippet.key + AROUND_MEDOID[0])
+            last = snippet.key + AROUND_MEDOID[-1] + 1
             assert key == snippet.key - first
             assert tokens == list(snippet.tokens[first:last])
             exact = np.array(snippet.activations[first:last]) / abs(neuron.peak[medoid])
             exact = exact.clip(0 if sign == "positive" else None, 0 if sign == "negative" else None)
-            assert np.allclose(shares, exact, rtol=0, atol=0.51 / STEPS)
+            assert np.allclose(shares, exact, rtol=0, atol=0.51 / MEDOID_STEPS)
             assert shares[key] == np.sign(neuron.peak[medoid])
 
 

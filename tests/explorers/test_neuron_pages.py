@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Locator, expect
 from nbkit.atlas.atlas import Atlas
 from nbkit.features.agreement import agreement_of, most_agreeing_kind
 from nbkit.features.neighbors import neighbor_kinds, neighbors_of
-from nbkit.features.random_pairs import SHARES
+from nbkit.features.random_pairs import PAIR_SHARES
 from nbkit.features.table import features_of
 from tests.browser import page_checks as checks
 
@@ -52,7 +52,7 @@ def test_similar_features_are_told_beside_chance_and_lead_to_their_neurons(
                 below = random[scope] < float(told[1].replace("−", "-"))
                 margins = np.abs(random[scope] - cosine)
                 if margins.min() > 0.01:  # not at the edge, where what is rounded may lie on the other side
-                    expected = [100 * share for share, is_below in zip(SHARES, below, strict=True) if is_below]
+                    expected = [100 * share for share, is_below in zip(PAIR_SHARES, below, strict=True) if is_below]
                     assert float(told[2] or 0) == pytest.approx(max(expected, default=0))
         expect(seen.page).to_have_url(re.compile(re.escape(place) + "$"))  # the usual kind needs no word
         shared = agreement_of(atlas, progress=False).query("kind == @usual and scope == 'same' and measure == 'words'")

@@ -51,7 +51,7 @@ def answer(atlas: Atlas, features: pd.DataFrame, number: int, pre_mlp: np.ndarra
 def test_equals_a_slow_loop_over_all_pairs(
     sign: Sign, signed_atlas: Callable[[str, Sign], Atlas], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agreement, "LEAST", 1)
+    monkeypatch.setattr(agreement, "FEWEST_BESIDE_MEDOID", 1)
     monkeypatch.setattr(agreement, "PAIRS", 10_000)
     source = signed_atlas("llama", sign).path
     for name in (MANIFEST, *read_json(source / MANIFEST)["files"]):

@@ -27,7 +27,7 @@ from nbkit.features.importance import (
     mask_token,
     token_importance,
 )
-from nbkit.features.replacements import PACKED, WHOLE, Example, Layout
+from nbkit.features.replacements import PACKED, WHOLE_CONTEXTS, Example, Layout
 from nbkit.features.table import features_of
 from nbkit.models import LanguageModel, load_model
 from nbkit.models.neurons import MlpNeurons, units_of
@@ -130,7 +130,7 @@ def test_a_model_that_does_not_read_packed_sequences_is_found_out(
     monkeypatch.setattr(nbkit.features.importance, "batches", note)
     last = int(tiny_atlas(architecture).neuron(2, 0).position.argmax())
     token_importance(tiny_model(architecture), tiny_atlas(architecture), 2, 0, [last])
-    assert layouts == [PACKED if packed else WHOLE]
+    assert layouts == [PACKED if packed else WHOLE_CONTEXTS]
 
 
 def test_a_gpu_reads_whole_contexts(tiny_model: Callable[[str], LanguageModel]) -> None:
@@ -150,7 +150,7 @@ def test_neurons_of_several_layers_share_a_pass(
         for layer, index, numbers in some(atlas, 4)
         for each in nbkit.features.importance.examples_of(atlas, layer, index, numbers)
     ]
-    for layout in (PACKED, WHOLE):
+    for layout in (PACKED, WHOLE_CONTEXTS):
         together = activations_of(MlpNeurons(model), examples, layout)
         for example, found in zip(examples, together, strict=True):
             assert found.shape == (1 + len(example.replaced), 2)
@@ -165,7 +165,7 @@ def test_batches_go_by_layer_and_size(monkeypatch: pytest.MonkeyPatch) -> None:
 
     examples = [example(1, 30), example(0, 2), example(1, 1), example(0, 60), example(0, 40)]
     assert [PACKED.size(each) for each in examples] == [31 + 231, 3 + 6, 2 + 3, 61 + 231, 41 + 231]
-    assert WHOLE.size(examples[1]) == 64 * 4
+    assert WHOLE_CONTEXTS.size(examples[1]) == 64 * 4
     monkeypatch.setattr(nbkit.features.importance, "BATCH_TOKENS", 600)
     assert list(batches(examples, PACKED)) == [[1, 4], [3, 2], [0]]
     monkeypatch.setattr(nbkit.features.importance, "BATCH_TOKENS", 1)

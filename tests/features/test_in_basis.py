@@ -164,7 +164,7 @@ def test_codes_are_those_of_the_autoencoder_however_few_vectors_it_reads_at_a_ti
 ) -> None:
     basis = in_basis(tiny_atlas("llama"), reading(**ARCHITECTURES[kind]))
     vectors = np.random.default_rng(0).normal(size=(8, D_MODEL)).astype(np.float32)
-    monkeypatch.setattr("nbkit.features.in_basis.ROWS_AT_ONCE", 3)
+    monkeypatch.setattr("nbkit.features.in_basis.UNITS_AT_ONCE", 3)
     features, codes = basis.codes(vectors)
     dense = basis.sae.encode(vectors).numpy()
     assert features.tolist() == np.flatnonzero(dense.any(axis=0)).tolist()

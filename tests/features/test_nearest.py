@@ -50,7 +50,7 @@ def slow_nearest(
 def product(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The dtype of the rough products, with blocks so small that there are many."""
     monkeypatch.setattr(nbkit.features.nearest, "_bfloat16_is_faster", lambda _: request.param == "bfloat16")
-    monkeypatch.setattr(nbkit.features.nearest, "ROWS_AT_ONCE", 32)
+    monkeypatch.setattr(nbkit.features.nearest, "QUERIES_AT_ONCE", 32)
     monkeypatch.setattr(nbkit.features.nearest, "PAIRS_AT_ONCE", 50)
     return str(request.param)
 
@@ -108,7 +108,7 @@ def test_both_products_give_the_same_bytes_and_the_order_of_blocks_does_not_matt
     results = []
     for faster, block in ((False, 7), (True, 7), (True, 100), (False, 2048)):
         monkeypatch.setattr(nbkit.features.nearest, "_bfloat16_is_faster", lambda _, faster=faster: faster)
-        monkeypatch.setattr(nbkit.features.nearest, "ROWS_AT_ONCE", block)
+        monkeypatch.setattr(nbkit.features.nearest, "QUERIES_AT_ONCE", block)
         results.append(nearest(*rows))
     for number, cosine in results[1:]:
         np.testing.assert_array_equal(number, results[0][0])
@@ -132,7 +132,7 @@ def test_little_is_computed_a_second_time(monkeypatch: pytest.MonkeyPatch) -> No
         seen.append(len(i))
         return exact(self, i, j)
 
-    monkeypatch.setattr(nbkit.features.nearest, "ROWS_AT_ONCE", 128)
+    monkeypatch.setattr(nbkit.features.nearest, "QUERIES_AT_ONCE", 128)
     monkeypatch.setattr(nbkit.features.nearest, "_bfloat16_is_faster", lambda _: False)
     monkeypatch.setattr(nbkit.features.nearest._Search, "_exact", counted)
     nearest(*rows)

@@ -24,7 +24,7 @@ def test_sets_of_one_word_are_counted(own_atlas: Callable[[str], Atlas], monkeyp
         if neuron.has_direction() and counts.max() >= 2:
             most.append((neuron, np.flatnonzero(atlas.words[neuron.key_ids] == counts.argmax())))
     full = max(len(examples) for _, examples in most)
-    monkeypatch.setattr(one_word, "SIZES", (2, full))
+    monkeypatch.setattr(one_word, "ONE_WORD_SIZES", (2, full))
     monkeypatch.setattr(one_word, "FEWEST_SETS", 1)
     table = one_word_splits(atlas)
     assert (atlas.path / ONE_WORD).is_file() and one_word_splits(atlas).equals(table)
@@ -49,7 +49,7 @@ def test_shares_are_of_sets_with_at_least_so_many_clusters(
 ) -> None:
     numbers = itertools.cycle([1, 3, 1, 2])
     monkeypatch.setattr(one_word, "feature_clusters", lambda *_: SimpleNamespace(n_clusters=next(numbers)))
-    monkeypatch.setattr(one_word, "SIZES", (2,))
+    monkeypatch.setattr(one_word, "ONE_WORD_SIZES", (2,))
     monkeypatch.setattr(one_word, "FEWEST_SETS", 1)
     table = one_word_splits(own_atlas("llama"))
     [n] = table["sets"].unique()
@@ -62,7 +62,7 @@ def test_a_size_at_which_no_set_falls_apart_is_told(
     own_atlas: Callable[[str], Atlas], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(one_word, "feature_clusters", lambda *_: SimpleNamespace(n_clusters=1))
-    monkeypatch.setattr(one_word, "SIZES", (2,))
+    monkeypatch.setattr(one_word, "ONE_WORD_SIZES", (2,))
     monkeypatch.setattr(one_word, "FEWEST_SETS", 1)
     table = one_word_splits(own_atlas("llama"))
     assert table[["examples", "clusters", "share"]].to_numpy().tolist() == [[2, 2, 0]] and (table["sets"] > 4).all()

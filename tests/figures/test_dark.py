@@ -14,7 +14,7 @@ from matplotlib.image import imread
 
 from nbkit import figures
 from nbkit.figures.dark import darkened, on_dark
-from nbkit.figures.palette import CLUSTER_COLORS, INK, ON_DARK, PAPER
+from nbkit.figures.palette import CLUSTER_COLORS, INK, ON_DARK, WHITE
 from nbkit.figures.style import BookFigure
 from tests.figures.test_figures import FIVE, FakeNeuron, many_neurons
 
@@ -81,7 +81,7 @@ def test_colors_are_swapped_and_come_back() -> None:
 
 def test_what_is_invisible_or_unknown_stays() -> None:
     assert on_dark("none") == "none" and on_dark("red") == "red"
-    assert to_hex(on_dark("white")) == ON_DARK[PAPER]
+    assert to_hex(on_dark("white")) == ON_DARK[WHITE]
     assert on_dark((1.0, 1.0, 1.0, 0.25))[3] == 0.25
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import nbkit.explorers
 import nbkit.figures
-from nbkit.figures.palette import ALONE, CLUSTER_COLORS, COLD, HEAT, INK, ON_DARK, PAPER, QUIET, RULE, cluster_color
+from nbkit.figures.palette import ALONE, CLUSTER_COLORS, COLD, HEAT, INK, ON_DARK, QUIET, RULE, WHITE, cluster_color
 
 
 def contrast(one: str, other: str) -> float:
@@ -24,7 +24,7 @@ def contrast(one: str, other: str) -> float:
 def test_text_and_lines_are_legible_on_white(color: str) -> None:
     assert contrast(color, "#ffffff") >= 4.5
 
-    assert contrast(ON_DARK[color], ON_DARK[PAPER]) >= 4.5
+    assert contrast(ON_DARK[color], ON_DARK[WHITE]) >= 4.5
 
 
 @pytest.mark.parametrize("highlight", [HEAT, COLD])

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from nbkit import files
 from nbkit.errors import NbkitError
-from nbkit.files.seal import MARK
+from nbkit.files.seal import SEAL_MARK
 from tests.files.flips import flipped
 
 TENSORS = {
@@ -44,7 +44,7 @@ def test_a_flipped_bit_is_found_wherever_it_is(name: str, tmp_path: Path) -> Non
     WRITE[name](path)
     assert files.check_seal(path)
     whole = path.read_bytes()
-    mark = whole.rindex(MARK.encode())
+    mark = whole.rindex(SEAL_MARK.encode())
     for bit in range(0, 8 * len(whole), 7):  # of every byte one or two, each of the eight as often
         path.write_bytes(flipped(whole, bit))
         unsealed = found = False
@@ -52,15 +52,15 @@ def test_a_flipped_bit_is_found_wherever_it_is(name: str, tmp_path: Path) -> Non
             unsealed = not files.check_seal(path)
         except NbkitError:
             found = True
-        assert found or (unsealed and mark <= bit // 8 < mark + len(MARK) + 64), bit  # all else is as it was
+        assert found or (unsealed and mark <= bit // 8 < mark + len(SEAL_MARK) + 64), bit  # all else is as it was
 
 
 def test_the_seal_is_the_sum_of_all_bytes_but_its_own(tmp_path: Path) -> None:
     path = tmp_path / "some.json"
     WRITE["some.json"](path)
     seal = json.loads(path.read_text())["seal"]
-    blank = path.read_bytes().replace(seal.encode(), MARK.encode() + b"0" * 64)
-    assert seal == MARK + hashlib.sha256(blank).hexdigest()
+    blank = path.read_bytes().replace(seal.encode(), SEAL_MARK.encode() + b"0" * 64)
+    assert seal == SEAL_MARK + hashlib.sha256(blank).hexdigest()
 
 
 def test_a_change_that_keeps_size_and_times_is_seen_in_the_same_process(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_change_that_keeps_size_and_times_is_seen_in_the_same_process(tmp_path
 
 
 def test_a_seal_in_the_text_of_a_file_is_not_taken_for_its_own(tmp_path: Path) -> None:
-    hostile = MARK + "f" * 64
+    hostile = SEAL_MARK + "f" * 64
     files.write_json({"schema": 1, "text": hostile}, tmp_path / "some.json")
     files.write_table(pd.DataFrame({hostile: [hostile]}), tmp_path / "some.parquet")
     assert files.check_seal(tmp_path / "some.json") and files.check_seal(tmp_path / "some.parquet")

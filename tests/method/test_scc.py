@@ -5,7 +5,7 @@ import pytest
 
 from nbkit.errors import NbkitError
 from nbkit.method.clusters import feature_clusters
-from nbkit.method.scc import NEVER_JOINED, THRESHOLDS, scc_linkage
+from nbkit.method.scc import NEVER_JOINED, SCC_THRESHOLDS, scc_linkage
 from tests.method.test_clusters import random_embeddings, same_partition
 
 
@@ -78,7 +78,7 @@ def test_known_answer() -> None:
     similarities = np.full((4, 4), 0.5)
     similarities[:2, :2] = similarities[2:, 2:] = 0.99
     tree = scc_linkage(similarities)
-    second, later = THRESHOLDS[1], THRESHOLDS[THRESHOLDS <= 0.5][0]
+    second, later = SCC_THRESHOLDS[1], SCC_THRESHOLDS[SCC_THRESHOLDS <= 0.5][0]
     assert tree.tolist() == [[0, 1, 1 - second, 2], [2, 3, 1 - second, 2], [4, 5, 1 - later, 4]]
 
 
@@ -88,7 +88,7 @@ def test_one_round_merges_a_whole_chain() -> None:
     for i, value in enumerate((0.87, 0.88, 0.89)):
         similarities[i, i + 1] = similarities[i + 1, i] = value
     tree = scc_linkage(similarities)
-    assert tree[:, 2].tolist() == [1 - THRESHOLDS[3]] * 3
+    assert tree[:, 2].tolist() == [1 - SCC_THRESHOLDS[3]] * 3
 
 
 def test_what_no_round_joins_stays_apart_at_every_cut() -> None:

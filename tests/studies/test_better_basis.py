@@ -15,9 +15,10 @@ from nbkit.method.truth.unit import Background, LabeledUnit, Unit
 from nbkit.studies.better_basis import found_in, recovered, stages_table
 from nbkit.studies.better_basis.dictionary_quality import of_toy
 from nbkit.studies.better_basis.findings import AtStage, stages, turns
-from nbkit.studies.better_basis.stages import FEATURES, JOINT, PRE_MLP, TRUE, clear_units, measured, stages_of
+from nbkit.studies.better_basis.stages import PRE_MLP, TRUE, clear_units, measured, stages_of
 from nbkit.studies.better_basis.toy_unit import chosen, one_unit
 from nbkit.studies.shared.estimate import Difference, Estimate
+from nbkit.studies.shared.learned import FEATURES, JOINT
 
 TOY = Toy(n_features=40, width=12, n_units=12, active=2, n_examples=60, steps=150)
 EPOCHS = (0, 2)

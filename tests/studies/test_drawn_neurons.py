@@ -19,7 +19,7 @@ from nbkit.models import LanguageModel
 from nbkit.models.sign import Sign
 from nbkit.studies.ground_truth import drawn_neurons as module
 from nbkit.studies.ground_truth import own_effects, told_from_text
-from nbkit.studies.ground_truth.drawn_neurons import COLUMNS, chosen_neurons, real_neurons
+from nbkit.studies.ground_truth.drawn_neurons import DRAWN_COLUMNS, chosen_neurons, real_neurons
 from tests.examples.tiny_models import random_contexts
 
 
@@ -27,9 +27,9 @@ from tests.examples.tiny_models import random_contexts
 def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Neurons of few examples, a sentence encoder that knows a text's length, and a cache folder of one's own."""
     monkeypatch.setenv("NBKIT_CACHE", str(tmp_path))
-    monkeypatch.setattr(module, "ENOUGH", 6)
+    monkeypatch.setattr(module, "EXAMPLES_ENOUGH", 6)
     monkeypatch.setattr(told_from_text, "CLUSTERED", 2)
-    monkeypatch.setattr(own_effects, "LEAST", 2)
+    monkeypatch.setattr(own_effects, "FEWEST_OF_A_CLUSTER", 2)
     monkeypatch.setattr(neuron, "PAPER_CUT", 0.1)  # random neurons are tight
 
     def embedded(texts: tuple[str, ...]) -> np.ndarray:
@@ -77,7 +77,7 @@ def test_they_are_measured_once(many_examples: Callable[[str], Atlas], monkeypat
     atlas = many_examples("llama")
     monkeypatch.setattr(module, "chosen_neurons", most_examples)
     table = real_neurons(atlas, 6, n_jobs=1, progress=False)
-    assert tuple(table.columns) == COLUMNS
+    assert tuple(table.columns) == DRAWN_COLUMNS
     chosen = most_examples(atlas, 6, 0)
     for test in ("text", "output"):
         rows = table[table["test"] == test]
@@ -87,8 +87,8 @@ def test_they_are_measured_once(many_examples: Callable[[str], Atlas], monkeypat
     output = table[table["test"] == "output"]
     assert np.isfinite(output[["zeroed", "other", "zeroed_p", "other_nats"]].to_numpy()).all()
     assert (output["zeroed_nats"] > 0).all()
-    monkeypatch.setattr(module, "TOGETHER", 2)
-    monkeypatch.setattr(module, "RECIPE", -1)
+    monkeypatch.setattr(module, "NEURONS_A_TASK", 2)
+    monkeypatch.setattr(module, "DRAWN_RECIPE", -1)
     pd.testing.assert_frame_equal(table, real_neurons(atlas, 6, n_jobs=1, progress=False))  # in other parts
     monkeypatch.setattr(module, "_of_some", None)
     pd.testing.assert_frame_equal(table, real_neurons(atlas, 6, n_jobs=1, progress=False))
@@ -97,7 +97,7 @@ def test_they_are_measured_once(many_examples: Callable[[str], Atlas], monkeypat
 def test_an_encoder_says_nothing_next(many_examples: Callable[[str], Atlas], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "chosen_neurons", most_examples)
     table = real_neurons(many_examples("bert"), 3, n_jobs=1, progress=False)
-    assert set(table["test"]) == {"text"} and tuple(table.columns) == COLUMNS
+    assert set(table["test"]) == {"text"} and tuple(table.columns) == DRAWN_COLUMNS
 
 
 def test_what_is_refused(
@@ -109,6 +109,6 @@ def test_what_is_refused(
         real_neurons(signed_atlas("llama", "negative"))
     with pytest.raises(NbkitError, match="n_neurons is 0: it must be at least 1"):
         real_neurons(many_examples("llama"), 0)
-    monkeypatch.setattr(module, "ENOUGH", 10_000)
+    monkeypatch.setattr(module, "EXAMPLES_ENOUGH", 10_000)
     with pytest.raises(NbkitError, match="no neuron has 10000 examples"):
         real_neurons(many_examples("llama"), 3, n_jobs=1, progress=False)

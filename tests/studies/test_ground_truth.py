@@ -36,7 +36,7 @@ def test_planted_units_are_merged_two_and_two(tmp_path: Path) -> None:
 def test_a_gated_neuron_reads_with_its_gate(
     tiny_atlas: Callable[[str], Atlas], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(merged, "FEWEST_EXAMPLES", 3)
+    monkeypatch.setattr(merged, "FEWEST_OF_A_TERM", 3)
     for architecture, branch in (("gpt2", "w_in"), ("llama", "w_gate")):
         atlas = tiny_atlas(architecture)
         units = merged_neurons(atlas, terms=(2,))
@@ -54,7 +54,7 @@ def test_a_gated_neuron_reads_with_its_gate(
 def test_gated_neurons_are_merged_by_their_activations(
     tiny_atlas: Callable[[str], Atlas], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(merged, "FEWEST_EXAMPLES", 3)
+    monkeypatch.setattr(merged, "FEWEST_OF_A_TERM", 3)
     atlas = tiny_atlas("llama")
     units = merged_neurons(atlas, terms=(2,), outputs=True, most=3)
     assert units and {labeled.task for labeled in units} == {"gated"}
@@ -79,6 +79,6 @@ def test_activations_below_zero_and_too_few_examples_are_refused(
 ) -> None:
     with pytest.raises(NbkitError, match="negative activations"):
         merged_neurons(signed_atlas("llama", "negative"))
-    monkeypatch.setattr(merged, "FEWEST_EXAMPLES", 10_000)
+    monkeypatch.setattr(merged, "FEWEST_OF_A_TERM", 10_000)
     with pytest.raises(NbkitError, match="0 units can be terms"):
         merged_neurons(tiny_atlas("gpt2"))

@@ -14,7 +14,7 @@ from nbkit.mnist.images import Mnist, load_mnist
 from nbkit.mnist.mlp import MnistMLP
 from nbkit.studies.ground_truth import images as all_images
 from nbkit.studies.ground_truth.digit_units import digit_units
-from nbkit.studies.ground_truth.image_layers import FIRES, cnn_layers, maps_of, mlp_layer
+from nbkit.studies.ground_truth.image_layers import IMAGE_SHARE, cnn_layers, maps_of, mlp_layer
 from nbkit.studies.ground_truth.image_units import cornered_units, merged_image_units
 
 N = 700
@@ -31,7 +31,7 @@ def test_an_mlps_examples_are_the_images_that_activate_a_unit_most(mnist: Mnist)
     layer = mlp_layer(mlp, images, "it")
     gave = mlp.hidden(images).detach().numpy()
     for unit in (0, 17, 63):
-        expected = [images[i].numpy() for i in range(N) if gave[i, unit] >= FIRES * gave[:, unit].max() > 0]
+        expected = [images[i].numpy() for i in range(N) if gave[i, unit] >= IMAGE_SHARE * gave[:, unit].max() > 0]
         np.testing.assert_array_equal(layer.examples[unit], np.array(expected).reshape(-1, 784))
 
 
@@ -44,7 +44,7 @@ def test_a_channels_examples_are_the_patches_where_it_is_strongest(mnist: Mnist)
         maps = cnn.conv1(pixels[:, None])[:, 3].numpy()  # (n, 24, 24) of one channel
     peaks = maps.max(axis=(1, 2))
     expected = []
-    for image in np.flatnonzero((peaks >= FIRES * peaks.max()) & (peaks > 0)):
+    for image in np.flatnonzero((peaks >= IMAGE_SHARE * peaks.max()) & (peaks > 0)):
         row, column = np.unravel_index(maps[image].argmax(), (24, 24))
         expected.append(pixels[image, row : row + 5, column : column + 5].flatten().numpy())
     np.testing.assert_array_equal(first.examples[3], np.array(expected).reshape(-1, 25))
@@ -52,7 +52,9 @@ def test_a_channels_examples_are_the_patches_where_it_is_strongest(mnist: Mnist)
     read = maps_of(cnn, images)
     gave = np.maximum(read @ cnn.hidden.weight.detach().numpy().T + cnn.hidden.bias.detach().numpy(), 0)
     unit = int(gave.max(axis=0).argmax())
-    np.testing.assert_allclose(hidden.examples[unit], read[gave[:, unit] >= FIRES * gave[:, unit].max()], atol=1e-6)
+    np.testing.assert_allclose(
+        hidden.examples[unit], read[gave[:, unit] >= IMAGE_SHARE * gave[:, unit].max()], atol=1e-6
+    )
 
 
 def test_merged_units_of_a_layer_share_its_background(mnist: Mnist) -> None:

@@ -20,7 +20,7 @@ from nbkit.sae.architecture import Architecture
 from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.studies.better_basis import held_out_names
 from nbkit.studies.better_basis.held_out_names import (
-    CONDITIONS,
+    NAMING_CONDITIONS,
     auc_of,
     aucs,
     held_names,
@@ -128,7 +128,7 @@ def test_neurons_with_examples_on_both_sides_are_tested_in_all_conditions(tiny_a
     table = names_on_held_out(layer, 2, progress=False)
     documents = atlas.contexts.documents
     sides = {n.index: np.bincount(documents[n.context] % 2, minlength=2) for n in atlas.iterate(1)}
-    assert table["index"].nunique() > 2 and set(table["condition"]) == set(CONDITIONS)
+    assert table["index"].nunique() > 2 and set(table["condition"]) == set(NAMING_CONDITIONS)
     assert all(sides[index].min() >= 2 for index in table["index"])
     able = [neuron.index for neuron in atlas.iterate(1) if len(neuron) >= 4]
     others = random_basis(basis, np.random.default_rng(0).permutation(able)[:10], 0)

@@ -20,7 +20,7 @@ from nbkit.method.clusters import cosine_distances
 from nbkit.mnist.cnn import LAYERS, MnistCNN
 from nbkit.studies.image_patches.channels import Channels, channels_of
 from nbkit.studies.image_patches.choice import clear, typical, widest
-from nbkit.studies.image_patches.comparison import CONDITIONS, MEASURES, compare_channels
+from nbkit.studies.image_patches.comparison import CHANNEL_MEASURES, PATCH_CONDITIONS, compare_channels
 from nbkit.studies.image_patches.findings import channel_findings
 from tests.examples.channels import example_channels
 
@@ -76,7 +76,7 @@ def test_every_unit_is_measured_under_every_condition_on_equal_numbers(channels:
     enough = [(site, unit.index) for site in range(3) for unit in channels.atlas.iterate(site) if len(unit) >= N]
     assert len(enough) > 20
     assert list(zip(table["layer"], table["index"], table["condition"], strict=True)) == [
-        (site, index, condition) for site, index in enough for condition in CONDITIONS
+        (site, index, condition) for site, index in enough for condition in PATCH_CONDITIONS
     ]
     np.testing.assert_allclose((table["one_digit"] * N) % 1, 0, atol=1e-9)
     pd.testing.assert_frame_equal(table, compare_channels(channels, N))
@@ -125,7 +125,7 @@ def made_up(values: dict[str, float], n: int = 6) -> pd.DataFrame:
         {"layer": layer, "index": index, "condition": condition, "mean_distance": values[condition] * (layer + 1)}
         for layer in range(3)
         for index in range(n)
-        for condition in CONDITIONS
+        for condition in PATCH_CONDITIONS
     ]
     table = pd.DataFrame(rows)
     table["n_clusters"] = np.where((table["index"] == 0) & (table["condition"] == "own"), 2, 1)
@@ -146,9 +146,9 @@ def test_findings_are_differences_unit_by_unit(channels: Channels) -> None:
     assert last.minus_none.value == pytest.approx(0)
     assert last.agreement_shuffled.value == pytest.approx(0.2) and last.agreement_none.value == pytest.approx(-0.1)
     written = found.table.written
-    assert list(written.columns) == list(MEASURES.values())
-    assert written.loc[("units of hidden", CONDITIONS["others"]), "mean distance"] == "1.20"
-    assert written.loc[("channels of conv1", CONDITIONS["none"]), "share of one digit"] == ""
+    assert list(written.columns) == list(CHANNEL_MEASURES.values())
+    assert written.loc[("units of hidden", PATCH_CONDITIONS["others"]), "mean distance"] == "1.20"
+    assert written.loc[("channels of conv1", PATCH_CONDITIONS["none"]), "share of one digit"] == ""
 
 
 def test_verdicts_follow_from_intervals(channels: Channels) -> None:

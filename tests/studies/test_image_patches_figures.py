@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 
 from nbkit.studies.image_patches.channels import Channels
 from nbkit.studies.image_patches.choice import ChannelChoice
-from nbkit.studies.image_patches.comparison import CONDITIONS, compare_channels
+from nbkit.studies.image_patches.comparison import PATCH_CONDITIONS, compare_channels
 from nbkit.studies.image_patches.figures import all_channels, channel_clusters, channels_beside_controls
 from tests.examples.channels import example_channels
 from tests.examples.figure_data import data_of
@@ -125,4 +125,4 @@ def test_every_unit_is_a_mark_under_every_condition(channels: Channels) -> None:
         "units of hidden",
     ]
     data = data_of(figure)
-    assert len(data) == len(table) and set(data["condition"]) == set(CONDITIONS.values())
+    assert len(data) == len(table) and set(data["condition"]) == set(PATCH_CONDITIONS.values())

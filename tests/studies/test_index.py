@@ -13,7 +13,7 @@ from nbkit.sae.loss import Gradient
 from nbkit.studies.index.experiments import Experiments, run_experiments
 from nbkit.studies.index.training_findings import training_findings
 from nbkit.studies.sae_tables.reproduction import Reproduction
-from nbkit.studies.shared.paper import PAPER, PAPER_COLUMNS, STANDARD, WITH_LOSS
+from nbkit.studies.shared.paper import PAPER_COLUMNS, PAPER_ROWS, STANDARD, WITH_LOSS
 from nbkit.studies.trade_off.findings import Count
 from tests.examples.dead_latents import example_dead
 from tests.examples.sweep import example_sweep
@@ -25,7 +25,7 @@ SETTINGS = {"far": SaeConfig(ne=1e-2), "near": SaeConfig(ne=5e-3)}
 def rows(name: str, row: str, factor: float) -> pd.DataFrame:
     """A config whose figures all miss a row of the paper by a factor, over two seeds."""
     return pd.DataFrame(
-        [{"name": name, "seed": seed, "accuracy": 93.0, **(PAPER.loc[row] * factor)} for seed in (0, 1)]
+        [{"name": name, "seed": seed, "accuracy": 93.0, **(PAPER_ROWS.loc[row] * factor)} for seed in (0, 1)]
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbkit.atlas.build import TOGETHER
+from nbkit.atlas.build import BLOCKS_A_TASK
 from nbkit.errors import NbkitError
 from nbkit.studies.large_run.coefficients import Kept
 from nbkit.studies.large_run.cost_model import Costs
@@ -154,7 +154,7 @@ def test_one_merger_takes_all_layers() -> None:
     of_layer = COSTS.merge(one_merges.written / 4) + COSTS.metrics()
     checks = [run.parts["check of the blocks"] for run in (one_merges, all_merge)]
     assert one_merges.wall - all_merge.wall == pytest.approx(3 * of_layer + checks[0] - checks[1])
-    assert checks[0] == pytest.approx(checks[1] * min(8, -(-WORK.n_blocks // TOGETHER)))
+    assert checks[0] == pytest.approx(checks[1] * min(8, -(-WORK.n_blocks // BLOCKS_A_TASK)))
 
 
 def test_unequal_times_follow_the_seed() -> None:

@@ -17,7 +17,7 @@ from nbkit.errors import NbkitError
 from nbkit.method.clusters import cosine_distances, feature_clusters
 from nbkit.models.units import Units
 from nbkit.studies import latents_and_neurons, shared
-from nbkit.studies.latents_and_neurons.comparison import CONDITIONS, sites_beside
+from nbkit.studies.latents_and_neurons.comparison import UNIT_CONDITIONS, sites_beside
 from nbkit.studies.shared.language_model_saes import WithLatents
 from tests.atlas.test_build import checksums
 from tests.examples.beside_latents import tiny_with_latents
@@ -113,7 +113,7 @@ def test_without_hooks_nothing_is_trained(both: WithLatents) -> None:
 def test_the_measures_are_their_definitions(both: WithLatents) -> None:
     table = latents_and_neurons.compare_units(both.joined, 6, 9, progress=False)
     assert table.groupby("layer")["index"].nunique().max() <= 9
-    assert set(table.groupby(["layer", "index"])["condition"].apply(tuple)) == {CONDITIONS}
+    assert set(table.groupby(["layer", "index"])["condition"].apply(tuple)) == {UNIT_CONDITIONS}
     n = next(len(unit) for unit in both.joined.iterate(3) if len(unit) > 2)
     everything = latents_and_neurons.compare_units(both.joined, n, 1000, seed=1, progress=False)
     for unit in (unit for unit in both.joined.iterate(3) if len(unit) == n):  # all of its examples are taken

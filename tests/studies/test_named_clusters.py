@@ -83,7 +83,7 @@ def test_a_neuron_s_clusters_name_their_features_in_both_spaces(
 def test_neurons_are_drawn_of_those_with_two_clusters_of_several_examples(
     layer: LayerInBasis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(named_clusters, "LEAST", (50, 2))  # 50 examples no cluster here has
+    monkeypatch.setattr(named_clusters, "FEWEST_IN_TWO", (50, 2))  # 50 examples no cluster here has
     table = layer.basis.named_clusters(progress=False)
     able = [index for index, mine in table.groupby("index") if (mine["size"] >= 2).sum() >= 2]
     drawn = drawn_neurons(layer, most=3)
@@ -93,7 +93,7 @@ def test_neurons_are_drawn_of_those_with_two_clusters_of_several_examples(
     assert len(names) == 3 and names == sorted(names) and set(names) <= set(able)
     assert drawn_neurons(layer, 3).table.cells.equals(drawn.table.cells)
     assert any(not drawn_neurons(layer, 3, seed).table.cells.equals(drawn.table.cells) for seed in (1, 2, 3))
-    monkeypatch.setattr(named_clusters, "LEAST", (50,))
+    monkeypatch.setattr(named_clusters, "FEWEST_IN_TWO", (50,))
     with pytest.raises(NbkitError, match="no neuron of layer 1 has two clusters of 50 examples"):
         drawn_neurons(layer)
 

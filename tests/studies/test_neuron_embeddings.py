@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.studies.neuron_embeddings.findings import ROUNDING, faithfulness_table, identity
+from nbkit.studies.neuron_embeddings.findings import ROUNDING_COLUMN, faithfulness_table, identity
 from nbkit.studies.shared.estimate import UNDEFINED
 from tests.studies.test_faithfulness import random_neuron
 
@@ -26,11 +26,11 @@ def test_the_sums_of_the_embeddings_give_the_captured_activation(
     assert UNDEFINED not in shown.written.to_numpy()
     table = shown.data
     columns = [f"sum of the {kind} embedding + bias" for kind in sums]
-    assert list(table) == [*columns, "activation", "captured", ROUNDING]
+    assert list(table) == [*columns, "activation", "captured", ROUNDING_COLUMN]
     assert len(table) == 5
     assert table.index.tolist() == [snippet.key_token.strip() for snippet in neuron.snippets[:5]]
     assert table["captured"].tolist() == neuron.peak[:5].tolist()
-    np.testing.assert_allclose(table[ROUNDING], 0, atol=1e6 * 1e-4 * neuron.max_activation)
+    np.testing.assert_allclose(table[ROUNDING_COLUMN], 0, atol=1e6 * 1e-4 * neuron.max_activation)
     weights = neuron.weights.w_in if sums == ["input"] else neuron.weights.w_gate
     bias = neuron.weights.b_in if sums == ["input"] else neuron.weights.b_gate
     assert weights is not None

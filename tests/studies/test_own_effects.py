@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nbkit.method.cluster_contrast import cluster_contrasts
 from nbkit.studies.ground_truth import own_effects as module
-from nbkit.studies.ground_truth.own_effects import EXAMPLES, LEAST, PERMUTATIONS, WORD, own_effects
+from nbkit.studies.ground_truth.own_effects import EXAMPLES_ZEROED, FEWEST_OF_A_CLUSTER, PERMUTATIONS, WORD, own_effects
 from nbkit.studies.ground_truth.told_from_text import OWN
 from nbkit.studies.ground_truth.zeroing import MOST_READ
 from tests.examples.clustered_neuron import clustered_neuron
@@ -47,14 +47,14 @@ def changed(
     return pd.DataFrame(own_effects(neuron, tokens, planted, 3, np.random.default_rng(0)))  # type: ignore[arg-type]
 
 
-BEHAVIOR = np.arange(EXAMPLES) % 2
+BEHAVIOR = np.arange(EXAMPLES_ZEROED) % 2
 
 
 def test_what_is_a_clusters_own_has_a_contrast() -> None:
     """Of two tokens that lose, the changes' cosine is -1 / (V - 1), up to the size of the change."""
-    found = changed(BEHAVIOR, zeroed=BEHAVIOR, other=np.zeros(EXAMPLES, dtype=int))
+    found = changed(BEHAVIOR, zeroed=BEHAVIOR, other=np.zeros(EXAMPLES_ZEROED, dtype=int))
     own = found[found["grouping"] == OWN]
-    assert own["size"].tolist() == [EXAMPLES / 2] * 2
+    assert own["size"].tolist() == [EXAMPLES_ZEROED / 2] * 2
     np.testing.assert_allclose(own["zeroed"], 1 + 1 / (VOCABULARY - 1), atol=0.01)
     np.testing.assert_allclose(own[["zeroed_probability", "zeroed_logarithm"]], 1 + 1 / (VOCABULARY - 1), atol=0.01)
     np.testing.assert_allclose(own["other"], 0, atol=1e-9)
@@ -66,14 +66,14 @@ def test_what_is_a_clusters_own_has_a_contrast() -> None:
 
 def test_a_contrast_of_words_is_none_between_words() -> None:
     """Each token loses with its own key word, of which a cluster has two: pairs of two words are as good as across."""
-    words = BEHAVIOR + 2 * (np.arange(EXAMPLES) // 2 % 2)
+    words = BEHAVIOR + 2 * (np.arange(EXAMPLES_ZEROED) // 2 % 2)
     found = changed(BEHAVIOR, zeroed=words, other=BEHAVIOR, words=words)
     own = found[found["grouping"] == OWN]
     assert (own["zeroed"] > 0.3).all()
     np.testing.assert_allclose(own["zeroed_words"], 0, atol=1e-9)
     assert (own["other_words"] > 1).all()
     of_words = found[found["grouping"] == WORD]
-    assert of_words["size"].tolist() == [EXAMPLES / 4] * 4 and (of_words["zeroed"] > 1).all()
+    assert of_words["size"].tolist() == [EXAMPLES_ZEROED / 4] * 4 and (of_words["zeroed"] > 1).all()
     assert of_words["zeroed_words"].isna().all(), "no pair of two words is within one"
 
 
@@ -101,7 +101,7 @@ def test_the_share_of_permutations_is_uniform_without_an_effect() -> None:
         vectors = rng.normal(size=(12, 4))
         labels = np.repeat([0, 1, 2], 4)
         drawn = np.stack([labels, *(rng.permutation(labels) for _ in range(99))])
-        shares.append(module._share_as_high(cluster_contrasts(vectors @ vectors.T, drawn, LEAST)))
+        shares.append(module._share_as_high(cluster_contrasts(vectors @ vectors.T, drawn, FEWEST_OF_A_CLUSTER)))
     assert abs(np.mean(np.array(shares) <= 0.05) - 0.05) < 0.04 and abs(np.mean(shares) - 0.5) < 0.06
 
 
@@ -114,7 +114,7 @@ def test_examples_that_are_drawn() -> None:
     tokens = np.arange(n)[:, None].repeat(8, axis=1)
     planted = Planted(np.where(np.arange(n) < 40, behavior, 9), behavior)
     found = pd.DataFrame(own_effects(neuron, tokens, planted, 3, np.random.default_rng(0)))  # type: ignore[arg-type]
-    assert planted.asked == EXAMPLES == found[found["grouping"] == OWN]["size"].sum()
+    assert planted.asked == EXAMPLES_ZEROED == found[found["grouping"] == OWN]["size"].sum()
     assert found["zeroed_p"].min() >= 1 / (PERMUTATIONS + 1)
-    late = clustered_neuron(behavior, position=np.where(np.arange(n) < LEAST, 5, MOST_READ))
+    late = clustered_neuron(behavior, position=np.where(np.arange(n) < FEWEST_OF_A_CLUSTER, 5, MOST_READ))
     assert not list(own_effects(late, tokens, planted, 3, np.random.default_rng(0)))  # type: ignore[arg-type]

@@ -12,11 +12,11 @@ from sklearn.linear_model import Ridge
 from nbkit.errors import NbkitError
 from nbkit.method.truth.benchmark import benchmark
 from nbkit.method.truth.contestants import paper, pre_mlp
-from nbkit.method.truth.dominant import NEAR
+from nbkit.method.truth.dominant import RIVAL_SHARE
 from nbkit.method.truth.unit import LabeledUnit
 from nbkit.studies.ground_truth import concept_units, concepts_of, merged_probes, train_probes
 from nbkit.studies.ground_truth.concepts import Concepts
-from nbkit.studies.ground_truth.planted import FIRES
+from nbkit.studies.ground_truth.planted import MOST_OFTEN
 from nbkit.studies.ground_truth.probes import Probes
 from nbkit.studies.ground_truth.token_reads import TokenReads, held_out
 from tests.examples.token_reads import CONCEPTS, labeled_by_hand, reads_by_hand
@@ -98,7 +98,7 @@ def test_examples_are_the_strongest_tokens_of_held_out_contexts(
         rows = [row_of(reads, vector) for vector in labeled.unit.read]
         contexts = reads.context[rows]
         assert len(set(contexts)) == len(rows) and held[rows].all()
-        threshold = np.quantile(reads.read[~held] @ w, 1 - FIRES)
+        threshold = np.quantile(reads.read[~held] @ w, 1 - MOST_OFTEN)
         for row in rows:
             mine = reads.read[reads.context == reads.context[row]] @ w
             assert reads.read[row] @ w == pytest.approx(mine.max(), abs=1e-5) and mine.max() > threshold - 1e-5
@@ -153,7 +153,7 @@ def test_merged_probes_are_labeled_by_the_term_that_contributes_most(
         for h, label, ambiguous in zip(labeled.unit.read, labeled.labels, labeled.ambiguous, strict=True):
             shares = [float((h - probes.mean) @ probes.weights[probes.names.index(term)]) for term in terms]
             assert label == int(np.argmax(shares))
-            assert ambiguous == (sorted(shares)[-2] > NEAR * max(shares) or max(shares) <= 0)
+            assert ambiguous == (sorted(shares)[-2] > RIVAL_SHARE * max(shares) or max(shares) <= 0)
 
 
 @pytest.mark.parametrize("make", [concept_units, merged_probes])

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.studies.ground_truth.drawn_neurons import COLUMNS
+from nbkit.studies.ground_truth.drawn_neurons import DRAWN_COLUMNS
 from nbkit.studies.ground_truth.figures import told_and_changed
 from nbkit.studies.ground_truth.prediction_and_cause import (
-    FEWEST,
+    FEWEST_NEURONS,
     effects,
     effects_table,
     gains,
@@ -66,7 +66,7 @@ def table(own: float = 0.8, random: float = 0.6, zeroed: float = 0.2, other: flo
         rows("text", {"own": text(own), "pre_mlp": text(0.9), "shuffled": text(own), "random": text(random)}),
         rows("output", {"own": output(zeroed), "pre_mlp": output(0.15), "shuffled": output(0.3), "word": output(0.2)}),
     ]
-    return pd.concat(both, ignore_index=True).reindex(columns=COLUMNS)
+    return pd.concat(both, ignore_index=True).reindex(columns=DRAWN_COLUMNS)
 
 
 def test_clusters_that_are_told() -> None:
@@ -114,7 +114,7 @@ def test_changes_that_are_not() -> None:
 
 def test_few_neurons_carry_no_verdict() -> None:
     few = table()
-    few = few[few["index"] < FEWEST - 1]
+    few = few[few["index"] < FEWEST_NEURONS - 1]
     found, changed = told(few), effects(few)
     assert found.gain.value == pytest.approx(0.4 / 0.6) and not found.above_chance and not found.above_random
     assert changed.contrast.known and not changed.clusters_own and not changed.neurons_own

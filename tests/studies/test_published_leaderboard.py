@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nbkit.method.truth.benchmark import VERSION
+from nbkit.method.truth.benchmark import BENCHMARK_VERSION
 from nbkit.method.truth.leaderboard import leaderboard
 from nbkit.studies.ground_truth.findings import TASKS
 from nbkit.studies.ground_truth.published import (
@@ -29,7 +29,7 @@ def board(shift: float = 0.0, units: int = 3) -> pd.DataFrame:
         for condition in ("own", "shuffled")
     ]
     table = pd.DataFrame(rows, columns=["group", "unit", "contestant", "condition", "value"])
-    return leaderboard(table.assign(version=VERSION, task="toy", measure="auc"))
+    return leaderboard(table.assign(version=BENCHMARK_VERSION, task="toy", measure="auc"))
 
 
 def test_a_board_is_compared_row_by_row(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_a_board_is_compared_row_by_row(tmp_path: Path) -> None:
 
 def test_the_published_board_is_of_this_version_and_these_tasks() -> None:
     published = read_published()
-    assert set(published["version"]) == {VERSION}
+    assert set(published["version"]) == {BENCHMARK_VERSION}
     assert set(published["task"]) == set(TASKS)
     contestants = {"pre-MLP", "centered", "paper's", "features", "centered + features", "key token"}
     assert contestants <= set(published["contestant"])

@@ -32,7 +32,7 @@ from nbkit.studies.sae_tables.reproduction import (
     reproduce,
     rows_over_seeds,
 )
-from nbkit.studies.shared.paper import PAPER, PAPER_COLUMNS, PAPER_ROUNDING, STANDARD, WITH_LOSS, paper_row
+from nbkit.studies.shared.paper import PAPER_COLUMNS, PAPER_ROUNDING, PAPER_ROWS, STANDARD, WITH_LOSS, paper_row
 from tests.examples.evaluated import evaluated
 from tests.examples.tables import LATE, STATED, example_tables
 from tests.studies.test_sweep import small_hidden, small_sae
@@ -57,7 +57,7 @@ def trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[SaeCon
 
 
 def test_the_paper_s_rows() -> None:
-    assert list(PAPER.columns) == list(PAPER_COLUMNS) and PAPER.shape == (2, 8)
+    assert list(PAPER_ROWS.columns) == list(PAPER_COLUMNS) and PAPER_ROWS.shape == (2, 8)
     assert paper_row(STANDARD)["l1"] == 2600 and paper_row(WITH_LOSS)["dead"] == 3.7
     assert (
         pytest.approx(

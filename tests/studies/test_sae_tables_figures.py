@@ -7,7 +7,7 @@ import pytest
 from matplotlib.axes import Axes
 
 from nbkit.studies.sae_tables.figures import course_of_the_loss, settings_tried
-from nbkit.studies.shared.paper import PAPER, STANDARD, WITH_LOSS
+from nbkit.studies.shared.paper import PAPER_ROWS, STANDARD, WITH_LOSS
 from tests.examples.figure_data import data_of
 from tests.examples.tables import LATE, example_course, example_tables
 from tests.figures.test_figures import drawn
@@ -26,7 +26,7 @@ def test_every_setting_is_a_line_of_ratios() -> None:
     lines = drawn_lines(ax)
     assert len(lines) == 3 + 3
     paper, stated, nearest = lines[-3:]
-    assert paper == pytest.approx((PAPER.loc[STANDARD] / PAPER.loc[WITH_LOSS]).to_numpy())
+    assert paper == pytest.approx((PAPER_ROWS.loc[STANDARD] / PAPER_ROWS.loc[WITH_LOSS]).to_numpy())
     assert nearest == pytest.approx([1, 1, 0.5, 1, 1, 1, 1, 1])
     assert stated == pytest.approx([1, 1, 0.4, 1, 1, 1, 0.25, 1])
     assert nearest.tolist() in [line.tolist() for line in lines[:3]]
@@ -49,7 +49,7 @@ def test_the_course_marks_the_start_and_the_paper_s_level() -> None:
     assert (l0.get_ylabel(), distance.get_ylabel()) == ("L0 / %", "mean dist")
     for ax, column in ((l0, "l0"), (distance, "mean_distance")):
         level, late, stated = ax.get_lines()
-        assert list(np.asarray(level.get_ydata())) == [PAPER.loc[WITH_LOSS, column]] * 2
+        assert list(np.asarray(level.get_ydata())) == [PAPER_ROWS.loc[WITH_LOSS, column]] * 2
         for line, start in ((late, 380), (stated, 200)):
             steps = np.asarray(line.get_xdata())
             assert steps[np.asarray(line.get_markevery(), dtype=int)].tolist() == [start]

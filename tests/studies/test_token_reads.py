@@ -10,7 +10,7 @@ import torch
 
 from nbkit.models import load_model
 from nbkit.studies.ground_truth.labeled_contexts import LabeledContexts
-from nbkit.studies.ground_truth.token_reads import WINDOW, held_out, read_layers
+from nbkit.studies.ground_truth.token_reads import VECTORS_A_TEXT, held_out, read_layers
 from tests.examples.tiny_models import make_model, random_contexts
 from tests.examples.token_reads import labeled_by_hand, reads_by_hand
 
@@ -50,11 +50,11 @@ def test_the_text_of_a_token() -> None:
     rows = np.array([0, 3, 9, 10, 25])
     text = reads.text(rows)
     assert text.keys.tolist() == reads.token[rows].tolist()
-    assert text.window is not None and text.window.shape == (5, WINDOW, 12)
+    assert text.window is not None and text.window.shape == (5, VECTORS_A_TEXT, 12)
     for number, row in enumerate(rows):
-        before = [r for r in range(row + 1) if reads.context[r] == reads.context[row]][-WINDOW:]
-        np.testing.assert_array_equal(text.window[number, WINDOW - len(before) :], reads.read[before])
-        assert not text.window[number, : WINDOW - len(before)].any()
+        before = [r for r in range(row + 1) if reads.context[r] == reads.context[row]][-VECTORS_A_TEXT:]
+        np.testing.assert_array_equal(text.window[number, VECTORS_A_TEXT - len(before) :], reads.read[before])
+        assert not text.window[number, : VECTORS_A_TEXT - len(before)].any()
         tokens = reads.labeled.contexts.tokens[reads.context[row], 1:]
         assert text.snippets[number] == b"".join(reads.written[i] for i in tokens.tolist()).decode().strip()
 

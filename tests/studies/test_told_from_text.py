@@ -12,7 +12,7 @@ from nbkit.method.average_precision import average_precision
 from nbkit.studies.ground_truth import told_from_text as module
 from nbkit.studies.ground_truth.told_from_text import (
     DRAWS,
-    EXAMPLES,
+    EXAMPLES_TOLD,
     OWN,
     RANDOM,
     SCORES,
@@ -42,7 +42,7 @@ def told(behavior: np.ndarray, held: np.ndarray, **how: object) -> pd.DataFrame:
 
 def test_a_cluster_that_text_tells_has_one() -> None:
     rng = np.random.default_rng(1)
-    behavior, held = rng.permutation(np.repeat([0, 1, 2], [20, 16, 12])), rng.random(EXAMPLES) < 0.5
+    behavior, held = rng.permutation(np.repeat([0, 1, 2], [20, 16, 12])), rng.random(EXAMPLES_TOLD) < 0.5
     found = told(behavior, held)
     own = found[found["grouping"] == OWN]
     np.testing.assert_array_equal(own[list(SCORES)], 1)
@@ -104,7 +104,7 @@ def test_at_most_so_many_examples_are_looked_at() -> None:
     behavior = np.arange(150) % 2
     found = told(behavior, np.arange(150) % 4 >= 2)
     own = found[found["grouping"] == OWN]
-    assert own["size"].sum() + own["held_out"].iloc[0] == EXAMPLES
+    assert own["size"].sum() + own["held_out"].iloc[0] == EXAMPLES_TOLD
 
 
 def test_what_the_sentence_encoder_reads(monkeypatch: pytest.MonkeyPatch) -> None:

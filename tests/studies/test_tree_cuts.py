@@ -21,11 +21,11 @@ from nbkit.studies.ground_truth import tree_cuts, two_models, where_to_cut
 from nbkit.studies.ground_truth.cut_findings import cuts, cuts_table, cutting, nearer_table, one_behavior_table
 from nbkit.studies.ground_truth.tree_cuts import (
     CHANCE,
-    COLUMNS,
+    CUT_COLUMNS,
+    CUT_SPACES,
     CUTS,
     FIXED,
     SILHOUETTE,
-    SPACES,
     chance_cut_of,
     cuts_of,
 )
@@ -49,8 +49,8 @@ def loose() -> LabeledUnit:
 def test_chance_tells_where_a_fixed_cut_does_not(loose: LabeledUnit) -> None:
     null = replace(loose, labels=np.arange(30) % 2, name="null", task="null", null=True)
     found = cuts_of([loose, null])
-    assert tuple(found.columns) == COLUMNS
-    assert len(found) == 2 * len(SPACES) * len(CUTS)
+    assert tuple(found.columns) == CUT_COLUMNS
+    assert len(found) == 2 * len(CUT_SPACES) * len(CUTS)
     assert set(found["examples"]) == {29}
     alone = found[found["task"] == "null"]
     assert alone["ari"].isna().all() and set(alone["behaviors"]) == {1}
@@ -78,7 +78,7 @@ def table() -> pd.DataFrame:
         for task, by_rule in gain.items()
         for group in range(4)
         for unit in range(2)
-        for space in SPACES
+        for space in CUT_SPACES
         for rule, above in by_rule.items()
         for value in (0.5 + above - 0.3 * (space == "paper's") + 0.01 * group * unit,)
     ]
@@ -86,16 +86,16 @@ def table() -> pd.DataFrame:
         ("null", f"null {group} {size}", f"toy {group}", size, 1, space, rule, 0.8, 1.0 + (rule != CHANCE), np.nan)
         for group in range(4)
         for size in (10, 30)
-        for space in SPACES
+        for space in CUT_SPACES
         for rule in CUTS
     ]
-    return pd.DataFrame(known + nulls, columns=COLUMNS)
+    return pd.DataFrame(known + nulls, columns=CUT_COLUMNS)
 
 
 def test_what_cuts_say(table: pd.DataFrame) -> None:
     found = cutting(table)
     assert found.tasks == 2
-    for space in SPACES:
+    for space in CUT_SPACES:
         over = found.by_chance(space, space)
         assert over.above == ("toy networks",) and over.below == ("concepts",)
     assert found.by_chance("centered", "centered").by_task["toy networks"].value == pytest.approx(0.2)
@@ -113,7 +113,7 @@ def test_what_cuts_say(table: pd.DataFrame) -> None:
     one = one_behavior_table(table).cells.loc["centered"]
     assert one.loc[CHANCE, "30 examples"].value == 0 and one.loc[FIXED, "10 examples"].value == 1
     drawn = cuts(table).data[""]  # type: ignore[attr-defined]
-    assert len(drawn) == 2 * len(SPACES) * len(CUTS)
+    assert len(drawn) == 2 * len(CUT_SPACES) * len(CUTS)
 
 
 def test_a_part_is_measured_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_a_part_is_measured_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     toys = units[units["task"] == "toy"].groupby("group").size()
     assert toys.to_dict() == {"toys of seed 100": 2, "toys of seed 101": 2}
     assert set(units["task"]) == {"toy", "null"}
-    assert cutting(found).tasks == 1 and set(cuts_table(found, list(SPACES)).cells["groups"]) == {2}
+    assert cutting(found).tasks == 1 and set(cuts_table(found, list(CUT_SPACES)).cells["groups"]) == {2}
     monkeypatch.setattr(tree_cuts, "cuts_of", None)
     pd.testing.assert_frame_equal(found, where_to_cut([], toys=2, networks=0, most=2, n_jobs=1, progress=False))
 

@@ -18,7 +18,7 @@ from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.models import activation_function
 from nbkit.units.patches import by_position, read_by
-from nbkit.units.watching import ACTIVATIONS, POINTS
+from nbkit.units.watching import LOOKED_FOR, POINTS
 from tests.examples.stopped_writes import is_stopped, sums
 
 CONFIG = nbkit.AtlasConfig(max_examples=5, batch_size=4, block_size=16)
@@ -197,7 +197,7 @@ def test_patches_times_weights_are_the_convolution(padding: Any, mode: str, dila
 
 def test_any_two_activation_functions_differ_where_they_are_told_apart() -> None:
     points = torch.tensor(POINTS[:2])
-    values = [tuple(activation_function(name)(points).tolist()) for name in ACTIVATIONS]
+    values = [tuple(activation_function(name)(points).tolist()) for name in LOOKED_FOR]
     for place, one in enumerate(values):
         for other in values[place + 1 :]:
             assert not np.allclose(one, other, rtol=1e-5, atol=1e-5)

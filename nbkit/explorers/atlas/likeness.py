@@ -9,7 +9,7 @@ import numpy as np
 from nbkit.atlas.atlas import Atlas
 from nbkit.features.agreement import agreement_of, most_agreeing_kind
 from nbkit.features.neighbors import neighbor_kinds, neighbors_of
-from nbkit.features.random_pairs import SHARES
+from nbkit.features.random_pairs import PAIR_SHARES
 
 
 def likeness_of(atlas: Atlas) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def likeness_of(atlas: Atlas) -> dict[str, Any]:
         "usual": kinds.index(most_agreeing_kind(table, kinds)),
         "agreement": known.to_dict("records"),
         "random": {
-            "shares": list(SHARES),
+            "shares": list(PAIR_SHARES),
             "cosines": [_known(each) for each in cosines],
         },
     }

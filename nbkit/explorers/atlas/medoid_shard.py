@@ -13,9 +13,9 @@ from nbkit.atlas.tokens import token_positions
 from nbkit.explorers.atlas.neuron_shard import Text
 from nbkit.models.sign import strength
 
-AROUND = np.arange(-10, 9)
+AROUND_MEDOID = np.arange(-10, 9)
 """Tokens around a medoid's key token: more than a line of a list has room for."""
-STEPS = 15
+MEDOID_STEPS = 15
 """Between 0 and the activation at the key token, on either side of 0."""
 
 
@@ -40,13 +40,13 @@ def medoid_arrays(neurons: Sequence[Neuron], features: pd.DataFrame, text: Text)
         neuron = of_neuron[layer, index]
         counts[layer, index] += 1
         n_tokens = text.tokens.shape[1]
-        at = token_positions(neuron.position[medoid], n_tokens) + AROUND
+        at = token_positions(neuron.position[medoid], n_tokens) + AROUND_MEDOID
         inside = (at >= 0) & (at < n_tokens)
-        keys.append(int(np.flatnonzero(AROUND[inside] == 0)[0]))
+        keys.append(int(np.flatnonzero(AROUND_MEDOID[inside] == 0)[0]))
         texts.append(text.place[text.tokens[neuron.context[medoid], at[inside]]])
-        window = neuron.window[medoid, AROUND[inside] + TOKENS_BEFORE].astype(np.float64)
+        window = neuron.window[medoid, AROUND_MEDOID[inside] + TOKENS_BEFORE].astype(np.float64)
         share = strength(window, neuron.sign) / abs(float(neuron.peak[medoid]))
-        steps.append(np.copysign(np.rint(share.clip(0, 1) * STEPS), window))
+        steps.append(np.copysign(np.rint(share.clip(0, 1) * MEDOID_STEPS), window))
     return {
         "counts": np.array(list(counts.values()), dtype=np.uint16),
         "size": features["size"].to_numpy(np.uint16),

@@ -20,8 +20,8 @@ ACTIVATION_STEPS = 63
 room."""
 IMPORTANCE_STEPS = 17
 """Steps of token importance."""
-AROUND = np.arange(-TOKENS_BEFORE, TOKENS_AFTER + 1)
-AROUND_PEAK = AROUND[(AROUND >= -10) & (AROUND <= 5)]
+AROUND_EXAMPLE = np.arange(-TOKENS_BEFORE, TOKENS_AFTER + 1)
+AROUND_PEAK = AROUND_EXAMPLE[(AROUND_EXAMPLE >= -10) & (AROUND_EXAMPLE <= 5)]
 """What is shown around the peak of a context that is no dataset example."""
 
 NO_EXAMPLE = 0xFFFF
@@ -64,7 +64,7 @@ def neuron_arrays(
         importance: of the examples of which it is known.
     """
     directed = [neuron.has_direction() for neuron in neurons]
-    examples = [_Examples.of(n.context, n.position, n.peak, n.window, text, AROUND) for n in neurons]
+    examples = [_Examples.of(n.context, n.position, n.peak, n.window, text, AROUND_EXAMPLE) for n in neurons]
     levels = [_levels(neuron, threshold, text) for neuron in neurons]
     strong = [_stronger(neuron, has_one, text) for neuron, has_one in zip(neurons, directed, strict=True)]
     scales = [
@@ -145,7 +145,7 @@ def _stronger(neuron: Neuron, directed: bool, text: Text) -> _Examples:
     context, position, peak, window = (
         getattr(all_of_them, name)[rest] for name in ("context", "position", "peak", "window")
     )
-    examples = _Examples.of(context, position, peak, window, text, AROUND)
+    examples = _Examples.of(context, position, peak, window, text, AROUND_EXAMPLE)
     near, distance = np.full(rest.sum(), NO_EXAMPLE), np.full(rest.sum(), np.nan)
     if directed and len(neuron) and rest.any():
         pre_mlp = np.concatenate([neuron.pre_mlp, all_of_them.pre_mlp[rest]])

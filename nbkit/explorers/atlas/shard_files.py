@@ -19,11 +19,11 @@ SHARDS_FOLDER = "shards"
 MADE_FROM = "made-from.json"
 SHARD_FORMAT = 12
 """Goes up when what a shard holds changes, so that files of an older nbkit are made again."""
-SITES = "_static/atlases"
+SITES_FOLDER = "_static/atlases"
 SHOWN_WITH = "-embedding-"
 """Between the name of an atlas and another embedding than its own."""
 MADE_FROM_FILES = (".json", ".parquet", ".safetensors")
-TOGETHER = 128
+SHARDS_A_TASK = 128
 """Shards that a process makes in one go."""
 
 
@@ -53,7 +53,7 @@ def write_shards(atlas: Atlas, progress: bool = True) -> Path:
 
 def site_folder(atlas: Atlas) -> str:
     """Where a book keeps the files of an atlas, from the folder of its pages."""
-    return f"{SITES}/{site_name(atlas)}"
+    return f"{SITES_FOLDER}/{site_name(atlas)}"
 
 
 def site_name(atlas: Atlas) -> str:
@@ -108,7 +108,7 @@ def _names_in(folder: Path) -> set[str]:
 
 def _write_all(atlas: Atlas, folder: Path, progress: bool) -> None:
     names = AtlasShards(atlas).names()
-    parts = [names[start : start + TOGETHER] for start in range(0, len(names), TOGETHER)]
+    parts = [names[start : start + SHARDS_A_TASK] for start in range(0, len(names), SHARDS_A_TASK)]
     gather(_write, [(atlas, folder, part) for part in parts], atlas.n_neurons, "explorer", "part", progress)
 
 

@@ -45,7 +45,7 @@ COSINE_STEP = 0.005
 PHRASE_BYTES = 300_000
 """Of the phrases and features in one shard, before they are compressed."""
 
-MAXIMUM: dict[Sign, str] = {
+MAXIMUM_TITLES: dict[Sign, str] = {
     "positive": "maximum activation",
     "negative": "farthest below zero",
     "both": "farthest from zero",
@@ -102,7 +102,7 @@ class AtlasShards:
             [rows[choice.neuron.layer, choice.neuron.index], choice.rule]
             for choice in showcase.featured(self.atlas.as_built)
         ]
-        described = [{"name": "max_activation", "label": MAXIMUM[manifest.sign], "scale": 1}]
+        described = [{"name": "max_activation", "label": MAXIMUM_TITLES[manifest.sign], "scale": 1}]
         described += [
             {"name": n, "label": METRIC_TITLES[n], "scale": s, "shift": t} for n, (s, t) in SENT_METRICS.items()
         ]

@@ -16,10 +16,10 @@ from nbkit.explorers.shared.bundle import module_text, style_text
 from nbkit.explorers.shared.packing import pack
 from nbkit.explorers.shared.page_json import page_json
 
-COLUMNS = ("space", "epochs", "unexplained", "auc", "ari", "clusters", "distances")
-STEPS = 255
+STAGE_COLUMNS = ("space", "epochs", "unexplained", "auc", "ari", "clusters", "distances")
+DISTANCE_STEPS = 255
 """A distance is sent as a whole number of steps to 1; what is farther apart is shown as 1."""
-DIGITS = 4
+SENT_DECIMALS = 4
 """Decimals that are sent of all other numbers."""
 
 
@@ -97,7 +97,7 @@ def basis_data(
     Raises:
         NbkitError: see `BasisExplorer`.
     """
-    if missing := [column for column in COLUMNS if column not in table.columns]:
+    if missing := [column for column in STAGE_COLUMNS if column not in table.columns]:
         raise NbkitError(f"The table lacks the columns {', '.join(missing)}.")
     labels = np.asarray(labels)
     sizes = [len(list(run)) for _, run in groupby(labels.tolist())]
@@ -119,13 +119,13 @@ def basis_data(
         if len(mine) != len(wanted) or set(by_stage) != set(wanted):
             raise NbkitError(f"The space {space!r} has other stages than the others: give each one row a stage.")
         spaces.append({"name": str(space), "learned": learned, "rows": [by_stage[epochs] for epochs in wanted]})
-    numbers = rows[["auc", "ari", "clusters"]].astype(float).round(DIGITS).to_numpy().tolist()
+    numbers = rows[["auc", "ari", "clusters"]].astype(float).round(SENT_DECIMALS).to_numpy().tolist()
     about = {
         "name": name,
         "sizes": sizes,
         "spaces": spaces,
-        "stages": stages[["epochs", "unexplained"]].astype(float).round(DIGITS).to_numpy().tolist(),
+        "stages": stages[["epochs", "unexplained"]].astype(float).round(SENT_DECIMALS).to_numpy().tolist(),
         "numbers": numbers,
     }
     distances = np.stack([np.asarray(each, dtype=np.float64) for each in rows["distances"]])
-    return about, np.rint(np.clip(distances, 0, 1) * STEPS).astype(np.uint8)
+    return about, np.rint(np.clip(distances, 0, 1) * DISTANCE_STEPS).astype(np.uint8)

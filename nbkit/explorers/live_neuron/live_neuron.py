@@ -11,7 +11,7 @@ from nbkit.explorers.dendrogram.dendrogram import explorer_data
 from nbkit.explorers.shared.bundle import module_text, style_text
 from nbkit.explorers.shared.threshold import Threshold
 
-NEAR = (12, 6)
+LIVE_NEAR = (12, 6)
 """Tokens before and after the key token that a line has room for."""
 
 
@@ -40,4 +40,4 @@ class LiveNeuron(anywidget.AnyWidget):
         if neuron.seen is not None:
             raise NbkitError(f"{neuron.title} sees images, and LiveNeuron shows text: take DendrogramExplorer.")
         clusters = neuron.clusters(threshold)
-        super().__init__(data=explorer_data(neuron, clusters, NEAR), threshold=clusters.threshold)
+        super().__init__(data=explorer_data(neuron, clusters, LIVE_NEAR), threshold=clusters.threshold)

@@ -12,11 +12,11 @@ from nbkit.errors import NbkitError
 from nbkit.explorers.shared.bundle import module_text, style_text
 from nbkit.explorers.shared.page_json import page_json
 from nbkit.method.intervals import mean_interval
-from nbkit.sae.sweep_columns import ACTIVATIONS, CELL, SWEEP_MEASURES
+from nbkit.sae.sweep_columns import ACTIVATION_TITLES, CELL, SWEEP_MEASURES
 
 LOGARITHMIC = ("mse", "l0", "max_distance", "mean_distance", "relative_distance")
 """Measures on a logarithmic axis, if all their values are positive."""
-DIGITS = 4
+SENT_DIGITS = 4
 """Significant digits that are sent."""
 
 
@@ -82,8 +82,8 @@ def pareto_data(table: pd.DataFrame) -> tuple[str, list[str], list[str]]:
     if table.empty or len(names) < 2:
         raise NbkitError("There is nothing to show: the table needs rows and at least two measures.")
     kinds = list(dict.fromkeys(table["activation"].astype(str)))
-    if odd := [kind for kind in kinds if kind not in ACTIVATIONS]:
-        raise NbkitError(f"There is no activation {odd[0]!r}: choose from {', '.join(ACTIVATIONS)}.")
+    if odd := [kind for kind in kinds if kind not in ACTIVATION_TITLES]:
+        raise NbkitError(f"There is no activation {odd[0]!r}: choose from {', '.join(ACTIVATION_TITLES)}.")
     levels = sorted({0.0, *table["ne"].astype(float)})  # the first is the standard one, whether the table has it or not
     points: list[dict[str, Any]] = []
     for (kind, ne, sparsity), group in table.groupby(CELL, sort=True):
@@ -107,10 +107,12 @@ def pareto_data(table: pd.DataFrame) -> tuple[str, list[str], list[str]]:
         }
         for name in names
     ]
-    described = [{"name": kind, "title": ACTIVATIONS[kind], "by": "λ₁" if kind == "relu" else "k"} for kind in kinds]
+    described = [
+        {"name": kind, "title": ACTIVATION_TITLES[kind], "by": "λ₁" if kind == "relu" else "k"} for kind in kinds
+    ]
     payload = {"axes": axes, "kinds": described, "levels": levels, "points": points}
     return page_json(payload), names, kinds
 
 
 def _number(value: float) -> float | None:
-    return float(f"{value:.{DIGITS}g}") if abs(value) < float("inf") else None
+    return float(f"{value:.{SENT_DIGITS}g}") if abs(value) < float("inf") else None

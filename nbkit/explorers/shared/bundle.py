@@ -10,7 +10,7 @@ EXPLORERS_FOLDER = Path(__file__).parents[1]
 # `import { a, b } from "../shared/file.js";`, on one line or several
 RELATIVE_IMPORT = re.compile(r'^import\s+\{([^}]*)\}\s+from "(\.\.?/[\w./-]+\.js)";\n', re.MULTILINE)
 ANY_IMPORT = re.compile(r"^import\b.*", re.MULTILINE)
-EXPORT = re.compile(r"^export (?:async )?(?:function\*?|class|const|let) (\w+)", re.MULTILINE)
+EXPORTED_NAME = re.compile(r"^export (?:async )?(?:function\*?|class|const|let) (\w+)", re.MULTILINE)
 
 
 def module_text(name: str) -> str:
@@ -37,7 +37,7 @@ def _collect(path: Path, order: list[Path]) -> None:
     for names, other in RELATIVE_IMPORT.findall(text):
         imported = (path.parent / other).resolve()
         asked = {name.strip() for name in names.split(",") if name.strip()}
-        if missing := sorted(asked - set(EXPORT.findall(_read(imported)))):
+        if missing := sorted(asked - set(EXPORTED_NAME.findall(_read(imported)))):
             raise ValueError(f"{path.name} imports {missing[0]} from {imported.name}, which does not export it")
         if imported not in order:
             _collect(imported, order)

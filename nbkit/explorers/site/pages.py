@@ -23,7 +23,7 @@ HEAD = """\
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="site.css">
 """
-EXPLORER = """\
+EXPLORER_TAGS = """\
 <link rel="stylesheet" href="AtlasExplorer.css">
 <script src="site.js"></script>
 <script src="AtlasExplorer.js" defer></script>
@@ -51,8 +51,8 @@ EXPLORER = """\
 </body>
 </html>
 """
-SIDE: dict[Sign, str] = {"positive": "", "negative": " below zero", "both": ", above zero or below,"}
-MAXIMUM: dict[Sign, str] = {
+BELOW_OR_ABOVE: dict[Sign, str] = {"positive": "", "negative": " below zero", "both": ", above zero or below,"}
+MAXIMUM_OF_A_CARD: dict[Sign, str] = {
     "positive": "its maximum",
     "negative": "its lowest activation",
     "both": "its activation farthest from zero",
@@ -66,7 +66,7 @@ CENTERED_TEXT = (
     "What it reads there, minus the mean of what all read, clusters them: those of a cluster are nearer to each other "
     f"than such vectors are by chance. Neuron embeddings ({FOOTE}) give another view of the same atlas."
 )
-OTHER = ' · <a class="other" href="{address}"{same}>{words}</a>'
+OTHER_LINK = ' · <a class="other" href="{address}"{same}>{words}</a>'
 PAIR = """\
 <script src="site.js"></script>
 </head>
@@ -113,9 +113,9 @@ def atlas_page(manifest: Manifest, title: str, place: str, other: Other | None) 
     if other is not None:
         words = f"the same {manifest.unit} in {other.title}" if other.alike else other.title
         same = " data-same" if other.alike else ""
-        link = OTHER.format(address=escape(other.address), same=same, words=escape(words))
+        link = OTHER_LINK.format(address=escape(other.address), same=same, words=escape(words))
     about = "\n".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in made_from(manifest).items())
-    return HEAD.format(title=escape(title), version=version("nbkit")) + EXPLORER.format(
+    return HEAD.format(title=escape(title), version=version("nbkit")) + EXPLORER_TAGS.format(
         title=escape(title),
         n_units=manifest.n_units,
         unit=manifest.unit,
@@ -124,9 +124,9 @@ def atlas_page(manifest: Manifest, title: str, place: str, other: Other | None) 
         place=place,
         about=about,
         inputs={"text": "contexts", "tokens": "windows", "labels": "inputs"}.get(manifest.inputs, manifest.inputs),
-        side=SIDE[manifest.sign],
+        side=BELOW_OR_ABOVE[manifest.sign],
         threshold=manifest.threshold,
-        maximum=MAXIMUM[manifest.sign],
+        maximum=MAXIMUM_OF_A_CARD[manifest.sign],
         clustered=CENTERED_TEXT if manifest.embedding == CENTERED else WEIGHED.format(unit=manifest.unit),
         version=version("nbkit"),
     )

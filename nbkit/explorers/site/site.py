@@ -23,7 +23,7 @@ from nbkit.files import handing_over, replacing, user_path
 from nbkit.method.embeddings import EMBEDDING_NAMES
 
 MARKER = "nbkit-site.json"
-EXPLORER = AtlasExplorer.__name__
+EXPLORER_NAME = AtlasExplorer.__name__
 MOST_ATLASES = 2
 
 
@@ -107,10 +107,10 @@ def _write_part(part: _Part, other: _Part | None, folder: Path, progress: bool) 
     """Write the page of one atlas with all that it needs."""
     folder.mkdir(exist_ok=True)
     put_shards(part.atlas, folder / site_folder(part.atlas), progress)
-    write_explorers(folder, [EXPLORER])
+    write_explorers(folder, [EXPLORER_NAME])
     _put_own_files(folder)
     (folder / "neurons.csv").write_text(as_csv(part.atlas.neurons), encoding="utf-8")
-    place = mount_point(EXPLORER, state_of(AtlasExplorer(part.atlas)), folder, "")
+    place = mount_point(EXPLORER_NAME, state_of(AtlasExplorer(part.atlas)), folder, "")
     beside = None
     if other is not None:
         beside = Other(other.title, f"../{other.folder}/index.html", _are_alike(part.atlas, other.atlas))

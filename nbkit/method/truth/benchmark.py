@@ -16,9 +16,9 @@ from nbkit.method.truth.recovery import Recovery, recovery
 from nbkit.method.truth.rules import Cluster, paper_rule
 from nbkit.method.truth.unit import LabeledUnit, Unit, locked
 
-VERSION = 2
+BENCHMARK_VERSION = 2
 """Goes up whenever a number of the standard units or a measure changes its meaning; compare tables of one version."""
-CONDITIONS = ("own", "shuffled")
+WHOSE_WEIGHTS = ("own", "shuffled")
 
 
 def benchmark(
@@ -105,7 +105,7 @@ def _rows(labeled: LabeledUnit, contestants: Mapping[str, Embed], cluster: Clust
         raise NbkitError(f"units hold {shown(labeled)}: give a list of LabeledUnit.")
     clear = shuffled(labeled.take(~labeled.ambiguous))
     shared = {
-        "version": VERSION,
+        "version": BENCHMARK_VERSION,
         "task": labeled.task,
         "unit": labeled.name,
         "group": labeled.group,
@@ -116,7 +116,7 @@ def _rows(labeled: LabeledUnit, contestants: Mapping[str, Embed], cluster: Clust
     for name, embed in contestants.items():
         embeddings = [embed(unit) for unit in _conditions(clear)]
         measured: Recovery | None = None
-        for condition, embedding in zip(CONDITIONS, embeddings, strict=True):
+        for condition, embedding in zip(WHOSE_WEIGHTS, embeddings, strict=True):
             if embedding is None:
                 continue
             # a space without weights is its own control

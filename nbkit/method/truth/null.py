@@ -8,11 +8,11 @@ import numpy as np
 
 from nbkit.method.truth.unit import LabeledUnit
 
-SIZES = (10, 30, 100, 300)
+NULL_SIZES = (10, 30, 100, 300)
 """Numbers of examples."""
 
 
-def null_units(labeled: LabeledUnit, sizes: Sequence[int] = SIZES, seed: int = 0) -> list[LabeledUnit]:
+def null_units(labeled: LabeledUnit, sizes: Sequence[int] = NULL_SIZES, seed: int = 0) -> list[LabeledUnit]:
     """One behavior of a unit at a time, with random halves as labels.
 
     Args:

@@ -16,7 +16,7 @@ from nbkit.method.clusters import feature_clusters
 from nbkit.method.metrics import adjusted_rand_index
 from nbkit.method.truth.rules import Cluster, paper_rule
 
-CUTS: Float[np.ndarray, " cuts"] = np.linspace(0.02, 1.0, 50)
+TRIED_CUTS: Float[np.ndarray, " cuts"] = np.linspace(0.02, 1.0, 50)
 """Cuts among which the best is looked for."""
 
 
@@ -39,7 +39,7 @@ class Recovery(NamedTuple):
     behaviors: int
     """How many there are."""
     ari_best: float
-    """The highest adjusted Rand index of any cut in `CUTS`."""
+    """The highest adjusted Rand index of any cut in `TRIED_CUTS`."""
     ami_best: float
     """Adjusted mutual information at that cut."""
     best_cut: float
@@ -76,7 +76,7 @@ def recovery(
     at_k = tree.cut_to(k).labels
     heights = tree.linkage[:, 2]
     levels = {
-        int(np.searchsorted(heights, cut, side="right")): float(cut) for cut in CUTS[::-1]
+        int(np.searchsorted(heights, cut, side="right")): float(cut) for cut in TRIED_CUTS[::-1]
     }  # of equals the lowest
     cuts = [(tree.cut(cut).labels, cut) for cut in sorted(levels.values())]
     scores = [adjusted_rand_index(labels, each) for each, _ in cuts]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from nbkit.method.truth.null import SIZES, null_units
+from nbkit.method.truth.null import NULL_SIZES, null_units
 from nbkit.method.truth.toys import INPUTS, Toy, toy_units
 from nbkit.method.truth.unit import LabeledUnit
 
@@ -18,7 +18,7 @@ HARDER_AND_EASIER = tuple(
     for seed in range(FIRST_SEED, FIRST_SEED + 3)
 )
 """One thing at a time is changed of the plain toy."""
-MOST = 20
+UNITS_OF_A_TOY = 20
 """Units of one toy; null units of one toy and size."""
 
 
@@ -28,14 +28,14 @@ def standard_units() -> Iterator[LabeledUnit]:
     The units are a part of the benchmark's version. One after the other, so that only those of one toy are in memory.
     """
     for toy in PLAIN + HARDER_AND_EASIER:
-        yield from toy_units(toy)[:MOST]
+        yield from toy_units(toy)[:UNITS_OF_A_TOY]
     for toy in PLAIN[: len(PLAIN) // 2]:
-        yield from nulls_of(toy, MOST)
+        yield from nulls_of(toy, UNITS_OF_A_TOY)
 
 
 def nulls_of(toy: Toy, most: int) -> Iterator[LabeledUnit]:
     """At most so many null units of each size, spread over a toy's units, which have all examples that there are."""
     nulls = [null for labeled in toy_units(replace(toy, n_examples=INPUTS)) for null in null_units(labeled)]
-    for size in SIZES:
+    for size in NULL_SIZES:
         able = [null for null in nulls if len(null.labels) == size]
         yield from able[:: max(1, len(able) // most)][:most]

@@ -18,9 +18,9 @@ from nbkit.method.truth.unit import Background, Features, LabeledUnit, Unit
 
 INPUTS = 60_000
 """Inputs that are drawn to look for a unit's examples."""
-BACKGROUND = 4_000
+TOY_BACKGROUND = 4_000
 """Of them the background holds so many."""
-FIRES = 0.25
+TOY_SHARE = 0.25
 """An input is an example of a unit if it activates the unit by at least this share of its maximum."""
 FEWEST_EXAMPLES = 10
 """A unit with fewer examples that are not ambiguous is left out."""
@@ -92,13 +92,13 @@ def toy_units(toy: Toy) -> list[LabeledUnit]:
     x = _inputs(toy, INPUTS, generator)  # (INPUTS, f)
     read = x @ directions  # (INPUTS, d)
     activations = torch.relu(read @ weights.T + bias).numpy()  # (INPUTS, m)
-    background = Background(read[:BACKGROUND].numpy())
+    background = Background(read[:TOY_BACKGROUND].numpy())
     d, w, codes, h = directions.numpy(), weights.numpy(), x.numpy(), read.numpy()
     other = other_units(toy.n_units, toy.seed)
     rng = np.random.default_rng(toy.seed)
     units = []
     for index in range(toy.n_units):
-        fires = np.flatnonzero(activations[:, index] > FIRES * activations[:, index].max())
+        fires = np.flatnonzero(activations[:, index] > TOY_SHARE * activations[:, index].max())
         rows = np.sort(rng.permutation(fires)[: toy.n_examples])
         if not len(rows):
             continue

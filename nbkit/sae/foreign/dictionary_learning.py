@@ -30,7 +30,7 @@ class DictClass(NamedTuple):
 
 _TOPK: Layout = {**{name: LINEAR[name] for name in list(LINEAR)[:3]}, "b_dec": ("b_dec", False)}
 _THRESHOLD: Layout = {"threshold": ("threshold", False)}
-CLASSES = {
+DICT_CLASSES = {
     "AutoEncoder": DictClass(TIED_BIAS, "relu"),
     "AutoEncoderNew": DictClass(LINEAR, "relu", apply_b_dec_to_input=False),
     "AutoEncoderTopK": DictClass(_TOPK, "topk", unused=frozenset({"threshold"})),
@@ -57,7 +57,7 @@ resample_steps seed sparsity_function sparsity_penalty sparsity_queue_length spa
 submodule_name target_l0 temperature threshold_beta threshold_start_step top_k_aux trainer_class wandb_entity
 wandb_name wandb_project warmup_steps
 """
-HARMLESS = frozenset(_HARMLESS.split())
+TRAINER_FIELDS = frozenset(_HARMLESS.split())
 """Fields of a trainer that say how it trained."""
 
 
@@ -72,7 +72,7 @@ def read_dictionary_learning(description: Description, tensors: dict[str, Tensor
         NbkitError: an unknown class or field, or one that contradicts the weights.
     """
     trainer = description.inside("trainer")
-    what = CLASSES[trainer.choice("dict_class", "", tuple(CLASSES))]
+    what = DICT_CLASSES[trainer.choice("dict_class", "", tuple(DICT_CLASSES))]
     stored = {name: tensor for name, tensor in tensors.items() if name not in what.unused | {"k"}}
     found = renamed(stored, what.layout, path)
     d_in, d_sae = found["w_enc"].shape
@@ -88,7 +88,7 @@ def read_dictionary_learning(description: Description, tensors: dict[str, Tensor
         k = kept
     if what.activation in ("topk", "batch_topk") and k is None:
         raise trainer.refusal("k", k, "a number of latents is needed")
-    trainer.finish(HARMLESS)
+    trainer.finish(TRAINER_FIELDS)
     hooks = _hooks(trainer, description.take("buffer"))
     description.finish(())
     found.setdefault("threshold", zeros((), dtype=found["w_enc"].dtype))

@@ -14,12 +14,12 @@ from nbkit.sae.foreign.weights import SAELENS, Layout, renamed
 from nbkit.sae.found import Found
 from nbkit.sae.hooks import Hooks, in_block, read_by
 
-LAYOUT: Layout = {**SAELENS, "threshold": ("threshold", False)}
-LAYOUT_2: Layout = {ours: (ours, False) for ours, _ in LAYOUT.values()}
+GEMMA_SCOPE_LAYOUT: Layout = {**SAELENS, "threshold": ("threshold", False)}
+LAYOUT_2: Layout = {ours: (ours, False) for ours, _ in GEMMA_SCOPE_LAYOUT.values()}
 _OF_TRANSCODERS = re.compile("(^|-)transcoders?$")
 _REPOSITORY = re.compile("(?:.*--)?gemma-scope-[0-9]+b-(?:pt|it)-(res|mlp|att|transcoders)")
 _LAYER = re.compile("layer_([0-9]{1,4})")
-SITES = {
+GEMMA_SCOPE_SITES = {
     "res": ("hook_resid_post", None),
     "mlp": ("hook_mlp_out", None),
     "att": ("attn.hook_z", None),
@@ -34,7 +34,7 @@ GIVEN = {
 }
 """Of modules in a block of Gemma 3, what each gives."""
 SKIP = "affine_skip_connection"
-HARMLESS = ("model_name", "width", "l0", "dtype", "device", "layer")
+GEMMA_SCOPE_IGNORED = ("model_name", "width", "l0", "dtype", "device", "layer")
 """Fields of Gemma Scope 2 about where the activations come from."""
 
 
@@ -46,7 +46,7 @@ def read_npz(tensors: dict[str, Tensor], path: Path) -> Found:
     Raises:
         NbkitError: a tensor is missing, too many or no matrix.
     """
-    found = renamed({_cased(name): tensor for name, tensor in tensors.items()}, LAYOUT, path)
+    found = renamed({_cased(name): tensor for name, tensor in tensors.items()}, GEMMA_SCOPE_LAYOUT, path)
     width = found["w_dec"].shape[1]
     named = any(_OF_TRANSCODERS.search(part) for part in path.absolute().parts[:-1])
     d_out = width if named or width != found["w_enc"].shape[0] else None
@@ -61,7 +61,7 @@ def read_gemma_scope_2(description: Description, tensors: dict[str, Tensor], pat
     skip = description.flag("affine_connection", default=False)
     if skip != (SKIP in tensors):
         raise description.refusal("affine_connection", skip, f"the weights {'lack' if skip else 'have'} {SKIP!r}")
-    description.finish(HARMLESS)
+    description.finish(GEMMA_SCOPE_IGNORED)
     found = renamed(tensors, {**LAYOUT_2, SKIP: ("w_skip", False)} if skip else LAYOUT_2, path)
     width, transcoder = found["w_dec"].shape[1], kind == "transcoder" or (kind == "" and predicted not in (None, read))
     return _jumprelu(found, width if transcoder else None, skip, Hooks(of_gemma_3(read), of_gemma_3(predicted)))
@@ -86,7 +86,7 @@ def _hooks_by_folders(folders: tuple[str, ...], transcoder: bool) -> Hooks:
     layers = [found[1] for part in folders[sites[0][0] :] if (found := _LAYER.fullmatch(part))]
     if len(layers) != 1:
         return Hooks()
-    read, predicted = SITES[sites[0][1]]
+    read, predicted = GEMMA_SCOPE_SITES[sites[0][1]]
     return Hooks(f"blocks.{layers[0]}.{read}", None if predicted is None else f"blocks.{layers[0]}.{predicted}")
 
 

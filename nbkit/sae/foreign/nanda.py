@@ -18,7 +18,7 @@ batch_size beta1 beta2 buffer_batches buffer_mult buffer_size checkpoint_freq d_
 l1_coeff layer lr model_batch_size model_name name num_batches num_tokens perf_log_freq remove_rare_dir seed seq_len
 site wandb_project
 """
-HARMLESS = frozenset(_HARMLESS.split())
+NANDA_IGNORED = frozenset(_HARMLESS.split())
 """Of training, and about where the activations come from; the tensors have their precision themselves."""
 
 
@@ -34,7 +34,7 @@ def read_nanda(description: Description, tensors: dict[str, Tensor], path: Path)
     description.must_be("dict_size", d_sae)
     hook = description.hook("act_name")
     reshape = "hook_z" if "hook_z" in (hook or "") else "none"
-    description.finish(HARMLESS)
+    description.finish(NANDA_IGNORED)
     found["threshold"] = zeros((), dtype=found["w_enc"].dtype)
     processed = None if hook is None else after_rewriting(hook, centered=True)
     hooks = Hooks(processed or hook, same=processed is not None)

@@ -18,7 +18,7 @@ from nbkit.errors import NbkitError
 from nbkit.files import read_tensors
 from nbkit.sae.architecture import AnyActivation, Architecture, Normalization, Reshaping
 from nbkit.sae.description import Description
-from nbkit.sae.foreign.saelens_fields import HARMLESS
+from nbkit.sae.foreign.saelens_fields import SAELENS_IGNORED
 from nbkit.sae.foreign.saelens_hooks import read_hooks
 from nbkit.sae.foreign.weights import SAELENS, Layout, renamed
 from nbkit.sae.found import Found
@@ -36,7 +36,7 @@ ACTIVATION_OF: dict[str, AnyActivation] = {
     "jumprelu_transcoder": "jumprelu",
     "jumprelu_skip_transcoder": "jumprelu",
 }
-DTYPES = {
+SAELENS_DTYPES = {
     prefix + name: dtype
     for prefix in ("", "torch.")
     for name, dtype in {
@@ -55,7 +55,7 @@ GATED: Layout = {
     "b_dec": ("b_dec", False),
 }
 SCALING_FACTORS = ("scaling_factor", "finetuning_scaling_factor")
-THRESHOLDS = ("threshold", "log_threshold", "topk_threshold")
+THRESHOLD_NAMES = ("threshold", "log_threshold", "topk_threshold")
 
 
 def read_saelens(description: Description, tensors: dict[str, Tensor], path: Path) -> Found:
@@ -72,7 +72,7 @@ def read_saelens(description: Description, tensors: dict[str, Tensor], path: Pat
         "reshape_activations", "hook_z" if "hook_z" in hook else "none", ("none",) if transcoder else ("none", "hook_z")
     )
     hooks = read_hooks(d, metadata)
-    dtype = d.choice("dtype", "float32", tuple(DTYPES)) if "dtype" in d.fields else None
+    dtype = d.choice("dtype", "float32", tuple(SAELENS_DTYPES)) if "dtype" in d.fields else None
 
     found = _renamed(d, dict(tensors), activation, "skip" in kind, path)
     d_in, d_sae = found["w_enc"].shape
@@ -93,9 +93,9 @@ def read_saelens(description: Description, tensors: dict[str, Tensor], path: Pat
     if rescale:
         _fold_norms(found)
     normalize = _normalization(d, found, subtract, rescale, transcoder)
-    d.finish(HARMLESS)
+    d.finish(SAELENS_IGNORED)
     if dtype is not None:
-        found = {name: tensor.to(DTYPES[dtype]) for name, tensor in found.items()}
+        found = {name: tensor.to(SAELENS_DTYPES[dtype]) for name, tensor in found.items()}
     made = Architecture(
         d_in,
         d_sae,
@@ -167,7 +167,7 @@ def _renamed(
         raise d.refusal("finetuning_scaling_factor", scaled, f"{path.name} has a scaling factor that isn't 1")
     layout = dict(GATED if activation == "gated" else SAELENS)
     if activation in ("jumprelu", "batch_topk"):
-        layout[next((name for name in THRESHOLDS if name in tensors), "threshold")] = ("threshold", False)
+        layout[next((name for name in THRESHOLD_NAMES if name in tensors), "threshold")] = ("threshold", False)
     if skip:
         layout["W_skip"] = ("w_skip", True)
     found = renamed(tensors, layout, path)

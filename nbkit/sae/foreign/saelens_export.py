@@ -7,10 +7,10 @@ from pathlib import Path
 from nbkit.errors import NbkitError
 from nbkit.files import write_json, write_tensors
 from nbkit.method.checks import shown
-from nbkit.sae.foreign.saelens import DTYPES, GATED, SAELENS_WEIGHTS
+from nbkit.sae.foreign.saelens import GATED, SAELENS_DTYPES, SAELENS_WEIGHTS
 from nbkit.sae.foreign.weights import SAELENS
 from nbkit.sae.found import Found
-from nbkit.sae.hooks import PROCESSED, Hooks, after_rewriting
+from nbkit.sae.hooks import PROCESSED_HOOK, Hooks, after_rewriting
 
 SAELENS_VERSION = "6.54.12"
 """Whose format is written."""
@@ -64,7 +64,7 @@ def write_saelens(found: Found, folder: Path) -> None:
         "architecture": kind,
         "d_in": a.d_in,
         "d_sae": a.d_sae,
-        "dtype": next(name for name, dtype in DTYPES.items() if dtype == tensors["w_enc"].dtype),
+        "dtype": next(name for name, dtype in SAELENS_DTYPES.items() if dtype == tensors["w_enc"].dtype),
         "device": "cpu",
         "apply_b_dec_to_input": a.apply_b_dec_to_input,
         "normalize_activations": a.normalize_activations,
@@ -88,7 +88,7 @@ def _places(hooks: Hooks) -> dict[str, object]:
     said = {name: hook for name, hook in (("hook_name", hooks.read), ("hook_name_out", hooks.predicted)) if hook}
     if not said:
         return {}
-    plain = {name: hook.removesuffix(PROCESSED) for name, hook in said.items()}
+    plain = {name: hook.removesuffix(PROCESSED_HOOK) for name, hook in said.items()}
     if plain == said:
         return {**said, "model_from_pretrained_kwargs": {}}
     for name, hook in said.items():

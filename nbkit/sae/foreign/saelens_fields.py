@@ -30,6 +30,6 @@ train_batch_size_tokens training_architecture training_architecture_details trai
 use_cached_activations use_chat_formatting use_ghost_grads use_matryoshka_aux_loss use_sparse_activations verbose
 wandb_entity wandb_id wandb_log_frequency wandb_project
 """
-HARMLESS = frozenset(_HARMLESS.split())
+SAELENS_IGNORED = frozenset(_HARMLESS.split())
 """Of training, logging, and of the model and text that the activations came from: all fields of the configs of versions
 0.5 to 6.54 but those that `saelens.py` obeys or refuses."""

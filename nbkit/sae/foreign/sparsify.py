@@ -14,13 +14,13 @@ from nbkit.sae.foreign.weights import Layout, renamed
 from nbkit.sae.found import Found
 from nbkit.sae.hooks import Hooks, in_block, read_by
 
-LAYOUT: Layout = {
+SPARSIFY_LAYOUT: Layout = {
     "encoder.weight": ("w_enc", True),
     "encoder.bias": ("b_enc", False),
     "W_dec": ("w_dec", False),
     "b_dec": ("b_dec", False),
 }
-HARMLESS = ("normalize_decoder", "multi_topk", "device", "dtype")
+SPARSIFY_IGNORED = ("normalize_decoder", "multi_topk", "device", "dtype")
 """Of training; the decoder is stored as it is used."""
 _SEED = re.compile("seed[0-9]+")
 """A folder in that of a module, for each of several autoencoders of it."""
@@ -37,7 +37,7 @@ def read_sparsify(description: Description, tensors: dict[str, Tensor], path: Pa
     activation = cast(AnyActivation, description.choice("activation", "topk", ("topk", "groupmax")))
     if description.flag("signed", default=False):
         raise description.refusal("signed", True, "its latents are negative too")
-    layout = {**LAYOUT, "W_skip": ("w_skip", True)} if skip else LAYOUT
+    layout = {**SPARSIFY_LAYOUT, "W_skip": ("w_skip", True)} if skip else SPARSIFY_LAYOUT
     found = renamed(tensors, layout, path)
     d_in, d_sae = found["w_enc"].shape
     description.must_be("d_in", d_in)
@@ -50,7 +50,7 @@ def read_sparsify(description: Description, tensors: dict[str, Tensor], path: Pa
     if k is None:
         raise description.refusal("k", k, "a number of latents is needed")
     module = description.hook("hookpoint") or _module(path.absolute().parent)
-    description.finish(HARMLESS)
+    description.finish(SPARSIFY_IGNORED)
     found["threshold"] = zeros((), dtype=found["w_enc"].dtype)
     d_out = found["w_dec"].shape[1] if transcode else None
     architecture = Architecture(d_in, d_sae, activation, k, d_out, apply_b_dec_to_input=not transcode, skip=skip)

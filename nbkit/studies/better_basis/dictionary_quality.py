@@ -8,16 +8,17 @@ from typing import Any
 
 import pandas as pd
 
-from nbkit.method.truth.benchmark import CONDITIONS, VERSION
+from nbkit.method.truth.benchmark import BENCHMARK_VERSION, WHOSE_WEIGHTS
 from nbkit.method.truth.contestants import CONTESTANTS, Embed
 from nbkit.method.truth.standard import PLAIN
 from nbkit.method.truth.toys import Toy
 from nbkit.method.truth.unit import LabeledUnit
 from nbkit.parallel.pool import in_processes
-from nbkit.studies.better_basis.stages import EPOCHS, FEATURES, JOINT, PRE_MLP, TRUE, clear_units, measured, stages_of
+from nbkit.studies.better_basis.stages import EPOCHS, PRE_MLP, TRUE, clear_units, measured, stages_of
 from nbkit.studies.shared.kept_tables import kept_table
+from nbkit.studies.shared.learned import FEATURES, JOINT
 
-RECIPE = 1
+DICTIONARY_RECIPE = 1
 """Goes up when a number changes its meaning."""
 LATENTS = (240, 60)
 """Twice as many as a toy has features, and half as many."""
@@ -52,7 +53,8 @@ def quality(
 
 def of_toy(toy: Toy, most: int, epochs: Sequence[int], latents: Sequence[int]) -> pd.DataFrame:
     """See `quality`, of one toy; kept."""
-    request = {"recipe": RECIPE, "version": VERSION, "toy": asdict(toy), "most": most, "epochs": epochs}
+    request = {"recipe": DICTIONARY_RECIPE, "version": BENCHMARK_VERSION, "toy": asdict(toy)}
+    request |= {"most": most, "epochs": epochs}
     return kept_table(
         "better-basis", request | {"latents": latents}, lambda: pd.DataFrame(_measure(toy, most, epochs, latents))
     )
@@ -74,7 +76,7 @@ def _measure(toy: Toy, most: int, epochs: Sequence[int], latents: Sequence[int])
 
 def _rows(labeled: LabeledUnit, space: str, embed: Embed, about: dict[str, Any]) -> Iterator[dict[str, Any]]:
     others = replace(labeled.unit, weights=labeled.other_weights)
-    for condition, unit in zip(CONDITIONS, (labeled.unit, others), strict=True):
+    for condition, unit in zip(WHOSE_WEIGHTS, (labeled.unit, others), strict=True):
         found = measured(embed(unit), labeled.labels)
         shared = {"group": labeled.group, "unit": labeled.name, "space": space, "condition": condition}
         yield {**shared, **about, "auc": found.auc, "ari": found.ari}

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from nbkit.method.truth.leaderboard import grouped_mean
-from nbkit.studies.better_basis.stages import FEATURES, JOINT, PRE_MLP, TRUE
+from nbkit.studies.better_basis.stages import PRE_MLP, TRUE
 from nbkit.studies.shared.estimate import Difference, Estimate
+from nbkit.studies.shared.learned import FEATURES, JOINT
 from nbkit.studies.shared.table import BookTable
 
-MEASURES = {"auc": "pair AUC", "ari": "ARI at 0.5"}
+RECOVERY_TITLES = {"auc": "pair AUC", "ari": "ARI at 0.5"}
 UNIT = ["group", "unit"]
 
 
@@ -88,7 +89,7 @@ def found_in(table: pd.DataFrame) -> QualityFound:
     of = {
         (space, measure): turns(stages(table, space, measure, widths[-1]), measure)
         for space in (FEATURES, JOINT)
-        for measure in MEASURES
+        for measure in RECOVERY_TITLES
     }
     return QualityFound(
         toys=(toys := table["group"].nunique()),
@@ -109,7 +110,7 @@ def stages(table: pd.DataFrame, space: str, measure: str, latents: int) -> list[
     Args:
         table: of `quality`.
         space: `FEATURES` or `JOINT`.
-        measure: one of `MEASURES`.
+        measure: one of `RECOVERY_TITLES`.
         latents: the dictionary's width.
     """
     mine = table[(table["space"] == space) & (table["latents"] == latents)]
@@ -136,12 +137,12 @@ def turns(made: Sequence[AtStage], measure: str) -> Enough:
 
     Args:
         made: of `stages`.
-        measure: one of `MEASURES`.
+        measure: one of `RECOVERY_TITLES`.
     """
     losing = [place for place, stage in enumerate(made) if not stage.wins]
     last = losing[-1] if losing else -1
     turned = 0 <= last < len(made) - 1
-    turn = (Turn(MEASURES[measure], made[last].unexplained, made[last + 1].unexplained),) if turned else ()
+    turn = (Turn(RECOVERY_TITLES[measure], made[last].unexplained, made[last + 1].unexplained),) if turned else ()
     return Enough(turn, made[-1])
 
 

@@ -21,21 +21,20 @@ from tqdm.auto import tqdm
 from nbkit.atlas.neuron import InputWeights, Neuron
 from nbkit.features.in_basis import FeatureBasis
 from nbkit.method.checks import checked_seed, checked_whole, have_direction
-from nbkit.method.clusters import feature_clusters
+from nbkit.method.clusters import PAPER_CUT, feature_clusters
 from nbkit.method.feature_basis import carried, feature_contributions, feature_embeddings, side_by_side
 from nbkit.studies.better_basis.named_clusters import LayerInBasis
-from nbkit.studies.better_basis.stages import CUT
 from nbkit.studies.shared.estimate import Difference, Estimate
 from nbkit.studies.shared.scaled_training import start_scaled, topk_config
 from nbkit.studies.shared.table import BookTable
 
-CONDITIONS = {
+NAMING_CONDITIONS = {
     "own": "the neuron's weights, the trained dictionary",
     "shuffled": "another neuron's weights",
     "random": "a random dictionary",
 }
 """What clusters and names are made with."""
-COLUMNS = ("index", "condition", "clusters", "named", "other")
+HELD_OUT_COLUMNS = ("index", "condition", "clusters", "named", "other")
 SAMPLE = 10
 """Neurons whose examples tell the scale of a random dictionary and how many features are active."""
 
@@ -89,9 +88,9 @@ def names_on_held_out(
         seed: of the draw, and of the random dictionary.
 
     Returns:
-        One row a neuron and condition (see `CONDITIONS`): the neuron's `index`; how many `clusters` have two examples
-        or more, a name, and examples of odd documents that belong to them, but not all; and means over these of
-        `named`, the AUC with which the activity of the naming feature tells them, and `other`, the mean AUC of all
+        One row a neuron and condition (see `NAMING_CONDITIONS`): the neuron's `index`; how many `clusters` have two
+        examples or more, a name, and examples of odd documents that belong to them, but not all; and means over these
+        of `named`, the AUC with which the activity of the naming feature tells them, and `other`, the mean AUC of all
         other features that are active in the cluster.
     """
     n_examples, most = checked_whole("n_examples", n_examples, 1), checked_whole("most", most, 1)
@@ -99,14 +98,14 @@ def names_on_held_out(
     table = basis.atlas.neurons[basis.atlas.neurons["layer"] == basis.site.number]
     able = table["index"][table["n_examples"] >= 2 * n_examples].to_numpy()
     if not len(able):
-        return pd.DataFrame(columns=list(COLUMNS))
+        return pd.DataFrame(columns=list(HELD_OUT_COLUMNS))
     drawn = np.random.default_rng(checked_seed(seed)).permutation(able)
     others = random_basis(basis, drawn[:SAMPLE], seed)
     taken = islice(_with_both_sides(basis, drawn, n_examples), most)
     rows: list[tuple[object, ...]] = []
     for neuron, donor, odd in tqdm(taken, "held-out names", min(most, len(drawn)), unit="neuron", disable=not progress):
         rows += _of_neuron(basis, others, neuron, donor, odd)
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(HELD_OUT_COLUMNS))
 
 
 def _with_both_sides(
@@ -144,7 +143,7 @@ def held_names(table: pd.DataFrame, seed: int = 0) -> HeldNames:
         table: of `names_on_held_out`.
         seed: of the bootstrap.
     """
-    by = {name: table[table["condition"] == name].set_index("index") for name in CONDITIONS}
+    by = {name: table[table["condition"] == name].set_index("index") for name in NAMING_CONDITIONS}
     own = by["own"]
 
     def over(other: pd.Series) -> Difference:
@@ -158,7 +157,7 @@ def held_names(table: pd.DataFrame, seed: int = 0) -> HeldNames:
             "another active one": Estimate.over_units(mine["other"].astype(float), seed),
             "difference": Difference.over_units((mine["named"] - mine["other"]).astype(float), seed),
         }
-        for name, title in CONDITIONS.items()
+        for name, title in NAMING_CONDITIONS.items()
     }
     return HeldNames(
         len(own),
@@ -198,7 +197,7 @@ def aucs(
     embeddings = side_by_side(centered, feature_embeddings(*arrays))[even]
     if not have_direction(embeddings).all():
         return np.empty((0, 2))
-    labels = feature_clusters(embeddings, CUT).labels
+    labels = feature_clusters(embeddings, PAPER_CUT).labels
     found = carried(feature_contributions(*arrays)[even], labels)
     belongs = nearest_clusters(centered[even], labels, centered[odd])
     tested = []

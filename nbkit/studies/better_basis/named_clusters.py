@@ -13,22 +13,21 @@ import pandas as pd
 from nbkit.atlas.neuron import Neuron
 from nbkit.errors import NbkitError
 from nbkit.features.in_basis import FeatureBasis, in_basis
-from nbkit.features.neuron_in_basis import COLUMNS, NeuronInBasis, with_words
+from nbkit.features.neuron_in_basis import NAMED_COLUMNS, NeuronInBasis, with_words
 from nbkit.features.showcase import Choice, several_behaviors
 from nbkit.method.checks import checked_seed
-from nbkit.method.clusters import FeatureClusters
+from nbkit.method.clusters import PAPER_CUT, FeatureClusters
 from nbkit.sae.loading import load_sae
-from nbkit.studies.better_basis.stages import CUT
 from nbkit.studies.shared.behaviors import key_tokens
 from nbkit.studies.shared.estimate import UNDEFINED
 from nbkit.studies.shared.language_model_saes import WithLatents
 from nbkit.studies.shared.table import BookTable
 
-MOST_CLUSTERS, MOST_FEATURES, WORDS = 6, 2, 3
+CLUSTERS_IN_A_TABLE, MOST_FEATURES, WORDS = 6, 2, 3
 """In a table, of one neuron."""
 FEW_CLUSTERS = 3
 """Of a neuron among several."""
-LEAST = (10, 5, 2)
+FEWEST_IN_TWO = (10, 5, 2)
 """Examples in each of two clusters that a neuron to be drawn has: fewer where no neuron has as many."""
 PAPERS, OURS = "in the paper's space", "centered + features"
 
@@ -110,10 +109,10 @@ def one_neuron(layer: LayerInBasis) -> Clustered:
     """
     choice: Choice = several_behaviors(layer.basis.atlas, layer.basis.site.number)
     own = layer.basis.neuron(choice.neuron.index)
-    return Clustered(own, choice.rule, own.neuron.clusters(CUT), own.clusters(CUT))
+    return Clustered(own, choice.rule, own.neuron.clusters(PAPER_CUT), own.clusters(PAPER_CUT))
 
 
-def clusters_named(found: Clustered, most: int = MOST_CLUSTERS) -> BookTable:
+def clusters_named(found: Clustered, most: int = CLUSTERS_IN_A_TABLE) -> BookTable:
     """The largest clusters of a neuron in the paper's space and in the basis of features, each with the features that
     name it, and these with their own most frequent key tokens.
 
@@ -136,17 +135,17 @@ def drawn_neurons(layer: LayerInBasis, most: int = 4, seed: int = 0) -> Drawn:
         NbkitError: no neuron has two clusters of two examples.
     """
     table = layer.basis.named_clusters(progress=False)
-    for least in LEAST:
+    for least in FEWEST_IN_TWO:
         counts = table[table["size"] >= least].groupby("index").size()
         if len(able := counts.index[counts >= 2].to_numpy()):
             break
     else:
         raise NbkitError(
-            f"no neuron of {layer.basis.site.title} has two clusters of {LEAST[-1]} examples: scan more text"
+            f"no neuron of {layer.basis.site.title} has two clusters of {FEWEST_IN_TWO[-1]} examples: scan more text"
         )
     chosen = np.sort(np.random.default_rng(checked_seed(seed)).permutation(able)[:most])
     neurons = [layer.basis.neuron(int(index)) for index in chosen]
-    rows = {f"{own.neuron.title}, {len(own.neuron)} examples": (own, own.clusters(CUT)) for own in neurons}
+    rows = {f"{own.neuron.title}, {len(own.neuron)} examples": (own, own.clusters(PAPER_CUT)) for own in neurons}
     return Drawn(len(neurons), len(able), least, _table("drawn-neurons-named", rows, FEW_CLUSTERS))
 
 
@@ -167,7 +166,7 @@ def layer_named(layer: LayerInBasis) -> LayerNamed:
 def _table(name: str, groups: dict[str, tuple[NeuronInBasis, FeatureClusters]], most: int) -> BookTable:
     cells: dict[tuple[str, str], dict[str, object]] = {}
     for title, (own, clusters) in groups.items():
-        told = with_words(pd.DataFrame(own.rows(clusters), columns=list(COLUMNS)), own.latents)
+        told = with_words(pd.DataFrame(own.rows(clusters), columns=list(NAMED_COLUMNS)), own.latents)
         for row in told.head(most).to_dict("records"):
             members = [own.neuron.snippets[i] for i in np.flatnonzero(clusters.labels == row["cluster"]).tolist()]
             cells[title, f"{row['cluster'] + 1}"] = {

@@ -9,19 +9,17 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Float, Int
 
-from nbkit.method.clusters import feature_clusters
+from nbkit.method.clusters import PAPER_CUT, feature_clusters
 from nbkit.method.metrics import adjusted_rand_index
 from nbkit.method.truth.contestants import Embed
 from nbkit.method.truth.recovery import pair_auc, with_directions
 from nbkit.method.truth.toys import Toy, toy_units
 from nbkit.method.truth.unit import Background, LabeledUnit
-from nbkit.studies.shared.learned import ON_TOYS, autoencoder_of, dictionary_of, in_basis, unexplained
+from nbkit.studies.shared.learned import FEATURES, JOINT, ON_TOYS, autoencoder_of, dictionary_of, in_basis, unexplained
 
 EPOCHS = (0, 1, 2, 4, 8, 16, 32, 64, 128)
 """Passes over the background; each stage is trained from the start, with a learning rate that falls to zero in it."""
-PRE_MLP, PAPER, FEATURES, JOINT, TRUE = "pre-MLP", "paper's", "features", "centered + features", "true features"
-CUT = 0.5
-"""The paper's threshold."""
+PRE_MLP, PAPER, TRUE = "pre-MLP", "paper's", "true features"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +43,7 @@ class Measured:
     auc: float
     """Pair AUC."""
     ari: float
-    """Adjusted Rand index of the clusters at `CUT`."""
+    """Adjusted Rand index of the clusters at `PAPER_CUT`."""
     clusters: int
 
 
@@ -74,7 +72,7 @@ def stages_of(background: Background, epochs: Sequence[int] = EPOCHS, latents: i
 def measured(embeddings: Float[np.ndarray, "n d"] | None, labels: Int[np.ndarray, " n"]) -> Measured:
     """Measure a space by the behaviors of the examples in it, as `nbkit.benchmark` does."""
     assert embeddings is not None
-    clusters = feature_clusters(with_directions(embeddings), CUT)
+    clusters = feature_clusters(with_directions(embeddings), PAPER_CUT)
     return Measured(
         clusters.distances,
         pair_auc(clusters.distances, labels),

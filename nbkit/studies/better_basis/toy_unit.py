@@ -10,30 +10,20 @@ import numpy as np
 import pandas as pd
 
 from nbkit.errors import NbkitError
-from nbkit.method.truth.benchmark import VERSION
+from nbkit.method.truth.benchmark import BENCHMARK_VERSION
 from nbkit.method.truth.contestants import CONTESTANTS
 from nbkit.method.truth.standard import PLAIN
 from nbkit.method.truth.toys import Toy
 from nbkit.method.truth.unit import LabeledUnit
-from nbkit.studies.better_basis.stages import (
-    EPOCHS,
-    FEATURES,
-    JOINT,
-    PAPER,
-    PRE_MLP,
-    TRUE,
-    Measured,
-    clear_units,
-    measured,
-    stages_of,
-)
+from nbkit.studies.better_basis.stages import EPOCHS, PAPER, PRE_MLP, TRUE, Measured, clear_units, measured, stages_of
 from nbkit.studies.shared.kept_tables import kept_table
+from nbkit.studies.shared.learned import FEATURES, JOINT
 
-RECIPE = 1
+TOY_RECIPE = 1
 """Goes up when a number changes its meaning."""
 BEHAVIORS = (5, 8)
 """A unit to look at has at least and at most so many."""
-FEWEST = 40
+FEWEST_CLEAR = 40
 """Clear examples that it has at least."""
 
 
@@ -64,7 +54,7 @@ def one_unit(toy: Toy = PLAIN[0], epochs: Sequence[int] = EPOCHS) -> OneUnit:
     Raises:
         NbkitError: the toy has no such unit.
     """
-    request = {"recipe": RECIPE, "version": VERSION, "toy": asdict(toy), "epochs": epochs}
+    request = {"recipe": TOY_RECIPE, "version": BENCHMARK_VERSION, "toy": asdict(toy), "epochs": epochs}
     table = kept_table("one-unit", request, lambda: pd.DataFrame(_rows(chosen(clear_units(toy)), epochs)))
     first = table.iloc[0]
     return OneUnit(str(first["unit"]), table.drop(columns=["unit", "labels"]), np.array(first["labels"]))
@@ -73,10 +63,10 @@ def one_unit(toy: Toy = PLAIN[0], epochs: Sequence[int] = EPOCHS) -> OneUnit:
 def chosen(units: Sequence[LabeledUnit]) -> LabeledUnit:
     """The first unit that is one to look at, its examples ordered by behavior: the largest first."""
     for unit in units:
-        if BEHAVIORS[0] <= unit.n_behaviors <= BEHAVIORS[1] and len(unit.labels) >= FEWEST:
+        if BEHAVIORS[0] <= unit.n_behaviors <= BEHAVIORS[1] and len(unit.labels) >= FEWEST_CLEAR:
             names, number, counts = np.unique(unit.labels, return_inverse=True, return_counts=True)
             return unit.take(np.lexsort((names[number], -counts[number])))
-    raise NbkitError(f"No unit has {BEHAVIORS[0]} to {BEHAVIORS[1]} behaviors and {FEWEST} clear examples.")
+    raise NbkitError(f"No unit has {BEHAVIORS[0]} to {BEHAVIORS[1]} behaviors and {FEWEST_CLEAR} clear examples.")
 
 
 def _rows(labeled: LabeledUnit, epochs: Sequence[int]) -> Iterator[dict[str, Any]]:

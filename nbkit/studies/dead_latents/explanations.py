@@ -11,7 +11,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from nbkit.studies.dead_latents.experiment import DeadLatents
-from nbkit.studies.dead_latents.variants import STANDARD
+from nbkit.studies.dead_latents.variants import STANDARD_SAE
 from nbkit.studies.shared.estimate import Estimate
 from nbkit.studies.shared.table import BookTable
 
@@ -137,7 +137,7 @@ def chain_holds(explanations: Sequence[Explained]) -> bool:
 
 def evidence(found: DeadLatents) -> Evidence:
     """What the experiments show besides the variants' own figures."""
-    start = found.course[(found.course["variant"] == "standard") & (found.course["step"] == STANDARD.ne_start)]
+    start = found.course[(found.course["variant"] == "standard") & (found.course["step"] == STANDARD_SAE.ne_start)]
     level = {carried(found.saving(name)) for name in ("level", "reversed_level")}
     regained = Estimate.over_seeds(found.saved("reversed_level") - found.saved("reversed"))
     return Evidence(

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from nbkit.sae.config import SaeConfig
 from nbkit.studies.dead_latents.interventions import Intervention
 
-STANDARD = SaeConfig()
-NE = replace(STANDARD, ne=5e-3)
+STANDARD_SAE = SaeConfig()
+NE = replace(STANDARD_SAE, ne=5e-3)
 """In the middle of the settings that come near the paper's row."""
 OPPOSITE = replace(NE, ne_gradient="opposite")
 
@@ -18,7 +18,7 @@ class Variant:
     """One way of training."""
 
     title: str
-    config: SaeConfig = STANDARD
+    config: SaeConfig = STANDARD_SAE
     what: Intervention = field(default_factory=Intervention)
     lengths_of: str | None = None
     """The variant whose lengths of encoder weights this one is held to."""
@@ -53,16 +53,18 @@ QUESTIONS = {
     "sparsity": Question(
         "another sparsity",
         {
-            "denser": Variant("standard, 0.3 × L1", replace(STANDARD, l1=0.3 * STANDARD.l1)),
+            "denser": Variant("standard, 0.3 × L1", replace(STANDARD_SAE, l1=0.3 * STANDARD_SAE.l1)),
             "ne_sparser": Variant("NE loss, 2 × L1", replace(NE, l1=2 * NE.l1)),
         },
     ),
     "lengths": Question(
         "lengths of the encoder weights held",
         {
-            "lengthened": Variant("standard, to those of the NE run", STANDARD, Intervention(lengths="given"), "ne"),
+            "lengthened": Variant(
+                "standard, to those of the NE run", STANDARD_SAE, Intervention(lengths="given"), "ne"
+            ),
             "ne_shortened": Variant("NE loss, to the standard run's", NE, Intervention(lengths="given"), "standard"),
-            "fixed": Variant("standard, to those at step 200", STANDARD, Intervention(lengths="fixed")),
+            "fixed": Variant("standard, to those at step 200", STANDARD_SAE, Intervention(lengths="fixed")),
             "ne_fixed": Variant("NE loss, to those at step 200", NE, Intervention(lengths="fixed")),
         },
     ),
@@ -80,27 +82,27 @@ QUESTIONS = {
     "decay": Question(
         "weight decay",
         {
-            "early_decay": Variant("standard, until step 200", STANDARD, Intervention(decay="early")),
-            "active_decay": Variant("standard, of active latents alone", STANDARD, Intervention(decay="active")),
-            "adamw": Variant("standard, AdamW", STANDARD, Intervention(decay="decoupled"), counted=True),
+            "early_decay": Variant("standard, until step 200", STANDARD_SAE, Intervention(decay="early")),
+            "active_decay": Variant("standard, of active latents alone", STANDARD_SAE, Intervention(decay="active")),
+            "adamw": Variant("standard, AdamW", STANDARD_SAE, Intervention(decay="decoupled"), counted=True),
             "ne_adamw": Variant("NE loss, AdamW", NE, Intervention(decay="decoupled")),
         },
     ),
     "remedies": Question(
         "published remedies",
         {
-            "resampled": Variant("resampling, 0.2 of the length", STANDARD, Intervention(resample_every=100)),
-            "auxiliary": Variant("auxiliary loss", STANDARD, Intervention(auxiliary=AUXILIARY)),
+            "resampled": Variant("resampling, 0.2 of the length", STANDARD_SAE, Intervention(resample_every=100)),
+            "auxiliary": Variant("auxiliary loss", STANDARD_SAE, Intervention(auxiliary=AUXILIARY)),
             "adamw_resampled": Variant(
-                "AdamW, resampling, 0.2", STANDARD, Intervention(decay="decoupled", resample_every=100)
+                "AdamW, resampling, 0.2", STANDARD_SAE, Intervention(decay="decoupled", resample_every=100)
             ),
             "adamw_resampled_long": Variant(
                 "AdamW, resampling, full length",
-                STANDARD,
+                STANDARD_SAE,
                 Intervention(decay="decoupled", resample_every=100, resampled_length=1.0),
             ),
             "adamw_auxiliary": Variant(
-                "AdamW, auxiliary loss", STANDARD, Intervention(decay="decoupled", auxiliary=AUXILIARY)
+                "AdamW, auxiliary loss", STANDARD_SAE, Intervention(decay="decoupled", auxiliary=AUXILIARY)
             ),
         },
     ),

@@ -14,7 +14,7 @@ from nbkit.figures.style import WIDTH, BookFigure, metric_label, styled
 from nbkit.method.embeddings import EMBEDDING_NAMES
 from nbkit.studies.shared import paper
 
-DRAWN = (
+DRAWN_METRICS = (
     "intra_cluster",
     "inter_cluster",
     "silhouette",
@@ -23,7 +23,7 @@ DRAWN = (
     "token_agreement_matched",
 )
 """Metrics of `compare_spaces`, a panel each."""
-PANEL_WIDTH = 36
+METRIC_WIDTH = 36
 """Characters in a line under a panel."""
 STATISTICS = {"mean": ("o", INK, -0.15), "median": ("D", ALONE, 0.15)}
 """Marker, color, place. No colors of clusters, which the page's other figures show."""
@@ -38,8 +38,8 @@ def table1_intervals(table: pd.DataFrame) -> Figure:
 
     Args:
         table: one row a number, with columns kind (`pre_mlp`, `input`, `gate`, `up`, `gradient`, `shuffled`),
-            metric (see `DRAWN`, of which those that occur are drawn), statistic (`mean`, `median`), value, and low
-            and high, the ends of its interval. Lines stand in the order in which the kinds appear.
+            metric (see `DRAWN_METRICS`, of which those that occur are drawn), statistic (`mean`, `median`), value, and
+            low and high, the ends of its interval. Lines stand in the order in which the kinds appear.
 
     Raises:
         NbkitError: a column is missing, or no metric is known.
@@ -49,9 +49,9 @@ def table1_intervals(table: pd.DataFrame) -> Figure:
     kinds: list[str] = list(dict.fromkeys(table["kind"]))
     first_own = [kind for kind in kinds if kind not in ("pre_mlp", "shuffled")][:1]
     printed = {"pre_mlp": paper.TABLE_1["pre_mlp"], **dict.fromkeys(first_own, paper.TABLE_1["neuron"])}
-    metrics = [metric for metric in DRAWN if metric in set(table["metric"])]
+    metrics = [metric for metric in DRAWN_METRICS if metric in set(table["metric"])]
     if not metrics:
-        raise NbkitError(f"The table has none of the metrics {', '.join(DRAWN)}.")
+        raise NbkitError(f"The table has none of the metrics {', '.join(DRAWN_METRICS)}.")
     n_rows = -(-len(metrics) // 2)
     figure = BookFigure(figsize=(WIDTH, 0.5 + n_rows * (0.6 + 0.34 * len(kinds))))
     axes = figure.subplots(n_rows, 2, sharey=True, squeeze=False).flat
@@ -66,7 +66,7 @@ def table1_intervals(table: pd.DataFrame) -> Figure:
                 ax.plot(printed[kind][metric], row, "o", markerfacecolor="none", color=INK, markersize=6.5)
         ax.set_yticks(range(len(kinds)), [EMBEDDING_NAMES.get(kind, kind) for kind in kinds])
         ax.set_ylim(len(kinds) - 0.5, -0.5)
-        ax.set_xlabel(fill(metric_label(metric), PANEL_WIDTH))
+        ax.set_xlabel(fill(metric_label(metric), METRIC_WIDTH))
         ax.grid(visible=True)
     if len(metrics) % 2:
         figure.axes[-1].set_axis_off()

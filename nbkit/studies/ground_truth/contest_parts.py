@@ -13,7 +13,7 @@ import pandas as pd
 from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.atlas.cached import atlas_for
 from nbkit.errors import NbkitError
-from nbkit.method.truth.benchmark import VERSION, benchmark
+from nbkit.method.truth.benchmark import BENCHMARK_VERSION, benchmark
 from nbkit.method.truth.contestants import CONTESTANTS, Embed
 from nbkit.method.truth.standard import HARDER_AND_EASIER, PLAIN, nulls_of
 from nbkit.method.truth.toys import Toy, toy_units
@@ -22,7 +22,7 @@ from nbkit.parallel.pool import in_processes
 from nbkit.studies.ground_truth.images import image_units
 from nbkit.studies.ground_truth.senses import form_or_meaning
 from nbkit.studies.ground_truth.sentences import SentenceEncoder
-from nbkit.studies.ground_truth.text_units import STANDARD, TextUnits, text_layers
+from nbkit.studies.ground_truth.text_units import STANDARD_TEXT_UNITS, TextUnits, text_layers
 from nbkit.studies.shared.kept_tables import kept_table
 from nbkit.studies.shared.learned import LEARNED, ON_TOYS, in_layer
 
@@ -30,7 +30,7 @@ FORM_OR_MEANING = "form or meaning"
 """Task: whether one sense of two words is nearer than two senses of one."""
 Part = tuple[Any, ...]
 """A function that gives a table, and its arguments."""
-RECIPE = 1
+CONTEST_RECIPE = 1
 """Goes up when a number changes its meaning, so that tables of an older nbkit are measured again."""
 
 
@@ -63,7 +63,7 @@ def two_models(
 
 def contest(
     layers: Sequence[tuple[Atlas, Sequence[int]]],
-    text: TextUnits = STANDARD,
+    text: TextUnits = STANDARD_TEXT_UNITS,
     toys: int = 6,
     variants: int = 18,
     networks: int = 4,
@@ -144,7 +144,7 @@ def _part(make: Callable[..., pd.DataFrame], *arguments: Any) -> pd.DataFrame:
 
 
 def _kept(name: str, request: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    same = {"recipe": RECIPE, "version": VERSION, "contestants": sorted(CONTESTANTS)}
+    same = {"recipe": CONTEST_RECIPE, "version": BENCHMARK_VERSION, "contestants": sorted(CONTESTANTS)}
     return kept_table(f"ground-truth-{name}", {**same, **request}, make)
 
 
@@ -193,5 +193,5 @@ def _by_meaning(units: list[LabeledUnit], contestants: Mapping[str, Embed]) -> p
     found = form_or_meaning(contestants, senses).rename(columns={"meaning": "value"})
     group = units[0].group
     return found[["contestant", "condition", "value"]].assign(
-        version=VERSION, task=FORM_OR_MEANING, group=group, measure="auc", unit=group + " " + found["reader"]
+        version=BENCHMARK_VERSION, task=FORM_OR_MEANING, group=group, measure="auc", unit=group + " " + found["reader"]
     )

@@ -13,16 +13,16 @@ from nbkit.figures.palette import CLUSTER_COLORS, QUIET
 from nbkit.figures.style import WIDTH, BookFigure, set_heading, styled
 from nbkit.method.truth.leaderboard import grouped_mean
 from nbkit.studies.ground_truth.findings import TASKS, share_apart
-from nbkit.studies.ground_truth.tree_cuts import CHANCE, CUTS, FIXED, SILHOUETTE, SPACES
+from nbkit.studies.ground_truth.tree_cuts import CHANCE, CUT_SPACES, CUTS, FIXED, SILHOUETTE
 from nbkit.studies.shared.estimate import UNDEFINED, Difference, Estimate
 from nbkit.studies.shared.table import BookTable
 from nbkit.studies.shared.words import listed
 
 Place = tuple[str, str]
 """A space and a way to cut."""
-PAPER: Place = ("paper's", FIXED)
-COLUMNS = 3
-MARKS = {FIXED: ("s", QUIET), CHANCE: ("o", CLUSTER_COLORS[0]), SILHOUETTE: ("D", CLUSTER_COLORS[1])}
+PAPERS_PLACE: Place = ("paper's", FIXED)
+CUT_PANELS_IN_A_ROW = 3
+CUT_MARKS = {FIXED: ("s", QUIET), CHANCE: ("o", CLUSTER_COLORS[0]), SILHOUETTE: ("D", CLUSTER_COLORS[1])}
 
 
 @dataclass(frozen=True)
@@ -92,13 +92,13 @@ def cuts(table: pd.DataFrame) -> Figure:
         table: of `where_to_cut`.
     """
     tasks = _tasks(_wide(table))
-    n_rows = -(-len(tasks) // COLUMNS)
-    figure = BookFigure(figsize=(WIDTH, n_rows * (0.8 + 0.3 * len(SPACES))))
-    axes = figure.subplots(n_rows, COLUMNS, sharey=True, squeeze=False)
+    n_rows = -(-len(tasks) // CUT_PANELS_IN_A_ROW)
+    figure = BookFigure(figsize=(WIDTH, n_rows * (0.8 + 0.3 * len(CUT_SPACES))))
+    axes = figure.subplots(n_rows, CUT_PANELS_IN_A_ROW, sharey=True, squeeze=False)
     shown = []
     for ax, (title, rows) in zip(axes.flat, tasks.items(), strict=False):
-        for place, space in enumerate(SPACES):
-            for shift, (rule, (marker, color)) in zip((-0.22, 0.0, 0.22), MARKS.items(), strict=True):
+        for place, space in enumerate(CUT_SPACES):
+            for shift, (rule, (marker, color)) in zip((-0.22, 0.0, 0.22), CUT_MARKS.items(), strict=True):
                 found = Estimate(*_mean(rows[space, rule]))
                 ax.hlines(place + shift, found.low, found.high, color=color, linewidth=2, alpha=0.5)
                 ax.plot(found.value, place + shift, marker, color=color, markersize=4)
@@ -109,11 +109,11 @@ def cuts(table: pd.DataFrame) -> Figure:
         ax.grid(visible=True, axis="x")
     for ax in axes.flat[len(tasks) :]:
         ax.set_axis_off()
-    axes[0, 0].set_yticks(range(len(SPACES)), list(SPACES))
-    axes[0, 0].set_ylim(len(SPACES) - 0.5, -0.5)
+    axes[0, 0].set_yticks(range(len(CUT_SPACES)), list(CUT_SPACES))
+    axes[0, 0].set_ylim(len(CUT_SPACES) - 0.5, -0.5)
     marks = [
         Line2D([], [], marker=marker, color=color, linewidth=2, label=f"cut {rule}")
-        for rule, (marker, color) in MARKS.items()
+        for rule, (marker, color) in CUT_MARKS.items()
     ]
     figure.legend(handles=marks, loc="outside lower center", ncols=len(marks))
     set_heading(figure, "Adjusted Rand index by where the tree is cut")
@@ -132,7 +132,7 @@ def cuts_table(table: pd.DataFrame, spaces: Sequence[str]) -> BookTable:
             "cut, median": float(chosen.loc[[(space, at[title])]].median()),
             "over 0.5": Difference(*_mean(rows[space, CHANCE] - rows[space, FIXED])),
             "over silhouette": Difference(*_mean(rows[space, CHANCE] - rows[space, SILHOUETTE])),
-            "over the paper's at 0.5": Difference(*_mean(rows[space, CHANCE] - rows[PAPER])),
+            "over the paper's at 0.5": Difference(*_mean(rows[space, CHANCE] - rows[PAPERS_PLACE])),
             "groups": rows.index.get_level_values("group").nunique(),
         }
         for space in spaces
@@ -163,7 +163,7 @@ def one_behavior_table(table: pd.DataFrame) -> BookTable:
     with more than one cluster, with an interval over toys."""
     nulls = table[table["task"] == "null"]
     cells = {}
-    for space in SPACES:
+    for space in CUT_SPACES:
         for rule in CUTS:
             mine = nulls[(nulls["space"] == space) & (nulls["rule"] == rule)]
             cells[space, rule] = {

@@ -10,7 +10,7 @@ from nbkit.method.truth.dominant import of_behaviors
 from nbkit.method.truth.unit import Background, LabeledUnit, Unit
 from nbkit.mnist.images import CLASSES
 
-FIRES = 0.5
+DIGIT_SHARE = 0.5
 """An image is an example of a unit if its pre-activation is at least this share of the highest."""
 RIDGE = 1e-3
 """What is added to each variance, as a share of the mean variance, where the probes are fitted."""
@@ -54,7 +54,7 @@ def digit_units(
         merged = probes[sets].sum(axis=1)
         for place, chosen in enumerate(sets):
             pushes = (tested - center) @ merged[place]
-            fires = rng.permutation(np.flatnonzero(pushes >= FIRES * pushes.max()))
+            fires = rng.permutation(np.flatnonzero(pushes >= DIGIT_SHARE * pushes.max()))
             rows = _evenly(fires, of_tested, chosen, n_examples)
             labels, foreign = of_tested[rows], ~np.isin(of_tested[rows], chosen)
             some = of_behaviors(labels, foreign) | foreign

@@ -19,7 +19,7 @@ from nbkit.method.checks import checked_seed, checked_whole
 from nbkit.method.controls import other_units
 from nbkit.parallel.pool import in_processes
 from nbkit.studies.ground_truth.contest_parts import check_made_for
-from nbkit.studies.ground_truth.own_effects import CHANGED, MEASURES, own_effects
+from nbkit.studies.ground_truth.own_effects import CHANGED, OUTPUT_SUFFIXES, own_effects
 from nbkit.studies.ground_truth.token_reads import held_out
 from nbkit.studies.ground_truth.told_from_text import SCORES, told_from_text
 from nbkit.studies.ground_truth.zeroing import Zeroing, says_next
@@ -27,18 +27,18 @@ from nbkit.studies.shared.kept_tables import kept_table
 from nbkit.studies.shared.populations import has_examples
 from nbkit.studies.shared.text_and_model import model_of
 
-RECIPE = 1
+DRAWN_RECIPE = 1
 """Goes up when a number changes its meaning, so that a table of an older nbkit is measured again."""
-COLUMNS = (
+DRAWN_COLUMNS = (
     *("test", "layer", "index", "shown", "drawn", "grouping", "size", "share"),
     *("held_out", "found", *SCORES, "chance"),
-    *(f"{who}{what}" for who in CHANGED for what in (*MEASURES, "_words", "_p", "_nats")),
+    *(f"{who}{what}" for who in CHANGED for what in (*OUTPUT_SUFFIXES, "_words", "_p", "_nats")),
 )
-ENOUGH = 40
+EXAMPLES_ENOUGH = 40
 """Examples that a neuron has at least: about half of them are held out."""
 Place = tuple[Path, str]
 """The folder of an atlas, and its embedding."""
-TOGETHER = 16
+NEURONS_A_TASK = 16
 """Neurons that a process measures in one go."""
 
 
@@ -47,7 +47,8 @@ def real_neurons(
 ) -> pd.DataFrame:
     """Measure the clusters of neurons drawn at random, and of those that the pages show.
 
-    Of the neurons with `ENOUGH` examples and, at the cut of 0.5, at least two clusters: one can't be told from another.
+    Of the neurons with `EXAMPLES_ENOUGH` examples and, at the cut of 0.5, at least two clusters: one can't be told from
+    another.
 
     Args:
         atlas: of the neurons of a language model.
@@ -57,9 +58,9 @@ def real_neurons(
         progress: whether to show a bar.
 
     Returns:
-        The columns `COLUMNS`: the rows of `told_from_text` (`test` is `text`) and of `own_effects` (`output`; none of a
-        model that says no next token), each with the neuron's `layer` and `index`, and whether it is `shown` on a page
-        and was `drawn`.
+        The columns `DRAWN_COLUMNS`: the rows of `told_from_text` (`test` is `text`) and of `own_effects` (`output`;
+        none of a model that says no next token), each with the neuron's `layer` and `index`, and whether it is `shown`
+        on a page and was `drawn`.
 
     Raises:
         NbkitError: the atlas is of other units, none of its neurons has as many examples and clusters, the model can't
@@ -67,16 +68,16 @@ def real_neurons(
     """
     check_made_for(atlas)
     n_neurons, seed = checked_whole("n_neurons", n_neurons, 1), checked_seed(seed)
-    request = {"recipe": RECIPE, "atlas": asdict(atlas.manifest), "n_neurons": n_neurons, "seed": seed}
+    request = {"recipe": DRAWN_RECIPE, "atlas": asdict(atlas.manifest), "n_neurons": n_neurons, "seed": seed}
 
     def make() -> pd.DataFrame:
         chosen = chosen_neurons(atlas, n_neurons, seed)
         places = list(zip(chosen["layer"].tolist(), chosen["index"].tolist(), strict=True))
         own = atlas.path, atlas.manifest.embedding
-        tasks = [(own, places[first : first + TOGETHER], seed) for first in range(0, len(places), TOGETHER)]
+        tasks = [(own, places[first : first + NEURONS_A_TASK], seed) for first in range(0, len(places), NEURONS_A_TASK)]
         tables = in_processes(_of_some, tasks, n_jobs, "real neurons", "part", progress)
         found: pd.DataFrame = pd.concat(tables, ignore_index=True).merge(chosen, on=["layer", "index"])
-        return found.reindex(columns=COLUMNS)
+        return found.reindex(columns=DRAWN_COLUMNS)
 
     return kept_table("ground-truth-real-neurons", request, make)
 
@@ -87,9 +88,9 @@ def chosen_neurons(atlas: Atlas, n_neurons: int, seed: int) -> pd.DataFrame:
     Raises:
         NbkitError: there is none.
     """
-    able = atlas.neurons[has_examples(atlas, ENOUGH) & (atlas.neurons["n_clusters"] >= 2)]
+    able = atlas.neurons[has_examples(atlas, EXAMPLES_ENOUGH) & (atlas.neurons["n_clusters"] >= 2)]
     if able.empty:
-        raise NbkitError(f"no neuron of {atlas.path} with {ENOUGH} examples has two clusters: scan more text")
+        raise NbkitError(f"no neuron of {atlas.path} with {EXAMPLES_ENOUGH} examples has two clusters: scan more text")
     drawn = able.sample(min(n_neurons, len(able)), random_state=seed).index
     shown = {(choice.neuron.layer, choice.neuron.index) for choice in featured(atlas)}
     is_shown = [place in shown for place in zip(able["layer"], able["index"], strict=True)]

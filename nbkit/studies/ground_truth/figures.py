@@ -11,12 +11,12 @@ from nbkit.figures.palette import CLUSTER_COLORS, QUIET
 from nbkit.figures.style import WIDTH, BookFigure, set_heading, styled
 from nbkit.method.truth.contestants import BASELINE
 from nbkit.studies.ground_truth.findings import TASKS, by_place, difference, tasks_of
-from nbkit.studies.ground_truth.prediction_and_cause import TITLES, contrasts, gains, of_test, over_neurons
+from nbkit.studies.ground_truth.prediction_and_cause import TOLD_TITLES, contrasts, gains, of_test, over_neurons
 from nbkit.studies.shared.estimate import Estimate
 
-OWN, CONTROL = CLUSTER_COLORS[0], QUIET
-COLUMNS = 3
-MARKS = (("o", OWN, 0.0), ("D", CONTROL, 0.22), ("s", CONTROL, 0.4))
+OWN_COLOR, CONTROL_COLOR = CLUSTER_COLORS[0], QUIET
+TASKS_IN_A_ROW = 3
+LEADERBOARD_MARKS = (("o", OWN_COLOR, 0.0), ("D", CONTROL_COLOR, 0.22), ("s", CONTROL_COLOR, 0.4))
 """Marker, color and place."""
 
 
@@ -30,18 +30,18 @@ def leads(board: pd.DataFrame) -> Figure:
     """
     rows, tasks = by_place(board, "auc"), tasks_of(board)
     names = [name for name in dict.fromkeys(name for _, name in rows) if name != BASELINE]
-    n_rows = -(-len(tasks) // COLUMNS)
+    n_rows = -(-len(tasks) // TASKS_IN_A_ROW)
     figure = BookFigure(figsize=(WIDTH, n_rows * (0.6 + 0.17 * len(names))))
-    axes = figure.subplots(n_rows, COLUMNS, sharey=True, squeeze=False)
+    axes = figure.subplots(n_rows, TASKS_IN_A_ROW, sharey=True, squeeze=False)
     shown = []
     for ax, task in zip(axes.flat, tasks, strict=False):
         for place, name in enumerate(names):
             if (task, name) not in rows:
                 continue
             lead, over_control = (difference(rows[task, name], what) for what in ("over_baseline", "over_control"))
-            ax.hlines(place, lead.low, lead.high, color=OWN, linewidth=2.2, alpha=0.5)
-            ax.plot(lead.value - over_control.value, place, "D", color=CONTROL, markersize=3.5)
-            ax.plot(lead.value, place, "o", color=OWN, markersize=4.5)
+            ax.hlines(place, lead.low, lead.high, color=OWN_COLOR, linewidth=2.2, alpha=0.5)
+            ax.plot(lead.value - over_control.value, place, "D", color=CONTROL_COLOR, markersize=3.5)
+            ax.plot(lead.value, place, "o", color=OWN_COLOR, markersize=4.5)
             shown.append((TASKS[task], name, lead.value, lead.low, lead.high, over_control.value))
         ax.axvline(0, color=QUIET, linewidth=0.8)
         ax.set_title(TASKS[task])
@@ -52,8 +52,8 @@ def leads(board: pd.DataFrame) -> Figure:
     axes[0, 0].set_yticks(range(len(names)), names)
     axes[0, 0].set_ylim(len(names) - 0.5, -0.5)
     marks = [
-        Line2D([], [], marker="o", color=OWN, linewidth=2.2, label="the unit's own weights"),
-        Line2D([], [], marker="D", color=CONTROL, linewidth=0, label="another unit's weights"),
+        Line2D([], [], marker="o", color=OWN_COLOR, linewidth=2.2, label="the unit's own weights"),
+        Line2D([], [], marker="D", color=CONTROL_COLOR, linewidth=0, label="another unit's weights"),
     ]
     figure.legend(handles=marks, loc="outside lower center", ncols=2)
     set_heading(figure, "Pair AUC over that of the pre-MLP vector")
@@ -82,8 +82,8 @@ def told_and_changed(table: pd.DataFrame, seed: int = 0) -> Figure:
     figure = BookFigure(figsize=(WIDTH, 3.0))
     shown = []
     for ax, (label, series) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
-        names = [TITLES[str(grouping)] for grouping in next(iter(series.values()))]
-        for (title, values), (marker, color, shift) in zip(series.items(), MARKS, strict=False):
+        names = [TOLD_TITLES[str(grouping)] for grouping in next(iter(series.values()))]
+        for (title, values), (marker, color, shift) in zip(series.items(), LEADERBOARD_MARKS, strict=False):
             for place, (name, (_, of_neurons)) in enumerate(zip(names, values.items(), strict=True)):
                 found = over_neurons(Estimate, of_neurons, seed)
                 ax.hlines(place + shift, found.low, found.high, color=color, linewidth=2.2, alpha=0.5)

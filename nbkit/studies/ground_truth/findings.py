@@ -11,6 +11,7 @@ import pandas as pd
 
 from nbkit.method.truth.leaderboard import grouped_mean, leaderboard
 from nbkit.studies.shared.estimate import Difference, Estimate
+from nbkit.studies.shared.learned import FEATURES, JOINT
 from nbkit.studies.shared.table import BookTable
 
 TASKS: Mapping[str, str] = {
@@ -26,7 +27,6 @@ TASKS: Mapping[str, str] = {
     "digits": "digits",
 }
 """Titles of the tasks in which there is something to find."""
-FEATURES, JOINT = "features", "centered + features"
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from nbkit.mnist.mlp import MnistMLP
 from nbkit.units.patches import by_position, read_by
 from nbkit.units.watching import watched
 
-FIRES = 0.75
+IMAGE_SHARE = 0.75
 """An image is an example of a unit if it activates the unit by at least this share of its maximum, as in an atlas."""
-BATCH = 500
+IMAGES_AT_ONCE = 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,14 +56,17 @@ def cnn_layers(cnn: MnistCNN, images: Float[Tensor, "n 784"], name: str) -> list
         )
 
     with watched(cnn, modules, take) as run:
-        for batch in cnn_inputs(images).split(BATCH):
+        for batch in cnn_inputs(images).split(IMAGES_AT_ONCE):
             run(batch)
     layers = []
     for number, layer in enumerate(LAYERS):
         fires = _fires(torch.cat(gave[number]).numpy())
         examples = [
             torch.cat(
-                [part[on, unit] for part, on in zip(read[number], torch.from_numpy(which).split(BATCH), strict=True)]
+                [
+                    part[on, unit]
+                    for part, on in zip(read[number], torch.from_numpy(which).split(IMAGES_AT_ONCE), strict=True)
+                ]
             )
             for unit, which in enumerate(fires)
         ]
@@ -77,7 +80,7 @@ def maps_of(cnn: MnistCNN, images: Float[Tensor, "n 784"]) -> Float[np.ndarray, 
     found: list[Tensor] = []
     hidden: dict[str, nn.Module] = {"hidden": cnn.hidden}
     with watched(cnn, hidden, lambda _, reads, __: found.append(reads)) as run:
-        for batch in cnn_inputs(images).split(BATCH):
+        for batch in cnn_inputs(images).split(IMAGES_AT_ONCE):
             run(batch)
     return torch.cat(found).numpy()
 
@@ -85,4 +88,4 @@ def maps_of(cnn: MnistCNN, images: Float[Tensor, "n 784"]) -> Float[np.ndarray, 
 def _fires(activations: Float[np.ndarray, "n m"]) -> list[np.ndarray]:
     """Of each unit which images are its examples; none of a unit that is never active."""
     top = activations.max(axis=0)
-    return list(((activations >= FIRES * top) & (activations > 0)).T)
+    return list(((activations >= IMAGE_SHARE * top) & (activations > 0)).T)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nbkit.errors import NbkitError
 from nbkit.method.checks import checked_whole
-from nbkit.method.truth.dominant import FEWEST, dominant_terms, of_behaviors
+from nbkit.method.truth.dominant import FEWEST_OF_A_BEHAVIOR, dominant_terms, of_behaviors
 from nbkit.method.truth.merged import merged_units
 from nbkit.method.truth.unit import Background, LabeledUnit, Unit
 from nbkit.mnist.images import PIXELS, SIDE
@@ -80,7 +80,7 @@ def cornered_units(
     Raises:
         NbkitError: an option is out of range, or fewer than two units have examples.
     """
-    n_examples = checked_whole("n_examples", n_examples, 2 * FEWEST)
+    n_examples = checked_whole("n_examples", n_examples, 2 * FEWEST_OF_A_BEHAVIOR)
     most = None if most is None else checked_whole("most", most, 2)
     layer, rng = mlp_layer(mlp, images, name), np.random.default_rng(seed)
     background = Background(images.numpy())

@@ -14,7 +14,7 @@ from nbkit.method.truth.terms import GatedTerms, PlainTerms, Terms
 from nbkit.method.truth.unit import Background, LabeledUnit, Text
 from nbkit.models.weights import activation_function
 
-FEWEST_EXAMPLES = 10
+FEWEST_OF_A_TERM = 10
 """Examples that a neuron needs to be a term."""
 
 
@@ -52,7 +52,7 @@ def merged_neurons(
     units = []
     for layer in atlas.layers if layers is None else layers:
         neurons = list(atlas.iterate(layer))
-        read = [neuron.pre_mlp if len(neuron) >= FEWEST_EXAMPLES else neuron.pre_mlp[:0] for neuron in neurons]
+        read = [neuron.pre_mlp if len(neuron) >= FEWEST_OF_A_TERM else neuron.pre_mlp[:0] for neuron in neurons]
         readers = _readers(neurons, outputs)
         texts = [_text(neuron).take(np.arange(len(vectors))) for neuron, vectors in zip(neurons, read, strict=True)]
         background = Background(np.concatenate([neuron.pre_mlp for neuron in neurons]))

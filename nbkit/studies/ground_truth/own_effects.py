@@ -37,16 +37,16 @@ from nbkit.studies.ground_truth.zeroing import MOST_READ, Zeroing
 
 WORD = "word"
 """The grouping by key words."""
-EXAMPLES = 12
+EXAMPLES_ZEROED = 12
 """Of a neuron that are looked at, drawn at random from those whose key token is among the first `MOST_READ` tokens."""
-LEAST = 3
+FEWEST_OF_A_CLUSTER = 3
 """Drawn examples that a cluster has at least: of two there is one pair."""
 PERMUTATIONS = 1000
 EQUAL = 1e-9
 """Contrasts that differ by less are equal."""
 CHANGED = ("zeroed", "other")
 """The neuron itself, and another one in its place."""
-MEASURES = ("", "_probability", "_logarithm")
+OUTPUT_SUFFIXES = ("", "_probability", "_logarithm")
 """What the differences are of: square roots of probabilities, these themselves, and their logarithms."""
 
 
@@ -63,15 +63,16 @@ def own_effects(
         rng: draws examples and permutations.
 
     Returns:
-        One row for each grouping and each of its clusters that has `LEAST` drawn examples: `grouping` (`own`,
-        `pre_mlp`, `shuffled` or `word`), the `size` and `share` of the cluster among the drawn; its contrast when the
-        neuron is `zeroed` and when an `other` one is lowered, likewise `zeroed_probability` and so on by other
+        One row for each grouping and each of its clusters that has `FEWEST_OF_A_CLUSTER` drawn examples: `grouping`
+        (`own`, `pre_mlp`, `shuffled` or `word`), the `size` and `share` of the cluster among the drawn; its contrast
+        when the neuron is `zeroed` and when an `other` one is lowered, likewise `zeroed_probability` and so on by other
         measures, and `zeroed_words` and `other_words` of pairs of two key words; `zeroed_p` and `other_p`, the share of
         permutations of the grouping whose mean contrast is as high; and `zeroed_nats` and `other_nats`, the neuron's
-        mean Kullback-Leibler divergence of q_i from p_i. None if no more than `LEAST` examples can be drawn.
+        mean Kullback-Leibler divergence of q_i from p_i. None if no more than `FEWEST_OF_A_CLUSTER` examples can be
+        drawn.
     """
-    rows = np.sort(rng.permutation(np.flatnonzero(neuron.position < MOST_READ))[:EXAMPLES])
-    if len(rows) <= LEAST:
+    rows = np.sort(rng.permutation(np.flatnonzero(neuron.position < MOST_READ))[:EXAMPLES_ZEROED])
+    if len(rows) <= FEWEST_OF_A_CLUSTER:
         return
     at = tokens[neuron.context[rows]], neuron.position[rows]
     said = zeroing.log_probabilities(*at, neuron.layer, neuron.index, other).double()
@@ -79,12 +80,14 @@ def own_effects(
     alike = _alike(said)
     nats = ((said[0].exp() * (said[0] - said[1:])).sum(-1).mean(-1)).tolist()  # (2,)
     for grouping, labels in _groupings(neuron, rows, words):
-        found = {name: cluster_contrasts(each, labels[None], LEAST)[0] for name, each in alike.items()}
+        found = {name: cluster_contrasts(each, labels[None], FEWEST_OF_A_CLUSTER)[0] for name, each in alike.items()}
         drawn = np.stack([labels, *(rng.permutation(labels) for _ in range(PERMUTATIONS))])
         of_all = {}
         for who, divergence in zip(CHANGED, nats, strict=True):
-            found[f"{who}_words"] = cluster_contrasts(alike[who], labels[None], LEAST, words[:, None] != words)[0]
-            of_all[f"{who}_p"] = _share_as_high(cluster_contrasts(alike[who], drawn, LEAST))
+            found[f"{who}_words"] = cluster_contrasts(
+                alike[who], labels[None], FEWEST_OF_A_CLUSTER, words[:, None] != words
+            )[0]
+            of_all[f"{who}_p"] = _share_as_high(cluster_contrasts(alike[who], drawn, FEWEST_OF_A_CLUSTER))
             of_all[f"{who}_nats"] = divergence
         for cluster in np.flatnonzero(np.isfinite(found[CHANGED[0]])).tolist():
             size = int((labels == cluster).sum())
@@ -96,7 +99,7 @@ def _alike(said: Float[Tensor, "3 n vocabulary"]) -> dict[str, Float[np.ndarray,
     """Cosine similarities of what is changed, by who changes it and by measure."""
     found = {}
     for name, values in zip(
-        MEASURES, ((said / 2).exp(), said.exp(), said - said.mean(dim=-1, keepdim=True)), strict=True
+        OUTPUT_SUFFIXES, ((said / 2).exp(), said.exp(), said - said.mean(dim=-1, keepdim=True)), strict=True
     ):
         for who, changed in zip(CHANGED, values[1:] - values[0], strict=True):
             unit = normalize(changed, dim=-1)

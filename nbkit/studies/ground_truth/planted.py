@@ -15,10 +15,10 @@ from nbkit.method.truth.merged import falling_shares
 from nbkit.method.truth.unit import LabeledUnit, Unit
 from nbkit.studies.ground_truth.probes import Probes
 
-FIRES = 0.02
+MOST_OFTEN = 0.02
 """A planted unit fires on as many of the tokens that its probes were trained on as are of its concepts, at most on this
 share of them."""
-FEWEST_EXAMPLES = 10
+FEWEST_PLANTED = 10
 """A unit with fewer examples that are not ambiguous is left out."""
 MIXED = "mixed"
 """The kind of units whose concepts are drawn from all kinds."""
@@ -87,7 +87,7 @@ def _units(
     most: int,
     seed: int,
 ) -> list[LabeledUnit]:
-    n_examples = checked_whole("n_examples", n_examples, FEWEST_EXAMPLES)
+    n_examples = checked_whole("n_examples", n_examples, FEWEST_PLANTED)
     balance = checked_number("balance", balance, "choose at least 1", 1, np.inf)
     rng = np.random.default_rng(checked_seed(seed))
     reads = probes.reads
@@ -107,7 +107,7 @@ def _units(
         drawn = _drawn(labels, ambiguous, len(chosen), n_examples, balance, rng)
         keys, labels, ambiguous = keys[drawn], labels[drawn], ambiguous[drawn]
         some = of_behaviors(labels, ambiguous)
-        if (some & ~ambiguous).sum() < FEWEST_EXAMPLES or len(np.unique(labels[some])) < 2:
+        if (some & ~ambiguous).sum() < FEWEST_PLANTED or len(np.unique(labels[some])) < 2:
             continue
         rows = keys[some]
         names = " + ".join(probes.names[i] for i in chosen)
@@ -157,7 +157,7 @@ def _fired(
     """Key tokens of the contexts in which a unit fires, in the documents that no probe has seen."""
     held, context = probes.held_out, probes.reads.context
     pre = probes.reads.read @ weights
-    rate = min(FIRES, float(member[~held].any(axis=1).mean()))
+    rate = min(MOST_OFTEN, float(member[~held].any(axis=1).mean()))
     rows = np.flatnonzero(held & (pre > np.quantile(pre[~held], 1 - rate)))
     rows = rows[np.argsort(-pre[rows], kind="stable")]
     _, first = np.unique(context[rows], return_index=True)  # of each context the strongest, the first of equals

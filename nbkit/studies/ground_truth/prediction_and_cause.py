@@ -12,12 +12,12 @@ import pandas as pd
 from nbkit.atlas.atlas import Atlas
 from nbkit.method.embeddings import EMBEDDING_NAMES
 from nbkit.models.site import CONTROLS
-from nbkit.studies.ground_truth.own_effects import CHANGED, MEASURES, WORD
+from nbkit.studies.ground_truth.own_effects import CHANGED, OUTPUT_SUFFIXES, WORD
 from nbkit.studies.ground_truth.told_from_text import OWN, RANDOM, SCORES
 from nbkit.studies.shared.estimate import Difference, Estimate
 from nbkit.studies.shared.table import BookTable
 
-TITLES: Mapping[str, str] = {
+TOLD_TITLES: Mapping[str, str] = {
     OWN: "neuron embedding",
     **{kind: EMBEDDING_NAMES[kind] for kind in CONTROLS},
     RANDOM: "random groups",
@@ -27,11 +27,11 @@ TITLES: Mapping[str, str] = {
 ZEROED, OTHER = CHANGED
 UNLIKELY = 0.05
 NEURON = ["layer", "index"]
-SHARES = {"a third or less": (0, 1 / 3), "up to two thirds": (1 / 3, 2 / 3), "more": (2 / 3, 1)}
+SIZE_THIRDS = {"a third or less": (0, 1 / 3), "up to two thirds": (1 / 3, 2 / 3), "more": (2 / 3, 1)}
 THIRDS = ("first", "middle", "last")
 
 
-FEWEST = 10
+FEWEST_NEURONS = 10
 """Neurons that an interval is over, at least: resampled, fewer agree too well, and one with itself."""
 E = TypeVar("E", bound=Estimate)
 
@@ -165,9 +165,9 @@ def effects(table: pd.DataFrame, seed: int = 0) -> Effects:
 
 
 def over_neurons(kind: type[E], values: pd.Series, seed: int) -> E:
-    """The mean over neurons with its 95% bootstrap interval; without one of fewer than `FEWEST`."""
+    """The mean over neurons with its 95% bootstrap interval; without one of fewer than `FEWEST_NEURONS`."""
     found = kind.over_units(values, seed)
-    return found if values.count() >= FEWEST else kind(found.value, np.nan, np.nan)
+    return found if values.count() >= FEWEST_NEURONS else kind(found.value, np.nan, np.nan)
 
 
 def of_test(table: pd.DataFrame, test: str) -> pd.DataFrame:
@@ -177,7 +177,7 @@ def of_test(table: pd.DataFrame, test: str) -> pd.DataFrame:
 
 def contrasts(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """By who is changed and by measure, the mean over a neuron's clusters: a row a neuron, a column a grouping."""
-    names = [who + of for who in CHANGED for of in (*MEASURES, "_words")]
+    names = [who + of for who in CHANGED for of in (*OUTPUT_SUFFIXES, "_words")]
     means = rows.groupby(["grouping", *NEURON])[names].mean()
     return {name: means[name].unstack("grouping").reindex(columns=[OWN, *CONTROLS, WORD]) for name in names}
 
@@ -191,7 +191,7 @@ def told_table(table: pd.DataFrame, seed: int = 0) -> BookTable | None:
     means = rows.groupby(["grouping", *NEURON])[["text", "chance"]].mean()
     gain = {score: gains(rows, score) for score in SCORES}
     cells = {
-        TITLES[grouping]: {
+        TOLD_TITLES[grouping]: {
             "AUPRC": over_neurons(Estimate, means["text"][grouping], seed),
             "by chance": over_neurons(Estimate, means["chance"][grouping], seed),
             "corrected": over_neurons(Estimate, gain["text"][grouping], seed),
@@ -227,7 +227,7 @@ def effects_table(table: pd.DataFrame, seed: int = 0) -> BookTable | None:
     for grouping in (OWN, *CONTROLS, WORD):
         if grouping in p.index:
             unlikely = 100 * float((p[grouping] <= UNLIKELY).mean())
-            cells["grouped by", TITLES[grouping]] = row(grouping) | {"p at most .05 / %": unlikely}
+            cells["grouped by", TOLD_TITLES[grouping]] = row(grouping) | {"p at most .05 / %": unlikely}
     cells["neuron embedding, by", "pairs of two key words"] = row(OWN, "_words")
     cells["neuron embedding, by", "probabilities"] = row(OWN, "_probability")
     cells["neuron embedding, by", "logarithms of probabilities"] = row(OWN, "_logarithm")
@@ -241,7 +241,7 @@ def where_table(atlas: Atlas, table: pd.DataFrame, seed: int = 0) -> BookTable:
     depth = (len(THIRDS) * np.searchsorted(atlas.layers, own["layer"])) // len(atlas.layers)
     parts = {
         ("clusters of the examples", name): own[(own["share"] > low) & (own["share"] <= high)]
-        for name, (low, high) in SHARES.items()
+        for name, (low, high) in SIZE_THIRDS.items()
     } | {("layers", f"{name} third"): own[depth == third] for third, name in enumerate(THIRDS)}
     cells = {}
     for name, part in parts.items():

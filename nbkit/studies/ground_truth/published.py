@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nbkit.method.truth.benchmark import VERSION
-from nbkit.studies.ground_truth.findings import JOINT, TASKS
+from nbkit.method.truth.benchmark import BENCHMARK_VERSION
+from nbkit.studies.ground_truth.findings import TASKS
+from nbkit.studies.shared.learned import JOINT
 
-PUBLISHED = Path(__file__).with_name("leaderboard.csv")
-"""That of the profile `default`, of `VERSION`."""
-PLACE = ["task", "measure", "contestant"]
+LEADERBOARD = Path(__file__).with_name("leaderboard.csv")
+"""That of the profile `default`, of `BENCHMARK_VERSION`."""
+BOARD_KEYS = ["task", "measure", "contestant"]
 NUMBERS = ["value", "over_baseline", "over_baseline_low", "over_baseline_high", "over_control", "over_control_low"]
 NUMBERS += ["over_control_high"]
-MEASURES = ("auc", "ari_at_k", "ari", "clusters")
+BOARD_MEASURES = ("auc", "ari_at_k", "ari", "clusters")
 DECIMALS = 4
 CLOSE = 0.01
 """By which a mean may differ, since processors round otherwise and autoencoders are trained on the way."""
@@ -58,7 +59,7 @@ class PublishedStanding:
     """Of the centered vector beside the features."""
 
 
-def published_standing(path: Path = PUBLISHED) -> PublishedStanding:
+def published_standing(path: Path = LEADERBOARD) -> PublishedStanding:
     """What the published leaderboard says of the paper's space and of the centered vector beside the features."""
     auc = read_published(path)
     auc = auc[auc["measure"] == "auc"]
@@ -73,26 +74,26 @@ def published_standing(path: Path = PUBLISHED) -> PublishedStanding:
     return PublishedStanding(auc["task"].nunique(), places("paper's"), places(JOINT))
 
 
-def against_published(board: pd.DataFrame, path: Path = PUBLISHED) -> Reproduction:
+def against_published(board: pd.DataFrame, path: Path = LEADERBOARD) -> Reproduction:
     """Compares a leaderboard by task (see `standing`) with the published one."""
-    both = as_published(board).merge(read_published(path), on=PLACE, how="outer", suffixes=("", "_there"))
+    both = as_published(board).merge(read_published(path), on=BOARD_KEYS, how="outer", suffixes=("", "_there"))
     alike = both[both["units"] == both["units_there"]]
     away = (alike["value"] - alike["value_there"]).to_numpy()
     if np.isnan(away).all():
         return Reproduction(0, 0, len(both), "", float("nan"))
     worst = int(np.nanargmax(np.abs(away)))
-    place = ", ".join(str(alike[name].iloc[worst]) for name in PLACE)
+    place = ", ".join(str(alike[name].iloc[worst]) for name in BOARD_KEYS)
     close = int((np.abs(away) <= CLOSE).sum())
     return Reproduction(len(alike), close, len(both) - len(alike), place, float(away[worst]))
 
 
 def as_published(board: pd.DataFrame) -> pd.DataFrame:
     """A leaderboard in the measures, columns and decimals of the published one."""
-    board = board[board["measure"].isin(MEASURES)]
-    rounded = board[[*PLACE, *NUMBERS, "units", "groups"]].round(dict.fromkeys(NUMBERS, DECIMALS))
-    return rounded.assign(version=VERSION).sort_values(PLACE, ignore_index=True)
+    board = board[board["measure"].isin(BOARD_MEASURES)]
+    rounded = board[[*BOARD_KEYS, *NUMBERS, "units", "groups"]].round(dict.fromkeys(NUMBERS, DECIMALS))
+    return rounded.assign(version=BENCHMARK_VERSION).sort_values(BOARD_KEYS, ignore_index=True)
 
 
-def read_published(path: Path = PUBLISHED) -> pd.DataFrame:
+def read_published(path: Path = LEADERBOARD) -> pd.DataFrame:
     """The published leaderboard: a row for each task, measure and contestant."""
     return pd.read_csv(path)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from nbkit.method.metrics import adjusted_rand_index
-from nbkit.method.truth.benchmark import VERSION
+from nbkit.method.truth.benchmark import BENCHMARK_VERSION
 from nbkit.method.truth.contestants import CONTESTANTS, Embed
 from nbkit.method.truth.leaderboard import grouped_mean
 from nbkit.method.truth.recovery import with_directions
@@ -22,9 +22,9 @@ from nbkit.studies.shared.kept_tables import kept_table
 from nbkit.studies.shared.learned import LEARNED
 from nbkit.studies.shared.table import BookTable
 
-RECIPE = 1
+RULES_RECIPE = 1
 """Goes up when a number changes its meaning."""
-SPACES: Mapping[str, Embed] = {
+RULE_SPACES: Mapping[str, Embed] = {
     name: {**CONTESTANTS, **LEARNED}[name] for name in ("pre-MLP", "paper's", "features", "centered + features")
 }
 NULL_SIZE = 100
@@ -49,7 +49,7 @@ def rules_on_toys(toys: int = 3, most: int = 8, n_jobs: int = -1, progress: bool
 
 
 def _of_toy(toy: Toy, most: int) -> pd.DataFrame:
-    request = {"recipe": RECIPE, "version": VERSION, "toy": asdict(toy), "most": most}
+    request = {"recipe": RULES_RECIPE, "version": BENCHMARK_VERSION, "toy": asdict(toy), "most": most}
     return kept_table("ground-truth-rules", request, lambda: _measure(toy, most))
 
 
@@ -58,7 +58,7 @@ def _measure(toy: Toy, most: int) -> pd.DataFrame:
     rows = []
     for whole in (*toy_units(toy)[:most], *nulls):
         labeled = whole.take(~whole.ambiguous)
-        for space, embed in SPACES.items():
+        for space, embed in RULE_SPACES.items():
             embeddings = with_directions(np.asarray(embed(labeled.unit)))
             for rule, cluster in RULES.items():
                 found = cluster(embeddings)
@@ -76,7 +76,7 @@ def rules_table(table: pd.DataFrame) -> BookTable:
     """
     cells: dict[tuple[str, str], dict[str, object]] = {}
     for rule in RULES:
-        for space in SPACES:
+        for space in RULE_SPACES:
             mine = table[(table["rule"] == rule) & (table["space"] == space)]
             toys, nulls = mine[mine["task"] == "toy"], mine[mine["task"] == "null"]
             cells["ARI on toys", rule] = cells.get(("ARI on toys", rule), {}) | {

@@ -13,7 +13,7 @@ from scipy.stats import mannwhitneyu
 from nbkit.errors import NbkitError
 from nbkit.method.checks import checked_whole
 from nbkit.method.clusters import cosine_distances
-from nbkit.method.truth.benchmark import CONDITIONS, shuffled
+from nbkit.method.truth.benchmark import WHOSE_WEIGHTS, shuffled
 from nbkit.method.truth.contestants import Embed
 from nbkit.method.truth.leaderboard import grouped_mean
 from nbkit.method.truth.recovery import with_directions
@@ -184,7 +184,7 @@ def form_or_meaning(contestants: Mapping[str, Embed], units: Iterable[LabeledUni
         same_form = (form[:, None] == form)[above]
         same_sense = (sense[:, None] == sense)[above]
         for name, embed in contestants.items():
-            for condition, weights in zip(CONDITIONS, (labeled.unit.weights, labeled.other_weights), strict=True):
+            for condition, weights in zip(WHOSE_WEIGHTS, (labeled.unit.weights, labeled.other_weights), strict=True):
                 embeddings = embed(Unit(labeled.unit.read, weights, labeled.unit.background, text=labeled.unit.text))
                 if embeddings is None:
                     continue

@@ -14,7 +14,7 @@ from nbkit.method.truth.unit import Unit
 from nbkit.studies.shared.text_and_model import without_bars
 
 ENCODER = "minilm"
-BATCH = 64
+SENTENCES_AT_ONCE = 64
 
 
 class SentenceEncoder:
@@ -38,7 +38,7 @@ def sentence_embeddings(texts: Sequence[str]) -> Float[np.ndarray, "n 384"]:
     encoder = _encoder()
     found = np.empty((len(texts), encoder.d_model), dtype=np.float32)
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))  # of like length together
-    for rows in (order[first : first + BATCH] for first in range(0, len(order), BATCH)):
+    for rows in (order[first : first + SENTENCES_AT_ONCE] for first in range(0, len(order), SENTENCES_AT_ONCE)):
         batch = [texts[i] for i in rows]
         read = encoder.tokenizer(batch, padding=True, truncation=True, return_tensors="pt").to(encoder.device)
         with torch.inference_mode():

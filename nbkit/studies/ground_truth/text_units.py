@@ -40,7 +40,7 @@ class TextUnits:
     """Words that are nouns and verbs, and as many pairs of them but one."""
 
 
-STANDARD = TextUnits()
+STANDARD_TEXT_UNITS = TextUnits()
 
 
 def text_layers(

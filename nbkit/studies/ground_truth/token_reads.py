@@ -18,11 +18,11 @@ from nbkit.models.token_bytes import token_bytes
 from nbkit.models.weights import as_float
 from nbkit.studies.ground_truth.labeled_contexts import LabeledContexts
 
-WINDOW = 8
+VECTORS_A_TEXT = 8
 """Vectors that an example's text holds: its key token's, and those before it."""
 BACKGROUND = 20_000
 """Vectors of the background."""
-BATCH = 16
+CONTEXTS_AT_ONCE = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,14 +70,14 @@ class TokenReads:
 
     def text(self, rows: Int[np.ndarray, " k"]) -> Text:
         """The text of some tokens as key tokens: their ids, up to 20 tokens before and 10 behind as a string, and the
-        vectors of the last `WINDOW` tokens."""
+        vectors of the last `VECTORS_A_TEXT` tokens."""
         tokens, special = self.labeled.contexts.tokens, self.labeled.contexts.special
         snippets = []
         for row, at in zip(self.context[rows], self.position[rows], strict=True):
             around = np.arange(max(0, at - TOKENS_BEFORE), min(len(special), at + TOKENS_AFTER + 1))
             written = b"".join(self.written[i] for i in tokens[row, around[~special[around]]].tolist())
             snippets.append(written.decode("utf-8", "replace").strip())
-        before = rows[:, None] - np.arange(WINDOW)[::-1]  # (k, WINDOW)
+        before = rows[:, None] - np.arange(VECTORS_A_TEXT)[::-1]  # (k, VECTORS_A_TEXT)
         inside = (before >= 0) & (self.context[before] == self.context[rows][:, None])
         return Text(self.token[rows], tuple(snippets), np.where(inside[..., None], self.read[before], np.float32(0)))
 
@@ -109,8 +109,8 @@ def read_layers(
         read[layer][first * n : first * n + len(there)] = there.numpy()
 
     with model.captured(sorted(layers), keep) as run:
-        for first in range(0, len(contexts.tokens), BATCH):
-            run(torch.tensor(contexts.tokens[first : first + BATCH]))
+        for first in range(0, len(contexts.tokens), CONTEXTS_AT_ONCE):
+            run(torch.tensor(contexts.tokens[first : first + CONTEXTS_AT_ONCE]))
     ids = np.unique(contexts.tokens).tolist()
     written = dict(zip(ids, token_bytes(model.tokenizer, ids), strict=True))
     return [

@@ -36,7 +36,7 @@ from nbkit.studies.ground_truth.sentences import sentence_embeddings
 
 OWN, RANDOM = "own", "random"
 """Groupings: the neuron's clusters, and random groups."""
-EXAMPLES = 48
+EXAMPLES_TOLD = 48
 """Of a neuron that are looked at, drawn at random from its at most 100, for the time that their sentences take."""
 CLUSTERED = 5
 """Clustered examples that a cluster has at least."""
@@ -59,7 +59,7 @@ def told_from_text(neuron: Neuron, held: Bool[np.ndarray, " n"], rng: np.random.
         `share` of the cluster, how many are `held_out` and how many of them its own (`found`), the average precision of
         each of `SCORES`, and that of an order by `chance`. None if one half has fewer than `CLUSTERED` examples.
     """
-    rows = np.sort(rng.permutation(len(neuron))[:EXAMPLES])
+    rows = np.sort(rng.permutation(len(neuron))[:EXAMPLES_TOLD])
     clustered, tested = rows[~held[rows]], rows[held[rows]]
     if min(len(clustered), len(tested)) < CLUSTERED:
         return

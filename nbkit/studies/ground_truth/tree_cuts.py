@@ -19,7 +19,7 @@ from jaxtyping import Int
 from nbkit.atlas.atlas import Atlas, open_atlas
 from nbkit.method.clusters import PAPER_CUT, UNRELATED, chance_cut, feature_clusters, unrelated_rows
 from nbkit.method.metrics import adjusted_rand_index
-from nbkit.method.truth.benchmark import VERSION, shuffled
+from nbkit.method.truth.benchmark import BENCHMARK_VERSION, shuffled
 from nbkit.method.truth.contestants import CONTESTANTS, Embed
 from nbkit.method.truth.recovery import with_directions
 from nbkit.method.truth.rules import silhouette_rule
@@ -28,24 +28,24 @@ from nbkit.method.truth.toys import Toy, toy_units
 from nbkit.method.truth.unit import LabeledUnit, Unit
 from nbkit.studies.ground_truth.contest_parts import Part, in_parts
 from nbkit.studies.ground_truth.images import image_units
-from nbkit.studies.ground_truth.text_units import STANDARD, TextUnits, text_layers
+from nbkit.studies.ground_truth.text_units import STANDARD_TEXT_UNITS, TextUnits, text_layers
 from nbkit.studies.shared.kept_tables import kept_table
 
-RECIPE = 1
+CUTS_RECIPE = 1
 """Goes up when a number changes its meaning."""
-SPACES: Mapping[str, Embed] = {
+CUT_SPACES: Mapping[str, Embed] = {
     name: CONTESTANTS[name] for name in ("pre-MLP", "centered", "paper's", "centered + paper's")
 }
 FIXED, CHANCE, SILHOUETTE = "at 0.5", "by chance", "by silhouette"
 CUTS = (FIXED, CHANCE, SILHOUETTE)
 FIRST_TOY, FIRST_NETWORK = 100, 2
 """Seeds."""
-COLUMNS = ("task", "unit", "group", "examples", "behaviors", "space", "rule", "cut", "clusters", "ari")
+CUT_COLUMNS = ("task", "unit", "group", "examples", "behaviors", "space", "rule", "cut", "clusters", "ari")
 
 
 def where_to_cut(
     layers: Sequence[tuple[Atlas, Sequence[int]]],
-    text: TextUnits = STANDARD,
+    text: TextUnits = STANDARD_TEXT_UNITS,
     toys: int = 6,
     networks: int = 4,
     most: int = 8,
@@ -66,8 +66,8 @@ def where_to_cut(
         progress: whether to show a bar.
 
     Returns:
-        One row for each unit, space and way to cut, with the columns `COLUMNS`: `cut`, the distance, NaN by silhouette;
-        `ari`, the adjusted Rand index against the behaviors, NaN where there is but one.
+        One row for each unit, space and way to cut, with the columns `CUT_COLUMNS`: `cut`, the distance, NaN by
+        silhouette; `ari`, the adjusted Rand index against the behaviors, NaN where there is but one.
 
     Raises:
         NbkitError: there is nothing to measure, an atlas has no such layer, a model can't be opened, or the cache
@@ -80,7 +80,7 @@ def where_to_cut(
 
 
 def _kept(request: Mapping[str, Any], units: Callable[[], Iterable[LabeledUnit]]) -> pd.DataFrame:
-    same = {"recipe": RECIPE, "version": VERSION, "unrelated": UNRELATED}
+    same = {"recipe": CUTS_RECIPE, "version": BENCHMARK_VERSION, "unrelated": UNRELATED}
     return kept_table("ground-truth-cuts", {**same, **request}, lambda: cuts_of(units()))
 
 
@@ -99,16 +99,16 @@ def _of_toy(toy: Toy, most: int) -> pd.DataFrame:
 
 
 def cuts_of(units: Iterable[LabeledUnit]) -> pd.DataFrame:
-    """The rows of some units in the columns `COLUMNS`; examples of two behaviors at once are left out."""
+    """The rows of some units in the columns `CUT_COLUMNS`; examples of two behaviors at once are left out."""
     rows: list[tuple[Any, ...]] = []
     for whole in units:
         labeled = shuffled(whole.take(~whole.ambiguous))
-        for space, embed in SPACES.items():
+        for space, embed in CUT_SPACES.items():
             for rule, (cut, found) in _cuts(labeled.unit, embed).items():
                 ari = np.nan if labeled.null else adjusted_rand_index(labeled.labels, found)
                 named = (labeled.task, labeled.name, labeled.group, len(found), labeled.n_behaviors, space, rule)
                 rows.append((*named, cut, len(np.unique(found)), ari))
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=CUT_COLUMNS)
 
 
 def _cuts(unit: Unit, embed: Embed) -> dict[str, tuple[float, Int[np.ndarray, " n"]]]:

@@ -13,15 +13,15 @@ from torch import Tensor, nn
 
 from nbkit.errors import NbkitError
 from nbkit.models import LanguageModel
-from nbkit.models.language_model import ROUNDING
+from nbkit.models.language_model import ALLOWED_ROUNDING
 from nbkit.models.trace import in_float32
 from nbkit.models.weights import relative_error
 
-VARIANTS = 3
+ZEROING_VARIANTS = 3
 """As it is, with the neuron's activation zero, and with another neuron's lowered by as much."""
 MOST_READ = 48
 """Tokens of a context that are read, at most: of those to which that is few, for the time that it takes."""
-BATCH = 8
+ZEROED_AT_ONCE = 8
 """Contexts in a forward pass."""
 
 
@@ -63,7 +63,7 @@ class Zeroing:
         """
         order = np.argsort(last, kind="stable")  # alike in length together
         found = []
-        for rows in (order[first : first + BATCH] for first in range(0, len(order), BATCH)):
+        for rows in (order[first : first + ZEROED_AT_ONCE] for first in range(0, len(order), ZEROED_AT_ONCE)):
             batch = torch.from_numpy(tokens[rows]), torch.from_numpy(last[rows])
             found.append(self._next(self.model.network, *batch, self._changed(layer, index, other)))
         return torch.cat(found, dim=1)[:, torch.from_numpy(np.argsort(order))]
@@ -82,24 +82,26 @@ class Zeroing:
         longest = int(last.max())
         past: Any = before.base_model(input_ids=tokens[:, :longest], use_cache=True).past_key_values
         for kept in past.layers:
-            kept.keys, kept.values = (each.repeat(VARIANTS, 1, 1, 1).float() for each in (kept.keys, kept.values))
+            kept.keys, kept.values = (
+                each.repeat(ZEROING_VARIANTS, 1, 1, 1).float() for each in (kept.keys, kept.values)
+            )
         sees = torch.arange(longest + 1, device=last.device) < last[:, None]
         sees[:, longest] = True  # itself
         with changed:
             output = self.wide(
-                input_ids=tokens.gather(1, last[:, None]).repeat(VARIANTS, 1),
-                attention_mask=sees.long().repeat(VARIANTS, 1),
-                position_ids=last[:, None].repeat(VARIANTS, 1),
+                input_ids=tokens.gather(1, last[:, None]).repeat(ZEROING_VARIANTS, 1),
+                attention_mask=sees.long().repeat(ZEROING_VARIANTS, 1),
+                position_ids=last[:, None].repeat(ZEROING_VARIANTS, 1),
                 past_key_values=past,
             )
-        logits: Tensor = output.logits[:, -1].unflatten(0, (VARIANTS, len(last)))
+        logits: Tensor = output.logits[:, -1].unflatten(0, (ZEROING_VARIANTS, len(last)))
         return logits.float().log_softmax(-1)
 
     @contextmanager
     def _changed(self, layer: int, index: int, other: int) -> Iterator[None]:
         def change(_: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
             activations = args[0].clone()
-            as_is, zeroed, lowered = activations.chunk(VARIANTS)
+            as_is, zeroed, lowered = activations.chunk(ZEROING_VARIANTS)
             zeroed[..., index] = 0
             lowered[..., other] -= as_is[..., index]
             return (activations, *args[1:])
@@ -123,7 +125,7 @@ class Zeroing:
         with torch.inference_mode():
             said = self.wide(input_ids=tokens.long(), use_cache=False).logits.float()
         expected = said[torch.arange(len(last)), last].log_softmax(-1)
-        if not relative_error(found, expected) <= ROUNDING[torch.float32]:
+        if not relative_error(found, expected) <= ALLOWED_ROUNDING[torch.float32]:
             raise self._unlike(f"relative error {relative_error(found, expected):.1e}")
 
     def _unlike(self, reason: str) -> NbkitError:

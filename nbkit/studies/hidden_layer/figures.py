@@ -16,7 +16,7 @@ from nbkit.mnist.view import LatentView
 from nbkit.studies.hidden_layer.spaces import IMAGE_KINDS, SPACE_TITLES, WEIGHT_KINDS
 
 PANEL_METRICS = ("mean_distance", "n_clusters", "agreement", "purity")
-MARKS = {"own": ("o", CLUSTER_COLORS[2]), "shuffled": ("s", CLUSTER_COLORS[3]), "none": ("^", ALONE)}
+WEIGHTS_MARKS = {"own": ("o", CLUSTER_COLORS[2]), "shuffled": ("s", CLUSTER_COLORS[3]), "none": ("^", ALONE)}
 """Not blue and orange, which lower and raise an activation in the page's maps."""
 COLUMN_TITLES = {
     "neuron": "neuron",
@@ -78,7 +78,7 @@ def hidden_distributions(table: pd.DataFrame, seed: int = 0) -> Figure:
             for place, weights in enumerate(kinds):
                 mine = table[(table["images"] == images) & (table["weights"] == weights)][metric].to_numpy()
                 middle = row + 0.3 * (place - (len(kinds) - 1) / 2)
-                marker, color = MARKS[weights]
+                marker, color = WEIGHTS_MARKS[weights]
                 heights = middle + rng.uniform(-SPREAD / 2, SPREAD / 2, len(mine))
                 label = WEIGHT_KINDS[weights] if row == 0 and metric == "mean_distance" else None
                 ax.plot(mine, heights, marker, color=color, markersize=2.6, alpha=0.55, linewidth=0, label=label)

@@ -25,7 +25,7 @@ from nbkit.units.modules import atlas_from_module
 from nbkit.units.patches import by_position, read_by
 from nbkit.units.watching import watched
 
-MODEL = f"a convolutional network of {CHANNELS[0]} and {CHANNELS[1]} channels and {UNITS} hidden units"
+CNN_TITLE = f"a convolutional network of {CHANNELS[0]} and {CHANNELS[1]} channels and {UNITS} hidden units"
 
 
 @dataclass(frozen=True, eq=False)

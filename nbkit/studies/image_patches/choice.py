@@ -16,7 +16,7 @@ from nbkit.method.metrics import polysemanticity_from_distances
 from nbkit.mnist.cnn import LAYERS
 from nbkit.studies.shared.words import counted
 
-ENOUGH: Rules = {
+PATCH_RULES: Rules = {
     "at least 40 examples": lambda table: table["n_examples"] >= 40,
     "at least 2 examples": lambda table: table["n_examples"] >= 2,
 }
@@ -61,7 +61,7 @@ def widest(atlas: Atlas, layer: str, threshold: float) -> ChannelChoice:
         NbkitError: none has two examples, or the threshold is no distance.
     """
     aim = "the largest mean distance"
-    return _first(atlas, layer, threshold, ENOUGH, aim, lambda table: table["mean_distance"])
+    return _first(atlas, layer, threshold, PATCH_RULES, aim, lambda table: table["mean_distance"])
 
 
 def typical(atlas: Atlas, layer: str, threshold: float) -> ChannelChoice:
@@ -71,7 +71,7 @@ def typical(atlas: Atlas, layer: str, threshold: float) -> ChannelChoice:
         NbkitError: none has two examples, or the threshold is no distance.
     """
     aim = "the median of their mean distances"
-    return _first(atlas, layer, threshold, ENOUGH, aim, lambda table: -table["mean_distance"], 0.5)
+    return _first(atlas, layer, threshold, PATCH_RULES, aim, lambda table: -table["mean_distance"], 0.5)
 
 
 def _first(

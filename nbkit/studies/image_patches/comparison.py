@@ -16,7 +16,7 @@ from nbkit.method.metrics import adjusted_rand_index
 from nbkit.mnist.images import CLASSES
 from nbkit.studies.image_patches.channels import Channels
 
-CONDITIONS = {
+PATCH_CONDITIONS = {
     "own": "its examples",
     "images": "random images, its strongest patch",
     "others": "other units' examples",
@@ -26,7 +26,7 @@ CONDITIONS = {
 """What is embedded and how, with its title. The unit's examples with its own weights; of as many random images the
 patch on which it is strongest, with its own weights; as many examples of other units at its site, with its own weights;
 its examples with another unit's weights; and its examples as they are."""
-MEASURES = {
+CHANNEL_MEASURES = {
     "mean_distance": "mean distance",
     "n_clusters": "clusters",
     "agreement": "agreement with digits",
@@ -40,7 +40,7 @@ Measured = tuple[Float[np.ndarray, "n d"], Int[np.ndarray, " n"]]
 
 
 def compare_channels(channels: Channels, n_examples: int = 40, seed: int = 0) -> pd.DataFrame:
-    """Measures every unit on equal numbers of examples under each of `CONDITIONS`.
+    """Measures every unit on equal numbers of examples under each of `PATCH_CONDITIONS`.
 
     Args:
         channels: the network's.
@@ -49,7 +49,7 @@ def compare_channels(channels: Channels, n_examples: int = 40, seed: int = 0) ->
 
     Returns:
         One row for each unit and condition: its `layer` (the number of the site) and `index`, the `condition`, and the
-        `MEASURES`. NaN where an embedding has no direction.
+        `CHANNEL_MEASURES`. NaN where an embedding has no direction.
 
     Raises:
         NbkitError: no unit of a site has so many examples.
@@ -92,7 +92,7 @@ def _measure(embeddings: Float[np.ndarray, "n d"], digits: Int[np.ndarray, " n"]
     n = len(digits)
     one_digit = float(np.unique(digits, return_counts=True)[1].max() / n)
     if not have_direction(embeddings).all():
-        return dict.fromkeys(MEASURES, np.nan) | {"one_digit": one_digit}
+        return dict.fromkeys(CHANNEL_MEASURES, np.nan) | {"one_digit": one_digit}
     clusters = feature_clusters(embeddings, cut)
     return {
         "mean_distance": float(clusters.distances.sum() / (n * (n - 1))),

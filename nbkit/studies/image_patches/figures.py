@@ -15,10 +15,10 @@ from nbkit.figures.pictures import show_gray, show_signed
 from nbkit.figures.style import WIDTH, BookFigure, count, set_heading, styled
 from nbkit.studies.image_patches.channels import Channels
 from nbkit.studies.image_patches.choice import ChannelChoice
-from nbkit.studies.image_patches.comparison import CONDITIONS, MEASURES
+from nbkit.studies.image_patches.comparison import CHANNEL_MEASURES, PATCH_CONDITIONS
 from nbkit.studies.image_patches.findings import titled
 
-MARKS = {
+CHANNEL_MARKS = {
     "own": ("o", CLUSTER_COLORS[2]),
     "images": ("v", CLUSTER_COLORS[4]),
     "others": ("D", CLUSTER_COLORS[6]),
@@ -30,7 +30,7 @@ BOX = CLUSTER_COLORS[2]
 """Around the patch in an image."""
 SAME_IMAGES = ("own", "shuffled", "none")
 """The conditions whose agreement with digits can be compared: of the same images."""
-COLUMNS = 8
+CHANNELS_IN_A_ROW = 8
 """Channels in a row."""
 HEIGHT = 0.85
 """Of a row of pictures, in inches."""
@@ -48,14 +48,14 @@ def all_channels(channels: Channels) -> Figure:
     """
     units = [unit for site in channels.atlas.manifest.sites[:-1] for unit in channels.atlas.iterate(site.number)]
     units = [unit for unit in units if len(unit)]
-    n_rows = -(-len(units) // COLUMNS)
+    n_rows = -(-len(units) // CHANNELS_IN_A_ROW)
     figure = BookFigure(figsize=(WIDTH, 2 * HEIGHT * n_rows))
-    axes = figure.subplots(2 * n_rows, COLUMNS, squeeze=False)
+    axes = figure.subplots(2 * n_rows, CHANNELS_IN_A_ROW, squeeze=False)
     for ax in axes.flat:
         ax.set_axis_off()
     pictures: dict[str, np.ndarray] = {}
     for place, unit in enumerate(units):
-        row, column = 2 * (place // COLUMNS), place % COLUMNS
+        row, column = 2 * (place // CHANNELS_IN_A_ROW), place % CHANNELS_IN_A_ROW
         average = _seen(channels, unit).mean(axis=0)
         product = channels.in_place(unit.layer, unit.embeddings().mean(axis=0))
         for ax in axes[row : row + 2, column]:
@@ -142,18 +142,18 @@ def channels_beside_controls(channels: Channels, table: pd.DataFrame, seed: int 
     rng = np.random.default_rng(seed)
     sites = channels.atlas.manifest.sites
     figure = BookFigure(figsize=(WIDTH, 4.4))
-    panels = {"mean_distance": tuple(CONDITIONS), "agreement": SAME_IMAGES}
+    panels = {"mean_distance": tuple(PATCH_CONDITIONS), "agreement": SAME_IMAGES}
     for ax, (measure, conditions) in zip(figure.subplots(1, 2, sharey=True), panels.items(), strict=True):
         for row, site in enumerate(sites):
             for place, condition in enumerate(conditions):
                 mine = table[(table["layer"] == site.number) & (table["condition"] == condition)][measure].to_numpy()
                 middle = row + 0.17 * (place - (len(conditions) - 1) / 2)
-                marker, color = MARKS[condition]
-                label = CONDITIONS[condition] if row == 0 and measure == "mean_distance" else None
+                marker, color = CHANNEL_MARKS[condition]
+                label = PATCH_CONDITIONS[condition] if row == 0 and measure == "mean_distance" else None
                 heights = middle + rng.uniform(-0.04, 0.04, len(mine))
                 ax.plot(mine, heights, marker, color=color, markersize=3.2, alpha=0.6, linewidth=0, label=label)
                 ax.vlines(np.nanmedian(mine), middle - 0.08, middle + 0.08, color=INK, linewidth=1.8, zorder=3)
-        ax.set_xlabel(MEASURES[measure])
+        ax.set_xlabel(CHANNEL_MEASURES[measure])
         ax.grid(visible=True, axis="x")
         ax.set_ylim(len(sites) - 0.5, -0.5)
         ax.tick_params(axis="y", length=0)
@@ -161,8 +161,8 @@ def channels_beside_controls(channels: Channels, table: pd.DataFrame, seed: int 
     figure.axes[0].set_yticks(range(len(sites)), [titled(site) for site in sites])
     figure.legend(loc="outside upper center", ncols=3)
     named = table.assign(layer=[titled(sites[number]) for number in table["layer"]])
-    named = named.replace({"condition": CONDITIONS})[["layer", "index", "condition", *panels]]
-    figure.data = {"": named.rename(columns=MEASURES)}
+    named = named.replace({"condition": PATCH_CONDITIONS})[["layer", "index", "condition", *panels]]
+    figure.data = {"": named.rename(columns=CHANNEL_MEASURES)}
     return figure
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from nbkit.mnist.cnn import CNN_RECIPE
 from nbkit.models.site import Site
 from nbkit.studies.image_patches.channels import Channels
-from nbkit.studies.image_patches.comparison import CONDITIONS, MEASURES
+from nbkit.studies.image_patches.comparison import CHANNEL_MEASURES, PATCH_CONDITIONS
 from nbkit.studies.shared.estimate import Difference, Estimate
 from nbkit.studies.shared.table import BookTable
 
@@ -119,14 +119,14 @@ def _of_layer(site: Site, wide: pd.DataFrame, seed: int) -> LayerFindings:
 
 def _table(table: pd.DataFrame, sites: tuple[Site, ...], seed: int) -> BookTable:
     """Means over the units of each layer, a row for each condition."""
-    rows = [(site, condition) for site in sites for condition in CONDITIONS]
+    rows = [(site, condition) for site in sites for condition in PATCH_CONDITIONS]
     wide = {site.number: _wide(table, site) for site in sites}
     cells = pd.DataFrame(
         {
             title: [_cell(wide[site.number], measure, condition, seed) for site, condition in rows]
-            for measure, title in MEASURES.items()
+            for measure, title in CHANNEL_MEASURES.items()
         },
-        index=pd.MultiIndex.from_tuples([(titled(site), CONDITIONS[condition]) for site, condition in rows]),
+        index=pd.MultiIndex.from_tuples([(titled(site), PATCH_CONDITIONS[condition]) for site, condition in rows]),
     )
     return BookTable("channels", cells)
 
@@ -144,4 +144,4 @@ def titled(site: Site) -> str:
 
 def _wide(table: pd.DataFrame, site: Site) -> pd.DataFrame:
     """A row a unit of a site, a column for each measure and condition."""
-    return table[table["layer"] == site.number].pivot(index="index", columns="condition", values=list(MEASURES))
+    return table[table["layer"] == site.number].pivot(index="index", columns="condition", values=list(CHANNEL_MEASURES))

@@ -12,8 +12,8 @@ from nbkit.figures.style import WIDTH, BookFigure, styled
 from nbkit.studies.large_run.findings import HOUR, Plan
 from nbkit.studies.large_run.workers import PARTS
 
-MARKERS = dict(zip(PARTS, "o>^sDvPX<", strict=True))
-COLORS = dict(zip(PARTS, CLUSTER_COLORS, strict=False))
+PART_MARKERS = dict(zip(PARTS, "o>^sDvPX<", strict=True))
+PART_COLORS = dict(zip(PARTS, CLUSTER_COLORS, strict=False))
 
 
 @styled
@@ -38,7 +38,7 @@ def wall_time(plans: Sequence[Plan]) -> Figure:
             mine = [place for place, run in enumerate(plan.runs) if run.bottleneck == part]
             if mine:
                 x, y = [workers[place] for place in mine], [hours[place] for place in mine]
-                [handles[part]] = ax.plot(x, y, MARKERS[part], color=COLORS[part], markersize=7)
+                [handles[part]] = ax.plot(x, y, PART_MARKERS[part], color=PART_COLORS[part], markersize=7)
         ax.set_xscale("log")
         ax.set_yscale("log")
         ax.set_title(plan.each.name)

@@ -23,7 +23,7 @@ class Published:
     gpus: int
 
 
-PUBLISHED = (
+PUBLISHED_RUNS = (
     Published("Transluce", "Llama-8B, all neurons", np.nan, 64.0, 2),
     Published("GLUScope", "OLMo-7B", 20e6, 5 * 24.0, 1),
 )
@@ -38,7 +38,7 @@ def beside_published(run: Run, model: str, n_tokens: int) -> BookTable:
         model: its model's name.
         n_tokens: of its text.
     """
-    rows = [(f"{each.who}, as published", each.model, each.tokens, each.gpus, each.hours) for each in PUBLISHED]
+    rows = [(f"{each.who}, as published", each.model, each.tokens, each.gpus, each.hours) for each in PUBLISHED_RUNS]
     rows.append(("this plan, predicted", model, float(n_tokens), run.cluster.n_workers, run.hours))
     cells = pd.DataFrame(
         {

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from nbkit.atlas.build import TOGETHER
+from nbkit.atlas.build import BLOCKS_A_TASK
 from nbkit.method.checks import checked_number, checked_seed, checked_whole
 from nbkit.parallel.cluster import most_at_a_time
 from nbkit.studies.large_run.cost_model import Costs
@@ -160,7 +160,7 @@ def simulate(costs: Costs, cluster: Cluster, seed: int = 0) -> Run:
     loaded = costs.weights_bytes()
     start = each.start + max(loaded * n_workers / cluster.storage, loaded / cluster.network)
     mergers = min(n_workers, cluster.mergers or n_workers)
-    checkers = min(mergers, -(-work.n_blocks // TOGETHER))
+    checkers = min(mergers, -(-work.n_blocks // BLOCKS_A_TASK))
     n_layers = work.shape.n_layers
     rounds = -(-n_layers // mergers)
     of_layer = bound.written / n_layers

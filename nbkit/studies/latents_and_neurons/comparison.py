@@ -22,10 +22,10 @@ from nbkit.models.capturing import IN_BLOCK
 from nbkit.models.site import Site
 from nbkit.studies.shared.populations import ENOUGH_EXAMPLES
 
-CONDITIONS = ("own", "random", "shuffled")
+UNIT_CONDITIONS = ("own", "random", "shuffled")
 """Its own examples with its own weights; random examples with its weights; its examples with another unit's."""
-MEASURES = ("mean_distance", "n_clusters", "one_word")
-COLUMNS = ("layer", "index", "condition", *MEASURES)
+UNIT_MEASURES = ("mean_distance", "n_clusters", "one_word")
+COMPARED_COLUMNS = ("layer", "index", "condition", *UNIT_MEASURES)
 
 
 def sites_beside(atlas: Atlas) -> tuple[Site, ...]:
@@ -62,7 +62,7 @@ def compare_units(
         seed: of the draws.
 
     Returns:
-        Three rows a unit: its `layer` (the number of the site) and `index`; the `condition`, see `CONDITIONS`;
+        Three rows a unit: its `layer` (the number of the site) and `index`; the `condition`, see `UNIT_CONDITIONS`;
         `mean_distance`, the mean cosine distance of the examples' embeddings; `n_clusters`, the feature clusters at a
         cut of 0.5; and `one_word`, the share of the examples whose key token is the most frequent one, in which no
         embedding has a part.
@@ -93,7 +93,7 @@ def compare_units(
             ]
             if all(values is not None for values in measured):
                 rows += [(site.number, unit.index, *values) for values in measured if values is not None]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(COMPARED_COLUMNS))
 
 
 def _examples_of(units: list[Neuron]) -> dict[str, np.ndarray]:

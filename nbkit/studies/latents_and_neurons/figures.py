@@ -9,11 +9,11 @@ from nbkit.atlas.atlas import Atlas
 from nbkit.figures.palette import CLUSTER_COLORS, INK, QUIET
 from nbkit.figures.style import WIDTH, BookFigure, set_heading, styled
 from nbkit.studies.latents_and_neurons.comparison import sites_beside
-from nbkit.studies.latents_and_neurons.findings import CONDITION_TITLES, TITLES
+from nbkit.studies.latents_and_neurons.findings import CONDITION_TITLES, MEASURE_TITLES
 
-MARKS = {"own": ("o", CLUSTER_COLORS[0]), "random": ("s", QUIET), "shuffled": ("D", INK)}
+CONDITION_MARKS = {"own": ("o", CLUSTER_COLORS[0]), "random": ("s", QUIET), "shuffled": ("D", INK)}
 """Marker and color of a condition."""
-QUARTILES = (0.25, 0.5, 0.75)
+QUARTILE_SHARES = (0.25, 0.5, 0.75)
 
 
 @styled
@@ -27,13 +27,15 @@ def units_beside_each_other(atlas: Atlas, table: pd.DataFrame) -> Figure:
     sites = sites_beside(atlas)
     figure = BookFigure(figsize=(WIDTH, 1.3 + 0.55 * len(sites)))
     shown = []
-    for ax, (measure, title) in zip(figure.subplots(1, len(TITLES), sharey=True), TITLES.items(), strict=True):
+    for ax, (measure, title) in zip(
+        figure.subplots(1, len(MEASURE_TITLES), sharey=True), MEASURE_TITLES.items(), strict=True
+    ):
         for row, site in enumerate(sites):
-            for place, (condition, (marker, color)) in enumerate(MARKS.items()):
+            for place, (condition, (marker, color)) in enumerate(CONDITION_MARKS.items()):
                 values = table[(table["layer"] == site.number) & (table["condition"] == condition)][measure]
                 if measure == "one_word" and condition == "shuffled":
                     continue  # the same examples have the same words
-                low, middle, high = values.quantile(QUARTILES).tolist()
+                low, middle, high = values.quantile(QUARTILE_SHARES).tolist()
                 at = row + 0.22 * (place - 1)
                 ax.hlines(at, low, high, color=color, linewidth=2.2, alpha=0.5)
                 ax.plot(middle, at, marker, color=color)
@@ -47,7 +49,7 @@ def units_beside_each_other(atlas: Atlas, table: pd.DataFrame) -> Figure:
     )
     marks = [
         Line2D([], [], marker=marker, color=color, linewidth=2.2, label=CONDITION_TITLES[condition])
-        for condition, (marker, color) in MARKS.items()
+        for condition, (marker, color) in CONDITION_MARKS.items()
     ]
     figure.legend(handles=marks, loc="outside lower center", ncols=3)
     set_heading(figure, "A unit's examples: median and middle half of the units")

@@ -11,12 +11,12 @@ import pandas as pd
 from nbkit.atlas.atlas import Atlas
 from nbkit.method.intervals import RESAMPLES, TAILS
 from nbkit.models.site import Site
-from nbkit.studies.latents_and_neurons.comparison import CONDITIONS, layer_of, sites_beside
+from nbkit.studies.latents_and_neurons.comparison import UNIT_CONDITIONS, layer_of, sites_beside
 from nbkit.studies.shared.estimate import Difference, Estimate
 from nbkit.studies.shared.language_model_saes import WithLatents
 from nbkit.studies.shared.table import BookTable
 
-TITLES = {
+MEASURE_TITLES = {
     "mean_distance": "mean distance",
     "n_clusters": "clusters",
     "one_word": "share of one word",
@@ -82,11 +82,11 @@ def beside_neurons(atlas: Atlas, table: pd.DataFrame, n_examples: int, seed: int
                 _difference(mine["one_word", "own"], own["one_word", "own"], rng),
             )
         )
-    rows = [(site, condition) for site in (*neurons, *latents) for condition in CONDITIONS]
+    rows = [(site, condition) for site in (*neurons, *latents) for condition in UNIT_CONDITIONS]
     cells = pd.DataFrame(
         {
             title: [means[site.number][measure, condition] for site, condition in rows]
-            for measure, title in TITLES.items()
+            for measure, title in MEASURE_TITLES.items()
         },
         index=pd.MultiIndex.from_tuples([(_titled(site), CONDITION_TITLES[condition]) for site, condition in rows]),
     )
@@ -121,7 +121,7 @@ def _parts(atlas: Atlas) -> tuple[list[Site], list[Site]]:
 def _wide(table: pd.DataFrame, number: int | None) -> pd.DataFrame:
     """A row a unit of a site, a column for each measure and condition."""
     mine = table[table["layer"] == number]
-    return mine.pivot(index="index", columns="condition", values=list(TITLES))
+    return mine.pivot(index="index", columns="condition", values=list(MEASURE_TITLES))
 
 
 def _over(wide: pd.DataFrame, control: str) -> pd.Series:
@@ -130,7 +130,7 @@ def _over(wide: pd.DataFrame, control: str) -> pd.Series:
 
 def _means(table: pd.DataFrame, site: Site, seed: int) -> Mapping[tuple[str, str], Estimate]:
     wide = _wide(table, site.number)
-    columns = [(measure, condition) for measure in TITLES for condition in CONDITIONS]
+    columns = [(measure, condition) for measure in MEASURE_TITLES for condition in UNIT_CONDITIONS]
     return {column: Estimate.over_units(wide[column], seed) for column in columns}
 
 

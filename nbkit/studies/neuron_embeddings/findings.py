@@ -7,14 +7,14 @@ import pandas as pd
 
 from nbkit.atlas.neuron import Neuron
 from nbkit.atlas.snippets import display_token
-from nbkit.features.words import BLANK
+from nbkit.features.words import SPACE_SIGN
 from nbkit.method.embeddings import EMBEDDING_NAMES
 from nbkit.method.intervals import summarize
 from nbkit.models import activation_function
 from nbkit.studies.shared.estimate import Estimate
 from nbkit.studies.shared.table import BookTable
 
-ROUNDING = "difference, millionths"
+ROUNDING_COLUMN = "difference, millionths"
 
 
 def identity(neuron: Neuron, n: int = 6) -> BookTable:
@@ -23,7 +23,9 @@ def identity(neuron: Neuron, n: int = 6) -> BookTable:
     `captured` is the activation that the scan saw; the difference between the two is rounding.
     """
     act_fn = activation_function(neuron.activation)
-    table = pd.DataFrame(index=[display_token(snippet.key_token).strip() or BLANK for snippet in neuron.snippets[:n]])
+    table = pd.DataFrame(
+        index=[display_token(snippet.key_token).strip() or SPACE_SIGN for snippet in neuron.snippets[:n]]
+    )
     kinds = [kind for kind in ("input", "gate", "up") if kind in neuron.kinds]
     sums = {kind: neuron.embeddings(kind)[:n].sum(1, dtype=np.float64) for kind in kinds}
     biases = {"gate": neuron.weights.b_gate}
@@ -33,8 +35,8 @@ def identity(neuron: Neuron, n: int = 6) -> BookTable:
     inner = _apply(act_fn, sums["gate" if "gate" in sums else "input"])
     table["activation"] = inner * sums["up"] if "up" in sums else inner
     table["captured"] = neuron.peak[:n]
-    table[ROUNDING] = 1e6 * (table["activation"] - table["captured"])
-    return BookTable("identity", table, {**dict.fromkeys(map(str, table), 4), ROUNDING: 1})
+    table[ROUNDING_COLUMN] = 1e6 * (table["activation"] - table["captured"])
+    return BookTable("identity", table, {**dict.fromkeys(map(str, table), 4), ROUNDING_COLUMN: 1})
 
 
 def _apply(act_fn: object, values: np.ndarray) -> np.ndarray:

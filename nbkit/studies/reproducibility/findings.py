@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from nbkit.atlas.atlas import Atlas
+from nbkit.method.clusters import PAPER_CUT
 from nbkit.method.metrics import METRIC_TITLES
 from nbkit.studies.embedding_spaces.comparison import compare_spaces, value_of
 from nbkit.studies.shared import paper
@@ -31,7 +32,7 @@ def setups(atlas: Atlas) -> BookTable:
         ),
         "An example reaches": (f"{paper.THRESHOLD:.0%} of the maximum", f"{m.threshold:.0%} of the maximum"),
         "Examples kept": (f"the first {paper.MAX_EXAMPLES}", f"the first {m.max_examples}"),
-        "Distance of the cut": (f"{paper.PAPER_CUT:g}", _cuts(atlas)),
+        "Distance of the cut": (f"{PAPER_CUT:g}", _cuts(atlas)),
     }
     return BookTable("setups", pd.DataFrame.from_dict(rows, orient="index", columns=["paper", "this build"]))
 

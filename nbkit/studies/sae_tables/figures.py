@@ -12,7 +12,7 @@ from nbkit.figures.palette import ALONE, CLUSTER_COLORS, INK
 from nbkit.figures.style import WIDTH, BookFigure, styled
 from nbkit.studies.sae_tables.columns import TABLE_COLUMNS, short_titles
 from nbkit.studies.sae_tables.reproduction import Reproduction, misses
-from nbkit.studies.shared.paper import PAPER, PAPER_COLUMNS, STANDARD, WITH_LOSS
+from nbkit.studies.shared.paper import PAPER_COLUMNS, PAPER_ROWS, STANDARD, WITH_LOSS
 
 COURSE_COLUMNS = ("l0", "mean_distance")
 COURSE_LINES = ("o-", "o--")
@@ -34,7 +34,7 @@ def settings_tried(found: Reproduction) -> Figure:
     lines: list[tuple[str, Sequence[float], dict[str, Any]]] = [
         (f"{n} settings tried", line, {"color": ALONE, "linewidth": 0.7, "alpha": 0.45}) for line in tried.values()
     ]
-    paper = _ratios(PAPER.loc[[STANDARD]])[STANDARD]
+    paper = _ratios(PAPER_ROWS.loc[[STANDARD]])[STANDARD]
     lines.append(("the paper's standard row", paper, {"color": INK, "linestyle": ":", "marker": "o"}))
     blue, orange, *_ = CLUSTER_COLORS
     if found.stated is not None:
@@ -78,7 +78,9 @@ def course_of_the_loss(found: Reproduction, course: pd.DataFrame) -> Figure:
     axes = figure.subplots(1, len(COURSE_COLUMNS))
     handles = {}
     for ax, column in zip(axes, COURSE_COLUMNS, strict=True):
-        handles["the paper's row with the loss"] = ax.axhline(PAPER.loc[WITH_LOSS, column], color=INK, linestyle=":")
+        handles["the paper's row with the loss"] = ax.axhline(
+            PAPER_ROWS.loc[WITH_LOSS, column], color=INK, linestyle=":"
+        )
         for place, (name, rows) in enumerate(course.groupby("name", sort=False)):
             config = found.configs[str(name)]
             label = f"λ₂ = {config.ne:g}, start {config.ne_start}"
@@ -103,5 +105,5 @@ def course_of_the_loss(found: Reproduction, course: pd.DataFrame) -> Figure:
 
 def _ratios(means: pd.DataFrame) -> dict[str, list[float]]:
     """Figures over those of the paper's row, by setting."""
-    ratios = means[list(PAPER_COLUMNS)].to_numpy(dtype=np.float64) / PAPER.loc[[WITH_LOSS]].to_numpy()
+    ratios = means[list(PAPER_COLUMNS)].to_numpy(dtype=np.float64) / PAPER_ROWS.loc[[WITH_LOSS]].to_numpy()
     return dict(zip(map(str, means.index), ratios.clip(LOWEST).tolist(), strict=True))

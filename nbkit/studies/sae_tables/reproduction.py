@@ -21,7 +21,7 @@ from nbkit.sae.loss import Over
 from nbkit.sae.report import SaeReport
 from nbkit.sae.training import train_saes
 from nbkit.studies.shared.kept_tables import Configs, kept_tables
-from nbkit.studies.shared.paper import PAPER, PAPER_COLUMNS, STANDARD, WITH_LOSS
+from nbkit.studies.shared.paper import PAPER_COLUMNS, PAPER_ROWS, STANDARD, WITH_LOSS
 
 TABLES_RECIPE = 3
 """Counts the changes of what the kept tables hold."""
@@ -116,7 +116,7 @@ class Reproduction:
         return {name: self.configs[name] for name in names if name is not None}
 
     def row(self, row: str) -> pd.DataFrame:
-        """This build's figures for a row of `PAPER`, by seed."""
+        """This build's figures for a row of `PAPER_ROWS`, by seed."""
         return self.rows[self.rows["name"] == (row if row == STANDARD else self.nearest)]
 
     def standard_medians(self, least: int) -> pd.DataFrame:
@@ -212,7 +212,7 @@ def misses(rows: pd.DataFrame, row: str = WITH_LOSS) -> pd.DataFrame:
 
 def factors(means: pd.DataFrame, row: str = WITH_LOSS) -> pd.DataFrame:
     """The factor by which each column misses a row of the paper, at least 1."""
-    ratios = means[list(PAPER_COLUMNS)].to_numpy(dtype=np.float64) / PAPER.loc[[row]].to_numpy()
+    ratios = means[list(PAPER_COLUMNS)].to_numpy(dtype=np.float64) / PAPER_ROWS.loc[[row]].to_numpy()
     missed = np.exp(np.abs(np.log(ratios.clip(LEAST_RATIO))))
     return pd.DataFrame(missed, index=means.index, columns=list(PAPER_COLUMNS))
 

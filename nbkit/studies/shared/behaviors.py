@@ -10,10 +10,10 @@ import pandas as pd
 
 from nbkit.atlas.examples import HasExamples
 from nbkit.atlas.snippets import Snippet, display_token
-from nbkit.features.words import BLANK
+from nbkit.features.words import SPACE_SIGN
 from nbkit.studies.shared.table import BookTable, Excerpt
 
-TOKENS_BEFORE, TOKENS_AFTER = 9, 5
+TOLD_BEFORE, TOLD_AFTER = 9, 5
 """Of a key token, in a cell."""
 MOST_TOKENS = 4
 """Key tokens that are named of a cluster."""
@@ -52,12 +52,12 @@ def key_tokens(snippets: Sequence[Snippet], most: int = MOST_TOKENS) -> str:
 
 def frequent_tokens(snippets: Sequence[Snippet], most: int = MOST_TOKENS) -> list[tuple[str, int]]:
     """The most frequent key tokens of examples as they are shown, each with how many have it."""
-    words = Counter((snippet.key_word, display_token(snippet.key_token).strip() or BLANK) for snippet in snippets)
+    words = Counter((snippet.key_word, display_token(snippet.key_token).strip() or SPACE_SIGN) for snippet in snippets)
     return [(token, count) for (_, token), count in words.most_common(most)]
 
 
 def _excerpt(snippet: Snippet) -> Excerpt:
-    first = max(0, snippet.key - TOKENS_BEFORE)
+    first = max(0, snippet.key - TOLD_BEFORE)
     before = "".join(snippet.tokens[first : snippet.key])
-    after = "".join(snippet.tokens[snippet.key + 1 : snippet.key + 1 + TOKENS_AFTER])
+    after = "".join(snippet.tokens[snippet.key + 1 : snippet.key + 1 + TOLD_AFTER])
     return Excerpt(f"…{before}", snippet.key_token, f"{after}…")

@@ -34,14 +34,14 @@ from nbkit.studies.shared.text_and_model import model_of, spread
 from nbkit.units.latents import sae_latents
 from nbkit.units.together import join_units
 
-RECIPE = 1
+SAE_RECIPE = 1
 """Goes up when the training changes, so that autoencoders of an older nbkit are trained again."""
-BATCH = 16
+CAPTURED_AT_ONCE = 16
 """Contexts in a forward pass."""
 N_HELD_OUT = 64
 """Contexts that no autoencoder is trained on, and on which each is measured."""
 QUALITY = "quality.parquet"
-COLUMNS = ("hook", "unexplained", "l0")
+QUALITY_COLUMNS = ("hook", "unexplained", "l0")
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +94,7 @@ def with_latents(
     """
     if not hooks and not saes:
         atlas = atlas.build(progress) if isinstance(atlas, AtlasPlan) else atlas
-        return WithLatents(atlas, atlas, atlas, pd.DataFrame(columns=list(COLUMNS)), {})
+        return WithLatents(atlas, atlas, atlas, pd.DataFrame(columns=list(QUALITY_COLUMNS)), {})
     m = atlas.manifest
     own = {hook: str(user_path(path)) for hook, path in (saes or {}).items()}
     states = [[hook, path, _state(Path(path))] for hook, path in own.items()]
@@ -105,7 +105,7 @@ def with_latents(
         block_size=m.block_size,
         seed=m.seed,
     )
-    request: list[object] = [RECIPE, m.model_sha256, m.contexts_sha256, m.dtype, m.device, asdict(config)]
+    request: list[object] = [SAE_RECIPE, m.model_sha256, m.contexts_sha256, m.dtype, m.device, asdict(config)]
     request += states or [list(hooks), d_sae, k, n_contexts, seed]
     digest = hashlib.sha256(json.dumps(request).encode()).hexdigest()[:10]
     kept = cache_folder() / "saes" / digest
@@ -183,8 +183,8 @@ def _captured(
         found[number].append(vectors[:, text.to(vectors.device)].flatten(0, 1).float().cpu())
 
     with hooked(model.network, model.device, points, take) as run:
-        for start in tqdm(range(0, len(chosen), BATCH), desc="capture", unit="batch", disable=not progress):
-            run(torch.from_numpy(contexts.tokens[chosen[start : start + BATCH]]))
+        for start in tqdm(range(0, len(chosen), CAPTURED_AT_ONCE), desc="capture", unit="batch", disable=not progress):
+            run(torch.from_numpy(contexts.tokens[chosen[start : start + CAPTURED_AT_ONCE]]))
     return [torch.cat(parts) for parts in found]
 
 
@@ -199,4 +199,4 @@ def _quality(model: LanguageModel, contexts: Contexts, saes: Mapping[str, Sparse
         if sae.architecture.d_out is None:
             left = float((reconstruction.float() - h).square().sum() / (h - h.mean(0)).square().sum())
         rows.append((hook, left, float((z > 0).sum(1).float().mean())))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(QUALITY_COLUMNS))

@@ -20,6 +20,8 @@ Dictionary = Callable[[Unit], Features]
 """What a dictionary finds in the vectors that a unit reads."""
 
 
+FEATURES, JOINT = "features", "centered + features"
+"""Contestants: in the basis of an autoencoder's features, alone and beside the centered vector."""
 STEPS_IN_LAYER = 1_000
 """Of 256 vectors each."""
 ON_TOYS = topk_config(d_sae=240, k=6, epochs=128, learning_rate=3e-3)

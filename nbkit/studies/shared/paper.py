@@ -9,8 +9,6 @@ CORPUS, N_CONTEXTS = "OpenWebText", 10_000
 MAXIMA_FROM = "Neuroscope, a much larger corpus"
 THRESHOLD, MAX_EXAMPLES = 0.75, 100
 """An example reaches this share of the maximum; so many are kept, the first."""
-PAPER_CUT = 0.5
-"""Distance at which the trees are cut."""
 TABLE_1 = {
     "pre_mlp": {"intra_cluster": 0.31, "inter_cluster": 0.63},
     "neuron": {"intra_cluster": 0.21, "inter_cluster": 0.73},
@@ -45,7 +43,7 @@ PAPER_COLUMNS = tuple(PAPER_DIGITS)
 PAPER_ROUNDING = {column: 0.5 * 10.0**-digits for column, digits in PAPER_DIGITS.items()}
 """Half a unit of the last digit that is printed."""
 
-PAPER = pd.DataFrame(
+PAPER_ROWS = pd.DataFrame(
     [(0.33, 2600, 2.4, 1.5, 0.45, 0.21, 7, 23.8), (0.55, 3300, 9.1, 4.6, 0.28, 0.08, 32, 3.7)],
     columns=list(PAPER_COLUMNS),
     index=[STANDARD, WITH_LOSS],
@@ -55,4 +53,4 @@ PAPER = pd.DataFrame(
 
 def paper_row(row: str) -> dict[str, float]:
     """The figures of one row of Tables 2 and 3."""
-    return {column: float(PAPER[column].to_dict()[row]) for column in PAPER_COLUMNS}
+    return {column: float(PAPER_ROWS[column].to_dict()[row]) for column in PAPER_COLUMNS}

@@ -13,7 +13,7 @@ from nbkit.atlas.made_from import made_from
 from nbkit.atlas.manifest import Manifest
 from nbkit.studies.shared.words import counted
 
-LIBRARIES = ("nbkit", "torch", "numpy", "scipy")
+MNIST_LIBRARIES = ("nbkit", "torch", "numpy", "scipy")
 """That compute the numbers of the MNIST part."""
 
 
@@ -68,7 +68,7 @@ def mnist_provenance(profile: str, n_seeds: int, seed: int = 0, model: str = "an
         "model": f"{model}, trained here",
         "seeds": f"seed {seed}" if n_seeds == 1 else f"one MLP for each seed, {seed} to {seed + n_seeds - 1}",
         "precision": "float32",
-        "versions": ", ".join(f"{name} {version(name)}" for name in LIBRARIES),
+        "versions": ", ".join(f"{name} {version(name)}" for name in MNIST_LIBRARIES),
     }
     seeds = rows["seeds"].replace("one MLP for each seed,", "seeds")
     title = f"Made by profile {profile}: MNIST, {model}, {seeds}"

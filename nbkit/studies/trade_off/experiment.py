@@ -21,7 +21,7 @@ from nbkit.sae.evaluation import DEAD_BELOW, evaluate_sae
 from nbkit.sae.latents import Examples, control_distances
 from nbkit.sae.loss import Gradient
 from nbkit.sae.separation import two_cluster_silhouettes
-from nbkit.sae.sweep_columns import ACTIVATIONS
+from nbkit.sae.sweep_columns import ACTIVATION_TITLES
 from nbkit.sae.training import train_saes
 from nbkit.studies.shared.kept_tables import Configs, kept_tables
 
@@ -75,8 +75,8 @@ class Grid:
             object.__setattr__(self, field.name, values)
             if len(set(values)) < len(values) or not values:
                 raise NbkitError(f"{field.name} is {list(values)}: give at least one value, and each once")
-        if odd := [name for name in self.activations if name not in ACTIVATIONS]:
-            raise NbkitError(f"There is no activation {odd[0]!r}: choose from {', '.join(ACTIVATIONS)}.")
+        if odd := [name for name in self.activations if name not in ACTIVATION_TITLES]:
+            raise NbkitError(f"There is no activation {odd[0]!r}: choose from {', '.join(ACTIVATION_TITLES)}.")
         if min(self.ne) <= 0:
             raise NbkitError(f"ne holds {min(self.ne)}: the loss needs weights above 0; l1 and k are for those without")
 

@@ -10,19 +10,19 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
 from nbkit.errors import NbkitError
-from nbkit.figures.palette import ALONE, CLUSTER_COLORS, INK, PAPER
+from nbkit.figures.palette import ALONE, CLUSTER_COLORS, INK, WHITE
 from nbkit.figures.style import WIDTH, BookFigure, styled
 from nbkit.method.intervals import mean_interval
-from nbkit.sae.sweep_columns import ACTIVATIONS, SWEEP_MEASURES, loss_name
+from nbkit.sae.sweep_columns import ACTIVATION_TITLES, SWEEP_MEASURES, loss_name
 from nbkit.studies.trade_off.matching import MATCHED_BY, Matched
 
 CURVES = ("mean_distance", "same_digit", "monosemanticity")
 DIFFERENCES = ("mean_distance", "relative_distance", "same_digit", "purity", "monosemanticity", "silhouette")
 LOW, HIGH = "95% interval from", "95% interval to"
 ESTIMATE = ("mean over seeds", LOW, HIGH)
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+TRADE_OFF_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 """For the standard autoencoders, then for each lambda 2."""
-LINES = ("--", ":", "-.")
+TRADE_OFF_LINES = ("--", ":", "-.")
 MATCHED_LOOKS = {"l0": ("o", INK, -0.14), "mse": ("D", ALONE, 0.14)}
 """Mark, color, and shift between the lines."""
 
@@ -53,13 +53,13 @@ def trade_off_curves(table: pd.DataFrame, x: str = "l0", metrics: Sequence[str] 
             for place, ne in enumerate(levels):
                 mine = table[(table["activation"] == activation) & (table["ne"] == ne)]
                 points = _line(ax, mine, x, metric, _look(place, color))
-                about = {"autoencoder": ACTIVATIONS[str(activation)], "loss": loss_name(ne)}
+                about = {"autoencoder": ACTIVATION_TITLES[str(activation)], "loss": loss_name(ne)}
                 shown.append(points.assign(**about, measure=SWEEP_MEASURES[metric].title))
             ax.set_xscale("log")
             ax.grid(visible=True)
         row[0].set_ylabel(SWEEP_MEASURES[metric].title)
     for ax, activation in zip(axes[0], activations, strict=True):
-        ax.set_title(ACTIVATIONS[str(activation)])
+        ax.set_title(ACTIVATION_TITLES[str(activation)])
     for ax in axes[-1]:
         ax.set_xlabel(SWEEP_MEASURES[x].title)
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -98,12 +98,12 @@ def matched_intervals(differences: Mapping[str, Matched], metrics: Sequence[str]
             estimates = [matched[activation][metric].difference for activation in activations]
             about = {"measure": SWEEP_MEASURES[metric].title, "at equal": MATCHED_BY[by]}
             shown += [
-                {**about, "autoencoder": ACTIVATIONS[activation], "difference": e.value, LOW: e.low, HIGH: e.high}
+                {**about, "autoencoder": ACTIVATION_TITLES[activation], "difference": e.value, LOW: e.low, HIGH: e.high}
                 for activation, e in zip(activations, estimates, strict=True)
             ]
             ax.hlines(places, [e.low for e in estimates], [e.high for e in estimates], color=color, lw=2.2, alpha=0.5)
             ax.plot([e.value for e in estimates], places, marker, color=color)
-        ax.set_yticks(range(len(activations)), [ACTIVATIONS[activation] for activation in activations])
+        ax.set_yticks(range(len(activations)), [ACTIVATION_TITLES[activation] for activation in activations])
         ax.set_ylim(len(activations) - 0.5, -0.5)
         ax.set_title(SWEEP_MEASURES[metric].title)
         better = {1: " (higher is better)", -1: " (lower is better)", 0: ""}[SWEEP_MEASURES[metric].better]
@@ -139,7 +139,7 @@ def _line(ax: Axes, mine: pd.DataFrame, x: str, metric: str, look: Mapping[str, 
 def _look(place: int, color: str) -> dict[str, object]:
     """The standard autoencoders are hollow, those with the loss differ by mark and line; a color is an activation's, as
     in the explorer."""
-    look: dict[str, object] = {"marker": MARKERS[place % len(MARKERS)], "color": color}
+    look: dict[str, object] = {"marker": TRADE_OFF_MARKERS[place % len(TRADE_OFF_MARKERS)], "color": color}
     if place == 0:
-        return {**look, "markerfacecolor": PAPER}
-    return {**look, "linestyle": LINES[(place - 1) % len(LINES)]}
+        return {**look, "markerfacecolor": WHITE}
+    return {**look, "linestyle": TRADE_OFF_LINES[(place - 1) % len(TRADE_OFF_LINES)]}

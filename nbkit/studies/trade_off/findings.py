@@ -9,7 +9,7 @@ from typing import Literal
 import pandas as pd
 
 from nbkit.sae.loss import Gradient
-from nbkit.sae.sweep_columns import ACTIVATIONS, SWEEP_MEASURES, of_kind
+from nbkit.sae.sweep_columns import ACTIVATION_TITLES, SWEEP_MEASURES, of_kind
 from nbkit.studies.shared.estimate import Difference
 from nbkit.studies.shared.quantity import Quantity
 from nbkit.studies.shared.words import listed
@@ -26,7 +26,7 @@ ANSWERS: dict[Verdict, str] = {
     "no evidence": "no evidence for the loss, since its opposite comes out better as well",
 }
 """Whether the loss makes latents more monosemantic, as the pages say it."""
-FEWEST = 2
+FEWEST_OF_A_DIRECTION = 2
 """Comparisons of one direction that count: of a dozen without a difference, one seems better by chance in one case of
 four, and two in one of thirty."""
 MOSTLY = 2
@@ -55,7 +55,7 @@ class Count:
     @property
     def verdict(self) -> Verdict:
         """Whether the loss makes latents more monosemantic."""
-        better, worse = (count if count >= FEWEST else 0 for count in (self.better, self.worse))
+        better, worse = (count if count >= FEWEST_OF_A_DIRECTION else 0 for count in (self.better, self.worse))
         if not better and not worse:
             return "none"
         if not better or not worse:
@@ -67,7 +67,7 @@ class Count:
     @property
     def favored(self) -> bool:
         """Whether more comparisons are better than worse, and more than chance would show."""
-        return self.better > self.worse and self.better >= FEWEST
+        return self.better > self.worse and self.better >= FEWEST_OF_A_DIRECTION
 
     def __str__(self) -> str:
         return f"better in {self.better} and worse in {self.worse} of {self.n} comparisons"
@@ -184,7 +184,7 @@ def matched_answer(matched: Matched) -> MatchedAnswer:
     Args:
         matched: of `compared`.
     """
-    activations = tuple(MatchedActivation(ACTIVATIONS[name], measures) for name, measures in matched.items())
+    activations = tuple(MatchedActivation(ACTIVATION_TITLES[name], measures) for name, measures in matched.items())
     independent = [mine.measures[metric] for mine in activations for metric in of_kind("independent")]
     within = sum(m.curve_error > abs(m.difference.value) for m in independent)
     return MatchedAnswer(Count.of(matched), activations, within)
@@ -245,5 +245,5 @@ def neurons_read(table: pd.DataFrame, matched: Matched) -> tuple[NeuronsRead, ..
             float(rows.loc[rows["ne"] == ne, "participation"].mean()) for ne in (0, rows["ne"].max())
         )
         relative = measures["relative_distance"].difference
-        found.append(NeuronsRead(ACTIVATIONS[activation], standard, strongest, relative))
+        found.append(NeuronsRead(ACTIVATION_TITLES[activation], standard, strongest, relative))
     return tuple(found)

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from nbkit.sae.loss import Gradient
-from nbkit.sae.sweep_columns import ACTIVATIONS, SWEEP_MEASURES, loss_name
+from nbkit.sae.sweep_columns import ACTIVATION_TITLES, SWEEP_MEASURES, loss_name
 from nbkit.studies.shared.estimate import UNDEFINED
 from nbkit.studies.shared.table import BookTable, Printed, Range
 from nbkit.studies.trade_off.findings import Count, MatchedAnswer, of_shared_activations
@@ -29,7 +29,7 @@ def sweep_ranges(table: pd.DataFrame) -> BookTable:
     groups: Any = table.groupby(["activation", "ne"], sort=False)  # to pandas' stubs its keys are anything
     for (activation, ne), group in groups:
         means = group.groupby("sparsity").mean(numeric_only=True)
-        rows[ACTIVATIONS[str(activation)], loss_name(float(str(ne)))] = {"autoencoders": len(group)} | {
+        rows[ACTIVATION_TITLES[str(activation)], loss_name(float(str(ne)))] = {"autoencoders": len(group)} | {
             SWEEP_MEASURES[metric].title: Range(float(means[metric].min()), float(means[metric].max()))
             for metric in shown
         }
@@ -65,11 +65,11 @@ def matched_table(matched: Matched) -> BookTable:
     columns: dict[str, list[object]] = {"better": [better[SWEEP_MEASURES[metric].better] for metric in shown]}
     for name, measures in matched.items():
         known = [measures[metric].difference.known for metric in shown]
-        columns[f"{ACTIVATIONS[name]}, standard"] = [
+        columns[f"{ACTIVATION_TITLES[name]}, standard"] = [
             Printed(measures[metric].standard, SWEEP_MEASURES[metric].digits) if there else None
             for metric, there in zip(shown, known, strict=True)
         ]
-        columns[f"{ACTIVATIONS[name]}, difference"] = [measures[metric].difference for metric in shown]
+        columns[f"{ACTIVATION_TITLES[name]}, difference"] = [measures[metric].difference for metric in shown]
     titles = [SWEEP_MEASURES[metric].title for metric in shown]
     digits = {SWEEP_MEASURES[metric].title: SWEEP_MEASURES[metric].digits for metric in shown}
     return BookTable("matched", pd.DataFrame(columns, index=titles, dtype=object), digits)
@@ -87,7 +87,7 @@ def by_gradient(compared_by: Mapping[Gradient, dict[str, Matched]], by: str) -> 
     for gradient, mine in of_shared_activations(compared_by).items():
         for activation, measures in mine[by].items():
             count = Count.of({activation: measures})
-            rows[GRADIENTS[gradient], ACTIVATIONS[activation]] = {
+            rows[GRADIENTS[gradient], ACTIVATION_TITLES[activation]] = {
                 "better": count.better,
                 "worse": count.worse,
                 "undecided": count.undecided,

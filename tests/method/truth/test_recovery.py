@@ -10,7 +10,7 @@ from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, roc
 
 from nbkit.errors import NbkitError
 from nbkit.method.clusters import cosine_distances, feature_clusters
-from nbkit.method.truth.recovery import CUTS, pair_auc, recovery, with_directions
+from nbkit.method.truth.recovery import TRIED_CUTS, pair_auc, recovery, with_directions
 
 
 def slow_auc(distances: np.ndarray, labels: np.ndarray) -> float:
@@ -57,8 +57,8 @@ def test_recovery_equals_the_slow_way() -> None:
         k = len(set(labels.tolist()))
         measured = recovery(x, labels)
         at_k, at_cut = tree.cut_to(k).labels, tree.cut(0.5).labels
-        scores = [adjusted_rand_score(labels, tree.cut(cut).labels) for cut in CUTS]
-        best = CUTS[int(np.flatnonzero(np.array(scores) >= max(scores) - 1e-12)[0])]
+        scores = [adjusted_rand_score(labels, tree.cut(cut).labels) for cut in TRIED_CUTS]
+        best = TRIED_CUTS[int(np.flatnonzero(np.array(scores) >= max(scores) - 1e-12)[0])]
         assert measured.behaviors == k
         assert measured.ari_at_k == pytest.approx(adjusted_rand_score(labels, at_k))
         assert measured.ami_at_k == pytest.approx(adjusted_mutual_info_score(labels, at_k))
@@ -76,7 +76,7 @@ def test_a_perfect_space_gets_the_truth() -> None:
     for name in ("auc", "ari_at_k", "ami_at_k", "ari", "ami", "ari_best", "ami_best"):
         assert getattr(measured, name) == pytest.approx(1.0), name
     assert measured.clusters == measured.behaviors == 3
-    assert measured.best_cut == CUTS[0]
+    assert measured.best_cut == TRIED_CUTS[0]
 
 
 def test_shuffled_labels_give_nothing() -> None:

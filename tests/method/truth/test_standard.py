@@ -18,7 +18,7 @@ def test_a_stranger_enters_a_contestant(monkeypatch: pytest.MonkeyPatch) -> None
     small = Toy(n_features=20, width=10, n_units=8, active=2, n_examples=40, steps=40)
     monkeypatch.setattr(standard, "PLAIN", (small, replace(small, seed=1)))
     monkeypatch.setattr(standard, "HARDER_AND_EASIER", (replace(small, active=3),))
-    monkeypatch.setattr(standard, "MOST", 3)
+    monkeypatch.setattr(standard, "UNITS_OF_A_TOY", 3)
 
     def mine(unit: Unit) -> np.ndarray:
         embeddings: np.ndarray = (unit.read - unit.background.vectors.mean(axis=0)) * unit.weights

@@ -11,7 +11,7 @@ import torch
 
 from nbkit.errors import NbkitError
 from nbkit.sae.autoencoder import SparseAutoencoder
-from nbkit.sae.foreign.dictionary_learning import CLASSES
+from nbkit.sae.foreign.dictionary_learning import DICT_CLASSES
 from tests.examples.foreign_saes import (
     D_IN,
     D_SAE,
@@ -81,7 +81,7 @@ def test_every_class(name: str, tmp_path: Path) -> None:
     write(tmp_path, name, tensors)
     for place in (tmp_path, tmp_path / "ae.pt"):
         check(load(place), inputs(), reference(inputs(), G if name == "GatedAutoEncoder" else W, **options))
-    assert set(CASES) == set(CLASSES)
+    assert set(CASES) == set(DICT_CLASSES)
 
 
 def test_a_threshold_that_was_never_found_lets_all_positive_ones_pass(tmp_path: Path) -> None:
