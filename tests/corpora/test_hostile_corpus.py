@@ -19,6 +19,7 @@ from tests.examples.hostile_text import fuse_tokens, write_corpora
 from tests.examples.mini_book import REPOSITORY
 
 NOTEBOOK = REPOSITORY / "book" / "feature-clusters.ipynb"
+REFERRED_TO = ("whole-model", "embedding-spaces", "ground-truth", "every-neuron")
 SHOWN = ("<script>", "</scr", "hacked=")
 """Pieces that the dozen characters around an early key token have room for; the tiny model knows only ASCII."""
 
@@ -29,11 +30,11 @@ def hostile_book(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Callable
     root = tmp_path_factory.mktemp("hostile")
     staged = root / "book"
     shutil.copytree(REPOSITORY / "book", staged, ignore=shutil.ignore_patterns("*.ipynb", "profiles"))
-    for name in ("index", "whole-model", "embedding-spaces"):  # the pages that this one refers to
+    for name in ("index", *REFERRED_TO):
         (staged / f"{name}.md").write_text(f"# {name}\n", encoding="utf-8")
     model, corpora = Path(shutil.copytree(tiny_folder("llama"), root / "model")), write_corpora(root)
     fuse_tokens(model)
-    chapters = "".join(f"  - file: {name}\n" for name in ("references", "whole-model", "embedding-spaces", *corpora))
+    chapters = "".join(f"  - file: {name}\n" for name in ("references", *REFERRED_TO, *corpora))
     (root / "_toc.yml").write_text(f"format: jb-book\nroot: index\nchapters:\n{chapters}", encoding="utf-8")
 
     runs = {}

@@ -147,7 +147,7 @@ def test_one_behavior_that_falls_apart_is_counted(table: pd.DataFrame) -> None:
 @pytest.mark.usefixtures("small_toys")
 def test_every_rule_on_every_space(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        rules_module, "SPACES", {"pre-MLP": CONTESTANTS["pre-MLP"], "true": CONTESTANTS["true features"]}
+        rules_module, "RULE_SPACES", {"pre-MLP": CONTESTANTS["pre-MLP"], "true": CONTESTANTS["true features"]}
     )
     measured = rules_on_toys(2, 2, n_jobs=1, progress=False)
     assert measured[measured["task"] == "null"]["ari"].isna().all()
