@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from nbkit.atlas.atlas import Atlas
@@ -13,7 +14,10 @@ from nbkit.atlas.neuron import Neuron
 from nbkit.errors import NbkitError
 from nbkit.features.neighbors import neighbor_kinds
 from nbkit.method.choice import Rules, rankings
+from nbkit.method.coordinates import HANGS
 from nbkit.models.site import CENTERED
+
+SPREAD_OUT = f"at most {HANGS:.0%} of the embeddings' squared length in one coordinate"
 
 
 class NothingToShow(NbkitError):  # noqa: N818 - what the reader is told
@@ -34,13 +38,18 @@ class Choice:
 
 def several_behaviors(atlas: Atlas, layer: int | None = None, neuron: int | None = None) -> Choice:
     """A neuron with several clear behaviors (Figure 2), or the one that is asked for."""
-    rules: Rules = {
+    usual = (
         "4 to 8 clusters that are more than key tokens (adjusted Rand index with them at most 0.5), at least 40 "
-        "examples, the largest cluster holding at most half of them": lambda t: (
+        f"examples, the largest cluster holding at most half of them and the second at least a fifth, {SPREAD_OUT}"
+    )
+    rules: Rules = {
+        usual: lambda t: (
             t["n_clusters"].between(4, 8)
             & (t["n_examples"] >= 40)
             & (t["largest_share"] <= 0.5)
+            & (t["second_share"] >= 0.2)
             & (t["token_agreement"] <= 0.5)
+            & _spread(t)
         ),
         "3 to 12 clusters and at least 10 examples": lambda t: t["n_clusters"].between(3, 12) & (t["n_examples"] >= 10),
     }
@@ -50,8 +59,13 @@ def several_behaviors(atlas: Atlas, layer: int | None = None, neuron: int | None
 def rare_behavior(atlas: Atlas, layer: int | None = None, neuron: int | None = None) -> Choice:
     """A neuron with a common and a rare behavior (Figure 3), or the one that is asked for."""
     rules: Rules = {
-        "two clusters, at least 50 examples, the smaller cluster with at least 2 and at most 6% of them": lambda t: (
-            (t["n_clusters"] == 2) & (t["n_examples"] >= 50) & (t["largest_share"] >= 0.94) & (_outside_largest(t) >= 2)
+        "two clusters, at least 50 examples, the smaller cluster with at least 2 and at most 6% of them, "
+        f"{SPREAD_OUT}": lambda t: (
+            (t["n_clusters"] == 2)
+            & (t["n_examples"] >= 50)
+            & (t["largest_share"] >= 0.94)
+            & (_outside_largest(t) >= 2)
+            & _spread(t)
         ),
         "several clusters, at least 10 examples, the largest cluster with at least 70% of them": lambda t: (
             (t["n_clusters"] >= 2) & (t["n_examples"] >= 10) & (t["largest_share"] >= 0.7)
@@ -148,28 +162,42 @@ def _outside_largest(table: pd.DataFrame) -> pd.Series:
     return ((1 - table["largest_share"]) * table["n_examples"]).round()
 
 
+def _spread(table: pd.DataFrame) -> pd.Series:
+    """Which neurons don't hang on one coordinate: their clusters are not those of what the model writes there."""
+    return table["concentration"] <= HANGS
+
+
 def _gain(atlas: Atlas, table: pd.DataFrame) -> pd.Series:
     other = atlas.metrics(neighbor_kinds(atlas)[1]).loc[table.index]
     return table["silhouette"] - other["silhouette_matched"]
 
 
 CONTRAST: Rules = {
-    "two clusters of at least 10 examples each": lambda t: (t["n_clusters"] == 2) & (_outside_largest(t) >= 10),
+    f"two clusters of at least 10 examples each, {SPREAD_OUT}": lambda t: (
+        (t["n_clusters"] == 2) & (_outside_largest(t) >= 10) & _spread(t)
+    ),
     "at least two clusters and 10 examples": lambda t: (t["n_clusters"] >= 2) & (t["n_examples"] >= 10),
 }
 
 
 def _first_that_reads(atlas: Atlas, ranked: pd.DataFrame) -> Neuron | None:
-    """The first neuron of a ranking of whose key tokens at most a tenth are the first token of their context.
-
-    Such a token stands there without its sentence: neurons that answer to it are real, but a poor first example. Inputs
-    that are shown as one thing have no start.
+    """The first neuron of a ranking of whose key tokens at most a tenth are the first token of their context, which
+    stands there without its sentence, and at least half have a letter. Others are real, but a poor first example.
+    Inputs that are shown as one thing have neither start nor letters.
     """
     for layer, index in zip(ranked["layer"], ranked["index"], strict=True):
         neuron = atlas.neuron(int(layer), int(index))
-        if atlas.manifest.length == 1 or float((neuron.position <= 1).mean()) <= 0.1:
+        if atlas.manifest.length == 1 or (_late(neuron) and _lettered(neuron)):
             return neuron
     return None
+
+
+def _late(neuron: Neuron) -> bool:
+    return float((neuron.position <= 1).mean()) <= 0.1
+
+
+def _lettered(neuron: Neuron) -> bool:
+    return float(np.mean([any(map(str.isalpha, snippet.key_token)) for snippet in neuron.snippets])) >= 0.5
 
 
 def _middle(layers: Sequence[int]) -> Sequence[int]:
@@ -201,9 +229,8 @@ def _choose(
     first, last = (number if of_neurons else atlas.manifest.site(number).label for number in (layers[0], layers[-1]))
     place = "layer" if of_neurons else "site"
     where = f"{place} {first}" if first == last else f"{place}s {first} to {last}"
-    passing = (
-        aim if atlas.manifest.length == 1 else f"{aim}, passing over {unit}s that answer to the start of a context"
-    )
+    over = f"passing over {unit}s that answer to the start of a context or, mostly, to tokens without a letter"
+    passing = aim if atlas.manifest.length == 1 else f"{aim}, {over}"
     for ranking in rankings(table, rules, score, passing, f"the {len(table):,} {unit}s of {where}", f"no {unit}"):
         if (best := _first_that_reads(atlas, table.loc[ranking.units])) is not None:
             return Choice(best, ranking.sentence)

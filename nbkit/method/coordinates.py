@@ -8,6 +8,8 @@ from jaxtyping import Float, Int
 from nbkit.errors import NbkitError
 from nbkit.method.checks import checked_array, have_direction
 
+HANGS = 0.3
+"""A neuron hangs on one coordinate if more than this share of its embeddings lies there."""
 OUTLIER = 20.0
 """A coordinate stands out if its mean square is more than this many times the median coordinate's."""
 

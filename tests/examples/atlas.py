@@ -13,6 +13,7 @@ import pandas as pd
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.manifest import ATLAS_SCHEMA, Manifest
+from nbkit.atlas.snippets import Snippet
 from nbkit.method.clusters import PAPER_CUT
 from nbkit.models.site import Site
 
@@ -25,6 +26,8 @@ MADE_UP_METRICS: dict[str, float] = {
     "inter_cluster": 0.7,
     "n_clusters": 2,
     "largest_share": 0.6,
+    "second_share": 0.4,
+    "concentration": 0.1,
     "silhouette": 0.4,
     "silhouette_matched": 0.4,
     "token_agreement": 0.1,
@@ -69,6 +72,8 @@ OF_LATENTS = replace(
     ),
     n_sites=3,
 )
+KEY_TOKENS_OF = ((" 12", "-"), (" 12", "-", " run"), (" run", " 12"))
+"""By how many of them have a letter: none, a third, half."""
 MANIFESTS = {"plain": MANIFEST, "gated": GATED}
 
 
@@ -81,6 +86,8 @@ class Named:
     n: int
     at: int
     """Position of all its key tokens."""
+    key_tokens: tuple[str, ...]
+    """In turn those of its examples."""
 
     def __len__(self) -> int:
         return self.n
@@ -92,6 +99,11 @@ class Named:
     @property
     def position(self) -> np.ndarray:
         return np.full(self.n, self.at)
+
+    @property
+    def snippets(self) -> list[Snippet]:
+        texts = [self.key_tokens[i % len(self.key_tokens)] for i in range(self.n)]
+        return [Snippet((text,), (1.0,), 0, 0, self.at) for text in texts]
 
 
 @dataclass(frozen=True)
@@ -115,7 +127,8 @@ class ExampleAtlas:
 
     def neuron(self, layer: int, index: int) -> Named:
         [row] = self.neurons[(self.neurons["layer"] == layer) & (self.neurons["index"] == index)].to_dict("records")
-        return Named(layer, index, int(row["n_examples"]), int(row.get("position", 5)))
+        key_tokens = KEY_TOKENS_OF[int(row.get("lettered", 2))]
+        return Named(layer, index, int(row["n_examples"]), int(row.get("position", 5)), key_tokens)
 
 
 def metrics_table(rows: Sequence[Mapping[str, float]]) -> pd.DataFrame:

@@ -26,20 +26,32 @@ Row = Mapping[str, float]
 RULES: tuple[Callable[..., Choice], ...] = (several_behaviors, rare_behavior, embedding_contrast, typical_contrast)
 
 # For each rule a row that it takes, and changes that make it not take it.
-SEVERAL: Row = {"n_clusters": 5, "n_examples": 40, "largest_share": 0.5, "token_agreement": 0.5}
-RARE: Row = {"n_clusters": 2, "n_examples": 50, "largest_share": 0.96}
-CONTRAST: Row = {"n_clusters": 2, "n_examples": 40, "largest_share": 0.75}
+SEVERAL: Row = {
+    "n_clusters": 5,
+    "n_examples": 40,
+    "largest_share": 0.5,
+    "second_share": 0.2,
+    "token_agreement": 0.5,
+    "concentration": 0.3,
+}
+RARE: Row = {"n_clusters": 2, "n_examples": 50, "largest_share": 0.96, "concentration": 0.3}
+CONTRAST: Row = {"n_clusters": 2, "n_examples": 40, "largest_share": 0.75, "concentration": 0.3}
 BROKEN: list[tuple[Callable[..., Choice], Row, Row]] = [
     (several_behaviors, SEVERAL, {"n_clusters": 3}),
     (several_behaviors, SEVERAL, {"n_clusters": 9}),
     (several_behaviors, SEVERAL, {"n_examples": 39}),
     (several_behaviors, SEVERAL, {"largest_share": 0.525}),
     (several_behaviors, SEVERAL, {"token_agreement": 0.51}),
+    (several_behaviors, SEVERAL, {"second_share": 0.19}),
+    (several_behaviors, SEVERAL, {"concentration": 0.31}),
     (rare_behavior, RARE, {"n_clusters": 3}),
     (rare_behavior, RARE, {"n_clusters": 1, "largest_share": 1}),
     (rare_behavior, RARE, {"n_examples": 49, "largest_share": 47 / 49}),
     (rare_behavior, RARE, {"largest_share": 0.92}),
     (rare_behavior, RARE, {"largest_share": 0.98}),  # one odd example is no behavior
+    (rare_behavior, RARE, {"concentration": 0.31}),
+    (embedding_contrast, CONTRAST, {"concentration": 0.31}),
+    (typical_contrast, CONTRAST, {"concentration": 0.31}),
     (embedding_contrast, CONTRAST, {"n_clusters": 3}),
     (embedding_contrast, CONTRAST, {"largest_share": 0.775}),  # the smaller cluster has 9
     (typical_contrast, CONTRAST, {"n_clusters": 3}),
@@ -193,8 +205,8 @@ def test_latents_are_chosen_among_those_of_all_sites_and_called_so() -> None:
     assert choice.neuron.layer == 2
     assert "of the neuron embedding over the vector that a latent reads, both cut" in choice.rule
     assert choice.rule.endswith(
-        "passing over latents that answer to the start of a context (3 of the 3 latents of sites S0 to S2 are "
-        "eligible)."
+        "passing over latents that answer to the start of a context or, mostly, to tokens without a letter (3 of the 3 "
+        "latents of sites S0 to S2 are eligible)."
     )
     assert embedding_contrast(atlas, layer=1).rule.endswith("(1 of the 1 latents of site S1 are eligible).")
     assert all("neurons" not in choice.rule for choice in featured(atlas))
@@ -240,9 +252,10 @@ def test_a_choice_reads_as_a_sentence() -> None:
     text = several_behaviors(atlas_of([{**SEVERAL, "layer": 1, "index": 3}]))._repr_markdown_()
     assert text == (
         "**L1 N3** (40 examples). Chosen by rule: 4 to 8 clusters that are more than key tokens (adjusted Rand index "
-        "with them at most 0.5), at least 40 examples, the largest cluster holding at most half of them; of these the "
-        "highest silhouette, passing over neurons that answer to the start of a context (1 of the 1 neurons of layer 1 "
-        "are eligible)."
+        "with them at most 0.5), at least 40 examples, the largest cluster holding at most half of them and the second "
+        "at least a fifth, at most 30% of the embeddings' squared length in one coordinate; of these the highest "
+        "silhouette, passing over neurons that answer to the start of a context or, mostly, to tokens without a letter "
+        "(1 of the 1 neurons of layer 1 are eligible)."
     )
 
 
@@ -255,6 +268,14 @@ def test_a_neuron_that_answers_to_the_start_of_a_context_is_passed_over(rule: Ca
     assert rule(atlas_of([better, fits])).neuron.index == 1
     with pytest.raises(NbkitError, match="no neuron"):
         rule(atlas_of([better]))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_neuron_of_figures_and_signs_is_passed_over(rule: Callable[..., Choice]) -> None:
+    fits = SEVERAL if rule is several_behaviors else {"n_clusters": 2, "n_examples": 50, "largest_share": 0.96}
+    for lettered in (0, 1):
+        better = {**fits, "silhouette": 0.9, "inter_cluster": 0.9, "lettered": lettered}
+        assert rule(atlas_of([better, {**fits, "lettered": 2}])).neuron.index == 1
 
 
 def test_extremes_are_the_neurons_at_both_ends() -> None:

@@ -8,12 +8,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.method.coordinates import outlier_coordinates
+from nbkit.method.coordinates import HANGS, outlier_coordinates
 from nbkit.studies.shared.populations import ENOUGH_EXAMPLES, has_examples, named
 from nbkit.studies.shared.quantity import Quantity
 
-HANGS = 0.3
-"""A neuron hangs on one coordinate if more than this share of its embeddings lies there."""
 NEURONS_READ = 200
 """Neurons of a layer whose examples tell how large its coordinates are."""
 

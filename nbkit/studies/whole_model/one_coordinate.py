@@ -11,10 +11,10 @@ from nbkit.atlas.atlas import Atlas
 from nbkit.features.coordinates import coordinates_of
 from nbkit.method.checks import have_direction
 from nbkit.method.clusters import feature_clusters
-from nbkit.method.coordinates import coordinate_shares
+from nbkit.method.coordinates import HANGS, coordinate_shares
 from nbkit.method.metrics import adjusted_rand_index
 from nbkit.studies.shared.estimate import UNDEFINED, Estimate
-from nbkit.studies.shared.outliers import HANGS, LayerCoordinates, hang, share_that_hangs
+from nbkit.studies.shared.outliers import LayerCoordinates, hang, share_that_hangs
 from nbkit.studies.shared.populations import ENOUGH_EXAMPLES, has_examples
 from nbkit.studies.shared.quantity import Quantity
 from nbkit.studies.shared.table import BookTable
