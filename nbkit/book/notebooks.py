@@ -20,6 +20,8 @@ from nbkit.book.unchanged import NAME, Parameters, made_of
 from nbkit.errors import NbkitError
 from nbkit.parallel.children import end_guarded, run_guarded
 
+START_TIMEOUT = 600
+"""Seconds that a kernel may take to answer: papermill's 60 are too few on a machine with much other work."""
 TERMINAL_COLORS = re.compile(r"\x1b\[[0-9;]*m")
 AT_A_TIME = 2
 THREADS = str(max(1, (os.cpu_count() or 1) // AT_A_TIME))
@@ -91,6 +93,7 @@ def _execute_one(path: Path, target: Path, parameters: Parameters, atlas: Path |
         str(path),
         str(target),
         "--no-progress-bar",
+        f"--start-timeout={START_TIMEOUT}",
         "--cwd",
         str(path.parent),
     ]
