@@ -159,6 +159,20 @@ def test_a_constant_has_a_name_of_its_own() -> None:
     assert {name: files for name, files in homes.items() if len(files) > 1} == {}
 
 
+def test_a_docstring_stands_alone() -> None:
+    leaning = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if (
+                isinstance(node, ast.Expr)
+                and isinstance(node.value, ast.Constant)
+                and isinstance(node.value.value, str)
+            ):
+                if node.value.value.startswith(("The same ", "As ", "Like ", "Likewise ", "Same ")):
+                    leaning.append(f"{path.relative_to(PACKAGE)}:{node.lineno}")
+    assert leaning == []
+
+
 @pytest.fixture
 def house(tmp_path: Path) -> House:
     """Gives what is read of a package of these files."""

@@ -86,8 +86,8 @@ class Atlas:
         return Atlas, (self.path, self.manifest, self.made_in)
 
     def with_embedding(self, embedding: str) -> Atlas:
-        """The same units and dataset examples with another default embedding, which tables, features, similar features
-        and explorers are then made by. Nothing is scanned again; what is made is kept in a folder of its own inside
+        """This atlas with another default embedding, which tables, features, similar features and explorers are then
+        made by; units and dataset examples stay. Nothing is scanned again; what is made is kept in a folder of its own inside
         the atlas's.
 
         Args:

@@ -23,7 +23,7 @@ class Piece:
     """Characters that the same tokens spell."""
 
     text: str
-    """As shown: see `display_token`."""
+    """How it is shown, see `display_token`."""
     first: int
     """The first token that has a part in it."""
     last: int

@@ -41,7 +41,7 @@ class TaggedWord(NamedTuple):
     """A word of the text, with what Brown says of it."""
 
     word: str
-    """As it was tagged and stands in the text."""
+    """How it was tagged and stands in the text."""
     tag: str
     """Part of speech, such as `nn` or `vbd`, without the marks of headings (`-hl`), titles (`-tl`) and cited words
     (`-nc`); foreign words begin with `fw-`."""
@@ -66,7 +66,7 @@ class TaggedText:
     """One text of Brown with its tags."""
 
     text: str
-    """As `brown_texts` gives it."""
+    """What `brown_texts` gives."""
     genre: str
     words: tuple[TaggedWord, ...]
     """Words that were found in the text, in order."""

@@ -68,7 +68,7 @@ class Carried(NamedTuple):
     inside: Float[np.ndarray, "k f"]
     """Shares of the cluster's mean contribution above zero; a row adds up to 1, or to 0 if nothing pushes there."""
     elsewhere: Float[np.ndarray, "k f"]
-    """The same over all examples of the other clusters; zeros of a cluster that is alone."""
+    """Such shares over all examples of the other clusters; zeros of a cluster that is alone."""
 
     def names(self, cluster: int, most: int) -> Int[np.ndarray, " named"]:
         """The features that name a cluster: those that carry more of it than of what is elsewhere, by how much more.

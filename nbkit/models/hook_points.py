@@ -39,7 +39,7 @@ class HookPoint:
     """A vector for every token, somewhere in a language model."""
 
     name: str
-    """As `LanguageModel.hook_point` knows it."""
+    """What `LanguageModel.hook_point` knows it by."""
     module: nn.Module
     reads: bool
     """Whether the module reads the vector; otherwise it gives it."""

@@ -52,7 +52,7 @@ class ArrayUnits(InputUnits):
         return sha256_of_arrays(self.inputs.shown)
 
     def weights(self, site: int) -> NeuronWeights:
-        """As they were given."""
+        """The weights that were given."""
         return self.own_weights
 
     @contextmanager

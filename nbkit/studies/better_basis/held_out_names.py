@@ -122,7 +122,7 @@ def _with_both_sides(
 
 
 def random_basis(basis: FeatureBasis, sample: Int[np.ndarray, " some"], seed: int) -> FeatureBasis:
-    """The same layer in the basis of a random dictionary: as many features, and as many of them active, of random
+    """A layer in the basis of a random dictionary: as many features, and as many of them active, of random
     directions; those along which a vector lies furthest from the mean are active.
 
     Args:

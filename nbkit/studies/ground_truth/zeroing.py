@@ -18,7 +18,7 @@ from nbkit.models.trace import in_float32
 from nbkit.models.weights import relative_error
 
 ZEROING_VARIANTS = 3
-"""As it is, with the neuron's activation zero, and with another neuron's lowered by as much."""
+"""The context unchanged, with the neuron's activation zero, and with another neuron's lowered by as much."""
 MOST_READ = 48
 """Tokens of a context that are read, at most: of those to which that is few, for the time that it takes."""
 ZEROED_AT_ONCE = 8
@@ -76,7 +76,7 @@ class Zeroing:
         last: Int[Tensor, " b"],
         changed: AbstractContextManager[None],
     ) -> Float[Tensor, "3 b vocabulary"]:
-        """The same of one batch: the network `before` runs the tokens before the last ones, and these are run within
+        """The variants of one batch: the network `before` runs the tokens before the last ones, and these are run within
         `changed`."""
         tokens, last = (each.to(self.model.device).long() for each in (tokens, last))
         longest = int(last.max())

@@ -33,7 +33,7 @@ class ChannelChoice:
     unit: Neuron
     clusters: FeatureClusters
     rule: str
-    """As a sentence; it ends in how many units were eligible."""
+    """A sentence; it ends in how many units were eligible."""
 
     @property
     def name(self) -> str:

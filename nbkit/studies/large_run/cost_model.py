@@ -35,7 +35,7 @@ class Work:
 
     @classmethod
     def of_tokens(cls, shape: Shape, n_tokens: int, length: int = 128, block_size: int = 128) -> Work:
-        """As many whole contexts as so many tokens give.
+        """The work of as many whole contexts as so many tokens give.
 
         Raises:
             NbkitError: they don't fill one.

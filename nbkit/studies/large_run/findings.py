@@ -65,7 +65,7 @@ def plan(
     network: float = 1.25e9,
     seed: int = 0,
 ) -> Plan:
-    """The same work with each number of workers.
+    """A work with each number of workers.
 
     Args:
         workers: how many, ascending.

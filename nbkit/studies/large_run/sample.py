@@ -54,7 +54,7 @@ class Sample:
     """A row for each block: `seen` contexts before it, seconds `bare`, `scan` and `write`, `bytes` of its file,
     `candidates` and `levels` of a neuron, `vectors` of a layer."""
     last: dict[str, float]
-    """The same counts of a block behind the atlas's whole text. What they fall to is measured over the atlas's layers,
+    """Those counts of a block behind the atlas's whole text. What they fall to is measured over the atlas's layers,
     if it hasn't all."""
     bytes_of: dict[str, float]
     """Of a `candidate`, a `level`, a `neuron`, and a coordinate (`number`)."""
