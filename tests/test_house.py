@@ -159,18 +159,18 @@ def test_a_constant_has_a_name_of_its_own() -> None:
     assert {name: files for name, files in homes.items() if len(files) > 1} == {}
 
 
+def strings_of(path: Path) -> Iterator[tuple[int, str]]:
+    """The docstrings of a file, those of attributes too, each with its line."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Expr(value=ast.Constant(value=str() as text)):
+                yield node.lineno, text
+
+
 def test_a_docstring_stands_alone() -> None:
-    leaning = []
-    for path in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if (
-                isinstance(node, ast.Expr)
-                and isinstance(node.value, ast.Constant)
-                and isinstance(node.value.value, str)
-            ):
-                if node.value.value.startswith(("The same ", "As ", "Like ", "Likewise ", "Same ")):
-                    leaning.append(f"{path.relative_to(PACKAGE)}:{node.lineno}")
-    assert leaning == []
+    leaning = ("The same ", "Same ", "As ", "Like ", "Likewise ")
+    texts = {path.relative_to(PACKAGE): list(strings_of(path)) for path in sorted(PACKAGE.rglob("*.py"))}
+    assert [f"{path}:{line}" for path, all in texts.items() for line, text in all if text.startswith(leaning)] == []
 
 
 @pytest.fixture

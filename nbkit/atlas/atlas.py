@@ -87,8 +87,8 @@ class Atlas:
 
     def with_embedding(self, embedding: str) -> Atlas:
         """This atlas with another default embedding, which tables, features, similar features and explorers are then
-        made by; units and dataset examples stay. Nothing is scanned again; what is made is kept in a folder of its own inside
-        the atlas's.
+        made by; units and dataset examples stay. Nothing is scanned again; what is made is kept in a folder of its own
+        inside the atlas's.
 
         Args:
             embedding: one that `AtlasConfig.embedding` can have, such as `paper`.

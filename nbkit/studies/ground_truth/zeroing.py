@@ -76,8 +76,8 @@ class Zeroing:
         last: Int[Tensor, " b"],
         changed: AbstractContextManager[None],
     ) -> Float[Tensor, "3 b vocabulary"]:
-        """The variants of one batch: the network `before` runs the tokens before the last ones, and these are run within
-        `changed`."""
+        """The variants of one batch: the network `before` runs the tokens before the last ones, and these are run
+        within `changed`."""
         tokens, last = (each.to(self.model.device).long() for each in (tokens, last))
         longest = int(last.max())
         past: Any = before.base_model(input_ids=tokens[:, :longest], use_cache=True).past_key_values
