@@ -170,7 +170,7 @@ def strings_of(path: Path) -> Iterator[tuple[int, str]]:
 def test_a_docstring_stands_alone() -> None:
     leaning = ("The same ", "Same ", "As ", "Like ", "Likewise ")
     texts = {path.relative_to(PACKAGE): list(strings_of(path)) for path in sorted(PACKAGE.rglob("*.py"))}
-    assert [f"{path}:{line}" for path, all in texts.items() for line, text in all if text.startswith(leaning)] == []
+    assert [f"{path}:{line}" for path, found in texts.items() for line, text in found if text.startswith(leaning)] == []
 
 
 @pytest.fixture
