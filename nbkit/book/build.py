@@ -141,10 +141,11 @@ def prepare_second_model(profile: Profile, truth: Mapping[str, Any]) -> None:
 
 
 def _prepare_explorer(atlas: Atlas, both: WithLatents) -> None:
-    """Make the atlas explorer's data but for its files: token importance is that of the featured units, and of all
-    units where there is a GPU."""
+    """Make the atlas explorer's data but for its files: token importance is that of the units that the explorer or a
+    page features, and of all units where there is a GPU."""
     make_parts(atlas)
-    neurons = [(choice.neuron.layer, choice.neuron.index) for choice in showcase.featured(atlas.as_built)]
+    featured = [choice.neuron for each in (atlas, both.neurons) for choice in showcase.featured(each)]
+    neurons = [(neuron.layer, neuron.index) for neuron in featured]
     if torch.cuda.is_available():
         neurons = list(zip(atlas.neurons["layer"], atlas.neurons["index"], strict=True))
     medoids = features_of(atlas).set_index(["layer", "index"])["medoid"]

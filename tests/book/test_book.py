@@ -251,7 +251,7 @@ def test_an_atlas_is_made_ready_for_its_explorer_once(
     atlas = prepare(profile)
     assert atlas is not None
     assert (atlas.manifest.embedding, atlas.as_built.manifest.embedding) == ("centered", "gradient")
-    shown = {(choice.neuron.layer, choice.neuron.index) for choice in featured(atlas.as_built)}
+    shown = {(choice.neuron.layer, choice.neuron.index) for by in (atlas, atlas.as_built) for choice in featured(by)}
     places = features_of(atlas)[["layer", "index", "medoid"]].itertuples(index=False, name=None)
     assert kept_importance(atlas).keys() == {place for place in places if place[:2] in shown}
 

@@ -93,14 +93,12 @@ export class NeuronView {
   /** Why this unit is shown among others, if it is, and whether its key tokens stand without a sentence before them. */
   makeReason() {
     const { data, explorer, row } = this;
-    const { featured, featured_by: by, embedding, words } = explorer.overview;
-    const reasons = featured.filter(([shown]) => shown === row);
-    const other = by === embedding ? "" : `, by clusters of another embedding, ${kindText(by, words)}`;
+    const reasons = explorer.overview.featured.filter(([shown]) => shown === row);
     const split = explorer.overview.oneWord(row);
     const first = data.positions.filter((position) => position <= 1).length;
     return [
       ...(this.sought.sought ? [this.sought.sought] : []),
-      ...reasons.map(([, sentence]) => `One to begin with${other}. ${sentence}`),
+      ...reasons.map(([, sentence]) => `One to begin with. ${sentence}`),
       ...(!explorer.overview.inputs && first > data.n / 10 ? [`${first} of its ${count(data.n, "example")} begin their context: it may answer to that.`] : []),
       ...(split ? [this.splitSentence(split)] : []),
     ].map((text) => element("p", { class: "nk-about" }, [text]));

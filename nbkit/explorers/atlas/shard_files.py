@@ -17,7 +17,7 @@ from nbkit.parallel.pool import gather
 
 SHARDS_FOLDER = "shards"
 MADE_FROM = "made-from.json"
-SHARD_FORMAT = 13
+SHARD_FORMAT = 14
 """Goes up when what a shard holds changes, so that files of an older nbkit are made again."""
 SITES_FOLDER = "_static/atlases"
 SHOWN_WITH = "-embedding-"

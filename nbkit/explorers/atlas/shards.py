@@ -99,8 +99,7 @@ class AtlasShards:
         manifest, table = self.atlas.manifest, sent_table(self.atlas)
         rows = {place: row for row, place in enumerate(zip(table["layer"], table["index"], strict=True))}
         featured = [
-            [rows[choice.neuron.layer, choice.neuron.index], choice.rule]
-            for choice in showcase.featured(self.atlas.as_built)
+            [rows[choice.neuron.layer, choice.neuron.index], choice.rule] for choice in showcase.featured(self.atlas)
         ]
         described = [{"name": "max_activation", "label": MAXIMUM_TITLES[manifest.sign], "scale": 1}]
         described += [
@@ -124,7 +123,6 @@ class AtlasShards:
             "n_features": len(self.features),
             "metrics": sorted(described, key=lambda metric: list(table.columns).index(str(metric["name"]))),
             "featured": featured,
-            "featured_by": self.atlas.as_built.manifest.embedding,
             "phrases": self.phrases["phrase"].iloc[self._phrase_starts[:-1]].tolist(),
         }
         if manifest.inputs == "text":
@@ -266,8 +264,7 @@ class AtlasShards:
 
 def make_parts(atlas: Atlas, progress: bool = True) -> None:
     """Make what the shards are made from, if it is not in the atlas's folder yet; with progress bars."""
-    built = atlas.as_built  # what is featured stays so, whatever embedding is shown
-    built.metrics(neighbor_kinds(built)[1], progress)  # some of the featured neurons are chosen by it
+    atlas.metrics(neighbor_kinds(atlas)[1], progress)  # some of the featured neurons are chosen by it
     features_of(atlas, progress)
     coordinates_of(atlas, progress)
     if atlas.manifest.inputs == "text":
