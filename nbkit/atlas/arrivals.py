@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from nbkit.models.values import Values
 
 BYTES_WAITING = 1 << 30
-"""Bytes of activations that wait on a GPU at most. What is looked up of them takes five times as much in a first pass,
-every peak of which may be a dataset example."""
+"""Bytes of activations that wait on a GPU at most, for each atlas that is scanned. What is looked up of them takes five
+times as much in a first pass, every peak of which may be a dataset example."""
 
 
 class Arrival(NamedTuple):

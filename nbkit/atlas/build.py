@@ -61,7 +61,7 @@ def build_atlas(
 
     A pure function of its arguments: the same units, contexts and config give the same bytes, interrupted or not, in
     one process or on a cluster. A finished atlas of the same arguments is opened, not built again; one of another
-    embedding is given with the one that is asked for (see `Atlas.with_embedding`).
+    embedding is given with the one that is asked for, whose tables are made on first use (see `Atlas.with_embedding`).
 
     Args:
         model: a language model, whose MLP neurons are meant, or what `nbkit.sae_latents` makes of autoencoders of one.

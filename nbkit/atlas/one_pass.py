@@ -57,14 +57,16 @@ def scan_in_one_pass(plans: Sequence[AtlasPlan], units: Units, progress: bool = 
         units: those of all plans, as `nbkit.join_units` joins them.
 
     Raises:
-        NbkitError: the contexts are others, or their batches or blocks; a folder can't be written, or holds something
-            else.
+        NbkitError: the contexts are others, or their batches or blocks; weights are folded, which `units` don't have; a
+            folder can't be written, or holds something else.
     """
     if len({(plan.contexts.sha256, plan.config.batch_size, plan.config.block_size) for plan in plans}) > 1:
         raise NbkitError(
             "atlases of different contexts, or with batches or blocks of different sizes, can't be scanned in one "
             "pass: build each by itself"
         )
+    if any(plan.config.weights != "native" for plan in plans):
+        raise NbkitError("an atlas of folded weights can't be scanned in one pass with another: build each by itself")
     jobs = [plan.job for plan in plans]
     with ExitStack() as held:
         for plan in plans:

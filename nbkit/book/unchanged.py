@@ -19,6 +19,7 @@ from nbkit.assets import cache_folder
 from nbkit.atlas.manifest import MANIFEST
 from nbkit.book.neuron_links import explored_in
 from nbkit.book.wheel import PACKAGE
+from nbkit.explorers.atlas.shard_files import folder_of_site
 
 Parameters = Mapping[str, Any]
 NAME = "nbkit_made_of"
@@ -84,7 +85,8 @@ def unchanged(notebooks: Mapping[Path, Parameters], executed: Path, atlas: Path 
         last = executed / path.name
         if not last.is_file() or _made_of(last) != made_of(path, parameters, atlas):
             continue
-        if all(_is_there(name) for name in explored_in(last) - own):
+        shown = {folder_of_site(cache_folder() / "atlases", name) for name in explored_in(last)}
+        if all((folder / MANIFEST).is_file() for folder in shown if folder.name not in own):
             found[path] = last.read_text(encoding="utf-8")
     return found
 
@@ -95,10 +97,6 @@ def _made_of(executed: Path) -> str | None:
     except Exception:  # whatever is wrong with the file, it is made again
         return None
     return found
-
-
-def _is_there(atlas: str) -> bool:
-    return (cache_folder() / "atlases" / atlas / MANIFEST).is_file()
 
 
 @lru_cache(maxsize=1)

@@ -146,7 +146,9 @@ def neuronpedia(
     model_id: Annotated[
         str | None, typer.Option(help="Neuronpedia's name of the model; the atlas's own if left out.")
     ] = None,
-    source_set: Annotated[str, typer.Option(help="Name of your source set on Neuronpedia.")] = "neuron-embeddings",
+    source_set: Annotated[
+        str | None, typer.Option(help="Name of your source set on Neuronpedia; what the clusters are of if left out.")
+    ] = None,
     layers: Annotated[str, typer.Option(help="all, or numbers and ranges: 0,3,8-11.")] = "all",
 ) -> None:
     """Write an atlas as the files that Neuronpedia takes for upload; nothing is sent."""
@@ -196,7 +198,7 @@ def _told(built: nbkit.Atlas) -> str:
     other = (
         "" if own == asked else f"; it was built with {own}: nbkit site --embedding {asked} shows what was asked for"
     )
-    return f"{built.path}: {built.summary}{other}"
+    return f"{built.path}: {built.as_built.summary}{other}"
 
 
 def main() -> None:

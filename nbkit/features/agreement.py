@@ -55,7 +55,9 @@ def agreement_of(atlas: Atlas, progress: bool = True) -> pd.DataFrame:
     Raises:
         NbkitError: if the table can't be written.
     """
-    return atlas.kept.table(AGREEMENT, lambda: _measure(atlas, progress))
+    other = neighbor_kinds(atlas)[1]
+    name = AGREEMENT if other == "pre_mlp" else f"agreement-beside-{other}.parquet"
+    return atlas.kept.table(name, lambda: _measure(atlas, progress))
 
 
 def most_agreeing_kind(table: pd.DataFrame, kinds: Sequence[str]) -> str:

@@ -246,7 +246,7 @@ def _bfloat16_is_faster(unit: Float[Tensor, "n d"]) -> bool:
     sample, threads = unit[:QUERIES_AT_ONCE], torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        short, full = (_seconds_of_product(each, time.process_time) for each in (sample.to(torch.bfloat16), sample))
+        short, full = (_seconds_of_product(each, time.thread_time) for each in (sample.to(torch.bfloat16), sample))
     finally:
         torch.set_num_threads(threads)
     return short < 0.7 * full

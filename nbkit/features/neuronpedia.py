@@ -23,6 +23,7 @@ from nbkit.atlas.snippets import TOKENS_BEFORE, Snippet
 from nbkit.errors import NbkitError
 from nbkit.files import handing_over
 from nbkit.method.checks import shown
+from nbkit.models.site import CENTERED
 from nbkit.parallel.pool import gather
 
 ABOUT_UPLOAD = "neuronpedia.json"
@@ -45,6 +46,8 @@ class NeuronpediaExport:
     """Where the form of the files is published."""
     model_id: str
     source_set: str
+    embedding: str
+    """What the clusters are of, see `AtlasConfig.embedding`."""
     n_features: int
     """Neurons in the files."""
     n_left_out: int
@@ -56,7 +59,7 @@ def export_neuronpedia(
     atlas: Atlas,
     out: str | Path,
     model_id: str | None = None,
-    source_set: str = "neuron-embeddings",
+    source_set: str | None = None,
     layers: Literal["all"] | Sequence[int] = "all",
     progress: bool = True,
 ) -> NeuronpediaExport:
@@ -70,7 +73,8 @@ def export_neuronpedia(
         out: a new folder; gets a folder `<layer>-<source_set>` a layer, in it `batch-0000.json` and so on with up to
             128 neurons each, and `neuronpedia.json`, which tells what is there. One of an earlier export is replaced.
         model_id: Neuronpedia's name of the model; None takes the last part of the atlas's, in lower case.
-        source_set: the name of your source set there.
+        source_set: the name of your source set there; None takes `neuron-embeddings`, or `centered-vectors` of an atlas
+            of that embedding.
         layers: which layers.
         progress: whether to show a bar.
 
@@ -90,6 +94,9 @@ def export_neuronpedia(
         raise NbkitError(f"Neuronpedia shows text, and atlas {atlas.path} is of images: nothing can be exported")
     if model_id is None:
         model_id = re.sub(r"[^a-z0-9_-]+", "-", atlas.manifest.model_name.split("/")[-1].lower()).strip("-")
+    embedding = atlas.manifest.embedding
+    if source_set is None:
+        source_set = "centered-vectors" if embedding == CENTERED else "neuron-embeddings"
     for what, name in (("model", model_id), ("source set", source_set)):
         if not isinstance(name, str) or not ID.fullmatch(name):
             raise NbkitError(
@@ -102,7 +109,7 @@ def export_neuronpedia(
         counts = gather(_write_layer, tasks, n_units, "Neuronpedia", "layer", progress)
         n_features, n_files = np.sum(counts, axis=0, dtype=int).tolist()
         n_left_out = n_units - n_features
-        export = NeuronpediaExport(SCHEMA, model_id, source_set, n_features, n_left_out, n_files)
+        export = NeuronpediaExport(SCHEMA, model_id, source_set, embedding, n_features, n_left_out, n_files)
         (folder / ABOUT_UPLOAD).write_text(json.dumps(asdict(export), indent=2) + "\n", encoding="utf-8")
     return export
 

@@ -105,7 +105,7 @@ def extremes(atlas: Atlas, min_examples: int = 50, n: int = 5) -> pd.DataFrame:
 
 
 def featured(atlas: Atlas) -> list[Choice]:
-    """The neurons that the pages show, each once, with the first rule that chose it.
+    """The neurons to begin with, each once, with the first rule that chose it; by the paper's embedding those of pages.
 
     A rule that finds no neuron in a small atlas is passed over.
     """
@@ -180,24 +180,25 @@ CONTRAST: Rules = {
 }
 
 
-def _first_that_reads(atlas: Atlas, ranked: pd.DataFrame) -> Neuron | None:
-    """The first neuron of a ranking of whose key tokens at most a tenth are the first token of their context, which
-    stands there without its sentence, and at least half have a letter. Others are real, but a poor first example.
-    Inputs that are shown as one thing have neither start nor letters.
-    """
-    for layer, index in zip(ranked["layer"], ranked["index"], strict=True):
-        neuron = atlas.neuron(int(layer), int(index))
-        if atlas.manifest.length == 1 or (_late(neuron) and _lettered(neuron)):
-            return neuron
-    return None
+Reads = Callable[[Neuron], bool]
+"""Whether a neuron is a good first example."""
 
 
-def _late(neuron: Neuron) -> bool:
+def _begins_late(neuron: Neuron) -> bool:
+    """At most a tenth of its key tokens are the first of their context, which stands there without its sentence."""
     return float((neuron.position <= 1).mean()) <= 0.1
 
 
-def _lettered(neuron: Neuron) -> bool:
-    return float(np.mean([any(map(str.isalpha, snippet.key_token)) for snippet in neuron.snippets])) >= 0.5
+def _answers_to_words(neuron: Neuron) -> bool:
+    """It begins late, and at least half of its key tokens have a letter."""
+    lettered = [any(map(str.isalpha, snippet.key_token)) for snippet in neuron.snippets]
+    return _begins_late(neuron) and float(np.mean(lettered)) >= 0.5
+
+
+def _readable(unit: str) -> dict[str, Reads]:
+    """What a neuron is passed over for, in words; the second where all have it."""
+    start = f", passing over {unit}s that answer to the start of a context"
+    return {f"{start} or, mostly, to tokens without a letter": _answers_to_words, start: _begins_late}
 
 
 def _middle(layers: Sequence[int]) -> Sequence[int]:
@@ -229,9 +230,13 @@ def _choose(
     first, last = (number if of_neurons else atlas.manifest.site(number).label for number in (layers[0], layers[-1]))
     place = "layer" if of_neurons else "site"
     where = f"{place} {first}" if first == last else f"{place}s {first} to {last}"
-    over = f"passing over {unit}s that answer to the start of a context or, mostly, to tokens without a letter"
-    passing = aim if atlas.manifest.length == 1 else f"{aim}, {over}"
-    for ranking in rankings(table, rules, score, passing, f"the {len(table):,} {unit}s of {where}", f"no {unit}"):
-        if (best := _first_that_reads(atlas, table.loc[ranking.units])) is not None:
-            return Choice(best, ranking.sentence)
+    # inputs that are shown as one thing have neither start nor letters
+    passing = {"": lambda _: True} if atlas.manifest.length == 1 else _readable(unit)
+    for words, reads in passing.items():
+        of = f"the {len(table):,} {unit}s of {where}"
+        for ranking in rankings(table, rules, score, f"{aim}{words}", of, f"no {unit}"):
+            places = table.loc[ranking.units, ["layer", "index"]].itertuples(index=False, name=None)
+            neurons = (atlas.neuron(int(layer), int(index)) for layer, index in places)
+            if (best := next(filter(reads, neurons), None)) is not None:
+                return Choice(best, ranking.sentence)
     raise NothingToShow(f"no {unit} of {atlas.path} can be shown here: scan more text, or give `layer` and `neuron`")

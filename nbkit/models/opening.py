@@ -156,6 +156,8 @@ def _look_into(name: str, network: Any, tokenizer: Any, missing: Iterable[str]) 
 
 def _is_finite(tensor: Tensor) -> bool:
     """Whether all values are: the extremes are NaN if one is, and take no memory."""
+    if tensor.dtype.itemsize == 1:  # PyTorch has no extremes of float8
+        tensor = tensor.float()
     return not tensor.numel() or all(bool(extreme.isfinite()) for extreme in tensor.aminmax())
 
 

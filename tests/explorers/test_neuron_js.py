@@ -38,10 +38,10 @@ def test_it_is_said_what_is_clustered_and_where_the_tree_is_cut() -> None:
         return Object.keys(data).map(of);
     """
     assert evaluate("atlas/similar-view.js", script, {"centered": 0.93, "gradient": 0.5, "input": 0.5}) == [
-        "Clustered by: pre-MLP vector minus its mean; cut at 0.93 (nearer than that, vectors are not by chance) unless "
-        "you move the line.",
-        "Clustered by: neuron embedding (gradient); cut at 0.50 (as in the paper) unless you move the line.",
-        "Clustered by: neuron embedding (input); cut at 0.50 (as in the paper) unless you move the line.",
+        "Clustered by: pre-MLP vector minus its mean; the usual cut is at 0.93 (nearer than that, vectors are not by "
+        "chance).",
+        "Clustered by: neuron embedding (gradient); the usual cut is at 0.50 (as in the paper).",
+        "Clustered by: neuron embedding (input); the usual cut is at 0.50 (as in the paper).",
     ]
 
 

@@ -276,6 +276,8 @@ def test_a_neuron_of_figures_and_signs_is_passed_over(rule: Callable[..., Choice
     for lettered in (0, 1):
         better = {**fits, "silhouette": 0.9, "inter_cluster": 0.9, "lettered": lettered}
         assert rule(atlas_of([better, {**fits, "lettered": 2}])).neuron.index == 1
+    of_figures = rule(atlas_of([better, {**fits, "lettered": 0}]))
+    assert "passing over neurons that answer to the start of a context (" in of_figures.rule
 
 
 def test_extremes_are_the_neurons_at_both_ends() -> None:

@@ -69,7 +69,7 @@ class AtlasExplorer(anywidget.AnyWidget):
             atlas: what is shown.
             model: the atlas's model, or its units of another kind, for the token importance of examples of which it is
                 not kept, and for a text of the reader's own.
-            layer, neuron: the neuron to begin with; None for the first that the pages show.
+            layer, neuron: the neuron to begin with; None for the first of `showcase.featured`.
             threshold: distance in (0, 1] at which trees are cut; None for its own (see `Atlas.cut`).
 
         Raises:

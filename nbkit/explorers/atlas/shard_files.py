@@ -9,6 +9,7 @@ from typing import Any
 from filelock import FileLock
 
 from nbkit.atlas.atlas import Atlas, open_atlas
+from nbkit.atlas.manifest import MANIFEST, read_manifest
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.shards import AtlasShards, make_parts
 from nbkit.explorers.shared.data_script import write_data_script
@@ -68,10 +69,15 @@ def atlas_of_site(atlases: Path, name: str) -> Atlas:
     Raises:
         NbkitError: there is none.
     """
-    folder, _, embedding = name.rpartition(SHOWN_WITH)
-    if not folder or (atlases / name).is_dir():
-        return open_atlas(atlases / name)
-    return open_atlas(atlases / folder).with_embedding(embedding)
+    folder = folder_of_site(atlases, name)
+    opened = open_atlas(folder)
+    return opened if folder.name == name else opened.with_embedding(name.rpartition(SHOWN_WITH)[2])
+
+
+def folder_of_site(atlases: Path, name: str) -> Path:
+    """The folder of the atlas that `site_name` called so, among others, whether or not it is there."""
+    own = name.rpartition(SHOWN_WITH)[0]
+    return atlases / (name if not own or (atlases / name).is_dir() else own)
 
 
 def put_shards(atlas: Atlas, target: Path, progress: bool = True) -> None:
@@ -119,9 +125,10 @@ def _write(atlas: Atlas, folder: Path, names: Sequence[str]) -> None:
 
 
 def _made_from(atlas: Atlas) -> dict[str, Any]:
-    """The atlas's files with their sizes and times of change, those aside that shards are not made from."""
-    folders = dict.fromkeys((atlas.path, atlas.kept.folder))
-    paths = [path for folder in folders for path in sorted(folder.iterdir()) if path.suffix in MADE_FROM_FILES]
+    """The atlas's files with their sizes and times of change, those aside that shards are not made from, such as tables
+    of another embedding."""
+    paths = [atlas.path / MANIFEST, *(atlas.path / name for name in read_manifest(atlas.path / MANIFEST)[1])]
+    paths += [path for path in sorted(atlas.kept.folder.iterdir()) if path.suffix in MADE_FROM_FILES]
     return {
         "schema": SHARD_FORMAT,
         "made_from": {

@@ -31,10 +31,10 @@ export function kindText(kind, { reads }) {
   return kind === "pre_mlp" ? reads : `neuron embedding (${kind})`;
 }
 
-/** What the clusters of a unit are of, and where its tree is cut. */
+/** What the clusters of a unit are of, and where its tree is cut unless a reader or a page asks for another place. */
 export function clusteredBy({ embedding, words }, cut) {
   const why = embedding === "centered" ? "nearer than that, vectors are not by chance" : "as in the paper";
-  return `Clustered by: ${kindText(embedding, words)}; cut at ${cut.toFixed(2)} (${why}) unless you move the line.`;
+  return `Clustered by: ${kindText(embedding, words)}; the usual cut is at ${cut.toFixed(2)} (${why}).`;
 }
 
 /** What unfolds to the similar features of one feature.
