@@ -120,7 +120,7 @@ def _look_into(name: str, network: Any, tokenizer: Any, missing: Iterable[str]) 
     if len(np.setdiff1d(ids, tokenizer.all_special_ids)) < 2:  # what transformers makes of a folder without one
         raise NbkitError(f"model {name!r} comes without a tokenizer: give the model's own, too, as tokenizer=…")
     for tensor_name, tensor in named_values(network):
-        if tensor.is_floating_point() and not _is_finite(tensor):
+        if tensor.is_floating_point() and not is_finite(tensor):
             raise NbkitError(
                 f"model {name!r}: weight {tensor_name!r} holds NaN or infinite values; the file is damaged or "
                 f"its numbers are too large for {str(weight.dtype).removeprefix('torch.')}"
@@ -154,7 +154,7 @@ def _look_into(name: str, network: Any, tokenizer: Any, missing: Iterable[str]) 
     return model
 
 
-def _is_finite(tensor: Tensor) -> bool:
+def is_finite(tensor: Tensor) -> bool:
     """Whether all values are: the extremes are NaN if one is, and take no memory."""
     if tensor.dtype.itemsize == 1:  # PyTorch has no extremes of float8
         tensor = tensor.float()

@@ -159,14 +159,15 @@ def test_what_has_not_changed_is_not_executed_again(root: Path, monkeypatch: pyt
     assert not executed().items() & given.items()
 
 
+@pytest.mark.parametrize("site", ["mnist", "mnist-embedding-centered"])
 def test_a_notebook_is_made_of_what_it_names_and_needs_the_atlases_that_it_shows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NBKIT_CACHE", str(tmp_path / "cache"))
     page, out, shown = tmp_path / "page.ipynb", tmp_path / "out", tmp_path / "cache" / "atlases" / "mnist"
     own, model, text = tmp_path / "own", tmp_path / "model", tmp_path / "text.txt"
     names = "model = None\nsaes = None\natlas = None"
-    write_notebook(page, [("code", names, ["parameters"]), ("code", "1", ["_static/atlases/mnist/"])])
+    write_notebook(page, [("code", names, ["parameters"]), ("code", "1", [f"_static/atlases/{site}/"])])
     for folder in (out, shown, own, model):
         folder.mkdir(parents=True)
     for file in (own / MANIFEST, model / "config.json", text):

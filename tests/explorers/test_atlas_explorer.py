@@ -280,6 +280,15 @@ def test_files_are_made_once_and_again_when_what_they_are_made_from_has_changed(
     assert changed == {"made-from.json", f"neurons-{row // 16:05d}.js"}
 
 
+def test_files_of_another_embedding_do_not_hang_on_tables_of_the_first(own_atlas: Atlas) -> None:
+    centered = own_atlas.with_embedding("auto")
+    folder = write_shards(centered, progress=False)
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    write_shards(own_atlas, progress=False)
+    write_shards(centered, progress=False)
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
 def test_files_are_whole_or_not_there(own_atlas: Atlas, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = contents(write_shards(own_atlas, progress=False))
     (own_atlas.path / PHRASES).touch()  # as if it had been made again

@@ -122,6 +122,17 @@ def test_every_batch_is_what_the_server_takes(
     assert about["n_files"] == sum(map(len, found.values())) == export.n_files and "upload-batch" in about["schema"]
 
 
+def test_it_is_said_what_the_clusters_are_of(tiny_atlas: Callable[[str], Atlas], tmp_path: Path) -> None:
+    atlas = tiny_atlas("gpt2")
+    for shown, source_set, embedding in (
+        (atlas, "neuron-embeddings", "input"),
+        (atlas.with_embedding("auto"), "centered-vectors", "centered"),
+    ):
+        export = export_neuronpedia(shown, tmp_path / embedding, layers=[0], progress=False)
+        assert (export.source_set, export.embedding) == (source_set, embedding)
+        assert list(batches(tmp_path / embedding)) == [f"0-{source_set}"]
+
+
 def test_a_section_is_a_feature_cluster(tiny_atlas: Callable[[str], Atlas], tmp_path: Path) -> None:
     atlas = tiny_atlas("gpt2")
     export_neuronpedia(atlas, tmp_path / "out", layers=[atlas.layers[0]], progress=False)

@@ -17,6 +17,7 @@ from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 
 from nbkit.errors import NbkitError
 from nbkit.models import LanguageModel, activation_function, load_model
+from nbkit.models.opening import is_finite
 from tests.examples.tiny_models import D_MLP, D_MODEL, N_CTX, N_LAYERS, make_network, random_contexts
 
 ARCHITECTURES = ("gpt2", "bert", "llama", "phi3", "gemma2")
@@ -276,6 +277,16 @@ def test_weights_that_are_not_finite_are_refused_by_name(
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(NbkitError, match=r"'transformer\.h\.1\.attn\.c_attn\.weight' holds NaN or infinite values"):
         load_model(folder, dtype="float32", device="cpu")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.float8_e5m2])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_one_value_that_is_not_finite_is_found_anywhere(value: float, dtype: torch.dtype) -> None:
+    for place in (0, 30, 31, 32, 99):
+        values = torch.linspace(-3, 3, 100)
+        assert is_finite(values.to(dtype))
+        values[place] = value
+        assert not is_finite(values.to(dtype))
 
 
 def test_experts_are_refused(tiny_folder: Callable[[str], Path]) -> None:
