@@ -12,8 +12,7 @@ metrics-<kind>.parquet the metrics in another embedding space, made when first a
 Made when first asked for: features.parquet, similar-<kind>.safetensors, agreement.parquet, importance.safetensors,
 phrases.parquet, quadrants.parquet, key-tokens-<site>.parquet, named-clusters-<layer>-<sha256>.parquet, and shards/ (the
 modules of these names, `nbkit.features.neighbors`, `nbkit.features.in_basis`, and `nbkit.explorers.atlas.shard_files`).
-What is made with another embedding (`Atlas.with_embedding`) lies in embedding-<kind>/, with a neurons.parquet of its
-own.
+What is made with another embedding (`Atlas.with_embedding`) lies in embedding-<kind>/, a neurons.parquet among it.
 """
 
 from __future__ import annotations
@@ -86,9 +85,8 @@ class Atlas:
         return Atlas, (self.path, self.manifest, self.made_in)
 
     def with_embedding(self, embedding: str) -> Atlas:
-        """This atlas with another default embedding, which tables, features, similar features and explorers are then
-        made by; units and dataset examples stay. Nothing is scanned again; what is made is kept in a folder of its own
-        inside the atlas's.
+        """This atlas with another default embedding, by which tables, features and explorers are made: the dataset
+        examples stay, and nothing is scanned. What is made is kept in a folder of its own inside the atlas's.
 
         Args:
             embedding: one that `AtlasConfig.embedding` can have, such as `paper`.

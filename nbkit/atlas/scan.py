@@ -259,17 +259,9 @@ def scan_together(units: Units, scans: Mapping[int, BlockScan]) -> list[Block]:
     return [scan.block() for scan in scans.values()]
 
 
-def scan_block(
-    units: Units,
-    contexts: Contexts,
-    start: int,
-    config: AtlasConfig,
-    bounds: Bounds | None = None,
-    maxima: Float[Tensor, "sites widest"] | None = None,
-) -> Block:
-    """Candidates of the contexts `start` to `start + config.block_size`, of one atlas alone: see `BlockScan` and
-    `scan_together`."""
-    [block] = scan_together(units, {0: BlockScan(units, contexts, start, config, bounds, maxima)})
+def scan_block(scan: BlockScan) -> Block:
+    """What one atlas alone needs of a block of contexts: see `scan_together`."""
+    [block] = scan_together(scan.units, {0: scan})
     return block
 
 

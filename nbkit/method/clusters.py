@@ -130,8 +130,8 @@ def cosine_distances(embeddings: Float[np.ndarray, "n d"]) -> Float[np.ndarray, 
 
 def chance_cut(embeddings: Float[np.ndarray, "m d"]) -> float:
     """Where to cut a tree of embeddings, told by embeddings of unrelated inputs: one standard deviation below the mean
-    of the cosine distances between any two of them. Examples that are joined below it are nearer to each other than
-    inputs are by chance.
+    of the cosine distances between any two of them. Examples that are joined below it are nearer to each other than any
+    two inputs, on average and by a standard deviation at least.
 
     Args:
         embeddings: (m, d) of inputs that have nothing in common, such as any tokens of a corpus, in the space of the

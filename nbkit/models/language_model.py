@@ -48,8 +48,7 @@ class LanguageModel:
     dtype: torch.dtype
     """Precision of the weights and of the forward passes."""
     device: torch.device
-    """Where the weights are; of a model that is spread over devices where its first modules compute. What is captured
-    comes there."""
+    """Where the weights are and captures come; of a model that is spread where its first modules compute."""
     blocks: tuple[nn.Module, ...]
     """Its transformer blocks, in order."""
     mlps: tuple[Mlp, ...]
@@ -262,10 +261,8 @@ class LanguageModel:
     def mlp_points(self, layer: int) -> tuple[HookPoint, HookPoint]:
         """What the neurons of a layer read, and their activations."""
         mlp, block = self._mlp(layer), self.blocks[layer]
-        return (
-            HookPoint(f"blocks.{layer}.mlp.hook_in", block.get_submodule(mlp.reader), True, self.d_model),
-            HookPoint(f"blocks.{layer}.mlp.hook_post", block.get_submodule(mlp.out), True, self.d_mlp),
-        )
+        read = HookPoint(f"blocks.{layer}.mlp.hook_in", block.get_submodule(mlp.reader), True, self.d_model)
+        return read, HookPoint(f"blocks.{layer}.mlp.hook_post", block.get_submodule(mlp.out), True, self.d_mlp)
 
     def check(self) -> None:
         """Checks that captured vectors and weights reproduce what the model computes, on a few tokens of every layer.

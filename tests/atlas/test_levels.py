@@ -27,7 +27,7 @@ from nbkit.atlas.levels import (
     merge_levels,
     read_levels,
 )
-from nbkit.atlas.scan import Bounds, scan_block
+from nbkit.atlas.scan import BlockScan, Bounds, scan_block
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE, WINDOW
 from nbkit.corpora import Contexts
 from nbkit.models import LanguageModel
@@ -105,7 +105,7 @@ def scan(
     bounds = Bounds(len(config.numbers), model.d_mlp, config.max_examples)
     blocks = []
     for start in range(0, len(contexts.tokens), config.block_size):
-        blocks.append(scan_block(units, contexts, start, config, None if independent else bounds))
+        blocks.append(scan_block(BlockScan(units, contexts, start, config, None if independent else bounds)))
         bounds.absorb(blocks[-1], config.numbers)
     return blocks
 

@@ -18,7 +18,7 @@ from nbkit.atlas.candidates import rank_in_group
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.levels import N_BANDS, band, low_edge, merge_levels, read_levels
 from nbkit.atlas.merge import merge_layer
-from nbkit.atlas.scan import Block, Bounds, scan_block
+from nbkit.atlas.scan import Block, BlockScan, Bounds, scan_block
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE
 from nbkit.atlas.strongest import N_STRONGEST
 from nbkit.corpora import Contexts
@@ -59,7 +59,7 @@ def blocks_of(
     bounds = Bounds(len(config.numbers), units.model.d_mlp, config.max_examples)
     blocks = []
     for start in range(0, len(contexts.tokens), config.block_size):
-        block = scan_block(units, contexts, start, config, None if independent else bounds, maxima)
+        block = scan_block(BlockScan(units, contexts, start, config, None if independent else bounds, maxima))
         bounds.absorb(block, config.numbers)
         blocks.append(block)
     return blocks
@@ -266,8 +266,8 @@ def test_bounds_shrink_what_a_block_keeps(models: dict[str, LanguageModel]) -> N
     units = MlpNeurons(model)
     config = AtlasConfig(max_examples=2, batch_size=20, block_size=100).resolved(units)
     bounds = Bounds(model.n_layers, model.d_mlp, config.max_examples)
-    bounds.absorb(scan_block(units, contexts, 0, config, bounds), [0, 1, 2])
-    sizes = [len(scan_block(units, contexts, 100, config, b)["1.neuron"]) for b in (bounds, None)]
+    bounds.absorb(scan_block(BlockScan(units, contexts, 0, config, bounds)), [0, 1, 2])
+    sizes = [len(scan_block(BlockScan(units, contexts, 100, config, b))["1.neuron"]) for b in (bounds, None)]
     assert sizes[0] < 0.5 * sizes[1]
 
 
@@ -376,4 +376,4 @@ def test_an_activation_that_is_not_finite_is_reported(tmp_path: Path) -> None:
         mlp.gate_proj.weight.mul_(1e30)
     units = MlpNeurons(model)
     with pytest.raises(NbkitError, match="layer 1: activations that are not finite"):
-        scan_block(units, random_contexts(8, 16), 0, AtlasConfig().resolved(units))
+        scan_block(BlockScan(units, random_contexts(8, 16), 0, AtlasConfig().resolved(units)))

@@ -12,7 +12,7 @@ from torch import nn
 
 import nbkit
 from nbkit.atlas.config import AtlasConfig
-from nbkit.atlas.scan import Block, Bounds, scan_block
+from nbkit.atlas.scan import Block, BlockScan, Bounds, scan_block
 from nbkit.corpora import Contexts
 from nbkit.errors import NbkitError
 from nbkit.models import LanguageModel, load_model
@@ -31,7 +31,7 @@ def blocks(units: Units, contexts: Contexts, config: AtlasConfig) -> list[Block]
     config = config.resolved(units)
     bounds, made = Bounds(len(config.numbers), max(site.n_units for site in units.sites), config.max_examples), []
     for start in range(0, len(contexts.tokens), config.block_size):
-        made.append(scan_block(units, contexts, start, config, bounds))
+        made.append(scan_block(BlockScan(units, contexts, start, config, bounds)))
         bounds.absorb(made[-1], config.numbers)
     return made
 

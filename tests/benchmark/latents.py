@@ -34,7 +34,7 @@ from torch import Tensor
 
 from nbkit.atlas.build import build_atlas
 from nbkit.atlas.config import AtlasConfig
-from nbkit.atlas.scan import Bounds, scan_block
+from nbkit.atlas.scan import BlockScan, Bounds, scan_block
 from nbkit.corpora import Contexts, load_contexts
 from nbkit.models import LanguageModel, load_model
 from nbkit.models.hook_points import hooked
@@ -165,7 +165,7 @@ def scanned(units: Watched, contexts: Contexts, start: int, config: AtlasConfig,
     begun: list[float] = []
     handle = units.model.network.register_forward_pre_hook(lambda *_: begun.append(time.process_time()))
     begin = time.process_time()
-    block = scan_block(units, contexts, start, config, bounds)
+    block = scan_block(BlockScan(units, contexts, start, config, bounds))
     seconds = time.process_time() - begin
     handle.remove()
     bounds.absorb(block, config.numbers)

@@ -20,7 +20,7 @@ from nbkit.atlas.cached import atlas_for
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.manifest import MANIFEST
 from nbkit.atlas.neuron_table import survey
-from nbkit.atlas.scan import Bounds, scan_block
+from nbkit.atlas.scan import BlockScan, Bounds, scan_block
 from nbkit.corpora import Contexts, load_contexts
 from nbkit.errors import NbkitError
 from nbkit.explorers import DendrogramExplorer
@@ -55,7 +55,7 @@ def scan_against_bare_forward(model: LanguageModel, contexts: Contexts) -> float
         for start in range(0, BLOCKS * config.block_size, config.block_size):
             bare.append(timed(bare_forward, model, contexts, start, config.block_size, config.batch_size))
             begin = time.perf_counter()
-            block = scan_block(units, contexts, start, config, bounds)
+            block = scan_block(BlockScan(units, contexts, start, config, bounds))
             write_tensors(block, Path(folder) / "block.safetensors")
             bounds.absorb(block, config.numbers)
             scan.append(time.perf_counter() - begin)

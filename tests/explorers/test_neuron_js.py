@@ -38,8 +38,8 @@ def test_it_is_said_what_is_clustered_and_where_the_tree_is_cut() -> None:
         return Object.keys(data).map(of);
     """
     assert evaluate("atlas/similar-view.js", script, {"centered": 0.93, "gradient": 0.5, "input": 0.5}) == [
-        "Clustered by: pre-MLP vector minus its mean; the usual cut is at 0.93 (nearer than that, vectors are not by "
-        "chance).",
+        "Clustered by: pre-MLP vector minus its mean; the usual cut is at 0.93 (one standard deviation below "
+        "the mean distance of any two).",
         "Clustered by: neuron embedding (gradient); the usual cut is at 0.50 (as in the paper).",
         "Clustered by: neuron embedding (input); the usual cut is at 0.50 (as in the paper).",
     ]

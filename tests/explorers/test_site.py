@@ -201,7 +201,7 @@ def test_two_embeddings_of_an_atlas_stand_side_by_side_each_cut_where_it_is_cut(
     cuts = [centered.cut(layer) for layer in centered.layers]
     assert len(set(cuts)) > 1 and 0.5 not in cuts
     page_file = write_site([atlas, centered], tmp_path / "site", progress=False)
-    for title in ("gpt2 on random-0, neuron embedding", "gpt2 on random-0, pre-MLP vector minus its mean"):
+    for title in ("gpt2 on random-0, neuron embedding", "gpt2 on random-0, centered vectors"):
         assert f">{title}</button>" in page_file.read_text(encoding="utf-8")
     with checks.reached(page_file.parent, "http") as address, checks.visit(browser, address, "index.html") as seen:
         _, second = (seen.page.frame_locator("iframe").nth(i) for i in (0, 1))

@@ -13,7 +13,7 @@ import torch
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.build import build_atlas
 from nbkit.atlas.config import AtlasConfig
-from nbkit.atlas.scan import Bounds, scan_block
+from nbkit.atlas.scan import BlockScan, Bounds, scan_block
 from nbkit.errors import NbkitError
 from nbkit.models import LanguageModel
 from nbkit.models.neurons import MlpNeurons
@@ -43,17 +43,17 @@ def test_an_atlas_says_as_much_as_all_of_its_blocks(atlas: Atlas, tiny_model: Ca
     text = atlas.contexts
     seen = Bounds(len(config.numbers), units.model.d_mlp, 3)
     for start in range(0, 40, 10):
-        seen.absorb(scan_block(units, text, start, config, seen), config.numbers)
+        seen.absorb(scan_block(BlockScan(units, text, start, config, seen)), config.numbers)
     told = bounds_behind(atlas)
     torch.testing.assert_close(told.maximum, seen.maximum)
     assert torch.equal(told.levels.top, seen.levels.top) and torch.equal(told.levels.count, seen.levels.count)
     assert (seen.kth_largest > 0).any()
     fresh = random_contexts(10, 32, seed=7)
-    by_atlas, by_blocks = (scan_block(units, fresh, 0, config, bounds) for bounds in (told, seen))
+    by_atlas, by_blocks = (scan_block(BlockScan(units, fresh, 0, config, bounds)) for bounds in (told, seen))
     assert by_atlas.keys() == by_blocks.keys()
     for name, tensor in by_blocks.items():
         assert torch.equal(by_atlas[name], tensor), name
-    alone = scan_block(units, fresh, 0, config)
+    alone = scan_block(BlockScan(units, fresh, 0, config))
     assert sum(map(len, alone.values())) > sum(map(len, by_blocks.values())), "it rules something out"
 
 

@@ -33,7 +33,7 @@ export function kindText(kind, { reads }) {
 
 /** What the clusters of a unit are of, and where its tree is cut unless a reader or a page asks for another place. */
 export function clusteredBy({ embedding, words }, cut) {
-  const why = embedding === "centered" ? "nearer than that, vectors are not by chance" : "as in the paper";
+  const why = embedding === "centered" ? "one standard deviation below the mean distance of any two" : "as in the paper";
   return `Clustered by: ${kindText(embedding, words)}; the usual cut is at ${cut.toFixed(2)} (${why}).`;
 }
 

@@ -64,7 +64,7 @@ WEIGHED = (
 )
 CENTERED_TEXT = (
     "What it reads there, minus the mean of what all read, clusters them: those of a cluster are nearer to each other "
-    f"than such vectors are by chance. Neuron embeddings ({FOOTE}) give another view of the same atlas."
+    f"than any two, on average and by a standard deviation at least. Neuron embeddings ({FOOTE}) give another view of the same atlas."
 )
 OTHER_LINK = ' · <a class="other" href="{address}"{same}>{words}</a>'
 PAIR = """\

@@ -21,6 +21,7 @@ from nbkit.explorers.site.pages import Other, atlas_page, pair_page
 from nbkit.figures.data_link import as_csv
 from nbkit.files import handing_over, replacing, user_path
 from nbkit.method.embeddings import EMBEDDING_NAMES
+from nbkit.models.site import CENTERED
 
 MARKER = "nbkit-site.json"
 EXPLORER_NAME = AtlasExplorer.__name__
@@ -41,8 +42,9 @@ class _Part:
     def title(self) -> str:
         manifest = self.atlas.manifest
         side = "" if manifest.sign == "positive" else f", {looked_for(manifest)}"
-        shown = f", {EMBEDDING_NAMES[manifest.embedding]}" if self.names_embedding else ""
-        return f"{manifest.model_title} on {manifest.corpus}{side}{shown}"
+        kind = manifest.embedding
+        of = "centered vectors" if kind == CENTERED else EMBEDDING_NAMES[kind]
+        return f"{manifest.model_title} on {manifest.corpus}{side}{f', {of}' if self.names_embedding else ''}"
 
 
 def write_site(atlases: Atlas | Sequence[Atlas], out: str | Path, archive: bool = False, progress: bool = True) -> Path:

@@ -22,7 +22,7 @@ from nbkit.atlas.manifest import layer_file
 from nbkit.atlas.merge import merge_layer
 from nbkit.atlas.neuron_table import neuron_metrics
 from nbkit.atlas.places import LocalPlace
-from nbkit.atlas.scan import Block, Bounds, scan_block
+from nbkit.atlas.scan import Block, BlockScan, Bounds, scan_block
 from nbkit.errors import NbkitError
 from nbkit.files import read_tensors
 from nbkit.method.checks import checked_whole
@@ -140,7 +140,8 @@ def take_sample(
         effects_of(layer)
     effects = (time.perf_counter() - begin) / len(layers)
     far = replace(config, layers=atlas.layers)
-    behind = _counts(scan_block(units, text, m.n_contexts - block_size, far, bounds_behind(atlas)), atlas.layers)
+    last = BlockScan(units, text, m.n_contexts - block_size, far, bounds_behind(atlas))
+    behind = _counts(scan_block(last), atlas.layers)
     return Sample(
         shape=Shape.of(model),
         n_contexts=m.n_contexts,
@@ -191,7 +192,7 @@ def _scan(
         times = [time.perf_counter()]
         _bare(model, text, seen, half, config)
         times.append(time.perf_counter())
-        block = scan_block(units, text, seen, config, bounds)
+        block = scan_block(BlockScan(units, text, seen, config, bounds))
         bounds.absorb(block, config.numbers)
         times.append(time.perf_counter())
         place.write(block, f"block-{number}.safetensors")

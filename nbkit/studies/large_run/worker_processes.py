@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbkit.atlas.config import AtlasConfig
-from nbkit.atlas.scan import scan_block
+from nbkit.atlas.scan import BlockScan, scan_block
 from nbkit.files import write_tensors
 from nbkit.models import load_model
 from nbkit.models.neurons import MlpNeurons
@@ -74,7 +74,7 @@ def _scan_alone(named: Sequence[str], text: Contexts, config: AtlasConfig, numbe
     begin = time.time()
     if number >= 0:
         with tempfile.TemporaryDirectory(prefix="nbkit-") as folder:
-            block = scan_block(units, text, number * config.block_size, config)
+            block = scan_block(BlockScan(units, text, number * config.block_size, config))
             write_tensors(block, Path(folder) / "block.safetensors")
             return begin, time.time()
     return begin, begin
