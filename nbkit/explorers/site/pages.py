@@ -64,7 +64,8 @@ WEIGHED = (
 )
 CENTERED_TEXT = (
     "What it reads there, minus the mean of what all read, clusters them: those of a cluster are nearer to each other "
-    f"than any two, on average and by a standard deviation at least. Neuron embeddings ({FOOTE}) give another view of the same atlas."
+    "than any two, on average and by a standard deviation at least. Neuron embeddings "
+    f"({FOOTE}) give another view of the same atlas."
 )
 OTHER_LINK = ' · <a class="other" href="{address}"{same}>{words}</a>'
 PAIR = """\
