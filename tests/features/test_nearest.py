@@ -171,16 +171,16 @@ def test_the_number_format_is_chosen_by_the_processor_s_time(
     faster: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of one thread; by the clock, which other work makes wrong, each seems to be the other."""
-    now = dict.fromkeys((time.perf_counter, time.process_time), 0.0)
+    now = dict.fromkeys((time.perf_counter, time.thread_time), 0.0)
     multiply = torch.Tensor.__matmul__
 
     def watched(left: Tensor, right: Tensor) -> Tensor:
         assert torch.get_num_threads() == 1
-        now[time.process_time] += 1 if left.dtype == faster else 2
+        now[time.thread_time] += 1 if left.dtype == faster else 2
         now[time.perf_counter] += 2 if left.dtype == faster else 1
         return multiply(left, right)
 
-    clocks = SimpleNamespace(perf_counter=lambda: now[time.perf_counter], process_time=lambda: now[time.process_time])
+    clocks = SimpleNamespace(perf_counter=lambda: now[time.perf_counter], thread_time=lambda: now[time.thread_time])
     monkeypatch.setattr(torch.Tensor, "__matmul__", watched)
     monkeypatch.setattr(nbkit.features.nearest, "time", clocks)
     threads = torch.get_num_threads()
