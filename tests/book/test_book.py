@@ -122,6 +122,17 @@ def test_the_atlas_is_built_before_the_notebooks_and_warnings_are_errors(
     assert "no-such-page" in capfd.readouterr().err
 
 
+def test_the_notebook_that_takes_longest_begins_first(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("before", "ground-truth", "later"):
+        write_notebook(root / "book" / f"{name}.ipynb", [("code", "n = 1", ["parameters"])])
+    begun: list[str] = []
+    monkeypatch.setattr("nbkit.book.build.execute", lambda notebooks, *_: begun.extend(each.stem for each in notebooks))
+    monkeypatch.setattr("nbkit.book.build.write_neuron_links", lambda *_: None)
+    monkeypatch.setattr("nbkit.book.build.make_pages", lambda *_: root)
+    build("quick", root=root, out=root / "_build")
+    assert begun == ["ground-truth", "before", "index", "later"]
+
+
 def test_what_has_not_changed_is_not_executed_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out, profile = root / "_build", root / "book" / "profiles" / "quick.yaml"
     moment = [("markdown", "# {}", []), ("code", "n = 1", ["parameters"]), ("code", "import time; time.time_ns()", [])]
