@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 
 from nbkit.atlas.atlas import Atlas
+from nbkit.atlas.build import build_atlas
+from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.manifest import Manifest
 from nbkit.errors import NbkitError
 from nbkit.method.clusters import FeatureClusters, feature_clusters
@@ -20,6 +22,7 @@ from nbkit.models.sign import Sign
 from nbkit.studies.both_signs import answers, both_sides, quadrant_table, separation, sides
 from nbkit.studies.both_signs.answers import overlaps
 from nbkit.studies.both_signs.separation import of_one_sign
+from nbkit.studies.shared.text_and_model import model_of
 from tests.examples.atlas import MANIFEST, example_atlas
 
 
@@ -188,6 +191,10 @@ def test_three_atlases_of_a_part_of_the_text(
     assert [(m.sign, m.layers, m.n_contexts) for m in manifests] == [
         (sign, (1,), 30) for sign in ("positive", "negative", "both")
     ]
+    config = AtlasConfig(layers=[1], embedding="paper", sign="both", batch_size=atlas.manifest.batch_size)
+    alone = build_atlas(model_of(atlas), found.both.contexts, tmp_path / "alone", config, progress=False)
+    for path in found.both.path.iterdir():
+        assert path.read_bytes() == (alone.path / path.name).read_bytes(), path.name
     monkeypatch.setattr("nbkit.studies.both_signs.atlases.model_of", None)
     assert both_sides(atlas, [1], 30, progress=False).both.path == found.both.path
     largest = np.maximum(found.positive.neurons["max_activation"], found.negative.neurons["max_activation"])

@@ -12,12 +12,13 @@ from filelock import FileLock
 
 from nbkit.assets import cache_folder
 from nbkit.atlas.atlas import Atlas, open_atlas
-from nbkit.atlas.build import build_atlas
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.manifest import MANIFEST
+from nbkit.atlas.one_pass import AtlasPlan, scan_in_one_pass
 from nbkit.files import make_folder
 from nbkit.models.sign import SIGNS
 from nbkit.studies.shared.text_and_model import model_of, spread
+from nbkit.units.together import join_units
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +52,8 @@ def both_sides(atlas: Atlas, layers: Sequence[int], n_contexts: int = 1000, prog
             model, whole = model_of(atlas, progress), atlas.contexts
             chosen = spread(m.n_contexts, n_contexts)
             contexts = replace(whole, tokens=whole.tokens[chosen], documents=whole.documents[chosen])
-            for sign in SIGNS:
-                build_atlas(model, contexts, folder / sign, replace(config, sign=sign), progress=progress)
+            plans = [AtlasPlan(model, contexts, folder / sign, replace(config, sign=sign)) for sign in SIGNS]
+            scan_in_one_pass(plans, join_units(*[model] * len(plans)), progress)
+            for plan in plans:
+                plan.build(progress)
     return BothSides(*(open_atlas(folder / sign) for sign in SIGNS))
