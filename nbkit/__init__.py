@@ -37,6 +37,11 @@ if TYPE_CHECKING:
     from nbkit.method.metrics import Polysemanticity as Polysemanticity
     from nbkit.method.metrics import polysemanticity as polysemanticity
     from nbkit.method.truth.benchmark import benchmark as benchmark
+    from nbkit.method.truth.leaderboard import leaderboard as leaderboard
+    from nbkit.method.truth.recovery import Recovery as Recovery
+    from nbkit.method.truth.unit import Background as Background
+    from nbkit.method.truth.unit import LabeledUnit as LabeledUnit
+    from nbkit.method.truth.unit import Unit as Unit
     from nbkit.models import LanguageModel as LanguageModel
     from nbkit.models import load_model as load_model
     from nbkit.models.activation_files import Activations as Activations
@@ -60,9 +65,11 @@ _HOMES = {
     "Activations": "models.activation_files",
     "Atlas": "atlas.atlas",
     "AtlasConfig": "atlas.config",
+    "Background": "method.truth.unit",
     "Contexts": "corpora",
     "FeatureBasis": "features.in_basis",
     "FeatureClusters": "method.clusters",
+    "LabeledUnit": "method.truth.unit",
     "LanguageModel": "models",
     "NbkitError": "errors",
     "Neuron": "atlas.neuron",
@@ -70,10 +77,12 @@ _HOMES = {
     "NeuronInBasis": "features.neuron_in_basis",
     "NeuronpediaExport": "features.neuronpedia",
     "Polysemanticity": "method.metrics",
+    "Recovery": "method.truth.recovery",
     "SaeConfig": "sae.config",
     "SaeLatents": "units.latents",
     "SaeReport": "sae.report",
     "SparseAutoencoder": "sae.autoencoder",
+    "Unit": "method.truth.unit",
     "atlas_for": "atlas.cached",
     "atlas_from_arrays": "units.arrays",
     "atlas_from_module": "units.modules",
@@ -90,6 +99,7 @@ _HOMES = {
     "in_basis": "features.in_basis",
     "join_atlases": "atlas.joined",
     "join_units": "units.together",
+    "leaderboard": "method.truth.leaderboard",
     "load_contexts": "corpora",
     "load_model": "models",
     "load_sae": "sae.loading",

@@ -100,6 +100,7 @@ def _things() -> dict[str, Thing]:
             },
         ),
         "benchmark": Thing(benchmark, {"embed": lambda unit: unit.read, "units": [labeled], "cluster": None}),
+        "leaderboard": Thing(nbkit.leaderboard, {"table": nbkit.benchmark(lambda unit: unit.read, [labeled])}),
         "atlas_for": Thing(nbkit.atlas_for, {"model": "./nowhere"}),
         "open_atlas": Thing(nbkit.open_atlas, {"path": "nowhere"}),
         "open_contexts": Thing(nbkit.open_contexts, {"folder": "nowhere"}),

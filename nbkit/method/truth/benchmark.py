@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,8 @@ from nbkit.method.truth.unit import LabeledUnit, Unit, locked
 BENCHMARK_VERSION = 2
 """Goes up whenever a number of the standard units or a measure changes its meaning; compare tables of one version."""
 WHOSE_WEIGHTS = ("own", "shuffled")
+LONGEST_SAID = 150
+"""Characters of what went wrong in somebody else's function that are told."""
 
 
 def benchmark(
@@ -31,27 +34,32 @@ def benchmark(
     A contestant is a function of a `Unit`, which has `read` (n, d), the vectors that the unit received in n examples,
     `weights` (d,), the weights with which it reads them, and `background`, whose `vectors` (m, d) are of the same
     layer, whatever the unit; on toys also `features`, the true ones, for contestants that show what a perfect
-    dictionary would give. The examples come in an order that tells nothing. A contestant returns one embedding for each
-    example, (n, anything). It sees no labels. To enter one, and compare it with the pre-MLP vector and with itself
-    under another unit's weights::
-
-        from nbkit.method.truth.leaderboard import leaderboard
+    dictionary would give, and on text `text`, with `keys`, `snippets` and maybe `window` (elsewhere both are None). The
+    examples come in an order that tells nothing. A contestant returns one embedding for each example, (n, anything). It
+    sees no labels. To enter one, and compare it with the pre-MLP vector and with itself under another unit's weights::
 
         def mine(unit):
             return (unit.read - unit.background.vectors.mean(axis=0)) * unit.weights
 
-        board = leaderboard(nbkit.benchmark(mine))
+        board = nbkit.leaderboard(nbkit.benchmark(mine))
         board[board["measure"] == "auc"]
+
+    On units of real models, here merged neurons::
+
+        from nbkit.studies.ground_truth import merged_neurons
+
+        atlas = nbkit.atlas_for("minilm", limit=1500, layers=[2, 4])
+        board = nbkit.leaderboard(nbkit.benchmark(mine, merged_neurons(atlas, most=20, layers=[2, 4])))
 
     Args:
         embed: a contestant, or several by name; the pre-MLP vector is always entered as "pre-MLP". None for all of
             `nbkit.method.truth.contestants`. One that returns None for a unit sits it out.
-        units: units with known behaviors, each a `LabeledUnit` of `nbkit.method.truth.unit`; None for
-            `standard_units()` of `nbkit.method.truth.standard`: toy networks and null units, always the same ones, a
-            few minutes' work. Ambiguous examples are left out before a contestant sees them.
-        cluster: the rule from embeddings (n, anything) to clusters (n,) for the measures `ari`, `ami` and `clusters`;
-            None for the paper's, average linkage cut at a cosine distance of 0.5; others stand in `RULES` of
-            `nbkit.method.truth.rules`.
+        units: units with known behaviors, each a `LabeledUnit`; None for `standard_units()` of
+            `nbkit.method.truth.standard`: toy networks and null units, always the same ones, a minute's work for one
+            contestant. Ambiguous examples are left out before a contestant sees them.
+        cluster: the rule from embeddings (n, anything) to clusters (n,) for the measures `ari`, `ami` and `clusters`,
+            of all contestants; None for the paper's, average linkage cut at a cosine distance of 0.5; others stand in
+            `RULES` of `nbkit.method.truth.rules`. Equal numbers are one cluster, -1 as well. Two rules make two tables.
 
     Returns:
         One row for each unit, contestant, condition and measure: `version`, `task`, `unit`, `group`, the unit's
@@ -60,8 +68,9 @@ def benchmark(
         field of `Recovery`) and `value`.
 
     Raises:
-        NbkitError: an embedding has another length than the examples or is not finite, there are no units, or something
-            else is given than functions and units.
+        NbkitError: a contestant or the rule fails, or gives another number of embeddings or clusters than there are
+            examples, or what is not finite; a contestant of one's own sits all units out; there are no units, or
+            something else is given than functions and units.
     """
     contestants, rule = _entered(embed), paper_rule if cluster is None else cluster
     if not callable(rule):
@@ -83,6 +92,13 @@ def benchmark(
         seen.add(one)
     if not rows:
         raise NbkitError("There are no units to measure: give some, or None for the standard ones.")
+    measured = {row["contestant"] for row in rows}
+    known = CONTESTANTS.values()  # of these some need what no unit here has
+    if silent := [name for name, one in contestants.items() if name not in measured and one not in known]:
+        raise NbkitError(
+            f"{silent[0]} gave None for all {len(seen)} units: return one embedding for each example, and None only "
+            "for a unit that lacks what is needed."
+        )
     return pd.DataFrame(rows)
 
 
@@ -114,14 +130,17 @@ def _rows(labeled: LabeledUnit, contestants: Mapping[str, Embed], cluster: Clust
         "ambiguous": float(labeled.ambiguous.mean()),
     }
     for name, embed in contestants.items():
-        embeddings = [embed(unit) for unit in _conditions(clear)]
+        own: Any = None
         measured: Recovery | None = None
-        for condition, embedding in zip(WHOSE_WEIGHTS, embeddings, strict=True):
-            if embedding is None:
-                continue
-            # a space without weights is its own control
-            if measured is None or embeddings[0] is None or not np.array_equal(embedding, embeddings[0]):
-                measured = _measured(embedding, clear, cluster, name)
+        for condition, unit in zip(WHOSE_WEIGHTS, _conditions(clear), strict=True):
+            with _named(f"{name} on {labeled.name}, {condition} weights"):
+                embedding = embed(unit)
+                if embedding is None:
+                    continue
+                # a space without weights is its own control
+                if measured is None or not np.array_equal(embedding, own):
+                    measured = recovery(np.asarray(embedding), clear.labels, cluster, clear.n_behaviors)
+                own = embedding if own is None else own
             for measure, value in measured._asdict().items():
                 row = {"contestant": name, "condition": condition, "measure": measure, "value": float(value)}
                 yield shared | row
@@ -138,8 +157,13 @@ def _conditions(labeled: LabeledUnit) -> tuple[Unit, Unit]:
     return own, replace(own, weights=locked(labeled.other_weights))
 
 
-def _measured(embeddings: object, labeled: LabeledUnit, cluster: Cluster, name: str) -> Recovery:
+@contextmanager
+def _named(where: str) -> Iterator[None]:
+    """Says where it was that somebody else's function failed, whatever with."""
     try:
-        return recovery(np.asarray(embeddings), labeled.labels, cluster, labeled.n_behaviors)
+        yield
     except NbkitError as error:
-        raise NbkitError(f"{name} on {labeled.name}: {error}") from error
+        raise NbkitError(f"{where}: {error}") from error
+    except Exception as error:
+        said = " ".join(str(error).split())[:LONGEST_SAID]
+        raise NbkitError(f"{where}: {type(error).__name__}: {said}") from error

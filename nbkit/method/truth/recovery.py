@@ -65,14 +65,15 @@ def recovery(
     """
     x = with_directions(embeddings)
     if len(x) != len(labels):
-        raise NbkitError(
-            f"{len(x)} embeddings and {len(labels)} labels: give one embedding for each example, in order."
-        )
+        raise NbkitError(f"{len(x)} embeddings and {len(labels)} examples: give one embedding for each, in order.")
     k = len(np.unique(labels)) if behaviors is None else behaviors
     tree = feature_clusters(x)
     found = np.asarray(cluster(x))
-    if found.shape != labels.shape:
-        raise NbkitError(f"The rule gave clusters of shape {found.shape} for {len(x)} embeddings: give one for each.")
+    if found.shape != labels.shape or found.dtype.kind not in "biuf" or not np.isfinite(found).all():
+        raise NbkitError(
+            f"The rule gave clusters of shape {found.shape} for {len(x)} embeddings, of type {found.dtype}: give a finite "
+            "number for each."
+        )
     at_k = tree.cut_to(k).labels
     heights = tree.linkage[:, 2]
     levels = {

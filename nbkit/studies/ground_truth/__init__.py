@@ -23,7 +23,7 @@ from nbkit.studies.ground_truth.probes import train_probes
 from nbkit.studies.ground_truth.published import against_published, published_standing
 from nbkit.studies.ground_truth.rules import rules_on_toys, rules_table
 from nbkit.studies.ground_truth.senses import form_or_meaning, sense_units
-from nbkit.studies.ground_truth.text_units import TextUnits
+from nbkit.studies.ground_truth.text_units import TextUnits, text_layers
 from nbkit.studies.ground_truth.token_reads import read_layers
 from nbkit.studies.ground_truth.tree_cuts import where_to_cut
 from nbkit.studies.shared.learned import LEARNED
@@ -61,6 +61,7 @@ __all__ = [
     "sense_units",
     "shown_table",
     "standing",
+    "text_layers",
     "told",
     "told_and_changed",
     "told_table",

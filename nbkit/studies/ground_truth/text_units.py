@@ -44,10 +44,16 @@ STANDARD_TEXT_UNITS = TextUnits()
 
 
 def text_layers(
-    atlas: Atlas, layers: Sequence[int], text: TextUnits, seed: int
+    atlas: Atlas, layers: Sequence[int], text: TextUnits = STANDARD_TEXT_UNITS, seed: int = 0
 ) -> Iterator[tuple[TokenReads, list[LabeledUnit]]]:
     """Of each layer what its MLP reads, and its units: concepts, merged probes, words in two senses, and merged neurons
     of the atlas.
+
+    Args:
+        atlas: of the model's neurons.
+        layers: of it.
+        text: how many units are made.
+        seed: of the draws.
 
     Raises:
         NbkitError: the model can't be opened, or has no such layer.

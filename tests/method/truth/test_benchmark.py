@@ -12,9 +12,10 @@ from scipy.stats import ttest_1samp
 from nbkit.errors import NbkitError
 from nbkit.method.clusters import cosine_distances
 from nbkit.method.truth.benchmark import BENCHMARK_VERSION, benchmark
-from nbkit.method.truth.contestants import CONTESTANTS, paper, pre_mlp, whitened
+from nbkit.method.truth.contestants import CONTESTANTS, centered, paper, pre_mlp, whitened
 from nbkit.method.truth.leaderboard import grouped_mean, leaderboard
 from nbkit.method.truth.recovery import Recovery
+from nbkit.method.truth.rules import Cluster, silhouette_rule
 from nbkit.method.truth.toys import Toy, toy_units
 from nbkit.method.truth.unit import Background, Features, LabeledUnit, Text, Unit
 
@@ -96,8 +97,48 @@ def test_the_text_of_an_example_goes_with_it_and_must_fit() -> None:
 
 
 def test_a_contestants_mistake_names_it_and_the_unit() -> None:
-    with pytest.raises(NbkitError, match="short on unit 0: 1 embeddings and 24 labels"):
+    with pytest.raises(NbkitError, match="short on unit 0, own weights: 1 embeddings and 24 examples"):
         benchmark({"short": lambda unit: unit.read[:1]}, [planted(0)])
+    with pytest.raises(NbkitError, match="of text on unit 0, own weights: AttributeError: 'NoneType' object has no"):
+        benchmark({"of text": lambda unit: unit.text.keys}, [planted(0)])
+    own = planted(0).unit.weights
+    with pytest.raises(NbkitError, match="lost on unit 0, shuffled weights: Embedding 0 holds NaN"):
+        benchmark({"lost": lambda unit: unit.read * (1 if (unit.weights == own).all() else np.nan)}, [planted(0)])
+    ragged = [[1.0, 2.0], [1.0]]
+    with pytest.raises(NbkitError, match="ragged on unit 0, own weights: ValueError"):
+        benchmark({"ragged": lambda unit: ragged}, [planted(0)])  # type: ignore[dict-item, return-value]
+    with pytest.raises(NbkitError, match="forgot gave None for all 2 units"):
+        benchmark({"forgot": lambda unit: None}, [planted(0), planted(1)])
+    assert set(benchmark(CONTESTANTS, [planted(0)])["contestant"]) < set(CONTESTANTS), "some need text"
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        (lambda x: np.full(len(x), np.nan), "type float64"),
+        (lambda x: np.zeros(3, int), r"shape \(3,\)"),
+        (lambda x: None, "type object"),
+        (lambda x: 1 // 0, "ZeroDivisionError"),
+    ],
+)
+def test_a_rules_mistake_is_told(rule: Cluster, said: str) -> None:
+    with pytest.raises(NbkitError, match=f"pre-MLP on unit 0, own weights: .*{said}"):
+        benchmark({}, [planted(0)], rule)
+
+
+def test_a_leaderboard_refuses_what_it_would_mean_together() -> None:
+    units = [planted(seed) for seed in range(3)]
+    two_rules = pd.concat([benchmark(paper, units), benchmark(centered, units, silhouette_rule)])
+    with pytest.raises(NbkitError, match="pre-MLP has two values of auc for unit unit 0"):
+        leaderboard(two_rules)
+    two_tasks = pd.concat([benchmark(paper, units), benchmark(paper, [replace(each, task="b") for each in units])])
+    assert len(leaderboard(two_tasks)) == 2 * len(leaderboard(benchmark(paper, units)))
+    with pytest.raises(NbkitError, match="two values"):
+        leaderboard(two_tasks, by="group")
+    with pytest.raises(NbkitError, match="No contestant is called 'centered': the table has pre-MLP, paper"):
+        leaderboard(benchmark(paper, units), baseline="centered")
+    table = benchmark(paper, units)
+    pd.testing.assert_frame_equal(leaderboard(table, by="task"), leaderboard(table))
     with pytest.raises(NbkitError, match="no units"):
         benchmark(paper, [])
 
@@ -127,7 +168,7 @@ def test_a_contestant_cannot_change_what_others_get() -> None:
         return unit.read
 
     for wrong in (in_place, on_background, on_weights):
-        with pytest.raises(ValueError, match="read-only"):
+        with pytest.raises(NbkitError, match="read-only"):
             benchmark(wrong, [planted(0)])
 
 
@@ -169,7 +210,7 @@ def test_the_leaderboard_by_hand() -> None:
     assert other["over_baseline"] == pytest.approx(-(0.2 + 0.4 + 0.4) / 3)
     with pytest.raises(NbkitError, match="several versions"):
         leaderboard(pd.DataFrame([*rows, rows[0] | {"version": 2}]))
-    with pytest.raises(NbkitError, match="lacks the columns depth"):
+    with pytest.raises(NbkitError, match="lacks the columns 'depth'"):
         leaderboard(pd.DataFrame(rows), by=("depth",))
 
 

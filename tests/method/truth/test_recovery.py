@@ -113,7 +113,7 @@ def test_an_embedding_of_zeros_is_far_from_all_others() -> None:
     [
         (np.ones(3), r"shape \(3,\)"),
         (np.array([[1.0], [np.nan], [1.0]]), "Embedding 1 holds NaN"),
-        (np.ones((2, 2)), "2 embeddings and 3 labels"),
+        (np.ones((2, 2)), "2 embeddings and 3 examples"),
     ],
 )
 def test_what_is_no_embedding_is_refused(x: np.ndarray, message: str) -> None:
