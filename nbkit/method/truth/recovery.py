@@ -71,8 +71,8 @@ def recovery(
     found = np.asarray(cluster(x))
     if found.shape != labels.shape or found.dtype.kind not in "biuf" or not np.isfinite(found).all():
         raise NbkitError(
-            f"The rule gave clusters of shape {found.shape} for {len(x)} embeddings, of type {found.dtype}: give a finite "
-            "number for each."
+            f"The rule gave clusters of shape {found.shape} for {len(x)} embeddings, of type {found.dtype}: give a "
+            "finite number for each."
         )
     at_k = tree.cut_to(k).labels
     heights = tree.linkage[:, 2]
