@@ -75,12 +75,13 @@ function longEdges(low, high) {
 /** Of each value the bar that it belongs to; 255 for an undefined one. */
 export function binsOf(values, { edges }) {
   const found = new Uint8Array(values.length).fill(255);
+  const known = Float32Array.from(edges); // as the values are kept
   for (let i = 0; i < values.length; i++) {
     if (Number.isNaN(values[i])) continue;
     let [low, high] = [0, edges.length - 1];
     while (high - low > 1) {
       const middle = (low + high) >> 1;
-      if (Math.fround(edges[middle]) <= values[i]) low = middle;
+      if (known[middle] <= values[i]) low = middle;
       else high = middle;
     }
     found[i] = low;
