@@ -19,7 +19,7 @@ from nbkit.method.truth.unit import Text
 from nbkit.models.sign import Sign
 from nbkit.studies.ground_truth import contest_parts, sentences
 from nbkit.studies.ground_truth import rules as rules_module
-from nbkit.studies.ground_truth.contest_parts import contest, two_models
+from nbkit.studies.ground_truth.contest_parts import contest, contest_units, two_models
 from nbkit.studies.ground_truth.figures import leads
 from nbkit.studies.ground_truth.findings import board_table, clusters_found, compared_table, null_table, standing
 from nbkit.studies.ground_truth.rules import rules_on_toys, rules_table
@@ -48,6 +48,25 @@ def test_a_part_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contest_parts, "benchmark", None)
     again = contest([], toys=2, variants=1, networks=0, most=2, n_jobs=1, progress=False)
     pd.testing.assert_frame_equal(table, again)
+
+
+@pytest.mark.usefixtures("small_toys")
+def test_a_contestant_of_ones_own_gets_the_units_of_the_contest(
+    monkeypatch: pytest.MonkeyPatch, tiny_atlas: Callable[[str], Atlas]
+) -> None:
+    monkeypatch.setattr(contest_parts, "LEARNED", {})
+    monkeypatch.setattr(contest_parts, "text_layers", lambda *_: iter([(None, toy_units(replace(SMALL, seed=2))[:2])]))
+    table = contest([], toys=2, variants=1, networks=0, most=2, n_jobs=1, progress=False)
+    places = [(tiny_atlas("gpt2"), [0])]
+    mine = nbkit.benchmark(
+        {"mine": CONTESTANTS["centered"]}, contest_units(places, toys=2, variants=1, networks=0, most=2)
+    )
+    of_text, of_toys = mine[mine["group"] == "toys of seed 2"], mine[mine["group"] != "toys of seed 2"]
+    assert len(of_text.drop_duplicates("unit")) == 2
+    for own, entered in (("centered", "mine"), ("pre-MLP", "pre-MLP")):
+        expected = table[table["contestant"] == own].drop(columns="contestant").reset_index(drop=True)
+        found = of_toys[of_toys["contestant"] == entered].drop(columns="contestant").reset_index(drop=True)
+        pd.testing.assert_frame_equal(found[expected.columns], expected)
 
 
 def test_a_layer_that_an_atlas_lacks_is_named(tiny_atlas: Callable[[str], Atlas]) -> None:

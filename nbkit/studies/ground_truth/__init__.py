@@ -2,7 +2,7 @@
 
 from nbkit.studies.ground_truth.chosen_contexts import choose_contexts
 from nbkit.studies.ground_truth.concepts import concepts_of
-from nbkit.studies.ground_truth.contest_parts import contest, two_models
+from nbkit.studies.ground_truth.contest_parts import contest, contest_units, two_models
 from nbkit.studies.ground_truth.cut_findings import cuts, cuts_table, cutting, nearer_table, one_behavior_table
 from nbkit.studies.ground_truth.drawn_neurons import real_neurons
 from nbkit.studies.ground_truth.figures import leads, told_and_changed
@@ -23,7 +23,7 @@ from nbkit.studies.ground_truth.probes import train_probes
 from nbkit.studies.ground_truth.published import against_published, published_standing
 from nbkit.studies.ground_truth.rules import rules_on_toys, rules_table
 from nbkit.studies.ground_truth.senses import form_or_meaning, sense_units
-from nbkit.studies.ground_truth.text_units import TextUnits, text_layers
+from nbkit.studies.ground_truth.text_units import TextUnits
 from nbkit.studies.ground_truth.token_reads import read_layers
 from nbkit.studies.ground_truth.tree_cuts import where_to_cut
 from nbkit.studies.shared.learned import LEARNED
@@ -39,6 +39,7 @@ __all__ = [
     "concept_units",
     "concepts_of",
     "contest",
+    "contest_units",
     "cuts",
     "cuts_table",
     "cutting",
@@ -61,7 +62,6 @@ __all__ = [
     "sense_units",
     "shown_table",
     "standing",
-    "text_layers",
     "told",
     "told_and_changed",
     "told_table",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
@@ -148,19 +148,55 @@ def _kept(name: str, request: Mapping[str, Any], make: Callable[[], pd.DataFrame
     return kept_table(f"ground-truth-{name}", {**same, **request}, make)
 
 
-def _of_toy(toy: Toy, most: int, with_nulls: bool) -> pd.DataFrame:
-    def units() -> Iterator[LabeledUnit]:
-        yield from toy_units(toy)[:most]
-        if with_nulls:
-            yield from nulls_of(toy, most)
+def contest_units(
+    layers: Sequence[tuple[Atlas, Sequence[int]]],
+    text: TextUnits = STANDARD_TEXT_UNITS,
+    toys: int = 6,
+    variants: int = 18,
+    networks: int = 4,
+    most: int = 8,
+    seed: int = 0,
+) -> Iterator[LabeledUnit]:
+    """The units of `contest`, for a contestant of one's own: `nbkit.benchmark(mine, contest_units(layers))` measures it
+    on what the published leaderboard is of.
 
+    Args:
+        layers, text, toys, variants, networks, most, seed: as there.
+
+    Raises:
+        NbkitError: an atlas is of something else, or a model can't be opened.
+    """
+    for atlas, wanted in layers:
+        check_made_for(atlas)
+        for _, units in text_layers(atlas, wanted, text, seed):
+            yield from units
+    for number in range(networks):
+        yield from _image_units(number, number < networks // 2, most)
+    for toy in PLAIN[:toys]:
+        yield from _toy_units(toy, most, True)
+    for toy in HARDER_AND_EASIER[:variants]:
+        yield from _toy_units(toy, most, False)
+
+
+def _toy_units(toy: Toy, most: int, with_nulls: bool) -> Iterator[LabeledUnit]:
+    yield from toy_units(toy)[:most]
+    if with_nulls:
+        yield from nulls_of(toy, most)
+
+
+def _image_units(number: int, with_cnn: bool, most: int) -> Iterable[LabeledUnit]:
+    return image_units([number], [number] if with_cnn else [], most=most)
+
+
+def _of_toy(toy: Toy, most: int, with_nulls: bool) -> pd.DataFrame:
     request = {"toy": asdict(toy), "most": most, "nulls": with_nulls, "autoencoder": asdict(ON_TOYS)}
-    return _kept("toy", request, lambda: benchmark({**CONTESTANTS, **LEARNED}, units()))
+    units = _toy_units(toy, most, with_nulls)
+    return _kept("toy", request, lambda: benchmark({**CONTESTANTS, **LEARNED}, units))
 
 
 def _of_images(number: int, with_cnn: bool, most: int) -> pd.DataFrame:
     def make() -> pd.DataFrame:
-        units = image_units([number], [number] if with_cnn else [], most=most)
+        units = _image_units(number, with_cnn, most)
         return pd.concat(
             benchmark({**CONTESTANTS, **in_layer(background)}, list(of_one))
             for background, of_one in groupby(units, key=lambda labeled: labeled.unit.background)
