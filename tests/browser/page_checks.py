@@ -242,8 +242,9 @@ def check_handle_moves_by_mouse(page: Page, view: Locator) -> None:
 
 def check_accessible(page: Page, axe: Path, within: str = EXPLORER, rules: Sequence[str] = ()) -> None:
     """axe-core finds no violation inside the explorers, or wherever a selector says; of some rules only, or of all."""
-    # colors on their way, and what fades in, are none of the page's
-    page.add_style_tag(content="* { transition: none !important; animation: none !important }")
+    # colors on their way, and what fades in, are none of the page's; what is out of sight has none before it is seen
+    whole = "transition: none !important; animation: none !important; content-visibility: visible !important"
+    page.add_style_tag(content=f"* {{ {whole} }}")
     page.add_script_tag(path=axe)
     options: dict[str, object] = {"resultTypes": ["violations"]}  # describing all that passes takes most of the time
     if rules:
