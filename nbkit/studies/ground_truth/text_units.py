@@ -44,7 +44,7 @@ STANDARD_TEXT_UNITS = TextUnits()
 
 
 def text_layers(
-    atlas: Atlas, layers: Sequence[int], text: TextUnits = STANDARD_TEXT_UNITS, seed: int = 0
+    atlas: Atlas, layers: Sequence[int], text: TextUnits, seed: int
 ) -> Iterator[tuple[TokenReads, list[LabeledUnit]]]:
     """Of each layer what its MLP reads, and its units: concepts, merged probes, words in two senses, and merged neurons
     of the atlas.

@@ -109,6 +109,8 @@ def test_a_contestants_mistake_names_it_and_the_unit() -> None:
         benchmark({"ragged": lambda unit: ragged}, [planted(0)])  # type: ignore[dict-item, return-value]
     with pytest.raises(NbkitError, match="forgot gave None for all 2 units"):
         benchmark({"forgot": lambda unit: None}, [planted(0), planted(1)])
+    with pytest.raises(NbkitError, match="no units"):
+        benchmark(paper, [])
     assert set(benchmark(CONTESTANTS, [planted(0)])["contestant"]) < set(CONTESTANTS), "some need text"
 
 
@@ -139,8 +141,6 @@ def test_a_leaderboard_refuses_what_it_would_mean_together() -> None:
         leaderboard(benchmark(paper, units), baseline="centered")
     table = benchmark(paper, units)
     pd.testing.assert_frame_equal(leaderboard(table, by="task"), leaderboard(table))
-    with pytest.raises(NbkitError, match="no units"):
-        benchmark(paper, [])
 
 
 def test_the_order_of_examples_tells_nothing() -> None:
