@@ -1,8 +1,8 @@
 """What a pass of the scan gives at several sites, looked at together.
 
-A look at what was found waits for a GPU a dozen times, and asks a hundred small operations of it. For many sites at
-once they cost little more than for one, and another thread waits (`nbkit.parallel.turns`) while the model goes on with
-the next sites. On a CPU a site is looked at as soon as it is there, while its activations are still at hand.
+A look at what was found makes a GPU wait, and so does each of the hundred small operations that choose candidates. For
+all sites of a pass at once they cost little more than for one. On a CPU a site is looked at as soon as it is there,
+while its activations are still at hand.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from nbkit.models.values import Values
 
 BYTES_WAITING = 1 << 30
-"""Bytes of activations that are looked at together on a GPU at most, for each atlas that is scanned; as many may wait.
-What is looked up of them takes five times as much in a first pass, every peak of which may be a dataset example."""
+"""Bytes of activations that wait on a GPU at most, for each atlas that is scanned. What is looked up of them takes five
+times as much in a first pass, every peak of which may be a dataset example."""
 
 
 class Arrival(NamedTuple):
@@ -50,20 +50,17 @@ class Chosen(NamedTuple):
     unit: Int[Tensor, " n"]
 
 
-def may_wait(units: Units) -> bool:
-    """Whether what arrived is looked at later: on a GPU, but for a module of a user's own, which may write over what
-    its layers gave."""
-    return units.device.type == "cuda" and units.kind == "text"
-
-
 def sites_together(units: Units, widest: int, tokens: int) -> int:
-    """How many sites are looked at together.
+    """How many sites are looked at together: of a module of a user's own one, since it may write over what its layers
+    gave.
 
     Args:
         widest: units of the largest site.
         tokens: of a pass.
     """
-    return max(1, BYTES_WAITING // (widest * tokens * units.dtype.itemsize)) if may_wait(units) else 1
+    if units.device.type == "cpu" or units.kind != "text":
+        return 1
+    return max(1, BYTES_WAITING // (widest * tokens * units.dtype.itemsize))
 
 
 def joined_peaks(arrivals: Sequence[Arrival]) -> Float[Tensor, "s b widest"]:

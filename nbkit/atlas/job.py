@@ -10,8 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, reduce
 from importlib.metadata import version
@@ -24,7 +23,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from nbkit.atlas.arrivals import may_wait, sites_together
 from nbkit.atlas.board import read_board
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.levels import merge_levels
@@ -34,7 +32,6 @@ from nbkit.atlas.places import Part, Place
 from nbkit.atlas.scan import BlockScan, Bounds, scan_together
 from nbkit.corpora import CONTEXT_FILES, Contexts, open_contexts
 from nbkit.errors import NbkitError
-from nbkit.parallel.turns import Turn, at_once, in_turn
 
 if TYPE_CHECKING:
     from nbkit.models.units import Units
@@ -61,8 +58,9 @@ class AtlasJob:
     """The maximum strengths of the units of all sites, if they are known from elsewhere."""
     place: Place
     """Where the parts are."""
-    _next: int = field(default=0, repr=False)
-    """The block behind those that were taken in last."""
+    _bounds: Bounds | None = field(default=None, repr=False)
+    """What the blocks before `_next` say that this process scanned or read, and the maximum over others."""
+    _next: int = 0
 
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
         """To travel to another process: the contexts stay where the parts are."""
@@ -88,8 +86,7 @@ class AtlasJob:
         What this process found in blocks before makes the result smaller (see `nbkit.atlas.scan`); blocks in ascending
         order are the quickest.
         """
-        with _in_turn([self], self.units) as turn:
-            _scan_of_each([self], number, self.units, turn)
+        _scan_of_each([self], number, self.units)
         return self.size(number)
 
     def scan_among_others(self, number: int) -> int:
@@ -121,15 +118,13 @@ class AtlasJob:
         """Whether a block is done."""
         return self.place.has(f"{SCAN}/{_block_file(number)}")
 
-    def block_scan(self, number: int, turn: Turn) -> BlockScan:
+    def block_scan(self, number: int) -> BlockScan:
         """The scan of a block that isn't there."""
-        turn(self._bounds_before, number)
-        start = number * self.config.block_size
-        return BlockScan(self.units, self.contexts, start, self.config, self.known, self._given, turn)
+        bounds, start = self._bounds_before(number), number * self.config.block_size
+        return BlockScan(self.units, self.contexts, start, self.config, bounds, self._given)
 
-    def leave(self, scan: BlockScan, number: int) -> None:
+    def leave(self, block: Mapping[str, Tensor], number: int) -> None:
         """Leaves a block that was scanned at the place."""
-        block = scan.block()
         self.place.write(block, f"{SCAN}/{_block_file(number)}", self._identity)
         self._absorb(block, number)
 
@@ -139,10 +134,12 @@ class AtlasJob:
 
     def _bounds_before(self, number: int) -> Bounds:
         """What is known and holds for a block and those behind it."""
-        if number < self._next:
-            self.known.forget_counts()
+        if self._bounds is None:
+            self._bounds = self._no_bounds()
+        elif number < self._next:
+            self._bounds.forget_counts()
         self._next = number
-        return self.known
+        return self._bounds
 
     def maximum(self, first: int = 0, stop: int | None = None) -> Float[Tensor, "sites widest"]:
         """The units' maximum strengths over the blocks from `first` to before `stop`, which are verified; NaN of a unit
@@ -221,9 +218,7 @@ class AtlasJob:
     def _given(self) -> Float[Tensor, "sites widest"] | None:
         return None if self.maxima is None else self.maxima[list(self.config.numbers)]
 
-    @cached_property
-    def known(self) -> Bounds:
-        """What the blocks before `_next` say that this process scanned or read, and the maximum over others."""
+    def _no_bounds(self) -> Bounds:
         layers, config = self.config.numbers, self.config
         widest = max(site.n_units for site in self.units.sites if site.number in layers)
         kept = min(config.max_examples, len(self.contexts.tokens))
@@ -245,14 +240,14 @@ def scan_missing(jobs: Sequence[AtlasJob], units: Units, progress: bool) -> None
     """
     first, there = jobs[0], [job.scanned() for job in jobs]
     missing = {number for number in range(first.n_blocks) if any(number not in has for has in there)}
-    with scan_bar(first, missing, progress) as bar, _in_turn(jobs, units) as turn:
+    with scan_bar(first, missing, progress) as bar:
         for number in range(max(missing, default=-1) + 1):
             for job, has in zip(jobs, there, strict=True):
                 if number in has:
-                    turn(job.take_in, number)
+                    job.take_in(number)
             if number in missing:
-                _scan_of_each(jobs, number, units, turn)
-                turn(bar.update, first.size(number))
+                _scan_of_each(jobs, number, units)
+                bar.update(first.size(number))
 
 
 def scan_bar(job: AtlasJob, missing: Collection[int], progress: bool) -> tqdm[NoReturn]:
@@ -265,32 +260,15 @@ def scan_bar(job: AtlasJob, missing: Collection[int], progress: bool) -> tqdm[No
     return tqdm(total=total, initial=done, desc="scan", unit="context", smoothing=0.1, disable=not progress)
 
 
-@contextmanager
-def _in_turn(jobs: Sequence[AtlasJob], units: Units) -> Iterator[Turn]:
-    """On a GPU blocks are looked at, left and taken in while the model goes on."""
-    if not may_wait(units):
-        yield at_once
-        return
-    for job in jobs:
-        _ = job.known  # made once, before another thread asks for it
-    widest, tokens = (
-        max(site.n_units for site in units.sites),
-        jobs[0].config.batch_size * jobs[0].contexts.tokens.shape[1],
-    )
-    with in_turn(units.device, sites_together(units, widest, tokens)) as turn:
-        yield turn
-
-
-def _scan_of_each(jobs: Sequence[AtlasJob], number: int, units: Units, turn: Turn) -> None:
+def _scan_of_each(jobs: Sequence[AtlasJob], number: int, units: Units) -> None:
     """`AtlasJob.scan` of several jobs, see `scan_missing`."""
     starts = accumulate((len(job.units.sites) for job in jobs), initial=0)
     # A job that was killed behind the others has left them its block; another process may have done so meanwhile.
     lacking = {start: job for start, job in zip(starts, jobs, strict=False) if not job.has(number)}
     if lacking:
-        scans = {start: job.block_scan(number, turn) for start, job in lacking.items()}
-        scan_together(units, scans)
-        for start, job in lacking.items():
-            turn(job.leave, scans[start], number)
+        blocks = scan_together(units, {start: job.block_scan(number) for start, job in lacking.items()})
+        for job, block in zip(lacking.values(), blocks, strict=True):
+            job.leave(block, number)
 
 
 def _opened(units: Units, config: AtlasConfig, maxima: Tensor | None, place: Place) -> AtlasJob:
