@@ -145,6 +145,27 @@ def test_ready_made_filters_are_ranges_that_can_be_moved(browser: Browser, mini_
             found(view, atlas)
 
 
+def test_more_filters_are_made_once_they_are_asked_for(browser: Browser, mini_book: Path, atlas: Atlas) -> None:
+    label = "mean distance"
+    with opened(browser, mini_book) as view:
+        all_filters = view.locator(".nk-filter")
+        first = all_filters.count()
+        view.get_by_text("More filters").click()
+        expect(view.get_by_role("slider", name=f"{label}, at least")).to_be_visible()
+        assert all_filters.count() > first + 2
+        for more in all_filters.all()[first:]:  # their histograms are of the neurons that pass
+            assert more.locator(".nk-inside").get_attribute("d")
+        assert "#" not in view.page.url
+        drag(view, label, "at least", 0.5)
+        expect(view.page).to_have_url(re.compile("&mean_distance="))
+        asked, expected = found(view, atlas)
+        assert 0 < len(expected) < len(passing(atlas, {})) and asked.keys() == {"mean_distance"}
+        end = "#" + view.page.url.partition("#")[2]
+    with opened(browser, mini_book, end) as view:
+        expect_listed(view, expected)
+        expect(view.locator(".nk-filters > summary")).to_have_text("Filters: 2 ranges")
+
+
 def test_a_filter_is_set_by_keys_and_cleared(browser: Browser, mini_book: Path, atlas: Atlas) -> None:
     with opened(browser, mini_book) as view:
         low = view.get_by_role("slider", name="silhouette, at least")

@@ -21,17 +21,32 @@ export class Filters {
   constructor(overview, changed) {
     this.overview = overview;
     this.changed = changed;
-    const layers = Float32Array.from({ length: overview.n }, (_, row) => overview.layer(row));
+    const layers = new Float32Array(overview.n);
+    overview.sites.forEach(({ number }, place) => layers.fill(number, overview.starts[place], overview.starts[place + 1]));
     const all = [...overview.metrics, { name: "layer", label: overview.words.site, values: layers }];
     const rank = ({ name }) => (FIRST_FILTERS.includes(name) ? FIRST_FILTERS.indexOf(name) : FIRST_FILTERS.length);
-    const ordered = [...all].sort((a, b) => rank(a) - rank(b));
-    this.filters = ordered.map((metric) => new RangeFilter(metric, this.usual(metric.name), () => this.chosen()));
-    this.byName = new Map(this.filters.map((filter) => [filter.name, filter]));
-    const first = this.filters.filter(({ name }) => FIRST_FILTERS.includes(name));
-    const more = this.filters.filter(({ name }) => !FIRST_FILTERS.includes(name));
+    this.metrics = [...all].sort((a, b) => rank(a) - rank(b));
+    this.filters = []; // those that were made: the first, and the others once somebody asks for them
     this.summary = element("summary", {}, ["Filters"]);
-    this.more = element("details", {}, [element("summary", {}, ["More filters"]), grid(more)]);
-    this.root = element("details", { class: "nk-filters" }, [this.summary, this.makePresets(), grid(first), this.more]);
+    this.rest = element("div", { class: "nk-filter-grid" });
+    this.more = element("details", {}, [element("summary", {}, ["More filters"]), this.rest]);
+    this.more.addEventListener("toggle", () => this.makeRest() && this.sift(...this.sifted));
+    const first = element("div", { class: "nk-filter-grid" });
+    this.make(this.metrics.filter(({ name }) => FIRST_FILTERS.includes(name)), first);
+    this.root = element("details", { class: "nk-filters" }, [this.summary, this.makePresets(), first, this.more]);
+  }
+
+  make(metrics, grid) {
+    const made = metrics.map((metric) => new RangeFilter(metric, this.usual(metric.name), () => this.chosen()));
+    this.filters.push(...made);
+    grid.append(...made.map(({ root }) => root));
+  }
+
+  /** @returns whether there was something to make */
+  makeRest() {
+    const missing = this.metrics.slice(this.filters.length);
+    this.make(missing, this.rest);
+    return missing.length > 0;
   }
 
   usual(name) {
@@ -41,7 +56,8 @@ export class Filters {
   }
 
   makePresets() {
-    const known = PRESETS.filter(([, ranges]) => Object.keys(ranges).every((name) => this.byName.has(name)));
+    const names = this.metrics.map(({ name }) => name);
+    const known = PRESETS.filter(([, ranges]) => Object.keys(ranges).every((name) => names.includes(name)));
     const key = this.overview.called.key.replace("key ", "");
     const buttons = known.map(([text, ranges]) => button({ class: "nk-chip" }, [text.replace("token", key)], () => this.take(ranges, true)));
     this.reset = button({ class: "nk-chip nk-reset", "aria-label": "Clear filters" }, ["Clear"], () => this.take({}, true));
@@ -50,6 +66,8 @@ export class Filters {
 
   /** Take ranges by name; every other filter is as usual. */
   take(ranges, tell = false) {
+    const made = new Set(this.filters.map(({ name }) => name));
+    if (Object.keys(ranges).some((name) => !made.has(name))) this.makeRest();
     for (const filter of this.filters) {
       filter.range = ranges[filter.name] ?? filter.usual;
       filter.show();
@@ -64,7 +82,7 @@ export class Filters {
   /** The ranges that an address names. */
   read(asked) {
     const old = asked.least === undefined ? {} : { n_examples: rangeIn(`${asked.least}..`) }; // of addresses before filters
-    const named = this.filters.map(({ name }) => [name, rangeIn(asked[name] ?? "")]);
+    const named = this.metrics.map(({ name }) => [name, rangeIn(asked[name] ?? "")]);
     return { ...old, ...Object.fromEntries(named.filter(([, range]) => range)) };
   }
 
@@ -78,6 +96,7 @@ export class Filters {
    * @param passes whether a row is let in at all
    * @param all whether what is as usual hides nothing: who seeks a word has not asked for many examples */
   sift(passes, all) {
+    this.sifted = [passes, all];
     const filters = this.filters.map((filter) => ({ ...filter, range: all && filter.range === filter.usual ? ANY : filter.range }));
     const { passing, counts } = sift(filters, this.overview.n, passes);
     this.filters.forEach((filter, i) => filter.count(counts[i]));
@@ -86,8 +105,4 @@ export class Filters {
     this.reset.hidden = !Object.keys(this.asked).length;
     return passing;
   }
-}
-
-function grid(filters) {
-  return element("div", { class: "nk-filter-grid" }, filters.map(({ root }) => root));
 }

@@ -1,8 +1,27 @@
 // Putting numbers in order. Pure functions, no page needed.
 
-/** The units in the order of a metric's values; undefined ones last, of equals the lower number first. */
+/** The units in the order of a metric's values; undefined ones last, of equals the lower number first.
+ * @returns {number[]} */
 export function ranking(values, descending) {
-  const sign = descending ? -1 : 1;
-  const keys = Float64Array.from(values, (value) => (Number.isNaN(value) ? Infinity : sign * value));
-  return Array.from(keys, (_, j) => j).sort((a, b) => keys[a] - keys[b] || a - b); // NaN between two infinities
+  const keys = new Float64Array(values.length);
+  for (let j = 0; j < keys.length; j++) keys[j] = Number.isNaN(values[j]) ? Infinity : descending ? -values[j] : values[j];
+  const sorted = keys.slice().sort(); // without a function to compare by, several times as fast
+  const placed = new Uint32Array(keys.length); // where equals begin, how many of them have their place
+  const order = new Array(keys.length);
+  for (let j = 0; j < keys.length; j++) {
+    const first = firstOf(sorted, keys[j]);
+    order[first + placed[first]++] = j;
+  }
+  return order;
+}
+
+/** The first place of a number in those that are sorted. */
+function firstOf(sorted, key) {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle] < key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
