@@ -17,6 +17,7 @@ from nbkit.atlas.neuron import InputWeights
 from nbkit.features.neighbors import neighbor_kinds, neighbors_of
 from nbkit.features.table import features_of
 from nbkit.models.sign import Sign, strength
+from nbkit.parallel.threads import one_thread
 
 AGREEMENT = "agreement.parquet"
 SCOPES = ("same", "other")
@@ -106,7 +107,8 @@ def _measure(atlas: Atlas, progress: bool) -> pd.DataFrame:
             other = near[one, place, rank[drawn]]
             neuron = atlas.rows(features["layer"], features["index"])[one]
             pairs = tqdm(list(zip(one, other, strict=True)), f"agreement ({kind}, {scope})", disable=not progress)
-            found = np.array([_compare(read, *pair, _peer(rng, able, *pair), scope) for pair in pairs])
+            with one_thread():
+                found = np.array([_compare(read, *pair, _peer(rng, able, *pair), scope) for pair in pairs])
             found = found.reshape(-1, 2, len(ALIKE_BY))
             rows += [
                 (kind, scope, measure, len(one), *_means(found[:, :, i], neuron, rng))

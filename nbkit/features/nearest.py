@@ -21,6 +21,7 @@ from tqdm.auto import tqdm
 
 from nbkit.errors import NbkitError
 from nbkit.parallel.cluster import Crew, current_client
+from nbkit.parallel.threads import one_thread
 
 K = 4
 """Neighbors of a row in each scope."""
@@ -243,12 +244,9 @@ class _FreeThreads:
 def _bfloat16_is_faster(unit: Float[Tensor, "n d"]) -> bool:
     """Whether this processor multiplies in bfloat16 by itself; many do it by a detour that takes longer. By what a
     single thread takes of the processor: other work doesn't count then, nor do threads that wait for each other."""
-    sample, threads = unit[:QUERIES_AT_ONCE], torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    sample = unit[:QUERIES_AT_ONCE]
+    with one_thread():
         short, full = (_seconds_of_product(each, time.thread_time) for each in (sample.to(torch.bfloat16), sample))
-    finally:
-        torch.set_num_threads(threads)
     return short < 0.7 * full
 
 

@@ -19,6 +19,7 @@ from nbkit.features.random_pairs import PAIR_SHARES, random_cosines
 from nbkit.features.table import features_of
 from nbkit.method.checks import have_direction, shown
 from nbkit.models.site import compared_kind, embedding_kinds
+from nbkit.parallel.threads import one_thread
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +87,7 @@ def neighbors_of(atlas: Atlas, kind: str, progress: bool = True) -> Neighbors:
     return Neighbors(*(tensors[name].numpy() for name in ("feature", "cosine", "random")))
 
 
+@one_thread()
 def _central_embeddings(
     atlas: Atlas, features: pd.DataFrame, kind: str, width: int, progress: bool
 ) -> Float[np.ndarray, "F width"]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -12,6 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from nbkit.mnist.images import CLASSES, SIDE, Mnist, load_mnist, pixels
 from nbkit.mnist.training import fit, kept
+from nbkit.parallel.threads import one_thread
 
 KERNEL = 5
 """Side of the square patches that a channel reads."""
@@ -78,7 +76,7 @@ def train_cnn(mnist: Mnist, seed: int = 0, progress: bool = True) -> MnistCNN:
     def loss(images: Float[Tensor, "b 784"], labels: Int[Tensor, " b"]) -> Float[Tensor, ""]:
         return cross_entropy(cnn(cnn_inputs(images)), labels)
 
-    with _one_thread():
+    with one_thread():
         return fit(cnn, loss, mnist, CNN_RECIPE, seed, "CNN", progress)
 
 
@@ -90,13 +88,3 @@ def cnn_for(seed: int = 0) -> MnistCNN:
     """
     recipe = {**CNN_RECIPE, "kernel": KERNEL, "channels": CHANNELS, "units": UNITS}
     return kept(MnistCNN(seed), "cnns", recipe, seed, lambda: train_cnn(load_mnist(), seed, progress=False))
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

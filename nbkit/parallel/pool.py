@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 
 from nbkit.parallel.children import end_with
 from nbkit.parallel.cluster import current_client, done
+from nbkit.parallel.threads import one_thread
 
 FEW_NEURONS = 10_000
 """Neurons up to which one process is faster, since starting others takes seconds."""
@@ -50,7 +51,8 @@ def gather(
     function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], n_neurons: int, desc: str, unit: str, progress: bool
 ) -> list[Any]:
     """`in_processes`, one a core where that is worth it: where all tasks together are about many neurons."""
-    return in_processes(function, tasks, -1 if n_neurons > FEW_NEURONS else 1, desc, unit, progress)
+    with one_thread():
+        return in_processes(function, tasks, -1 if n_neurons > FEW_NEURONS else 1, desc, unit, progress)
 
 
 def _run(parent: int, function: Callable[..., Any], task: tuple[Any, ...]) -> Any:

@@ -207,6 +207,7 @@ def test_products_are_made_by_one_thread_while_other_work_keeps_the_cores_busy(
     monkeypatch.setattr(
         nbkit.features.nearest, "_seconds_of_product", lambda *_: 1 + (torch.get_num_threads() > 1) * (contended - 0.5)
     )
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)  # where there is one, it makes them
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
