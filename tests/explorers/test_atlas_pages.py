@@ -227,6 +227,28 @@ def test_the_cut_moves_regroups_and_is_in_the_address(browser: Browser, base: st
             expect(cards.first).to_contain_text(f"{size} example")
 
 
+def test_an_example_that_is_pointed_at_stands_out_once_its_card_unfolds(
+    browser: Browser, base: str, atlas: Atlas
+) -> None:
+    layer, index = rows_by(atlas, "n_examples")[0]
+    with opened(browser, base, f"#L{layer}N{index}") as view:
+        place = int(view.locator(".nk-card").filter(has_text="Show all").first.get_attribute("data-place") or 0)
+        card, number = view.locator(f'.nk-card[data-place="{place}"]'), place + 1
+        marked = card.locator("[role=option].nk-marked[aria-selected=true]")
+        folded = card.get_by_role("option").count()
+        for leaf in view.locator(f'.nk-leaves rect[aria-label^="Cluster {number},"]').all():
+            leaf.focus()
+            if not marked.count():  # of an example that the card doesn't show yet
+                break
+        expect(marked).to_have_count(0)
+        card.get_by_role("button", name="Show all").press("Enter")  # the mouse would point at others
+        expect(marked).to_have_count(1)
+        assert card.get_by_role("option").count() > folded
+        card.get_by_role("option").first.focus()
+        expect(card.get_by_role("option").first).to_have_attribute("aria-selected", "true")
+        expect(marked).to_have_count(1)
+
+
 def test_a_link_opens_what_it_names(browser: Browser, base: str, atlas: Atlas) -> None:
     layer, index = next(row for row in rows_by(atlas, "n_clusters") if atlas.neuron(*row).clusters(0.3).n_clusters > 1)
     end = f"#L{layer}N{index}&t=0.3&c=2&color=importance"

@@ -18,7 +18,7 @@ export class Cards {
     this.first = explorer.data.pictures ? FIRST_PICTURES : FIRST_EXAMPLES; // examples of a card
     this.all = false; // whether clusters after the first few are shown
     this.open = new Set(); // the clusters, by node, that show all their examples
-    this.rows = explorer.data.tokens.map((_, example) => this.makeRow(example));
+    this.rows = new Map(); // by example, those that some card has shown
     this.root = element("div", { class: "nk-cards" });
   }
 
@@ -93,7 +93,7 @@ export class Cards {
   makeList(examples, name) {
     const list = element("ol", { role: "listbox", "aria-label": `Examples of ${name.toLowerCase()}` });
     for (const [k, example] of examples.entries()) {
-      const row = this.rows[example];
+      const row = this.row(example);
       row.tabIndex = k ? -1 : 0;
       row.classList.toggle("nk-medoid", k === 0 && examples.length > 2);
       list.append(row);
@@ -111,9 +111,15 @@ export class Cards {
     });
   }
 
+  row(example) {
+    if (!this.rows.has(example)) this.rows.set(example, this.makeRow(example));
+    return this.rows.get(example);
+  }
+
   makeRow(example) {
     const { explorer } = this;
-    const attributes = { class: "nk-snippet", role: "option", "aria-selected": false, tabindex: -1 };
+    const marked = example === explorer.marked;
+    const attributes = { class: `nk-snippet${marked ? " nk-marked" : ""}`, role: "option", "aria-selected": marked, tabindex: -1 };
     const row = element("li", { ...attributes, dir: directionOf(explorer.data, example) });
     row.append(...exampleElements(explorer.data, example));
     row.addEventListener("pointerenter", () => explorer.mark(example));
@@ -129,9 +135,9 @@ export class Cards {
     return row;
   }
 
-  /** Color the tokens of all examples anew. */
+  /** Color the tokens of the examples anew. */
   shade() {
-    for (const [example, row] of this.rows.entries()) row.replaceChildren(...exampleElements(this.explorer.data, example));
+    for (const [example, row] of this.rows) row.replaceChildren(...exampleElements(this.explorer.data, example));
   }
 
   members(cluster) {
@@ -160,8 +166,9 @@ export class Cards {
 
   /** Let an example stand out, or no longer. */
   mark(example, on) {
-    this.rows[example].classList.toggle("nk-marked", on);
-    this.rows[example].setAttribute("aria-selected", on);
+    const row = this.rows.get(example);
+    row?.classList.toggle("nk-marked", on);
+    row?.setAttribute("aria-selected", on);
   }
 
   /** Show which cluster is chosen. */
@@ -177,7 +184,7 @@ export class Cards {
     this.find(cluster);
     if (!this.members(cluster).slice(0, this.first).includes(example)) this.open.add(cluster);
     this.redeal(cluster);
-    this.rows[example].focus();
+    this.row(example).focus();
   }
 }
 
