@@ -153,7 +153,7 @@ def test_small_images_are_enlarged_by_whole_numbers_and_large_ones_reduced() -> 
 
 def test_a_number_is_found_among_sorted_ones() -> None:
     numbers = [0, 3, 4, 9, 200]
-    assert evaluate("atlas/images.js", "return data.map((n) => placeAmong(data, n));", numbers) == [0, 1, 2, 3, 4]
+    assert evaluate("shared/ranking.js", "return data.map((n) => placeAmong(data, n));", numbers) == [0, 1, 2, 3, 4]
 
 
 def test_every_kind_of_input_has_its_words() -> None:

@@ -2,19 +2,9 @@
 
 import { shardName } from "./atlas-data.js";
 import { Pictures } from "../shared/pictures.js";
+import { placeAmong } from "../shared/ranking.js";
 
 const KEPT_IMAGES = 500; // that can be drawn at once
-
-/** The place of a number among sorted ones. */
-export function placeAmong(numbers, wanted) {
-  let [low, high] = [0, numbers.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (numbers[middle] < wanted) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
 
 export class Images {
   /** @param store where the shards come from (shards.js)

@@ -9,18 +9,18 @@ export function ranking(values, descending) {
   const placed = new Uint32Array(keys.length); // where equals begin, how many of them have their place
   const order = new Array(keys.length);
   for (let j = 0; j < keys.length; j++) {
-    const first = firstOf(sorted, keys[j]);
+    const first = placeAmong(sorted, keys[j]);
     order[first + placed[first]++] = j;
   }
   return order;
 }
 
-/** The first place of a number in those that are sorted. */
-function firstOf(sorted, key) {
-  let [low, high] = [0, sorted.length];
+/** The first place of a number among sorted ones. */
+export function placeAmong(numbers, wanted) {
+  let [low, high] = [0, numbers.length];
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (sorted[middle] < key) low = middle + 1;
+    if (numbers[middle] < wanted) low = middle + 1;
     else high = middle;
   }
   return low;
