@@ -14,11 +14,11 @@ SUITABLE := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_inf
 .PHONY: help book test types suite lab bench clean
 
 help:
-	@echo "make book [PROFILE=quick|default|paper]   scan the model, run the notebooks, build _build/html"
-	@echo "make lab                                  open the notebooks in JupyterLab"
-	@echo "make test                                 format, lint, types, all tests"
-	@echo "make bench                                speed and memory, as ratios of one run"
-	@echo "make clean                                remove all that these made here"
+	@echo "make book [PROFILE=quick|default|full|paper]   scan the model, run the notebooks, build _build/html"
+	@echo "make lab                                       open the notebooks in JupyterLab"
+	@echo "make test                                      format, lint, types, all tests"
+	@echo "make bench                                     speed and memory, as ratios of one run"
+	@echo "make clean                                     remove all that these made here"
 
 book: $(STAMP)
 	$(IN_VENV) nbkit book --profile $(PROFILE)

@@ -166,7 +166,7 @@ def neuronpedia(
 
 @app.command()
 def book(
-    profile: Annotated[str, typer.Option(help="quick, default or paper: a file in book/profiles.")] = "default",
+    profile: Annotated[str, typer.Option(help="quick, default, full or paper: a file in book/profiles.")] = "default",
 ) -> None:
     """Execute the notebooks and build the pages into _build/html."""
     from nbkit.book.build import build
