@@ -23,6 +23,8 @@ from nbkit.parallel.children import end_guarded, run_guarded
 START_TIMEOUT = 600
 """Seconds that a kernel may take to answer: papermill's 60 are too few on a machine with much other work."""
 TERMINAL_COLORS = re.compile(r"\x1b\[[0-9;]*m")
+PAPERMILL = "import sys; sys.modules['rfc3987_syntax'] = None; from papermill.cli import papermill; papermill()"
+"""Starts it without what would read a grammar of addresses for two seconds, each time; notebooks' schemas have none."""
 AT_A_TIME = 2
 THREADS = str(max(1, (os.cpu_count() or 1) // AT_A_TIME))
 """Of each kernel: with as many as cores, two at a time would wait for each other."""
@@ -88,8 +90,8 @@ def _execute_one(path: Path, target: Path, parameters: Parameters, atlas: Path |
     made = made_of(path, {**default_parameters(path), **parameters}, atlas)
     command = [
         sys.executable,
-        "-m",
-        "papermill",
+        "-c",
+        PAPERMILL,
         str(path),
         str(target),
         "--no-progress-bar",
