@@ -34,9 +34,10 @@ def benchmark(
     A contestant is a function of a `Unit`, which has `read` (n, d), the vectors that the unit received in n examples,
     `weights` (d,), the weights with which it reads them, and `background`, whose `vectors` (m, d) are of the same
     layer, whatever the unit; on toys also `features`, the true ones, for contestants that show what a perfect
-    dictionary would give, and on text `text`, with `keys`, `snippets` and maybe `window` (elsewhere both are None). The
-    examples come in an order that tells nothing. A contestant returns one embedding for each example, (n, anything). It
-    sees no labels. To enter one, and compare it with the pre-MLP vector and with itself under another unit's weights::
+    dictionary would give, and on text `text`, with `keys`, `snippets` and maybe `window` and `attended`, of other
+    tokens, `previous`, of the layer before, and `loss_gradient` (elsewhere both are None). The examples come in an
+    order that tells nothing. A contestant returns one embedding for each example, (n, anything). It sees no labels. To
+    enter one, and compare it with the pre-MLP vector and with itself under another unit's weights::
 
         def mine(unit):
             return (unit.read - unit.background.vectors.mean(axis=0)) * unit.weights

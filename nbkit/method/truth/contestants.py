@@ -95,6 +95,25 @@ def paper_window(unit: Unit) -> Float[np.ndarray, "n d"] | None:
     return embeddings
 
 
+def attended(unit: Unit) -> Float[np.ndarray, "n d"] | None:
+    """The mean of the centered vectors of the text's tokens, weighted by the layer's attention from the key token."""
+    if (text := unit.text) is None or text.attended is None:
+        return None
+    moved: Float[np.ndarray, "n d"] = text.attended - unit.background.mean
+    return moved
+
+
+def previous_layer(unit: Unit) -> Float[np.ndarray, "n d"] | None:
+    """The centered vector of the layer before, at the key token."""
+    return None if unit.text is None else unit.text.previous
+
+
+def loss_gradient(unit: Unit) -> Float[np.ndarray, "n d"] | None:
+    """How the text's loss depends on what the layer writes at the key token: what of a unit's effect downstream, its
+    output weights times this gradient, is the example's."""
+    return None if unit.text is None else unit.text.loss_gradient
+
+
 CONTESTANTS: Mapping[str, Embed] = {
     BASELINE: pre_mlp,
     "centered": centered,
@@ -107,6 +126,9 @@ CONTESTANTS: Mapping[str, Embed] = {
     "key token": key_token,
     "window": window,
     "paper's, over the window": paper_window,
+    "attended": attended,
+    "previous layer": previous_layer,
+    "loss gradient": loss_gradient,
 }
 """Contestants by name, in the order of tables."""
 

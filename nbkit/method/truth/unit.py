@@ -58,12 +58,27 @@ class Text:
     """The text around each key token."""
     window: Float[np.ndarray, "n t d"] | None = None
     """Vectors of the layer at the last t tokens of each example, the key token last; zeros before the text begins."""
+    previous: Float[np.ndarray, "n d"] | None = None
+    """What the layer before reads at the key tokens, minus its mean over the background's tokens; None of
+    the first layer."""
+    attended: Float[np.ndarray, "n d"] | None = None
+    """The mean of the layer's vectors at the tokens of the text, weighted by the layer's own attention from the key
+    token, mean over heads; of a causal model they end with the key token."""
+    loss_gradient: Float[np.ndarray, "n d"] | None = None
+    """The gradient of the text's loss (the sum of the next tokens' cross-entropies, in nats) with respect to what the
+    layer writes at the key token: a unit moves the loss by its output weights times this, for each unit of its
+    activation. Zeros at the last token of a text."""
 
     def take(self, examples: Int[np.ndarray, " k"] | Bool[np.ndarray, " n"]) -> Text:
         """The text of some examples, by number or by a mask."""
         numbers = np.arange(len(self.keys))[examples]
-        window = self.window if self.window is None else self.window[numbers]
-        return Text(self.keys[numbers], tuple(self.snippets[number] for number in numbers), window)
+        vectors = (None if each is None else each[numbers] for each in self.vectors.values())
+        return Text(self.keys[numbers], tuple(self.snippets[number] for number in numbers), *vectors)
+
+    @property
+    def vectors(self) -> dict[str, np.ndarray | None]:
+        """The fields that hold vectors, by name, in order; one or a window of them for each example."""
+        return {name: getattr(self, name) for name in ("window", "previous", "attended", "loss_gradient")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,8 +133,9 @@ class LabeledUnit:
             shapes |= {"codes": (known.codes.shape, (n, f)), "directions": (known.directions.shape, (f, d))}
         if (text := self.unit.text) is not None:
             shapes |= {"keys": (text.keys.shape, (n,)), "snippets": ((len(text.snippets),), (n,))}
-            if text.window is not None:
-                shapes["window"] = (text.window.shape, (n, *text.window.shape[1:2], d))
+            for what, vectors in text.vectors.items():
+                if vectors is not None:
+                    shapes[what] = (vectors.shape, (n, *vectors.shape[1:2], d) if what == "window" else (n, d))
         if not n:
             raise NbkitError(f"{self.name} has read vectors of shape {self.unit.read.shape}: give (n, d).")
         for what, (shape, wanted) in shapes.items():

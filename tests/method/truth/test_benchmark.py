@@ -79,20 +79,30 @@ def test_a_contestant_may_sit_a_unit_out_and_never_sees_a_label() -> None:
 
 def test_the_text_of_an_example_goes_with_it_and_must_fit() -> None:
     labeled = planted(0, 6)
-    text = Text(np.arange(6), tuple("abcdef"), np.arange(6 * 2 * 6.0).reshape(6, 2, 6))
+    one_each = [np.arange(6.0)[:, None] + factor * np.ones((6, 6)) for factor in (10, 20, 30)]
+    text = Text(np.arange(6), tuple("abcdef"), np.arange(6 * 2 * 6.0).reshape(6, 2, 6), *one_each)
     with_text = replace(labeled, unit=replace(labeled.unit, text=text))
     for chosen in (np.array([4, 1]), np.isin(np.arange(6), [1, 4])):
         taken = with_text.take(chosen).unit.text
         assert taken is not None and taken.window is not None
         assert list(zip(taken.keys, taken.snippets, strict=True)) in ([(4, "e"), (1, "b")], [(1, "b"), (4, "e")])
         np.testing.assert_array_equal(taken.window[:, 0, 0], taken.keys * 12)
+        for factor, name in ((10, "previous"), (20, "attended"), (30, "loss_gradient")):
+            vectors = taken.vectors[name]
+            assert vectors is not None and vectors.shape == (2, 6)
+            np.testing.assert_array_equal(vectors[:, 0], taken.keys + factor)
     for wrong in (
         replace(text, keys=np.arange(5)),
         replace(text, snippets=("a",)),
         replace(text, window=np.zeros((6, 2, 5))),
         replace(text, window=np.zeros((6, 6))),
+        replace(text, previous=np.zeros((6, 5))),
+        replace(text, attended=np.zeros((5, 6))),
+        replace(text, loss_gradient=np.zeros((6, 1, 6))),
     ):
-        with pytest.raises(NbkitError, match=r"unit 0 has (keys|snippets|window) of shape"):
+        with pytest.raises(
+            NbkitError, match=r"unit 0 has (keys|snippets|window|previous|attended|loss_gradient) of sh"
+        ):
             replace(with_text, unit=replace(labeled.unit, text=wrong))
 
 

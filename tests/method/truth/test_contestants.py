@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 from nbkit.method.clusters import cosine_distances
-from nbkit.method.truth.contestants import key_token, paper, paper_window, window
+from nbkit.method.truth.contestants import (
+    CONTESTANTS,
+    attended,
+    key_token,
+    loss_gradient,
+    paper,
+    paper_window,
+    previous_layer,
+    window,
+)
 from nbkit.method.truth.unit import Background, Text, Unit
 
 MEAN = np.array([1.0, 0.0, 0.0])
@@ -25,11 +34,12 @@ def unit() -> Unit:
 
 
 def test_without_text_they_sit_a_unit_out(unit: Unit) -> None:
-    for contestant in (key_token, window, paper_window):
+    for contestant in (key_token, window, paper_window, attended, previous_layer, loss_gradient):
         assert contestant(replace(unit, text=None)) is None
-    without_window = replace(unit, text=Text(np.array([7, 9]), ("a b", "c")))
-    assert window(without_window) is None and paper_window(without_window) is None
-    assert key_token(without_window) is not None
+    without_vectors = replace(unit, text=Text(np.array([7, 9]), ("a b", "c")))
+    for contestant in (window, paper_window, attended, previous_layer, loss_gradient):
+        assert contestant(without_vectors) is None
+    assert key_token(without_vectors) is not None
 
 
 def test_the_key_token_tells_words_apart_and_nothing_else(unit: Unit) -> None:
@@ -55,3 +65,13 @@ def test_the_papers_space_over_a_window_weighs_tokens_by_their_push(unit: Unit) 
     again = paper_window(opposite)
     assert again is not None
     np.testing.assert_allclose(again, paper(opposite), atol=1e-9)
+
+
+def test_attended_vectors_are_centered_and_the_others_are_taken_as_they_are(unit: Unit) -> None:
+    vectors = {name: np.full((2, 3), value) for value, name in enumerate(("previous", "attended", "loss_gradient"), 2)}
+    assert unit.text is not None
+    of_all = replace(unit, text=replace(unit.text, **vectors))
+    for name, expected in (("attended", [2, 3, 3]), ("previous layer", [2, 2, 2]), ("loss gradient", [4, 4, 4])):
+        found = CONTESTANTS[name](of_all)
+        assert found is not None
+        np.testing.assert_allclose(found, [expected, expected])
