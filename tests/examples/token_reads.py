@@ -1,4 +1,4 @@
-"""What a layer reads at tokens of contexts that are labeled by hand, without a model."""
+"""What a layer reads at tokens of contexts that are labeled by hand, without a model; contexts without labels."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import numpy as np
 from nbkit.corpora import Contexts
 from nbkit.studies.ground_truth.labeled_contexts import LabeledContexts
 from nbkit.studies.ground_truth.token_reads import TokenReads
+from tests.examples.tiny_models import random_contexts
 
 CONCEPTS = ("boats", "trees", "birds", "stones")
 """Each concept is a word, and its token's id; id 4 is any other word, id 5 no word."""
@@ -40,3 +41,14 @@ def reads_by_hand(labeled: LabeledContexts, noise: float = 0.2, d: int = 12, see
     neurons = rng.normal(size=(7, d)).astype(np.float32)
     written = {i: f" {name}".encode() for i, name in enumerate([*CONCEPTS, "any", "."])}
     return TokenReads("by hand L0", labeled, read.astype(np.float32), context, position, neurons, written)
+
+
+def unlabeled(n: int, *, last_special: bool) -> LabeledContexts:
+    """Contexts of 12 random characters and special tokens, for tiny models."""
+    contexts = random_contexts(n, 12, last_special=last_special)
+    nothing, zeros = np.zeros((n, 12), dtype=bool), np.zeros((n, 12), dtype=int)
+    words = np.full((n, 12), "", dtype=object)
+    flags = dict.fromkeys(("quoted", "in_parentheses", "in_heading", "in_title"), nothing)
+    return LabeledContexts(
+        contexts, words, words, words[:, 0], place=zeros, left=zeros, words=0, lost=0, in_pieces=0, **flags
+    )

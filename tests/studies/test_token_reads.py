@@ -9,20 +9,9 @@ import pytest
 import torch
 
 from nbkit.models import load_model
-from nbkit.studies.ground_truth.labeled_contexts import LabeledContexts
 from nbkit.studies.ground_truth.token_reads import VECTORS_A_TEXT, held_out, read_layers
-from tests.examples.tiny_models import make_model, random_contexts
-from tests.examples.token_reads import labeled_by_hand, reads_by_hand
-
-
-def unlabeled(n: int, *, last_special: bool) -> LabeledContexts:
-    contexts = random_contexts(n, 12, last_special=last_special)
-    nothing, zeros = np.zeros((n, 12), dtype=bool), np.zeros((n, 12), dtype=int)
-    words = np.full((n, 12), "", dtype=object)
-    flags = dict.fromkeys(("quoted", "in_parentheses", "in_heading", "in_title"), nothing)
-    return LabeledContexts(
-        contexts, words, words, words[:, 0], place=zeros, left=zeros, words=0, lost=0, in_pieces=0, **flags
-    )
+from tests.examples.tiny_models import make_model
+from tests.examples.token_reads import labeled_by_hand, reads_by_hand, unlabeled
 
 
 @pytest.mark.parametrize("architecture", ["llama", "bert"])

@@ -16,7 +16,7 @@ from nbkit.studies.ground_truth.merged import merged_neurons
 from nbkit.studies.ground_truth.planted import concept_units, merged_probes
 from nbkit.studies.ground_truth.probes import ProbeMethod, train_probes
 from nbkit.studies.ground_truth.senses import sense_units
-from nbkit.studies.ground_truth.token_reads import TokenReads, read_layers
+from nbkit.studies.ground_truth.token_reads import TokenReads, held_out, read_layers
 from nbkit.studies.shared.text_and_model import model_of
 
 
@@ -44,7 +44,7 @@ STANDARD_TEXT_UNITS = TextUnits()
 
 
 def text_layers(
-    atlas: Atlas, layers: Sequence[int], text: TextUnits, seed: int
+    atlas: Atlas, layers: Sequence[int], text: TextUnits, seed: int, around: bool = True
 ) -> Iterator[tuple[TokenReads, list[LabeledUnit]]]:
     """Of each layer what its MLP reads, and its units: concepts, merged probes, words in two senses, and merged neurons
     of the atlas.
@@ -54,6 +54,8 @@ def text_layers(
         layers: of it.
         text: how many units are made.
         seed: of the draws.
+        around: whether the text of planted units and words has what is around their vectors, see `read_around`, with
+            which running SmolLM2 takes three to four times as long.
 
     Raises:
         NbkitError: the model can't be opened, or has no such layer.
@@ -61,7 +63,8 @@ def text_layers(
     model = model_of(atlas, progress=False)
     labeled = label_contexts(model, documents=text.documents, seed=seed)
     chosen = choose_contexts(labeled, text.contexts, text.words, seed=seed)
-    for layer, reads in zip(layers, read_layers(model, chosen, layers, seed), strict=True):
+    examples = held_out(chosen.contexts.documents, seed) if around else None  # the half that units' examples are of
+    for layer, reads in zip(layers, read_layers(model, chosen, layers, seed, examples), strict=True):
         yield reads, list(_units(atlas, layer, reads, text, seed))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +16,7 @@ from nbkit.method.truth.unit import Background, Text
 from nbkit.models import LanguageModel
 from nbkit.models.token_bytes import token_bytes
 from nbkit.models.weights import as_float
+from nbkit.studies.ground_truth.around import Around, read_around
 from nbkit.studies.ground_truth.labeled_contexts import LabeledContexts
 
 VECTORS_A_TEXT = 8
@@ -44,6 +45,10 @@ class TokenReads:
     """What each token that occurs writes, by id."""
     seed: int = 0
     """Of the background's draw."""
+    previous: TokenReads | None = None
+    """Of the layer before; None of the first, or where it was not asked for."""
+    around: Around | None = None
+    """What is around the vectors, in some of the contexts; None where it was not asked for."""
 
     @cached_property
     def background(self) -> Background:
@@ -69,8 +74,12 @@ class TokenReads:
         return each
 
     def text(self, rows: Int[np.ndarray, " k"]) -> Text:
-        """The text of some tokens as key tokens: their ids, up to 20 tokens before and 10 behind as a string, and the
-        vectors of the last `VECTORS_A_TEXT` tokens."""
+        """The text of some tokens as key tokens: their ids, up to 20 tokens before and 10 behind as a string, the
+        vectors of the last `VECTORS_A_TEXT` tokens, and what is around them.
+
+        Raises:
+            NbkitError: what is around the vectors was read in other contexts.
+        """
         tokens, special = self.labeled.contexts.tokens, self.labeled.contexts.special
         snippets = []
         for row, at in zip(self.context[rows], self.position[rows], strict=True):
@@ -79,19 +88,28 @@ class TokenReads:
             snippets.append(written.decode("utf-8", "replace").strip())
         before = rows[:, None] - np.arange(VECTORS_A_TEXT)[::-1]  # (k, VECTORS_A_TEXT)
         inside = (before >= 0) & (self.context[before] == self.context[rows][:, None])
-        return Text(self.token[rows], tuple(snippets), np.where(inside[..., None], self.read[before], np.float32(0)))
+        window = np.where(inside[..., None], self.read[before], np.float32(0))
+        of_previous = None if self.previous is None else self.previous.read[rows] - self.previous.background.mean
+        place = rows % int((~special).sum())  # all contexts have as many tokens of text
+        beside = (None, None) if self.around is None else self.around.at(self.context[rows], place)
+        return Text(self.token[rows], tuple(snippets), window, of_previous, *beside)
 
 
 def read_layers(
-    model: LanguageModel, labeled: LabeledContexts, layers: Sequence[int], seed: int = 0
+    model: LanguageModel,
+    labeled: LabeledContexts,
+    layers: Sequence[int],
+    seed: int = 0,
+    around: Bool[np.ndarray, " contexts"] | None = None,
 ) -> list[TokenReads]:
     """Run contexts through a model once and keep what each of some layers' MLPs reads, in float32: 4 bytes for each
-    layer, token and coordinate.
+    layer, token and coordinate. With `around` the layers before them are kept as well, and some contexts are run again.
 
     Args:
         labeled: contexts of the model's tokens.
         layers: their numbers.
         seed: of the backgrounds.
+        around: which contexts are read with what is around the vectors, see `read_around`; None for none.
 
     Raises:
         NbkitError: the contexts are another model's, or a layer does not exist.
@@ -101,24 +119,29 @@ def read_layers(
     context, position = np.nonzero(np.broadcast_to(~contexts.special, contexts.tokens.shape))
     text = torch.from_numpy(~contexts.special).to(model.device)
     n = int(text.sum())  # tokens of text in a context
-    read = {layer: np.empty((len(context), model.d_model), dtype=np.float32) for layer in layers}
+    before = () if around is None else (layer - 1 for layer in layers if layer > 0)
+    read = {layer: np.empty((len(context), model.d_model), dtype=np.float32) for layer in sorted({*layers, *before})}
     first = 0
 
     def keep(layer: int, vectors: Tensor, _: Tensor) -> None:
         there = as_float(vectors[:, text]).reshape(-1, model.d_model)
         read[layer][first * n : first * n + len(there)] = there.numpy()
 
-    with model.captured(sorted(layers), keep) as run:
+    with model.captured(tuple(read), keep) as run:
         for first in range(0, len(contexts.tokens), CONTEXTS_AT_ONCE):
             run(torch.tensor(contexts.tokens[first : first + CONTEXTS_AT_ONCE]))
     ids = np.unique(contexts.tokens).tolist()
     written = dict(zip(ids, token_bytes(model.tokenizer, ids), strict=True))
-    return [
-        TokenReads(
-            f"{model.name} L{layer}", labeled, read[layer], context, position, _neurons(model, layer), written, seed
+    plain = {
+        layer: TokenReads(
+            f"{model.name} L{layer}", labeled, vectors, context, position, _neurons(model, layer), written, seed
         )
-        for layer in layers
-    ]
+        for layer, vectors in read.items()
+    }
+    if around is None:
+        return [plain[layer] for layer in layers]
+    found = read_around(model, contexts, np.flatnonzero(around), {layer: read[layer] for layer in layers})
+    return [replace(plain[layer], previous=plain.get(layer - 1), around=found[layer]) for layer in layers]
 
 
 def held_out(documents: Int[np.ndarray, " n"], seed: int = 0) -> Bool[np.ndarray, " n"]:

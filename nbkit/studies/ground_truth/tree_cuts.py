@@ -87,7 +87,11 @@ def _kept(request: Mapping[str, Any], units: Callable[[], Iterable[LabeledUnit]]
 def _of_text(path: Path, layers: tuple[int, ...], text: TextUnits, seed: int) -> pd.DataFrame:
     atlas = open_atlas(path)
     request = {"atlas": asdict(atlas.manifest), "layers": layers, **asdict(text), "seed": seed}
-    return _kept(request, lambda: chain.from_iterable(units for _, units in text_layers(atlas, layers, text, seed)))
+
+    def make() -> Iterable[LabeledUnit]:
+        return chain.from_iterable(units for _, units in text_layers(atlas, layers, text, seed, around=False))
+
+    return _kept(request, make)
 
 
 def _of_images(number: int, most: int) -> pd.DataFrame:
