@@ -37,6 +37,7 @@ from nbkit.parallel import cluster as cluster_module
 from nbkit.parallel.cluster import done, most_at_a_time, on_cluster
 from nbkit.parallel.opened_client import opened_client
 from nbkit.parallel.pool import in_processes
+from tests.examples.begin_and_end import begin_and_end
 from tests.examples.latent_units import tiny_latents
 from tests.examples.tiny_models import make_network, make_tokenizer, random_contexts
 
@@ -219,12 +220,6 @@ def test_the_first_of_tasks_that_learn_is_done_alone(client: Client) -> None:
     assert all(begin >= end for begin, end in zip(begins[2:], ends, strict=False)), "more than two at a time"
 
 
-def begin_and_end(seconds: float) -> tuple[float, float]:
-    begin = time.time()
-    time.sleep(seconds)
-    return begin, time.time()
-
-
 def kill_worker(client: Client, seed: int) -> None:
     """Ends the process of one of the workers, as a machine does that fails."""
     processes = client.run(os.getpid, on_error="ignore")
@@ -391,8 +386,12 @@ def test_what_a_killed_worker_fetched_is_removed_by_the_next(tmp_path: Path, mon
     assert not list(tmp_path.iterdir())
 
 
+def set_variables(found: dict[str, str]) -> None:
+    os.environ.update(found)
+
+
 def test_a_bucket_in_the_place_of_a_shared_folder(
-    model: LanguageModel, alone: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: LanguageModel, alone: dict[str, str], client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import s3fs
     from moto.server import ThreadedMotoServer
@@ -401,18 +400,19 @@ def test_a_bucket_in_the_place_of_a_shared_folder(
     server.start()
     try:
         host, port = server.get_host_and_port()
-        for name, value in {
+        found = {
             "AWS_ENDPOINT_URL": f"http://{host}:{port}",
             "AWS_ACCESS_KEY_ID": "anyone",
             "AWS_SECRET_ACCESS_KEY": "anything",
             "AWS_DEFAULT_REGION": "us-east-1",
-        }.items():
+        }
+        for name, value in found.items():
             monkeypatch.setenv(name, value)
+        client.run(set_variables, found)  # nothing else there asks for a bucket
         s3fs.S3FileSystem().mkdir("atlases")
-        with opened_client("local:2") as client:
-            build(model, tmp_path / "atlas", client=client, shared="s3://atlases/tiny")
-            with pytest.raises(NbkitError, match="can't read or write s3://nowhere"):
-                build(model, tmp_path / "b", client=client, shared="s3://nowhere/tiny")
+        build(model, tmp_path / "atlas", client=client, shared="s3://atlases/tiny")
+        with pytest.raises(NbkitError, match="can't read or write s3://nowhere"):
+            build(model, tmp_path / "b", client=client, shared="s3://nowhere/tiny")
     finally:
         server.stop()
     assert sums(tmp_path / "atlas") == alone
