@@ -14,7 +14,7 @@ from nbkit.errors import NbkitError
 from nbkit.method.checks import shown
 from nbkit.method.truth.contestants import BASELINE, CONTESTANTS, Embed, pre_mlp
 from nbkit.method.truth.recovery import Recovery, recovery
-from nbkit.method.truth.rules import Cluster, paper_rule
+from nbkit.method.truth.rules import Cluster
 from nbkit.method.truth.unit import LabeledUnit, Unit, locked
 
 BENCHMARK_VERSION = 2
@@ -73,8 +73,8 @@ def benchmark(
             examples, or what is not finite; a contestant of one's own sits all units out; there are no units, or
             something else is given than functions and units.
     """
-    contestants, rule = _entered(embed), paper_rule if cluster is None else cluster
-    if not callable(rule):
+    contestants = _entered(embed)
+    if cluster is not None and not callable(cluster):
         raise NbkitError(
             f"cluster is {shown(cluster)}: give a function from embeddings (n, anything) to clusters (n,)."
         )
@@ -87,7 +87,7 @@ def benchmark(
     rows: list[dict[str, Any]] = []
     seen: set[tuple[str, str]] = set()
     for unit in units:
-        rows += _rows(unit, contestants, rule)
+        rows += _rows(unit, contestants, cluster)
         if (one := (unit.task, unit.name)) in seen:
             raise NbkitError(f"Two units of task {one[0]} are called {one[1]}: give each a name of its own.")
         seen.add(one)
@@ -117,7 +117,7 @@ def _entered(embed: object) -> dict[str, Embed]:
     return {BASELINE: pre_mlp, **entered}
 
 
-def _rows(labeled: LabeledUnit, contestants: Mapping[str, Embed], cluster: Cluster) -> Iterator[dict[str, Any]]:
+def _rows(labeled: LabeledUnit, contestants: Mapping[str, Embed], cluster: Cluster | None) -> Iterator[dict[str, Any]]:
     if not isinstance(labeled, LabeledUnit):
         raise NbkitError(f"units hold {shown(labeled)}: give a list of LabeledUnit.")
     clear = shuffled(labeled.take(~labeled.ambiguous))
@@ -130,10 +130,11 @@ def _rows(labeled: LabeledUnit, contestants: Mapping[str, Embed], cluster: Clust
         "examples": len(clear.labels),
         "ambiguous": float(labeled.ambiguous.mean()),
     }
+    conditions = _conditions(clear)
     for name, embed in contestants.items():
         own: Any = None
         measured: Recovery | None = None
-        for condition, unit in zip(WHOSE_WEIGHTS, _conditions(clear), strict=True):
+        for condition, unit in zip(WHOSE_WEIGHTS, conditions, strict=True):
             with _named(f"{name} on {labeled.name}, {condition} weights"):
                 embedding = embed(unit)
                 if embedding is None:

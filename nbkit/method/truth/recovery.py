@@ -6,15 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.stats import rankdata
-from sklearn import config_context
-from sklearn.metrics import adjusted_mutual_info_score
+from scipy.spatial.distance import squareform
 
 from nbkit.errors import NbkitError
 from nbkit.method.checks import checked_array, have_direction
 from nbkit.method.clusters import feature_clusters
 from nbkit.method.metrics import adjusted_rand_index
-from nbkit.method.truth.rules import Cluster, paper_rule
+from nbkit.method.truth.mutual_information import adjusted_mutual_information
+from nbkit.method.truth.rules import Cluster
+from nbkit.method.truth.tree_agreement import rand_indices
 
 TRIED_CUTS: Float[np.ndarray, " cuts"] = np.linspace(0.02, 1.0, 50)
 """Cuts among which the best is looked for."""
@@ -49,7 +49,7 @@ class Recovery(NamedTuple):
 def recovery(
     embeddings: Float[np.ndarray, "n d"],
     labels: Int[np.ndarray, " n"],
-    cluster: Cluster = paper_rule,
+    cluster: Cluster | None = None,
     behaviors: int | None = None,
 ) -> Recovery:
     """Measure how well embeddings, and a rule that clusters them, recover known behaviors.
@@ -57,7 +57,7 @@ def recovery(
     Args:
         embeddings: (n, d), without NaN or infinity. One of zeros alone counts as at distance 1 of all others.
         labels: (n,) the behavior of each example.
-        cluster: the rule for `ari`, `ami` and `clusters`.
+        cluster: the rule for `ari`, `ami` and `clusters`; None for the paper's.
         behaviors: how many there are; by default as many as labels.
 
     Raises:
@@ -68,37 +68,27 @@ def recovery(
         raise NbkitError(f"{len(x)} embeddings and {len(labels)} examples: give one embedding for each, in order.")
     k = len(np.unique(labels)) if behaviors is None else behaviors
     tree = feature_clusters(x)
-    found = np.asarray(cluster(x))
+    found = tree.labels if cluster is None else np.asarray(cluster(x))
     if found.shape != labels.shape or found.dtype.kind not in "biuf" or not np.isfinite(found).all():
         raise NbkitError(
             f"The rule gave clusters of shape {found.shape} for {len(x)} embeddings, of type {found.dtype}: give a "
             "finite number for each."
         )
-    at_k = tree.cut_to(k).labels
-    heights = tree.linkage[:, 2]
-    levels = {
-        int(np.searchsorted(heights, cut, side="right")): float(cut) for cut in TRIED_CUTS[::-1]
-    }  # of equals the lowest
-    cuts = [(tree.cut(cut).labels, cut) for cut in sorted(levels.values())]
-    scores = [adjusted_rand_index(labels, each) for each, _ in cuts]
-    best, best_cut = cuts[int(np.argmax(scores))]
+    scores = rand_indices(tree.linkage, labels)
+    tried = scores[np.searchsorted(tree.linkage[:, 2], TRIED_CUTS, side="right")]
+    best = int(np.argmax(tried))  # of equals the lowest cut
     return Recovery(
         auc=pair_auc(tree.distances, labels),
-        ari_at_k=adjusted_rand_index(labels, at_k),
-        ami_at_k=_ami(labels, at_k),
+        ari_at_k=float(scores[-k]),
+        ami_at_k=adjusted_mutual_information(labels, tree.cut_to(k).labels),
         ari=adjusted_rand_index(labels, found),
-        ami=_ami(labels, found),
+        ami=adjusted_mutual_information(labels, found),
         clusters=len(np.unique(found)),
         behaviors=k,
-        ari_best=max(scores),
-        ami_best=_ami(labels, best),
-        best_cut=best_cut,
+        ari_best=float(tried[best]),
+        ami_best=adjusted_mutual_information(labels, tree.cut(TRIED_CUTS[best]).labels),
+        best_cut=float(TRIED_CUTS[best]),
     )
-
-
-def _ami(labels: Int[np.ndarray, " n"], found: Int[np.ndarray, " n"]) -> float:
-    with config_context(skip_parameter_validation=True):  # which takes longer than the score
-        return float(adjusted_mutual_info_score(labels, found))
 
 
 def pair_auc(distances: Float[np.ndarray, "n n"], labels: Int[np.ndarray, " n"]) -> float:
@@ -107,14 +97,14 @@ def pair_auc(distances: Float[np.ndarray, "n n"], labels: Int[np.ndarray, " n"])
     Returns:
         0 to 1; 0.5 if the distances know nothing of the labels, NaN if all pairs are of one kind.
     """
-    above = np.triu_indices(len(labels), 1)
-    across = labels[above[0]] != labels[above[1]]
-    n_across = int(across.sum())
-    n_within = len(across) - n_across
-    if not n_across or not n_within:
+    across = squareform(labels[:, None] != labels, checks=False).astype(bool)
+    pairs = squareform(distances, checks=False)
+    near, far = np.sort(pairs[~across]), np.sort(pairs[across])  # looking up sorted ones is faster
+    if not len(near) or not len(far):
         return float("nan")
-    ranks = rankdata(distances[above])
-    return float((ranks[across].sum() - n_across * (n_across + 1) / 2) / (n_across * n_within))
+    lost = sum(int(np.searchsorted(far, near, side=side).sum()) for side in ("left", "right"))  # a tie once of twice
+    twice = 2 * len(near) * len(far)
+    return (twice - lost) / twice
 
 
 def with_directions(embeddings: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n more"]:
