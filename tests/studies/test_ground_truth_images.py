@@ -152,6 +152,8 @@ def test_all_units_of_the_networks(mnist: Mnist, monkeypatch: pytest.MonkeyPatch
     assert {labeled.group.split()[0] for labeled in units} == {"MLP", "CNN"}
     names = [(labeled.task, labeled.name) for labeled in units]
     assert len(set(names)) == len(names)
+    (pixels,) = {labeled.unit.background for labeled in units if labeled.task == "corner patches"}
+    np.testing.assert_array_equal(pixels.vectors, mnist.test_images[:1000].numpy())
     first, second = ({n.split("digits ")[1] for task, n in names if task == "digits" and of in n} for of in NETWORKS)
     assert first and second and not first & second, "each network has pairs of its own"
     with pytest.raises(NbkitError, match="n_images"):

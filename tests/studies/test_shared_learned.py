@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -54,6 +56,16 @@ def test_its_latents_add_up_to_the_pre_activation(background: Background) -> Non
     np.testing.assert_allclose(added.sum(axis=1) + bias, given_back @ unit.weights, rtol=1e-4)
     again = dictionary_of(trained)(unit)
     np.testing.assert_array_equal(added, feature_contributions(again.codes, again.directions, unit.weights))
+
+
+def test_a_dictionary_looks_once_at_the_same_vectors(background: Background) -> None:
+    dictionary = dictionary_of(autoencoder_of(background, CONFIG, True))
+    unit = Unit(background.vectors[:50], np.ones(8), background)
+    found = dictionary(unit)
+    assert dictionary(replace(unit, weights=np.zeros(8))) is found
+    other = dictionary(replace(unit, read=background.vectors[50:90]))
+    assert len(other.codes) == 40
+    np.testing.assert_array_equal(dictionary(unit).codes, found.codes)
 
 
 def test_an_autoencoder_that_has_learned_nothing_knows_no_feature_of_a_toy() -> None:

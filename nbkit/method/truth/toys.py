@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,7 +16,7 @@ from nbkit.errors import NbkitError
 from nbkit.method.checks import checked_number, checked_seed, checked_whole
 from nbkit.method.controls import other_units
 from nbkit.method.truth.dominant import dominant_terms, of_behaviors
-from nbkit.method.truth.unit import Background, Features, LabeledUnit, Unit
+from nbkit.method.truth.unit import Background, Features, LabeledUnit, Unit, locked
 
 INPUTS = 60_000
 """Inputs that are drawn to look for a unit's examples."""
@@ -85,26 +87,20 @@ def toy_units(toy: Toy) -> list[LabeledUnit]:
     Raises:
         NbkitError: no unit is left.
     """
-    # not the seed itself: a contestant that draws a dictionary with it would draw the true directions
-    generator = torch.Generator().manual_seed(int(np.random.SeedSequence([TOYS, toy.seed]).generate_state(1)[0]))
-    directions = _directions(toy, generator)
-    weights, bias = _trained(toy, directions, generator)
-    x = _inputs(toy, INPUTS, generator)  # (INPUTS, f)
-    read = x @ directions  # (INPUTS, d)
-    activations = torch.relu(read @ weights.T + bias).numpy()  # (INPUTS, m)
-    background = Background(read[:TOY_BACKGROUND].numpy())
-    d, w, codes, h = directions.numpy(), weights.numpy(), x.numpy(), read.numpy()
+    network = _network(replace(toy, n_examples=FEWEST_EXAMPLES))  # which does not hang on these
+    d, w, codes, h = network.directions, network.weights, network.codes, network.read
     other = other_units(toy.n_units, toy.seed)
     rng = np.random.default_rng(toy.seed)
     units = []
     for index in range(toy.n_units):
-        fires = np.flatnonzero(activations[:, index] > TOY_SHARE * activations[:, index].max())
+        active = network.activations[:, index]
+        fires = np.flatnonzero(active > TOY_SHARE * active.max())
         rows = np.sort(rng.permutation(fires)[: toy.n_examples])
         if not len(rows):
             continue
         labels, ambiguous = dominant_terms(codes[rows] * (d @ w[index]))
         unit = LabeledUnit(
-            unit=Unit(h[rows], w[index], background, Features(codes[rows], d)),
+            unit=Unit(h[rows], w[index], network.background, Features(codes[rows], d)),
             other_weights=w[other[index]],
             labels=labels,
             ambiguous=ambiguous,
@@ -119,6 +115,36 @@ def toy_units(toy: Toy) -> list[LabeledUnit]:
     if not units:
         raise NbkitError("No unit of this toy has ten clear examples of two behaviors: give it more units or features.")
     return units
+
+
+class _Network(NamedTuple):
+    """A trained toy, and what it makes of inputs."""
+
+    directions: Float[np.ndarray, "f d"]
+    weights: Float[np.ndarray, "m d"]
+    codes: Float[np.ndarray, "n f"]
+    """The features of each input."""
+    read: Float[np.ndarray, "n d"]
+    activations: Float[np.ndarray, "n m"]
+    background: Background
+
+
+@lru_cache(maxsize=1)  # its units are asked for again, with all examples, for those of one behavior
+def _network(toy: Toy) -> _Network:
+    # not the seed itself: a contestant that draws a dictionary with it would draw the true directions
+    generator = torch.Generator().manual_seed(int(np.random.SeedSequence([TOYS, toy.seed]).generate_state(1)[0]))
+    directions = _directions(toy, generator)
+    weights, bias = _trained(toy, directions, generator)
+    x = _inputs(toy, INPUTS, generator)
+    read = x @ directions
+    return _Network(
+        directions=locked(directions.numpy()),
+        weights=locked(weights.numpy()),
+        codes=locked(x.numpy()),
+        read=locked(read.numpy()),
+        activations=locked(torch.relu(read @ weights.T + bias).numpy()),
+        background=Background(read[:TOY_BACKGROUND].numpy()),
+    )
 
 
 def _directions(toy: Toy, generator: torch.Generator) -> Float[Tensor, "f d"]:

@@ -59,6 +59,7 @@ def cornered_units(
     n_examples: int = 100,
     seed: int = 0,
     most: int | None = None,
+    background: Background | None = None,
 ) -> list[LabeledUnit]:
     """Hidden units of an MLP that also answer to a checkered corner of the image.
 
@@ -76,6 +77,7 @@ def cornered_units(
         n_examples: of a unit, before ambiguous ones are left out.
         seed: of the draws.
         most: units, at random, from 2; None for all.
+        background: of what the hidden layer reads; None for the images.
 
     Raises:
         NbkitError: an option is out of range, or fewer than two units have examples.
@@ -83,7 +85,7 @@ def cornered_units(
     n_examples = checked_whole("n_examples", n_examples, 2 * FEWEST_OF_A_BEHAVIOR)
     most = None if most is None else checked_whole("most", most, 2)
     layer, rng = mlp_layer(mlp, images, name), np.random.default_rng(seed)
-    background = Background(images.numpy())
+    background = background or Background(images.numpy())
     pasted_in, patterns = _corners(images, side)
     own_push = np.array([(h @ w).mean() if len(h) else 0.0 for h, w in zip(layer.examples, layer.weights, strict=True)])
     able = np.sort(rng.permutation(np.flatnonzero(own_push > 0))[:most])

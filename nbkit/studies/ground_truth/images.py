@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 
 from nbkit.method.checks import checked_whole
-from nbkit.method.truth.unit import LabeledUnit
+from nbkit.method.truth.unit import Background, LabeledUnit
 from nbkit.mnist.cnn import cnn_for
 from nbkit.mnist.images import CLASSES, load_mnist
 from nbkit.mnist.mlp import mlp_for
@@ -48,7 +49,7 @@ def image_units(
         name, mlp = f"MLP of seed {seed}", mlp_for(seed)
         units += merged_image_units([mlp_layer(mlp, images, name)], most=most)
         for side in SIDES:
-            units += cornered_units(mlp, images, name, side, most=most)
+            units += cornered_units(mlp, images, name, side, most=most, background=_pixels(n_images))
         with torch.inference_mode():
             units += digit_units(mlp.hidden(images).numpy(), digits, name, seed=seed)
     for seed in cnn_seeds:
@@ -56,3 +57,8 @@ def image_units(
         units += merged_image_units(cnn_layers(cnn, images, name), most=most)
         units += digit_units(maps_of(cnn, images), digits, name, seed=seed)
     return units
+
+
+@lru_cache(maxsize=1)  # one for all MLPs, which read the same, and so what is learned from it
+def _pixels(n_images: int) -> Background:
+    return Background(load_mnist().test_images[:n_images].numpy())

@@ -50,12 +50,17 @@ def codes_of(sae: SparseAutoencoder, read: Float[np.ndarray, "n d"]) -> Float[np
     return codes
 
 
+@lru_cache(maxsize=16)
 def dictionary_of(sae: SparseAutoencoder) -> Dictionary:
-    """The latents of an autoencoder and their directions."""
+    """The latents of an autoencoder and their directions, one dictionary for each autoencoder. What it found last it
+    keeps: a unit's contestants, with its own weights and another's, ask for the same vectors' latents."""
     directions = sae.w_dec.detach().numpy()
+    last: list[tuple[np.ndarray, Features]] = []
 
     def find(unit: Unit) -> Features:
-        return Features(codes_of(sae, unit.read), directions)
+        if not last or last[0][0] is not unit.read:
+            last[:] = [(unit.read, Features(codes_of(sae, unit.read), directions))]
+        return last[0][1]
 
     return find
 

@@ -64,14 +64,21 @@ def test_a_toys_examples_activate_the_unit(units: list[LabeledUnit]) -> None:
 
 
 def test_training_and_seeds_matter_and_nothing_else_does(units: list[LabeledUnit]) -> None:
-    again = toy_units(SMALL)
-    for a, b in zip(units, again, strict=True):
-        np.testing.assert_array_equal(a.unit.read, b.unit.read)
-        np.testing.assert_array_equal(a.unit.weights, b.unit.weights)
     for other in (replace(SMALL, seed=1), replace(SMALL, steps=20)):
         assert not np.array_equal(units[0].unit.weights, toy_units(other)[0].unit.weights)
         assert other.name != SMALL.name
+    again = toy_units(SMALL)  # trained once more, since another toy was asked for meanwhile
+    for a, b in zip(units, again, strict=True):
+        np.testing.assert_array_equal(a.unit.read, b.unit.read)
+        np.testing.assert_array_equal(a.unit.weights, b.unit.weights)
+        assert a.unit.background is not b.unit.background
     assert replace(SMALL, seed=1).group != SMALL.group == replace(SMALL, steps=20).group
+
+
+def test_toys_that_differ_in_examples_alone_are_one_network() -> None:
+    few, many = (toy_units(replace(SMALL, n_examples=n)) for n in (30, 60))
+    assert few[0].unit.background is many[0].unit.background
+    assert max(len(each.labels) for each in few) <= 30 < max(len(each.labels) for each in many)
 
 
 def test_overlap_is_the_cosine_within_a_family() -> None:
