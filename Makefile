@@ -34,7 +34,7 @@ types: $(STAMP)
 
 # A file's tests stay in one worker, with what its fixtures made; those that take longest come early by their names.
 suite: $(STAMP)
-	$(IN_VENV) python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+	$(IN_VENV) python -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder
 
 lab: $(STAMP)
 	$(IN_VENV) jupyter lab book
