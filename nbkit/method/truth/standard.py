@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from nbkit.method.truth.null import NULL_SIZES, null_units
-from nbkit.method.truth.toys import INPUTS, Toy, toy_units
+from nbkit.method.truth.toys import INPUTS, Toy, each_unit, toy_units
 from nbkit.method.truth.unit import LabeledUnit
 
 FIRST_SEED = 2
@@ -35,7 +35,7 @@ def standard_units() -> Iterator[LabeledUnit]:
 
 def nulls_of(toy: Toy, most: int) -> Iterator[LabeledUnit]:
     """At most so many null units of each size, spread over a toy's units, which have all examples that there are."""
-    nulls = [null for labeled in toy_units(replace(toy, n_examples=INPUTS)) for null in null_units(labeled)]
+    nulls = [null for labeled in each_unit(replace(toy, n_examples=INPUTS)) for null in null_units(labeled)]
     for size in NULL_SIZES:
         able = [null for null in nulls if len(null.labels) == size]
         yield from able[:: max(1, len(able) // most)][:most]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
@@ -87,11 +88,18 @@ def toy_units(toy: Toy) -> list[LabeledUnit]:
     Raises:
         NbkitError: no unit is left.
     """
+    units = list(each_unit(toy))
+    if not units:
+        raise NbkitError("No unit of this toy has ten clear examples of two behaviors: give it more units or features.")
+    return units
+
+
+def each_unit(toy: Toy) -> Iterator[LabeledUnit]:
+    """The units of `toy_units` one after the other: with all of their examples they take hundreds of megabytes."""
     network = _network(replace(toy, n_examples=FEWEST_EXAMPLES))  # which does not hang on these
     d, w, codes, h = network.directions, network.weights, network.codes, network.read
     other = other_units(toy.n_units, toy.seed)
     rng = np.random.default_rng(toy.seed)
-    units = []
     for index in range(toy.n_units):
         active = network.activations[:, index]
         fires = np.flatnonzero(active > TOY_SHARE * active.max())
@@ -111,10 +119,7 @@ def toy_units(toy: Toy) -> list[LabeledUnit]:
         )
         some = of_behaviors(labels, ambiguous)
         if (some & ~ambiguous).sum() >= FEWEST_EXAMPLES and len(np.unique(labels[some])) > 1:
-            units.append(unit.take(some))
-    if not units:
-        raise NbkitError("No unit of this toy has ten clear examples of two behaviors: give it more units or features.")
-    return units
+            yield unit.take(some)
 
 
 class _Network(NamedTuple):
