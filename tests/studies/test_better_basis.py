@@ -138,7 +138,7 @@ def test_there_is_no_turn_without_a_loss_a_win_or_an_interval() -> None:
 
 def test_a_stage_wins_over_both_or_not_at_all() -> None:
     above, even = Difference(0.1, 0.05, 0.15), Difference(0.1, -0.05, 0.25)
-    made = [AtStage(8, 1, 50.0, Estimate(0.5, 0.4, 0.6), *both) for both in ((above, even), (even, above))]
+    made = [AtStage(50.0, Estimate(0.5, 0.4, 0.6), *both, 8, 1) for both in ((above, even), (even, above))]
     assert not any(stage.wins for stage in made)
     assert turns(made, "auc").turn == ()
 

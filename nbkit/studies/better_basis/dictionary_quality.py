@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
-from nbkit.method.truth.benchmark import BENCHMARK_VERSION, WHOSE_WEIGHTS
-from nbkit.method.truth.contestants import CONTESTANTS, Embed
+from nbkit.method.truth.benchmark import BENCHMARK_VERSION
+from nbkit.method.truth.contestants import CONTESTANTS
 from nbkit.method.truth.standard import PLAIN
 from nbkit.method.truth.toys import Toy
-from nbkit.method.truth.unit import LabeledUnit
 from nbkit.parallel.pool import in_processes
-from nbkit.studies.better_basis.stages import EPOCHS, PRE_MLP, TRUE, clear_units, measured, stages_of
+from nbkit.studies.better_basis.stages import EPOCHS, PRE_MLP, TRUE, clear_units, conditions, stages_of
 from nbkit.studies.shared.kept_tables import kept_table
 from nbkit.studies.shared.learned import FEATURES, JOINT
 
@@ -65,18 +64,10 @@ def _measure(toy: Toy, most: int, epochs: Sequence[int], latents: Sequence[int])
     nothing = {"latents": 0, "epochs": 0, "unexplained": float("nan")}
     for unit in units:
         for space in (PRE_MLP, TRUE):
-            yield from _rows(unit, space, CONTESTANTS[space], nothing)
+            yield from conditions(unit, space, CONTESTANTS[space], nothing)
     for width in latents:
         for stage in stages_of(units[0].unit.background, epochs, width):
             about = {"latents": width, "epochs": stage.epochs, "unexplained": stage.unexplained}
             for unit in units:
                 for space, embed in ((FEATURES, stage.features), (JOINT, stage.joint)):
-                    yield from _rows(unit, space, embed, about)
-
-
-def _rows(labeled: LabeledUnit, space: str, embed: Embed, about: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    others = replace(labeled.unit, weights=labeled.other_weights)
-    for condition, unit in zip(WHOSE_WEIGHTS, (labeled.unit, others), strict=True):
-        found = measured(embed(unit), labeled.labels)
-        shared = {"group": labeled.group, "unit": labeled.name, "space": space, "condition": condition}
-        yield {**shared, **about, "auc": found.auc, "ari": found.ari}
+                    yield from conditions(unit, space, embed, about)

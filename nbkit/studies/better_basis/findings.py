@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from nbkit.method.truth.benchmark import WHOSE_WEIGHTS
 from nbkit.method.truth.leaderboard import grouped_mean
 from nbkit.studies.better_basis.stages import PRE_MLP, TRUE
 from nbkit.studies.shared.estimate import Difference, Estimate
@@ -18,13 +19,12 @@ UNIT = ["group", "unit"]
 
 
 @dataclass(frozen=True)
-class AtStage:
-    """A space in the basis of a dictionary at one stage, means over units; intervals draw whole toys."""
+class InBasis:
+    """A space in the bases of alike dictionaries, one of each group of units: means over units; intervals draw whole
+    groups."""
 
-    latents: int
-    epochs: int
     unexplained: float
-    """In percent."""
+    """In percent, the mean over groups."""
     value: Estimate
     over_pre_mlp: Difference
     over_control: Difference
@@ -34,6 +34,14 @@ class AtStage:
     def wins(self) -> bool:
         """Whether it is above the pre-MLP vector and its control, with whole intervals."""
         return self.over_pre_mlp.sign > 0 and self.over_control.sign > 0
+
+
+@dataclass(frozen=True)
+class AtStage(InBasis):
+    """A space in the basis of a dictionary at one stage; intervals draw whole toys."""
+
+    latents: int
+    epochs: int
 
 
 @dataclass(frozen=True)
@@ -95,8 +103,8 @@ def found_in(table: pd.DataFrame) -> QualityFound:
         toys=(toys := table["group"].nunique()),
         several_toys=toys > 2,
         units=table["unit"].nunique(),
-        pre_mlp=_mean(_own(table, PRE_MLP, "ari")),
-        true=_mean(_own(table, TRUE, "ari")),
+        pre_mlp=mean_of(values_of(table, PRE_MLP, "ari")),
+        true=mean_of(values_of(table, TRUE, "ari")),
         features=of[FEATURES, "ari"],
         joint=of[JOINT, "ari"],
         joint_auc=of[JOINT, "auc"],
@@ -114,22 +122,24 @@ def stages(table: pd.DataFrame, space: str, measure: str, latents: int) -> list[
         latents: the dictionary's width.
     """
     mine = table[(table["space"] == space) & (table["latents"] == latents)]
-    base, made = _own(table, PRE_MLP, measure), []
-    for epochs, part in mine.groupby("epochs", sort=True):
-        own, control = (
-            part[part["condition"] == condition].set_index(UNIT)[measure] for condition in ("own", "shuffled")
-        )
-        made.append(
-            AtStage(
-                latents,
-                int(str(epochs)),
-                100 * float(part.groupby("group")["unexplained"].first().mean()),
-                _mean(own),
-                Difference(*_interval(own - base)),
-                Difference(*_interval(own - control)),
-            )
-        )
-    return made
+    base = values_of(table, PRE_MLP, measure)
+    return [
+        AtStage(*compared(part, base, measure), latents, int(str(epochs)))
+        for epochs, part in mine.groupby("epochs", sort=True)
+    ]
+
+
+def compared(part: pd.DataFrame, base: pd.Series, measure: str) -> tuple[float, Estimate, Difference, Difference]:
+    """The fields of `InBasis`.
+
+    Args:
+        part: rows of one space in the bases of alike dictionaries.
+        base: what the pre-MLP vector of each unit has, by group and unit.
+        measure: one of `RECOVERY_TITLES`.
+    """
+    own, control = (part[part["condition"] == each].set_index(UNIT)[measure] for each in WHOSE_WEIGHTS)
+    left = 100 * float(part.groupby("group")["unexplained"].first().mean())
+    return left, mean_of(own), difference_of(own, base), difference_of(own, control)
 
 
 def turns(made: Sequence[AtStage], measure: str) -> Enough:
@@ -146,13 +156,20 @@ def turns(made: Sequence[AtStage], measure: str) -> Enough:
     return Enough(turn, made[-1])
 
 
-def _own(table: pd.DataFrame, space: str, measure: str) -> pd.Series:
+def values_of(table: pd.DataFrame, space: str, measure: str) -> pd.Series:
+    """A measure of a space that has one row a unit and condition, with the units' own weights, by group and unit."""
     mine = table[(table["space"] == space) & (table["condition"] == "own")]
     return mine.set_index(UNIT)[measure]
 
 
-def _mean(values: pd.Series) -> Estimate:
+def mean_of(values: pd.Series) -> Estimate:
+    """The mean over units."""
     return Estimate(*_interval(values))
+
+
+def difference_of(values: pd.Series, others: pd.Series) -> Difference:
+    """The mean over units of one thing minus another."""
+    return Difference(*_interval(values - others))
 
 
 def _interval(values: pd.Series) -> tuple[float, float, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 
 from nbkit.method.clusters import PAPER_CUT, feature_clusters
 from nbkit.method.metrics import adjusted_rand_index
+from nbkit.method.truth.benchmark import WHOSE_WEIGHTS
 from nbkit.method.truth.contestants import Embed
 from nbkit.method.truth.recovery import pair_auc, with_directions
 from nbkit.method.truth.toys import Toy, toy_units
@@ -79,3 +80,19 @@ def measured(embeddings: Float[np.ndarray, "n d"] | None, labels: Int[np.ndarray
         adjusted_rand_index(labels, clusters.labels),
         clusters.n_clusters,
     )
+
+
+def conditions(
+    labeled: LabeledUnit, space: str, embed: Embed, about: Mapping[str, object]
+) -> Iterator[dict[str, object]]:
+    """A unit's rows in a space, with its own weights and with another unit's: `group`, `unit`, `space`, `condition`
+    ("own" or "shuffled"), `auc` and `ari`.
+
+    Args:
+        about: more columns.
+    """
+    others = replace(labeled.unit, weights=labeled.other_weights)
+    for condition, unit in zip(WHOSE_WEIGHTS, (labeled.unit, others), strict=True):
+        found = measured(embed(unit), labeled.labels)
+        shared = {"group": labeled.group, "unit": labeled.name, "space": space, "condition": condition}
+        yield {**shared, **about, "auc": found.auc, "ari": found.ari}
