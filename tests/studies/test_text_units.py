@@ -11,7 +11,7 @@ from nbkit.atlas.atlas import Atlas
 from nbkit.method.truth.unit import LabeledUnit
 from nbkit.models import LanguageModel
 from nbkit.studies.ground_truth import text_units as module
-from nbkit.studies.ground_truth.text_units import TextUnits, text_layers
+from nbkit.studies.ground_truth.text_units import TextUnits, planted_layers, text_layers
 from tests.examples.token_reads import labeled_by_hand
 
 FEW = TextUnits(terms=(2,), methods=("means",), planted=2, merged=2, words=2)
@@ -50,3 +50,14 @@ def test_without_it_the_units_are_the_same(llama: Atlas) -> None:
     for one, other in zip(full, plain, strict=True):
         assert one.name == other.name
         np.testing.assert_array_equal(one.unit.read, other.unit.read)
+
+
+def test_planted_units_come_before_those_of_the_atlas(
+    llama: Atlas, monkeypatch: pytest.MonkeyPatch, tiny_model: Callable[[str], LanguageModel]
+) -> None:
+    [(reads, planted)] = planted_layers(tiny_model("llama"), [1], FEW, 0, around=False)
+    assert planted and reads.around is None
+    monkeypatch.setattr(module, "merged_neurons", lambda *_, outputs, **__: [f"by outputs: {outputs}"])
+    [(_, units)] = text_layers(llama, [1], FEW, 0, around=False)
+    names = [getattr(each, "name", each) for each in units]
+    assert names == [*(labeled.name for labeled in planted), "by outputs: False", "by outputs: True"]

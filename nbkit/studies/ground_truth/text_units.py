@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.method.truth.unit import LabeledUnit
+from nbkit.models import LanguageModel
 from nbkit.studies.ground_truth.chosen_contexts import choose_contexts
 from nbkit.studies.ground_truth.concepts import concepts_of
 from nbkit.studies.ground_truth.labeled_contexts import label_contexts
@@ -60,15 +61,35 @@ def text_layers(
     Raises:
         NbkitError: the model can't be opened, or has no such layer.
     """
-    model = model_of(atlas, progress=False)
+    planted = planted_layers(model_of(atlas, progress=False), layers, text, seed, around)
+    for layer, (reads, units) in zip(layers, planted, strict=True):
+        yield reads, [*units, *_merged(atlas, layer, text, seed)]
+
+
+def planted_layers(
+    model: LanguageModel, layers: Sequence[int], text: TextUnits, seed: int, around: bool = True
+) -> Iterator[tuple[TokenReads, list[LabeledUnit]]]:
+    """Of each layer what its MLP reads, and the units that need no atlas: concepts, merged probes and words in two
+    senses.
+
+    Args:
+        model: whose layers they are.
+        layers: their numbers.
+        text: how many units are made.
+        seed: of the draws.
+        around: whether the units' text has what is around their vectors, see `read_around`.
+
+    Raises:
+        NbkitError: the model has no such layer.
+    """
     labeled = label_contexts(model, documents=text.documents, seed=seed)
     chosen = choose_contexts(labeled, text.contexts, text.words, seed=seed)
     examples = held_out(chosen.contexts.documents, seed) if around else None  # the half that units' examples are of
-    for layer, reads in zip(layers, read_layers(model, chosen, layers, seed, examples), strict=True):
-        yield reads, list(_units(atlas, layer, reads, text, seed))
+    for reads in read_layers(model, chosen, layers, seed, examples):
+        yield reads, list(_planted(reads, text, seed))
 
 
-def _units(atlas: Atlas, layer: int, reads: TokenReads, text: TextUnits, seed: int) -> Iterator[LabeledUnit]:
+def _planted(reads: TokenReads, text: TextUnits, seed: int) -> Iterator[LabeledUnit]:
     kinds = concepts_of(reads)
     for number, method in enumerate(text.methods):
         probes = train_probes(reads, kinds, method, seed)
@@ -76,5 +97,8 @@ def _units(atlas: Atlas, layer: int, reads: TokenReads, text: TextUnits, seed: i
         yield from merged_probes(probes, text.terms, most=text.planted, seed=seed)
         with suppress(NbkitError):  # without words in two senses the task is left out
             yield from sense_units(probes, text.words, neurons=int(number == 0), seed=seed)  # the same for all methods
+
+
+def _merged(atlas: Atlas, layer: int, text: TextUnits, seed: int) -> Iterator[LabeledUnit]:
     for outputs in (False, True)[: 1 + atlas.manifest.gated]:
         yield from merged_neurons(atlas, text.terms, most=text.merged, layers=[layer], seed=seed, outputs=outputs)
