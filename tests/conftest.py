@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("nbkit", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("nbkit")
 
-# Read when torch and BLAS are first imported. Small products gain nothing from a second thread, and two workers with
+# Read when torch and BLAS are first imported. Small products gain nothing from a second thread, and workers with
 # one each don't wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -48,7 +48,7 @@ BROWSER_FLAGS = (
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where two workers share the tests, one begins with the longest file, so that none is left alone with it."""
+    """Where workers share the tests, one begins with the longest file, so that none is left alone with it."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.path.name != LONGEST)
 
