@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float, Int
+from sklearn import config_context
+from sklearn.metrics import mutual_info_score
 from sklearn.metrics.cluster import expected_mutual_information
 
 EPSILON = float(np.finfo(np.float64).eps)
@@ -13,7 +15,7 @@ def adjusted_mutual_information(labels_a: Int[np.ndarray, " n"], labels_b: Int[n
     """How well two partitions agree: 1 for the same, 0 as expected by chance (Vinh et al. 2010, with the mean of both
     entropies). Two partitions of one cluster agree fully, 1; one of them alone says nothing, 0.
 
-    The number of scikit-learn's `adjusted_mutual_info_score` in a tenth of its time, most of which goes to checks.
+    The number of scikit-learn's `adjusted_mutual_info_score` in a fifth of its time, most of which goes to checks.
 
     Args:
         labels_a, labels_b: (n,) the cluster of each of n examples, any numbers.
@@ -27,17 +29,9 @@ def adjusted_mutual_information(labels_a: Int[np.ndarray, " n"], labels_b: Int[n
     of_a, of_b = table.sum(axis=1), table.sum(axis=0)
     by_chance = expected_mutual_information(table, n)
     highest = (_entropy(of_a, n) + _entropy(of_b, n)) / 2
-    return _away_from_zero(_mutual_information(table, of_a, of_b, n) - by_chance) / _away_from_zero(highest - by_chance)
-
-
-def _mutual_information(
-    table: Int[np.ndarray, "ka kb"], of_a: Int[np.ndarray, " ka"], of_b: Int[np.ndarray, " kb"], n: int
-) -> float:
-    in_a, in_b = table.nonzero()
-    both = table[in_a, in_b]
-    expected = -np.log(of_a[in_a] * of_b[in_b]) + np.log(n) + np.log(n)
-    parts = both / n * (np.log(both) - np.log(n)) + both / n * expected
-    return max(float(np.where(np.abs(parts) < EPSILON, 0.0, parts).sum()), 0.0)
+    with config_context(skip_parameter_validation=True):
+        shared = float(mutual_info_score(None, None, contingency=table))
+    return _away_from_zero(shared - by_chance) / _away_from_zero(highest - by_chance)
 
 
 def _entropy(sizes: Int[np.ndarray, " k"], n: int) -> Float[np.ndarray, ""]:
