@@ -12,7 +12,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 SHELL = "chromium-headless-shell"
-"""Chromium without its windows, and Debian's package of it: a page takes a third to two thirds of the processor time."""
+"""Chromium without windows, and Debian's package of it: a page takes a third to two thirds of the processor time."""
 BROWSER_NAMES = (SHELL, "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MACOS_BROWSERS = (
     Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"),
