@@ -20,7 +20,7 @@ from nbkit.atlas.build import build_atlas
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.job import SCAN
 from nbkit.atlas.places import LocalPart
-from nbkit.atlas.scan import Block, BlockScan, scan_together
+from nbkit.atlas.scan import BlockScan, scan_together
 from nbkit.errors import NbkitError
 from nbkit.explorers.atlas.shard_files import write_shards
 from nbkit.features.importance import keep_importance, kept_importance
@@ -191,10 +191,10 @@ def test_a_block_is_refused_before_it_reaches_the_atlas(
         build_atlas, tiny_model("gpt2"), random_contexts(20, 24), tmp_path / "atlas", CONFIG, progress=False
     )
 
-    def interrupted(units: Units, scans: Mapping[int, BlockScan]) -> list[Block]:
+    def interrupted(units: Units, scans: Mapping[int, BlockScan]) -> None:
         if scans[0].start == 16:
             raise KeyboardInterrupt
-        return scan_together(units, scans)
+        scan_together(units, scans)
 
     monkeypatch.setattr("nbkit.atlas.job.scan_together", interrupted)
     with pytest.raises(KeyboardInterrupt):

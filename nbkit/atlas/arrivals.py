@@ -1,8 +1,8 @@
 """What a pass of the scan gives at several sites, looked at together.
 
-A look at what was found makes a GPU wait, and so does each of the hundred small operations that choose candidates. For
-all sites of a pass at once they cost little more than for one. On a CPU a site is looked at as soon as it is there,
-while its activations are still at hand.
+A look at what was found waits for a GPU a dozen times, and asks a hundred small operations of it. For many sites at
+once they cost little more than for one, and another thread waits (`nbkit.parallel.turns`) while the model goes on with
+the next sites. On a CPU a site is looked at as soon as it is there, while its activations are still at hand.
 """
 
 from __future__ import annotations
@@ -22,9 +22,12 @@ if TYPE_CHECKING:
     from nbkit.models.units import Units
     from nbkit.models.values import Values
 
-BYTES_WAITING = 1 << 30
-"""Bytes of activations that wait on a GPU at most, for each atlas that is scanned. What is looked up of them takes five
-times as much in a first pass, every peak of which may be a dataset example."""
+SHARE_WAITING = 32
+"""Of a GPU's memory one part in so many, at most, holds activations that are looked at together, for each atlas that is
+scanned; as many may wait. What is looked up of them takes five times as much in a first pass, every peak of which may
+be a dataset example."""
+PINNED = 1 << 26
+"""Bytes that a GPU leaves at once in memory that it may write to by itself; elsewhere it takes fifty times as long."""
 
 
 class Arrival(NamedTuple):
@@ -50,17 +53,34 @@ class Chosen(NamedTuple):
     unit: Int[Tensor, " n"]
 
 
+def may_wait(units: Units) -> bool:
+    """Whether what arrived is looked at later: on a GPU, but for a module of a user's own, which may write over what
+    its layers gave."""
+    return units.device.type == "cuda" and units.kind == "text"
+
+
 def sites_together(units: Units, widest: int, tokens: int) -> int:
-    """How many sites are looked at together: of a module of a user's own one, since it may write over what its layers
-    gave.
+    """How many sites are looked at together.
 
     Args:
         widest: units of the largest site.
         tokens: of a pass.
     """
-    if units.device.type == "cpu" or units.kind != "text":
+    if not may_wait(units):
         return 1
-    return max(1, BYTES_WAITING // (widest * tokens * units.dtype.itemsize))
+    memory = torch.cuda.get_device_properties(units.device).total_memory
+    return max(1, memory // SHARE_WAITING // (widest * tokens * units.dtype.itemsize))
+
+
+def fetched(tensor: Tensor) -> Tensor:
+    """A tensor on the CPU."""
+    if tensor.device.type != "cuda":
+        return tensor.cpu()
+    flat = tensor.reshape(-1)
+    there, size = torch.empty(flat.shape, dtype=flat.dtype), PINNED // flat.itemsize
+    for part, into in zip(flat.split(size), there.split(size), strict=True):
+        into.copy_(torch.empty(part.shape, dtype=part.dtype, pin_memory=True).copy_(part))
+    return there.view(tensor.shape)
 
 
 def joined_peaks(arrivals: Sequence[Arrival]) -> Float[Tensor, "s b widest"]:
@@ -114,13 +134,13 @@ def looked_up(
     keys, vector = keys.unique(return_inverse=True)
     n_vectors = torch.bincount(keys // (b * t), minlength=len(arrivals)).tolist()
     read = zip(arrivals, (keys % (b * t)).split(n_vectors), strict=True)
-    pre_mlp = torch.cat([each.vectors.flatten(0, 1)[at] for each, at in read]).cpu()
+    pre_mlp = fetched(torch.cat([each.vectors.flatten(0, 1)[at] for each, at in read]))
 
-    numbers = torch.stack([unit, context, position]).int().cpu()
+    numbers = fetched(torch.stack([unit, context, position]).int())
     kept = dict(zip(("neuron", "context", "position"), numbers, strict=True))
-    kept |= {"activation": activation.cpu(), "window": _windows(trace, position).cpu()}
+    kept |= {"activation": fetched(activation), "window": fetched(_windows(trace, position))}
     split = {name: tensor.split(n) for name, tensor in kept.items() for n in [_alternating(n_levels, n_examples)]}
-    rows, vectors, start = vector.int().cpu().split(n_examples), pre_mlp.split(n_vectors), 0
+    rows, vectors, start = fetched(vector.int()).split(n_examples), pre_mlp.split(n_vectors), 0
     for number in range(len(arrivals)):
         levels, examples = ({name: parts[2 * number + place] for name, parts in split.items()} for place in (0, 1))
         yield levels, {**examples, "vector": rows[number] - start, "pre_mlp": vectors[number]}

@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, reduce
 from importlib.metadata import version
@@ -23,6 +24,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from nbkit.atlas.arrivals import may_wait, sites_together
 from nbkit.atlas.board import read_board
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.levels import merge_levels
@@ -32,6 +34,7 @@ from nbkit.atlas.places import Part, Place
 from nbkit.atlas.scan import BlockScan, Bounds, scan_together
 from nbkit.corpora import CONTEXT_FILES, Contexts, open_contexts
 from nbkit.errors import NbkitError
+from nbkit.parallel.turns import Turn, at_once, in_turn
 
 if TYPE_CHECKING:
     from nbkit.models.units import Units
@@ -58,9 +61,8 @@ class AtlasJob:
     """The maximum strengths of the units of all sites, if they are known from elsewhere."""
     place: Place
     """Where the parts are."""
-    _bounds: Bounds | None = field(default=None, repr=False)
-    """What the blocks before `_next` say that this process scanned or read, and the maximum over others."""
-    _next: int = 0
+    _next: int = field(default=0, repr=False)
+    """The block behind those that were taken in last."""
 
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
         """To travel to another process: the contexts stay where the parts are."""
@@ -86,7 +88,8 @@ class AtlasJob:
         What this process found in blocks before makes the result smaller (see `nbkit.atlas.scan`); blocks in ascending
         order are the quickest.
         """
-        _scan_of_each([self], number, self.units)
+        with _in_turn([self], self.units) as turns:
+            _scan_of_each([self], number, self.units, *turns)
         return self.size(number)
 
     def scan_among_others(self, number: int) -> int:
@@ -118,14 +121,16 @@ class AtlasJob:
         """Whether a block is done."""
         return self.place.has(f"{SCAN}/{_block_file(number)}")
 
-    def block_scan(self, number: int) -> BlockScan:
+    def block_scan(self, number: int, turn: Turn) -> BlockScan:
         """The scan of a block that isn't there."""
-        bounds, start = self._bounds_before(number), number * self.config.block_size
-        return BlockScan(self.units, self.contexts, start, self.config, bounds, self._given)
+        turn(self._bounds_before, number)
+        start = number * self.config.block_size
+        return BlockScan(self.units, self.contexts, start, self.config, self.known, self._given, turn)
 
-    def leave(self, block: Mapping[str, Tensor], number: int) -> None:
+    def leave(self, scan: BlockScan, number: int, write: Turn) -> None:
         """Leaves a block that was scanned at the place."""
-        self.place.write(block, f"{SCAN}/{_block_file(number)}", self._identity)
+        block = scan.block()
+        write(self.place.write, block, f"{SCAN}/{_block_file(number)}", self._identity)
         self._absorb(block, number)
 
     def _absorb(self, block: Mapping[str, Tensor], number: int) -> None:
@@ -134,12 +139,10 @@ class AtlasJob:
 
     def _bounds_before(self, number: int) -> Bounds:
         """What is known and holds for a block and those behind it."""
-        if self._bounds is None:
-            self._bounds = self._no_bounds()
-        elif number < self._next:
-            self._bounds.forget_counts()
+        if number < self._next:
+            self.known.forget_counts()
         self._next = number
-        return self._bounds
+        return self.known
 
     def maximum(self, first: int = 0, stop: int | None = None) -> Float[Tensor, "sites widest"]:
         """The units' maximum strengths over the blocks from `first` to before `stop`, which are verified; NaN of a unit
@@ -218,7 +221,9 @@ class AtlasJob:
     def _given(self) -> Float[Tensor, "sites widest"] | None:
         return None if self.maxima is None else self.maxima[list(self.config.numbers)]
 
-    def _no_bounds(self) -> Bounds:
+    @cached_property
+    def known(self) -> Bounds:
+        """What the blocks before `_next` say that this process scanned or read, and the maximum over others."""
         layers, config = self.config.numbers, self.config
         widest = max(site.n_units for site in self.units.sites if site.number in layers)
         kept = min(config.max_examples, len(self.contexts.tokens))
@@ -240,14 +245,14 @@ def scan_missing(jobs: Sequence[AtlasJob], units: Units, progress: bool) -> None
     """
     first, there = jobs[0], [job.scanned() for job in jobs]
     missing = {number for number in range(first.n_blocks) if any(number not in has for has in there)}
-    with scan_bar(first, missing, progress) as bar:
+    with scan_bar(first, missing, progress) as bar, _in_turn(jobs, units) as (turn, write):
         for number in range(max(missing, default=-1) + 1):
             for job, has in zip(jobs, there, strict=True):
                 if number in has:
-                    job.take_in(number)
+                    turn(job.take_in, number)
             if number in missing:
-                _scan_of_each(jobs, number, units)
-                bar.update(first.size(number))
+                _scan_of_each(jobs, number, units, turn, write)
+                turn(bar.update, first.size(number))
 
 
 def scan_bar(job: AtlasJob, missing: Collection[int], progress: bool) -> tqdm[NoReturn]:
@@ -260,15 +265,30 @@ def scan_bar(job: AtlasJob, missing: Collection[int], progress: bool) -> tqdm[No
     return tqdm(total=total, initial=done, desc="scan", unit="context", smoothing=0.1, disable=not progress)
 
 
-def _scan_of_each(jobs: Sequence[AtlasJob], number: int, units: Units) -> None:
+@contextmanager
+def _in_turn(jobs: Sequence[AtlasJob], units: Units) -> Iterator[tuple[Turn, Turn]]:
+    """Looks at blocks and takes them in, and writes them: on a GPU while the model goes on."""
+    if not may_wait(units):
+        yield at_once, at_once
+        return
+    for job in jobs:
+        _ = job.known  # made once, before another thread asks for it
+    widest, contexts = max(site.n_units for site in units.sites), jobs[0].contexts
+    together = sites_together(units, widest, jobs[0].config.batch_size * contexts.tokens.shape[1])
+    with in_turn(torch.device("cpu"), len(jobs)) as write, in_turn(units.device, together) as turn:
+        yield turn, write
+
+
+def _scan_of_each(jobs: Sequence[AtlasJob], number: int, units: Units, turn: Turn, write: Turn) -> None:
     """`AtlasJob.scan` of several jobs, see `scan_missing`."""
     starts = accumulate((len(job.units.sites) for job in jobs), initial=0)
     # A job that was killed behind the others has left them its block; another process may have done so meanwhile.
     lacking = {start: job for start, job in zip(starts, jobs, strict=False) if not job.has(number)}
     if lacking:
-        blocks = scan_together(units, {start: job.block_scan(number) for start, job in lacking.items()})
-        for job, block in zip(lacking.values(), blocks, strict=True):
-            job.leave(block, number)
+        scans = {start: job.block_scan(number, turn) for start, job in lacking.items()}
+        scan_together(units, scans)
+        for start, job in lacking.items():
+            turn(job.leave, scans[start], number, write)
 
 
 def _opened(units: Units, config: AtlasConfig, maxima: Tensor | None, place: Place) -> AtlasJob:

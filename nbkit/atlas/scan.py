@@ -45,6 +45,7 @@ from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.levels import LevelCounts, LevelScan
 from nbkit.errors import NbkitError
 from nbkit.files import release
+from nbkit.parallel.turns import Turn, at_once
 
 if TYPE_CHECKING:
     from nbkit.corpora import Contexts
@@ -117,7 +118,10 @@ class Bounds:
 
 
 class BlockScan:
-    """What one atlas needs of a block of contexts, gathered pass by pass: the map step."""
+    """What one atlas needs of a block of contexts, gathered pass by pass: the map step.
+
+    What the model gives is taken where the model runs; all that is known of the units is read and changed in turn.
+    """
 
     def __init__(
         self,
@@ -127,13 +131,16 @@ class BlockScan:
         config: AtlasConfig,
         bounds: Bounds | None = None,
         maxima: Float[Tensor, "sites widest"] | None = None,
+        turn: Turn = at_once,
     ) -> None:
         """
         Args:
             start: the first of the block's config.block_size contexts.
             config: a resolved one.
-            bounds: what earlier blocks found. Without it the result is larger, and the same after the merge.
+            bounds: what earlier blocks found, once it is this one's turn. Without it the result is larger, and the same
+                after the merge.
             maxima: the units' maximum strengths, if they are known from elsewhere.
+            turn: looks at what is taken.
         """
         self.units, self.contexts, self.config, self.start = units, contexts, config, start
         self.stop = min(start + config.block_size, len(contexts.tokens))
@@ -143,41 +150,56 @@ class BlockScan:
         text = np.flatnonzero(~contexts.special)
         self._first, self._end = int(text[0]), int(text[-1]) + 1
         self._special = torch.from_numpy(contexts.special[self._first : self._end])
-        self._text = ~self._special.to(units.device)
-        self._running = self.bounds.maximum.clone().to(units.device)
-        self._kth_largest = self.bounds.kth_largest.to(units.device)
-        self._given = None if maxima is None else maxima.to(units.device)
-        self._maximum = torch.full_like(self._running, -torch.inf)
-        self._found: dict[int, list[Block]] = {layer: [] for layer in config.numbers}
-        self._levels = LevelScan(self.bounds.levels, self.stop - start, units.device)
-        self._found_levels: dict[int, list[Block]] = {layer: [] for layer in config.numbers}
         self._together = sites_together(units, max(self._sizes), config.batch_size * len(contexts.special))
-        self._waiting: list[Arrival] = []
-        self._overflow: list[Site] = []
-        self._offset = start
+        self._maxima, self._turn, self._waits = maxima, turn, self._together > 1 or turn is not at_once
+
+    def begin(self) -> None:
+        """Before the first pass."""
+        self._turn(self._begin)
 
     def take(self, layer: int, vectors: Tensor, values: Values) -> None:
         """Takes what a pass gives at a site."""
-        if self._waiting and self._waiting[0].vectors.shape != vectors.shape:
-            self._look()
-        if self._together > 1:  # some models add to what a layer gave, in its place
+        if self._waits:  # some models add to what a layer gave, in its place
             vectors = vectors.clone()
         peaks = values.peaks(self._first, self._end, self._special, self.config.sign)
-        self._waiting.append(Arrival(layer, vectors, values, *peaks))
-        if len(self._waiting) >= self._together:
-            self._look()
+        self._turn(self._receive, Arrival(layer, vectors, values, *peaks))
 
     def end_pass(self) -> None:
         """After the last site of a pass over the next config.batch_size contexts."""
+        self._turn(self._end_pass)
+
+    def _begin(self) -> None:
+        device = self.units.device
+        self._text = ~self._special.to(device)
+        self._running = self.bounds.maximum.clone().to(device)
+        self._kth_largest = self.bounds.kth_largest.to(device)
+        self._given = None if self._maxima is None else self._maxima.to(device)
+        self._maximum = torch.full_like(self._running, -torch.inf)
+        self._found: dict[int, list[Block]] = {layer: [] for layer in self.config.numbers}
+        self._levels = LevelScan(self.bounds.levels, self.stop - self.start, device)
+        self._found_levels: dict[int, list[Block]] = {layer: [] for layer in self.config.numbers}
+        self._waiting: list[Arrival] = []
+        self._overflow: list[Site] = []
+        self._offset = self.start
+
+    def _receive(self, arrival: Arrival) -> None:
+        if self._waiting and self._waiting[0].vectors.shape != arrival.vectors.shape:
+            self._look()
+        self._waiting.append(arrival)
+        if len(self._waiting) >= self._together:
+            self._look()
+
+    def _end_pass(self) -> None:
         self._look()
         self._offset += self.config.batch_size
 
     def block(self) -> Block:
-        """After the last pass."""
+        """After the last pass, in turn."""
         block: Block = {"maximum": self._maximum.cpu()}
+        floor = self._floor(slice(None)).cpu()
         for row, layer in enumerate(self.config.numbers):
             size = self._sizes[row]
-            joined = _joined(self._found.pop(layer), self._floor(row)[:size].cpu())
+            joined = _joined(self._found.pop(layer), floor[row, :size])
             joined["pre_mlp"] = self.units.received(layer, joined["pre_mlp"])
             levels = self._levels.joined(row, self._found_levels.pop(layer))
             of_levels = {"count": self._levels.count(row, size), **levels}
@@ -207,8 +229,10 @@ class BlockScan:
         for each, (for_levels, examples) in zip(arrivals, kept, strict=True):
             self._found_levels[each.site].append({**for_levels, "context": for_levels["context"] + offset})
             self._found[each.site].append({**examples, "context": examples["context"] + offset})
+        if self.units.device.type == "cuda":  # the model's stream uses the memory of what has arrived next
+            torch.cuda.current_stream(self.units.device).synchronize()
 
-    def _floor(self, row: Tensor | int) -> Tensor:
+    def _floor(self, row: Tensor | slice) -> Tensor:
         return self.config.threshold * (self._running if self._given is None else self._given)[row]
 
     def _not_finite(self, arrivals: Sequence[Arrival]) -> dict[int, Tensor]:
@@ -233,8 +257,8 @@ class BlockScan:
         return found
 
 
-def scan_together(units: Units, scans: Mapping[int, BlockScan]) -> list[Block]:
-    """What several atlases need of one block of contexts, with one forward pass for all of them.
+def scan_together(units: Units, scans: Mapping[int, BlockScan]) -> None:
+    """Gathers what several atlases need of one block of contexts, with one forward pass for all of them.
 
     Args:
         units: those of all scans, and maybe of others, their sites counted through: see `nbkit.join_units`.
@@ -250,19 +274,20 @@ def scan_together(units: Units, scans: Mapping[int, BlockScan]) -> list[Block]:
         scan.take(layer, vectors, values)
 
     first = next(iter(scans.values()))
+    for scan in scans.values():
+        scan.begin()
     with units.reading(list(sites), capture) as read:
         for start in range(first.start, first.stop, first.config.batch_size):
             read(first.contexts, slice(start, min(start + first.config.batch_size, first.stop)))
             for scan in scans.values():
                 scan.end_pass()
     release(first.contexts.tokens)
-    return [scan.block() for scan in scans.values()]
 
 
 def scan_block(scan: BlockScan) -> Block:
     """What one atlas alone needs of a block of contexts: see `scan_together`."""
-    [block] = scan_together(scan.units, {0: scan})
-    return block
+    scan_together(scan.units, {0: scan})
+    return scan.block()
 
 
 def _joined(batches: list[Block], floor: Float[Tensor, " n_units"]) -> Block:

@@ -38,8 +38,8 @@ from nbkit.models.values import Values
 from nbkit.parallel.cluster import Crew, current_client
 
 IMPORTANCE = "importance.safetensors"
-BATCH_TOKENS = 4096
-"""Tokens in a forward pass, unless one example takes more."""
+BATCH_TOKENS = {"cpu": 4096, "cuda": 1 << 14}
+"""Tokens in a forward pass, unless one example takes more: as a scan, a GPU wants larger ones."""
 
 
 def token_importance(
@@ -127,8 +127,8 @@ def mask_token(model: LanguageModel) -> int:
     )
 
 
-def batches(examples: Sequence[Example], layout: Layout) -> Iterator[list[int]]:
-    """Numbers of the examples that go through the model together, in passes of about `BATCH_TOKENS` tokens.
+def batches(examples: Sequence[Example], layout: Layout, tokens: int) -> Iterator[list[int]]:
+    """Numbers of the examples that go through the model together, in passes of at most some tokens, if they can.
 
     In the order of layers, since a pass ends at the deepest that is asked for, and within a layer of sizes, since
     sequences of a pass are padded to the longest.
@@ -136,7 +136,7 @@ def batches(examples: Sequence[Example], layout: Layout) -> Iterator[list[int]]:
     batch: list[int] = []
     sizes = [layout.size(example) for example in examples]
     for number in sorted(range(len(examples)), key=lambda number: (examples[number].layer, sizes[number])):
-        if batch and (len(batch) + 1) * max(sizes[number], *(sizes[each] for each in batch)) > BATCH_TOKENS:
+        if batch and (len(batch) + 1) * max(sizes[number], *(sizes[each] for each in batch)) > tokens:
             yield batch
             batch = []
         batch.append(number)
@@ -184,7 +184,8 @@ def _passes(
 ) -> Iterator[tuple[list[int], list[Float[np.ndarray, "1+variants 2"]]]]:
     """The numbers of the examples of each forward pass, here or on the workers of a cluster, and their
     `activations_of`."""
-    passes = {f"pass {place}": numbers for place, numbers in enumerate(batches(examples, layout))}
+    tokens = BATCH_TOKENS.get(units.device.type, BATCH_TOKENS["cpu"])
+    passes = {f"pass {place}": numbers for place, numbers in enumerate(batches(examples, layout, tokens))}
     if (client := current_client()) is None:
         for numbers in passes.values():
             yield numbers, activations_of(units, [examples[number] for number in numbers], layout)

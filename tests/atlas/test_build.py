@@ -26,7 +26,7 @@ from nbkit.atlas.build_folder import BUILD_LOCK, contexts_folder
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.job import IDENTITY, SCAN
 from nbkit.atlas.manifest import ATLAS_SCHEMA, MANIFEST, Manifest
-from nbkit.atlas.scan import Block, BlockScan, scan_together
+from nbkit.atlas.scan import BlockScan, scan_together
 from nbkit.corpora import Contexts
 from nbkit.errors import NbkitError
 from nbkit.files import read_json, write_json
@@ -69,12 +69,12 @@ def interrupt(model: LanguageModel, out: Path, monkeypatch: pytest.MonkeyPatch, 
     """Builds until `after` blocks are on disk."""
     scanned = 0
 
-    def interrupted(units: Units, scans: Mapping[int, BlockScan]) -> list[Block]:
+    def interrupted(units: Units, scans: Mapping[int, BlockScan]) -> None:
         nonlocal scanned
         if scanned == after:
             raise KeyboardInterrupt
         scanned += 1
-        return scan_together(units, scans)
+        scan_together(units, scans)
 
     with monkeypatch.context() as patch:
         patch.setattr("nbkit.atlas.job.scan_together", interrupted)
@@ -139,9 +139,9 @@ def test_goes_on_where_it_was_interrupted(
         open_atlas(tmp_path)
     starts = []
 
-    def counted(units: Units, scans: Mapping[int, BlockScan]) -> list[Block]:
+    def counted(units: Units, scans: Mapping[int, BlockScan]) -> None:
         starts.append(scans[0].start)
-        return scan_together(units, scans)
+        scan_together(units, scans)
 
     monkeypatch.setattr("nbkit.atlas.job.scan_together", counted)
     build(model, tmp_path, progress=True)
@@ -154,10 +154,10 @@ def test_a_resumed_scan_knows_what_the_earlier_blocks_found(
 ) -> None:
     known: list[tuple[int, Tensor, Tensor]] = []
 
-    def watched(units: Units, scans: Mapping[int, BlockScan]) -> list[Block]:
+    def watched(units: Units, scans: Mapping[int, BlockScan]) -> None:
         start, bounds = scans[0].start, scans[0].bounds
         known.append((start, bounds.maximum.clone(), bounds.kth_largest.clone()))
-        return scan_together(units, scans)
+        scan_together(units, scans)
 
     interrupt(model, tmp_path / "resumed", monkeypatch)
     monkeypatch.setattr("nbkit.atlas.job.scan_together", watched)

@@ -13,10 +13,11 @@ from torch import Tensor
 from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.job import SCAN, AtlasJob
 from nbkit.atlas.one_pass import AtlasPlan, scan_in_one_pass
-from nbkit.atlas.scan import Block, BlockScan, scan_together
+from nbkit.atlas.scan import BlockScan, scan_together
 from nbkit.errors import NbkitError
 from nbkit.models import LanguageModel
 from nbkit.models.units import Units
+from nbkit.parallel.turns import Turn
 from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.units.latents import SaeLatents, sae_latents
 from nbkit.units.together import join_units
@@ -101,12 +102,12 @@ def test_killed_and_run_again_the_bytes_are_the_same(
     both, left = plans(model, latents, tmp_path), 0
     leave = AtlasJob.leave
 
-    def killed(job: AtlasJob, block: Block, number: int) -> None:
+    def killed(job: AtlasJob, scan: BlockScan, number: int, write: Turn) -> None:
         nonlocal left
         if left == 2 * whole + n_left:
             raise KeyboardInterrupt
         left += 1
-        leave(job, block, number)
+        leave(job, scan, number, write)
 
     with monkeypatch.context() as patch:
         patch.setattr(AtlasJob, "leave", killed)
@@ -115,9 +116,9 @@ def test_killed_and_run_again_the_bytes_are_the_same(
     assert [len(list((plan.folder / SCAN).glob("block-*"))) for plan in both] == [whole + n_left, whole]
     scanned: list[tuple[int, int]] = []
 
-    def counted(units: Units, scans: Mapping[int, BlockScan]) -> list[Block]:
+    def counted(units: Units, scans: Mapping[int, BlockScan]) -> None:
         scanned.extend((start, each.start // CONFIG.block_size) for start, each in scans.items())
-        return scan_together(units, scans)
+        scan_together(units, scans)
 
     monkeypatch.setattr("nbkit.atlas.job.scan_together", counted)
     scan(both, model, latents)

@@ -18,7 +18,7 @@ from nbkit.atlas.config import AtlasConfig
 from nbkit.atlas.made_from import made_from
 from nbkit.atlas.manifest import MANIFEST
 from nbkit.atlas.quadrants import QUADRANTS
-from nbkit.atlas.scan import Block, BlockScan, scan_together
+from nbkit.atlas.scan import BlockScan, scan_together
 from nbkit.atlas.snippets import TOKENS_BEFORE, Snippet
 from nbkit.errors import NbkitError
 from nbkit.features.quadrants import quadrants_of
@@ -89,10 +89,10 @@ def test_interrupted_and_run_again_the_bytes_are_the_same(
     build_atlas(tiny_model("llama"), CONTEXTS, tmp_path / "whole", **arguments)
     for stop in (16, 32):
 
-        def interrupted(units: Units, scans: Mapping[int, BlockScan], stop: int = stop) -> list[Block]:
+        def interrupted(units: Units, scans: Mapping[int, BlockScan], stop: int = stop) -> None:
             if scans[0].start == stop:
                 raise KeyboardInterrupt
-            return scan_together(units, scans)
+            scan_together(units, scans)
 
         with monkeypatch.context() as patch:
             patch.setattr("nbkit.atlas.job.scan_together", interrupted)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.features.importance import activations_of, batches, examples_of, mask_token
+from nbkit.features.importance import BATCH_TOKENS, activations_of, batches, examples_of, mask_token
 from nbkit.features.nearest import K, nearest
 from nbkit.features.replacements import PACKED, WHOLE_CONTEXTS, Example
 from nbkit.models import LanguageModel
@@ -66,7 +66,7 @@ def importance_against_bare_forward(model: LanguageModel, atlas: Atlas) -> None:
     examples = random_examples(model, atlas, max(atlas.layers))
     for name, layout in (("packed", PACKED), ("whole contexts", WHOLE_CONTEXTS)):
         few = examples if layout is PACKED else examples[: N_EXAMPLES // 4]
-        passes = [[few[number] for number in numbers] for numbers in batches(few, layout)]
+        passes = [[few[number] for number in numbers] for numbers in batches(few, layout, BATCH_TOKENS["cpu"])]
         n_tokens = sum(map(layout.size, few))
         activations_of(MlpNeurons(model), passes[0], layout)  # warm up
         seconds = sum(timed(activations_of, model, batch, layout) for batch in passes)

@@ -123,9 +123,9 @@ def test_a_model_that_does_not_read_packed_sequences_is_found_out(
     """BERT is bidirectional, and Gemma 2 looks back 8 tokens in every other layer, whatever its mask should be."""
     layouts: list[Layout] = []
 
-    def note(examples: Sequence[Example], layout: Layout) -> Iterator[list[int]]:
+    def note(examples: Sequence[Example], layout: Layout, tokens: int) -> Iterator[list[int]]:
         layouts.append(layout)
-        return batches(examples, layout)
+        return batches(examples, layout, tokens)
 
     monkeypatch.setattr(nbkit.features.importance, "batches", note)
     last = int(tiny_atlas(architecture).neuron(2, 0).position.argmax())
@@ -159,20 +159,17 @@ def test_neurons_of_several_layers_share_a_pass(
             np.testing.assert_allclose(found, alone, atol=1e-4)
 
 
-def test_batches_go_by_layer_and_size(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_go_by_layer_and_size() -> None:
     def example(layer: int, key: int) -> Example:
         return Example(layer, 0, 0, 1.0, np.zeros(64, np.int32), key, np.arange(max(0, key - 20), key + 1))
 
     examples = [example(1, 30), example(0, 2), example(1, 1), example(0, 60), example(0, 40)]
     assert [PACKED.size(each) for each in examples] == [31 + 231, 3 + 6, 2 + 3, 61 + 231, 41 + 231]
     assert WHOLE_CONTEXTS.size(examples[1]) == 64 * 4
-    monkeypatch.setattr(nbkit.features.importance, "BATCH_TOKENS", 600)
-    assert list(batches(examples, PACKED)) == [[1, 4], [3, 2], [0]]
-    monkeypatch.setattr(nbkit.features.importance, "BATCH_TOKENS", 1)
-    assert list(batches(examples, PACKED)) == [[1], [4], [3], [2], [0]]
-    monkeypatch.setattr(nbkit.features.importance, "BATCH_TOKENS", 10**6)
-    assert list(batches(examples, PACKED)) == [[1, 4, 3, 2, 0]]
-    assert list(batches([], PACKED)) == []
+    assert list(batches(examples, PACKED, 600)) == [[1, 4], [3, 2], [0]]
+    assert list(batches(examples, PACKED, 1)) == [[1], [4], [3], [2], [0]]
+    assert list(batches(examples, PACKED, 10**6)) == [[1, 4, 3, 2, 0]]
+    assert list(batches([], PACKED, 600)) == []
 
 
 def test_a_packed_sequence_by_hand() -> None:

@@ -12,7 +12,7 @@ import pytest
 import nbkit
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.one_pass import AtlasPlan
-from nbkit.atlas.scan import Block, BlockScan, scan_together
+from nbkit.atlas.scan import BlockScan, scan_together
 from nbkit.errors import NbkitError
 from nbkit.method.clusters import cosine_distances, feature_clusters
 from nbkit.models.units import Units
@@ -65,12 +65,12 @@ def test_scanned_in_one_pass_they_are_the_same(
     )
     together: list[int] = []
 
-    def interrupted(units: Units, scans: Mapping[int, BlockScan]) -> list[Block]:
+    def interrupted(units: Units, scans: Mapping[int, BlockScan]) -> None:
         raise KeyboardInterrupt
 
-    def counted(units: Units, scans: Mapping[int, BlockScan]) -> list[Block]:
+    def counted(units: Units, scans: Mapping[int, BlockScan]) -> None:
         together.append(len(scans))
-        return scan_together(units, scans)
+        scan_together(units, scans)
 
     with monkeypatch.context() as patch:
         patch.setattr("nbkit.atlas.job.scan_together", interrupted)
