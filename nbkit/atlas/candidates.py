@@ -73,7 +73,6 @@ def filled(
 
 def rank_in_group(group: Tensor) -> Tensor:
     """How many equal entries precede each entry of a sorted (n,) tensor."""
-    index = torch.arange(len(group), device=group.device)
-    starts = torch.ones(len(group), dtype=torch.bool, device=group.device)
-    starts[1:] = group[1:] != group[:-1]
-    return index - torch.where(starts, index, 0).cummax(0).values if len(group) else index
+    _, number, size = group.unique_consecutive(return_inverse=True, return_counts=True)
+    before: Tensor = (size.cumsum(0) - size)[number]
+    return torch.arange(len(group), device=group.device) - before

@@ -38,7 +38,7 @@ from nbkit.models.values import Values
 from nbkit.parallel.cluster import Crew, current_client
 
 IMPORTANCE = "importance.safetensors"
-BATCH_TOKENS = {"cpu": 4096, "cuda": 1 << 14}
+BATCH_TOKENS = {"cpu": 4096, "cuda": 1 << 16}
 """Tokens in a forward pass, unless one example takes more: as a scan, a GPU wants larger ones."""
 
 
@@ -206,11 +206,13 @@ def activations_of(
     found: dict[int, np.ndarray] = {}
 
     def read(layer: int, _: torch.Tensor, values: Values) -> None:
-        for number, (example, keys) in enumerate(zip(examples, sequences.keys, strict=True)):
-            if example.layer == layer:
-                at_key = values.at(*(torch.as_tensor(part, device=model.device) for part in keys))
-                both = torch.stack([at_key[:, example.index], at_key.abs().amax(1)], dim=1)
-                found[number] = both.float().cpu().numpy()
+        some = [number for number, example in enumerate(examples) if example.layer == layer]
+        rows = [len(sequences.keys[number][0]) for number in some]
+        places = np.concatenate([sequences.keys[number] for number in some], axis=1)
+        at_key = values.at(*torch.from_numpy(places).to(model.device))
+        index = torch.tensor(np.repeat([examples[number].index for number in some], rows), device=model.device)
+        both = torch.stack([at_key.gather(1, index[:, None])[:, 0], at_key.abs().amax(1)], dim=1)
+        found.update(zip(some, np.split(both.float().cpu().numpy(), np.cumsum(rows)[:-1]), strict=True))
 
     inputs = {name: tensor.to(model.device) for name, tensor in sequences.inputs.items()}
     with units.captured(sorted({example.layer for example in examples}), read) as run:

@@ -21,6 +21,8 @@ UNSEALED = SEAL_MARK + "0" * SEAL_DIGITS
 """What a file holds in the place of its seal until it is sealed."""
 SEARCHED = 1 << 20
 """Bytes at the end of a file, or at its beginning, in which the seal lies."""
+PIECE = 1 << 20
+"""Bytes that are read and summed up at a time, while other threads go on."""
 SETTLED = 2.0
 """Seconds after a change within which a next one may bear the same time."""
 
@@ -95,6 +97,6 @@ def _sha256(path: Path, at: int | None) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
         digest = hashlib.sha256(file.read(at) + b"0" * SEAL_DIGITS)
         file.seek(at + SEAL_DIGITS)
-        while piece := file.read(1 << 16):
+        while piece := file.read(PIECE):
             digest.update(piece)
         return digest.hexdigest()
