@@ -38,7 +38,7 @@ from nbkit.models.values import Values
 from nbkit.parallel.cluster import Crew, current_client
 
 IMPORTANCE = "importance.safetensors"
-BATCH_TOKENS = {"cpu": 4096, "cuda": 1 << 16}
+BATCH_TOKENS = {"cpu": 4096, "cuda": 1 << 14}
 """Tokens in a forward pass, unless one example takes more: as a scan, a GPU wants larger ones."""
 
 

@@ -58,11 +58,11 @@ def main(names: Sequence[str]) -> None:
 def smollm2() -> None:
     model = load_model("smollm2-135m", dtype="bfloat16")
     for n_contexts in (8_192, 79_000):
-        scan_against_bare_forward(model, n_contexts, 512, 2048)
+        scan_against_bare_forward(model, n_contexts, 256, 1024)
 
 
 def gpt2() -> None:
-    scan_against_bare_forward(random_model("gpt2-small", GPT2LMHeadModel, GPT2Config()), 16_384, 512, 2048)
+    scan_against_bare_forward(random_model("gpt2-small", GPT2LMHeadModel, GPT2Config()), 16_384, 256, 1024)
 
 
 def llama() -> None:
