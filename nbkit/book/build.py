@@ -26,11 +26,11 @@ from nbkit.explorers.atlas.shards import make_parts
 from nbkit.features import showcase
 from nbkit.features.importance import keep_importance, kept_importance
 from nbkit.features.table import features_of
-from nbkit.studies.embedding_spaces.comparison import spaces_of
 from nbkit.studies.ground_truth import two_models
 from nbkit.studies.index.experiments import run_experiments
 from nbkit.studies.shared import with_latents
 from nbkit.studies.shared.language_model_saes import WithLatents
+from nbkit.studies.shared.space_comparison import spaces_of
 from nbkit.studies.shared.text_and_model import model_of
 
 GROUND_TRUTH = "ground-truth"

@@ -14,9 +14,9 @@ from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.method.embeddings import EMBEDDING_NAMES
 from nbkit.method.metrics import METRIC_TITLES
-from nbkit.studies.embedding_spaces.comparison import COMPARED_METRICS, compare_spaces, spaces_of, value_of
 from nbkit.studies.embedding_spaces.findings import Distances, Moves, paired_table, separation, table1
 from nbkit.studies.shared.estimate import UNDEFINED
+from nbkit.studies.shared.space_comparison import COMPARED_METRICS, compare_spaces, spaces_of, value_of
 from tests.examples.atlas import GATED, MANIFESTS, compared_atlas, example_atlas
 
 

@@ -1,9 +1,9 @@
 """Table 1: neuron embeddings against pre-MLP vectors, with the control."""
 
-from nbkit.studies.embedding_spaces.comparison import compare_spaces, spaces_of
 from nbkit.studies.embedding_spaces.figures import table1_intervals
 from nbkit.studies.embedding_spaces.findings import paired_table, separation, table1
 from nbkit.studies.embedding_spaces.outliers import compare_treatments, outliers, treatments_table
+from nbkit.studies.shared.space_comparison import compare_spaces, spaces_of
 
 __all__ = [
     "compare_spaces",

@@ -10,10 +10,10 @@ import pandas as pd
 from nbkit.atlas.atlas import Atlas
 from nbkit.method.embeddings import EMBEDDING_NAMES
 from nbkit.method.metrics import METRIC_TITLES
-from nbkit.studies.embedding_spaces.comparison import COMPARED_METRICS, compare_spaces, paired_differences, value_of
 from nbkit.studies.shared.estimate import Difference, Estimate
 from nbkit.studies.shared.populations import ENOUGH_EXAMPLES, has_examples, metric_name, named
 from nbkit.studies.shared.quantity import Quantity
+from nbkit.studies.shared.space_comparison import COMPARED_METRICS, compare_spaces, paired_differences, value_of
 from nbkit.studies.shared.table import BookTable, Range
 
 

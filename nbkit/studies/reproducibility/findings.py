@@ -7,10 +7,10 @@ import pandas as pd
 from nbkit.atlas.atlas import Atlas
 from nbkit.method.clusters import PAPER_CUT
 from nbkit.method.metrics import METRIC_TITLES
-from nbkit.studies.embedding_spaces.comparison import compare_spaces, value_of
 from nbkit.studies.shared import paper
 from nbkit.studies.shared.populations import ENOUGH_EXAMPLES, metric_name
 from nbkit.studies.shared.quantity import Quantity
+from nbkit.studies.shared.space_comparison import compare_spaces, value_of
 from nbkit.studies.shared.table import BookTable, Printed
 
 

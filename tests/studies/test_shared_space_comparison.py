@@ -10,7 +10,7 @@ import pytest
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
-from nbkit.studies.embedding_spaces.comparison import COMPARED_METRICS, compare_spaces, paired_differences
+from nbkit.studies.shared.space_comparison import COMPARED_METRICS, compare_spaces, paired_differences
 from tests.examples.atlas import GATED, example_atlas
 from tests.examples.tiny_models import D_MLP, N_LAYERS
 
