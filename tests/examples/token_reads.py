@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from nbkit.corpora import Contexts
-from nbkit.studies.ground_truth.labeled_contexts import LabeledContexts
-from nbkit.studies.ground_truth.token_reads import TokenReads
+from nbkit.studies.shared.planted.labeled_contexts import LabeledContexts
+from nbkit.studies.shared.planted.token_reads import TokenReads
 from tests.examples.tiny_models import random_contexts
 
 CONCEPTS = ("boats", "trees", "birds", "stones")

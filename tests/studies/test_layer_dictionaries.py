@@ -23,10 +23,10 @@ from nbkit.studies.better_basis.figures import recovered_in_layers
 from nbkit.studies.better_basis.layer_dictionaries import VECTORS, Training, of_layer, trainings
 from nbkit.studies.better_basis.layer_findings import USUAL, LayersFound, differing_in, in_layers
 from nbkit.studies.better_basis.stages import PRE_MLP
-from nbkit.studies.ground_truth import text_units
-from nbkit.studies.ground_truth.text_units import TextUnits
-from nbkit.studies.ground_truth.token_reads import held_out
 from nbkit.studies.shared.learned import FEATURES, JOINT, autoencoder_of, unexplained
+from nbkit.studies.shared.planted import layers
+from nbkit.studies.shared.planted.layers import TextUnits
+from nbkit.studies.shared.planted.token_reads import held_out
 from nbkit.studies.shared.scaled_training import topk_config
 from tests.examples.token_reads import labeled_by_hand, reads_by_hand
 
@@ -95,9 +95,9 @@ def by_hand(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], pd.
     """The table of a layer of vectors by hand, kept in a folder of its own."""
     monkeypatch.setenv("NBKIT_CACHE", str(tmp_path))
     labeled = labeled_by_hand()
-    monkeypatch.setattr(text_units, "label_contexts", lambda *_, **__: labeled)
-    monkeypatch.setattr(text_units, "choose_contexts", lambda *_, **__: labeled)
-    monkeypatch.setattr(text_units, "read_layers", lambda *_, **__: [reads_by_hand(labeled)])
+    monkeypatch.setattr(layers, "label_contexts", lambda *_, **__: labeled)
+    monkeypatch.setattr(layers, "choose_contexts", lambda *_, **__: labeled)
+    monkeypatch.setattr(layers, "read_layers", lambda *_, **__: [reads_by_hand(labeled)])
     monkeypatch.setattr(layer_dictionaries, "load_model", lambda name: SimpleNamespace(name=name))
     text = TextUnits(terms=(2,), methods=("means",), planted=2, words=2)
     return lambda: layer_quality("by hand", [0], {"passes": (0,)}, text, n_jobs=1, progress=False)

@@ -11,7 +11,9 @@ from nbkit.atlas.atlas import Atlas
 from nbkit.method.truth.unit import LabeledUnit
 from nbkit.models import LanguageModel
 from nbkit.studies.ground_truth import text_units as module
-from nbkit.studies.ground_truth.text_units import TextUnits, planted_layers, text_layers
+from nbkit.studies.ground_truth.text_units import text_layers
+from nbkit.studies.shared.planted import layers
+from nbkit.studies.shared.planted.layers import TextUnits, planted_layers
 from tests.examples.token_reads import labeled_by_hand
 
 FEW = TextUnits(terms=(2,), methods=("means",), planted=2, merged=2, words=2)
@@ -23,8 +25,8 @@ def llama(
 ) -> Atlas:
     labeled = labeled_by_hand()
     monkeypatch.setattr(module, "model_of", lambda *_, **__: tiny_model("llama"))
-    monkeypatch.setattr(module, "label_contexts", lambda *_, **__: labeled)
-    monkeypatch.setattr(module, "choose_contexts", lambda *_, **__: labeled)
+    monkeypatch.setattr(layers, "label_contexts", lambda *_, **__: labeled)
+    monkeypatch.setattr(layers, "choose_contexts", lambda *_, **__: labeled)
     monkeypatch.setattr(module, "merged_neurons", lambda *_, **__: [])  # its neurons have too few examples
     return tiny_atlas("llama")
 

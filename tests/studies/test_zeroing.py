@@ -12,7 +12,8 @@ from torch import Tensor
 from nbkit.errors import NbkitError
 from nbkit.models import LanguageModel, load_model
 from nbkit.studies.ground_truth import zeroing as module
-from nbkit.studies.ground_truth.zeroing import Zeroing, says_next
+from nbkit.studies.ground_truth.zeroing import Zeroing
+from nbkit.studies.shared.text_and_model import says_next
 from tests.examples.tiny_models import make_network, make_tokenizer, random_contexts
 
 LAYER, INDEX, OTHER = 1, 3, 5

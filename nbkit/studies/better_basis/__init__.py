@@ -14,8 +14,10 @@ from nbkit.studies.better_basis.named_clusters import (
     one_neuron,
 )
 from nbkit.studies.better_basis.toy_unit import one_unit
+from nbkit.studies.shared.planted.layers import TextUnits
 
 __all__ = [
+    "TextUnits",
     "clusters_named",
     "drawn_neurons",
     "found_in",

@@ -17,10 +17,10 @@ from nbkit.method.truth.unit import Background, LabeledUnit
 from nbkit.models import load_model
 from nbkit.parallel.pool import in_processes
 from nbkit.studies.better_basis.stages import PRE_MLP, conditions
-from nbkit.studies.ground_truth.text_units import STANDARD_TEXT_UNITS, TextUnits, planted_layers
-from nbkit.studies.ground_truth.token_reads import held_out
 from nbkit.studies.shared.kept_tables import kept_table
 from nbkit.studies.shared.learned import FEATURES, JOINT, autoencoder_of, dictionary_of, in_basis, unexplained
+from nbkit.studies.shared.planted.layers import STANDARD_TEXT_UNITS, TextUnits, planted_layers
+from nbkit.studies.shared.planted.token_reads import held_out
 from nbkit.studies.shared.scaled_training import topk_config
 from nbkit.studies.shared.text_and_model import without_bars
 

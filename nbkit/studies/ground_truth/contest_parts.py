@@ -19,12 +19,13 @@ from nbkit.method.truth.standard import HARDER_AND_EASIER, PLAIN, nulls_of
 from nbkit.method.truth.toys import Toy, toy_units
 from nbkit.method.truth.unit import Background, LabeledUnit
 from nbkit.parallel.pool import in_processes
+from nbkit.studies.ground_truth.form_or_meaning import form_or_meaning
 from nbkit.studies.ground_truth.images import image_units
-from nbkit.studies.ground_truth.senses import form_or_meaning
 from nbkit.studies.ground_truth.sentences import SentenceEncoder
-from nbkit.studies.ground_truth.text_units import STANDARD_TEXT_UNITS, TextUnits, text_layers
+from nbkit.studies.ground_truth.text_units import text_layers
 from nbkit.studies.shared.kept_tables import kept_table
 from nbkit.studies.shared.learned import LEARNED, ON_TOYS, in_layer
+from nbkit.studies.shared.planted.layers import STANDARD_TEXT_UNITS, TextUnits
 
 FORM_OR_MEANING = "form or meaning"
 """Task: whether one sense of two words is nearer than two senses of one."""

@@ -20,12 +20,12 @@ from nbkit.method.controls import other_units
 from nbkit.parallel.pool import in_processes
 from nbkit.studies.ground_truth.contest_parts import check_made_for
 from nbkit.studies.ground_truth.own_effects import CHANGED, OUTPUT_SUFFIXES, own_effects
-from nbkit.studies.ground_truth.token_reads import held_out
 from nbkit.studies.ground_truth.told_from_text import SCORES, told_from_text
-from nbkit.studies.ground_truth.zeroing import Zeroing, says_next
+from nbkit.studies.ground_truth.zeroing import Zeroing
 from nbkit.studies.shared.kept_tables import kept_table
+from nbkit.studies.shared.planted.token_reads import held_out
 from nbkit.studies.shared.populations import has_examples
-from nbkit.studies.shared.text_and_model import model_of
+from nbkit.studies.shared.text_and_model import model_of, says_next
 
 DRAWN_RECIPE = 2
 """Goes up when a number changes its meaning, so that a table of an older nbkit is measured again."""

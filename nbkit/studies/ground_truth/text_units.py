@@ -3,45 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 
 from nbkit.atlas.atlas import Atlas
-from nbkit.errors import NbkitError
 from nbkit.method.truth.unit import LabeledUnit
-from nbkit.models import LanguageModel
-from nbkit.studies.ground_truth.chosen_contexts import choose_contexts
-from nbkit.studies.ground_truth.concepts import concepts_of
-from nbkit.studies.ground_truth.labeled_contexts import label_contexts
 from nbkit.studies.ground_truth.merged import merged_neurons
-from nbkit.studies.ground_truth.planted import concept_units, merged_probes
-from nbkit.studies.ground_truth.probes import ProbeMethod, train_probes
-from nbkit.studies.ground_truth.senses import sense_units
-from nbkit.studies.ground_truth.token_reads import TokenReads, held_out, read_layers
+from nbkit.studies.shared.planted.layers import TextUnits, planted_layers
+from nbkit.studies.shared.planted.token_reads import TokenReads
 from nbkit.studies.shared.text_and_model import model_of
-
-
-@dataclass(frozen=True)
-class TextUnits:
-    """How many units are made of a layer of a language model."""
-
-    documents: int = 150
-    """Of the Brown corpus, see `label_contexts`."""
-    contexts: int = 900
-    """Of them, see `choose_contexts`."""
-    terms: tuple[int, ...] = (2, 3, 4)
-    """How many probes, and how many neurons, are added up."""
-    methods: tuple[ProbeMethod, ...] = ("discriminant", "means")
-    """How probes are trained."""
-    planted: int = 2
-    """Units of one kind, method and number of probes, labeled from outside; and as many by term."""
-    merged: int = 8
-    """Merged neurons of each number, by what opens them; of gated neurons as many by their outputs."""
-    words: int = 8
-    """Words that are nouns and verbs, and as many pairs of them but one."""
-
-
-STANDARD_TEXT_UNITS = TextUnits()
 
 
 def text_layers(
@@ -64,39 +32,6 @@ def text_layers(
     planted = planted_layers(model_of(atlas, progress=False), layers, text, seed, around)
     for layer, (reads, units) in zip(layers, planted, strict=True):
         yield reads, [*units, *_merged(atlas, layer, text, seed)]
-
-
-def planted_layers(
-    model: LanguageModel, layers: Sequence[int], text: TextUnits, seed: int, around: bool = True
-) -> Iterator[tuple[TokenReads, list[LabeledUnit]]]:
-    """Of each layer what its MLP reads, and the units that need no atlas: concepts, merged probes and words in two
-    senses.
-
-    Args:
-        model: whose layers they are.
-        layers: their numbers.
-        text: how many units are made.
-        seed: of the draws.
-        around: whether the units' text has what is around their vectors, see `read_around`.
-
-    Raises:
-        NbkitError: the model has no such layer.
-    """
-    labeled = label_contexts(model, documents=text.documents, seed=seed)
-    chosen = choose_contexts(labeled, text.contexts, text.words, seed=seed)
-    examples = held_out(chosen.contexts.documents, seed) if around else None  # the half that units' examples are of
-    for reads in read_layers(model, chosen, layers, seed, examples):
-        yield reads, list(_planted(reads, text, seed))
-
-
-def _planted(reads: TokenReads, text: TextUnits, seed: int) -> Iterator[LabeledUnit]:
-    kinds = concepts_of(reads)
-    for number, method in enumerate(text.methods):
-        probes = train_probes(reads, kinds, method, seed)
-        yield from concept_units(probes, text.terms, most=text.planted, seed=seed)
-        yield from merged_probes(probes, text.terms, most=text.planted, seed=seed)
-        with suppress(NbkitError):  # without words in two senses the task is left out
-            yield from sense_units(probes, text.words, neurons=int(number == 0), seed=seed)  # the same for all methods
 
 
 def _merged(atlas: Atlas, layer: int, text: TextUnits, seed: int) -> Iterator[LabeledUnit]:

@@ -28,8 +28,9 @@ from nbkit.method.truth.toys import Toy, toy_units
 from nbkit.method.truth.unit import LabeledUnit, Unit
 from nbkit.studies.ground_truth.contest_parts import Part, in_parts
 from nbkit.studies.ground_truth.images import image_units
-from nbkit.studies.ground_truth.text_units import STANDARD_TEXT_UNITS, TextUnits, text_layers
+from nbkit.studies.ground_truth.text_units import text_layers
 from nbkit.studies.shared.kept_tables import kept_table
+from nbkit.studies.shared.planted.layers import STANDARD_TEXT_UNITS, TextUnits
 
 CUTS_RECIPE = 1
 """Goes up when a number changes its meaning."""

@@ -16,6 +16,7 @@ from nbkit.models import LanguageModel
 from nbkit.models.language_model import ALLOWED_ROUNDING
 from nbkit.models.trace import in_float32
 from nbkit.models.weights import relative_error
+from nbkit.studies.shared.text_and_model import says_next
 
 ZEROING_VARIANTS = 3
 """The context unchanged, with the neuron's activation zero, and with another neuron's lowered by as much."""
@@ -133,8 +134,3 @@ class Zeroing:
             f"model {self.model.name!r}: the last token of a text by itself doesn't say what the whole text says "
             f"({reason[:100]}), so neurons can't be zeroed there; not supported"
         )
-
-
-def says_next(model: LanguageModel) -> bool:
-    """Whether a model is causal and has an unembedding."""
-    return model.network.get_output_embeddings() is not None and model.causal

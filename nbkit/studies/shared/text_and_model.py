@@ -1,4 +1,4 @@
-"""The model that an atlas was made with, opened again, and a part of its text."""
+"""The model that an atlas was made with, opened again; whether it says what comes next; a part of its text."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ def model_of(atlas: Atlas, progress: bool = True) -> LanguageModel:
     m = atlas.manifest
     with without_bars(not progress):
         return load_model(m.model, dtype=m.dtype, device=m.device)  # type: ignore[arg-type]  # as they were
+
+
+def says_next(model: LanguageModel) -> bool:
+    """Whether a model is causal and has an unembedding."""
+    return model.network.get_output_embeddings() is not None and model.causal
 
 
 def spread(n: int, most: int) -> Int[np.ndarray, " places"]:

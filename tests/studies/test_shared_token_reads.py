@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from nbkit.models import load_model
-from nbkit.studies.ground_truth.token_reads import VECTORS_A_TEXT, held_out, read_layers
+from nbkit.studies.shared.planted.token_reads import VECTORS_A_TEXT, held_out, read_layers
 from tests.examples.tiny_models import make_model
 from tests.examples.token_reads import labeled_by_hand, reads_by_hand, unlabeled
 

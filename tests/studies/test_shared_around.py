@@ -12,8 +12,8 @@ from nbkit.errors import NbkitError
 from nbkit.models import LanguageModel, load_model
 from nbkit.models.attention import attention_weights
 from nbkit.models.loss_gradients import loss_gradients
-from nbkit.studies.ground_truth.labeled_contexts import LabeledContexts
-from nbkit.studies.ground_truth.token_reads import TokenReads, read_layers
+from nbkit.studies.shared.planted.labeled_contexts import LabeledContexts
+from nbkit.studies.shared.planted.token_reads import TokenReads, read_layers
 from tests.examples.architectures import ARCHITECTURES
 from tests.examples.tiny_models import make_model, make_network, make_tokenizer
 from tests.examples.token_reads import unlabeled

@@ -15,10 +15,10 @@ from nbkit.method.truth.contestants import paper, pre_mlp
 from nbkit.method.truth.dominant import RIVAL_SHARE
 from nbkit.method.truth.unit import LabeledUnit
 from nbkit.studies.ground_truth import concept_units, concepts_of, merged_probes, train_probes
-from nbkit.studies.ground_truth.concepts import Concepts
-from nbkit.studies.ground_truth.planted import MOST_OFTEN
-from nbkit.studies.ground_truth.probes import Probes
-from nbkit.studies.ground_truth.token_reads import TokenReads, held_out
+from nbkit.studies.shared.planted.concepts import Concepts
+from nbkit.studies.shared.planted.probe_sums import MOST_OFTEN
+from nbkit.studies.shared.planted.probes import Probes
+from nbkit.studies.shared.planted.token_reads import TokenReads, held_out
 from tests.examples.token_reads import CONCEPTS, labeled_by_hand, reads_by_hand
 
 

@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Int
 
 from nbkit.method.checks import checked_seed, checked_whole
-from nbkit.studies.ground_truth.labeled_contexts import LabeledContexts
-from nbkit.studies.ground_truth.senses import sense_words
-from nbkit.studies.ground_truth.token_reads import held_out
-from nbkit.studies.ground_truth.word_classes import WORD_CLASSES
+from nbkit.studies.shared.planted.labeled_contexts import LabeledContexts
+from nbkit.studies.shared.planted.senses import sense_words
+from nbkit.studies.shared.planted.token_reads import held_out
+from nbkit.studies.shared.planted.word_classes import WORD_CLASSES
 
 OF_A_CLASS = 30
 """Contexts that are looked for to hold a word of a class, in either half."""

@@ -13,8 +13,8 @@ from sklearn.covariance import ledoit_wolf
 
 from nbkit.errors import NbkitError
 from nbkit.method.checks import shown
-from nbkit.studies.ground_truth.concepts import Concepts
-from nbkit.studies.ground_truth.token_reads import TokenReads, held_out
+from nbkit.studies.shared.planted.concepts import Concepts
+from nbkit.studies.shared.planted.token_reads import TokenReads, held_out
 
 ProbeMethod = Literal["discriminant", "means"]
 """`discriminant`: S^-1 (mean of the concept's tokens - mean of all), where S is the covariance with the shrinkage of

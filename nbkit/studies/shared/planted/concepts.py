@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Bool
 
-from nbkit.studies.ground_truth.token_reads import TokenReads
-from nbkit.studies.ground_truth.word_classes import WORD_CLASSES
+from nbkit.studies.shared.planted.token_reads import TokenReads
+from nbkit.studies.shared.planted.word_classes import WORD_CLASSES
 
 Concepts = Mapping[str, Bool[np.ndarray, " n"]]
 """By name, which of the tokens are of each concept."""

@@ -12,10 +12,10 @@ from nbkit.errors import NbkitError
 from nbkit.method.truth.contestants import paper, pre_mlp
 from nbkit.method.truth.unit import LabeledUnit, Unit
 from nbkit.studies.ground_truth import choose_contexts, form_or_meaning, sense_units, train_probes
-from nbkit.studies.ground_truth.labeled_contexts import LabeledContexts
-from nbkit.studies.ground_truth.probes import Probes
-from nbkit.studies.ground_truth.senses import sense_words
-from nbkit.studies.ground_truth.token_reads import TokenReads, held_out
+from nbkit.studies.shared.planted.labeled_contexts import LabeledContexts
+from nbkit.studies.shared.planted.probes import Probes
+from nbkit.studies.shared.planted.senses import sense_words
+from nbkit.studies.shared.planted.token_reads import TokenReads, held_out
 from tests.examples.token_reads import labeled_by_hand, reads_by_hand
 
 FORMS = np.array(["run", "light", "mean", "Show", "any", ""], dtype=object)

@@ -13,7 +13,7 @@ from nbkit.method.checks import checked_number, checked_seed, checked_whole
 from nbkit.method.truth.dominant import dominant_terms, of_behaviors
 from nbkit.method.truth.merged import falling_shares
 from nbkit.method.truth.unit import LabeledUnit, Unit
-from nbkit.studies.ground_truth.probes import Probes
+from nbkit.studies.shared.planted.probes import Probes
 
 MOST_OFTEN = 0.02
 """A planted unit fires on as many of the tokens that its probes were trained on as are of its concepts, at most on this

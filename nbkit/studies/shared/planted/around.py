@@ -15,7 +15,7 @@ from nbkit.models.attention import attention_weights
 from nbkit.models.capturing import Tokens
 from nbkit.models.loss_gradients import loss_gradients
 from nbkit.models.weights import as_float
-from nbkit.studies.ground_truth.zeroing import says_next
+from nbkit.studies.shared.text_and_model import says_next
 
 DIFFERENTIATED_AT_ONCE = 4
 """Contexts in a forward and backward pass."""

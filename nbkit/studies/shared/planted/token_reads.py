@@ -16,8 +16,8 @@ from nbkit.method.truth.unit import Background, Text
 from nbkit.models import LanguageModel
 from nbkit.models.token_bytes import token_bytes
 from nbkit.models.weights import as_float
-from nbkit.studies.ground_truth.around import Around, read_around
-from nbkit.studies.ground_truth.labeled_contexts import LabeledContexts
+from nbkit.studies.shared.planted.around import Around, read_around
+from nbkit.studies.shared.planted.labeled_contexts import LabeledContexts
 
 VECTORS_A_TEXT = 8
 """Vectors that an example's text holds: its key token's, and those before it."""

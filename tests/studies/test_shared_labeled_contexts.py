@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerFast
 from nbkit.corpora import Contexts, load_contexts
 from nbkit.corpora.brown_tags import tagged_text
 from nbkit.errors import NbkitError
-from nbkit.studies.ground_truth.labeled_contexts import LabeledContexts, label_contexts, labels_of
+from nbkit.studies.shared.planted.labeled_contexts import LabeledContexts, label_contexts, labels_of
 
 WORDS = [
     "the",
