@@ -10,8 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.neuron import InputWeights
@@ -21,39 +19,20 @@ from nbkit.sae.autoencoder import SparseAutoencoder
 from nbkit.studies.better_basis import held_out_names
 from nbkit.studies.better_basis.held_out_names import (
     NAMING_CONDITIONS,
-    auc_of,
     aucs,
+    distances_to,
     held_names,
     names_on_held_out,
-    nearest_clusters,
     random_basis,
 )
 from nbkit.studies.better_basis.named_clusters import LayerInBasis
+from nbkit.studies.shared.auc import auc_of
 from tests.features.test_in_basis import reading
 
 
-@given(seed=st.integers(0, 10_000))
-def test_auc_is_the_share_of_pairs_in_order(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    n = int(rng.integers(2, 9))
-    values, inside = rng.integers(0, 4, size=(n, 3)).astype(float), np.arange(n) < rng.integers(1, n)
-    for column, auc in zip(values.T, auc_of(values, inside), strict=True):
-        pairs = [(a > b) + (a == b) / 2 for a in column[inside] for b in column[~inside]]
-        assert auc == pytest.approx(np.mean(pairs))
-
-
-def test_the_nearest_cluster_is_that_of_the_largest_mean_cosine() -> None:
-    rng = np.random.default_rng(0)
-    clustered, labels, others = rng.normal(size=(12, 4)), np.arange(12) % 3, 9 * rng.normal(size=(20, 4))
-
-    def cosine(a: np.ndarray, b: np.ndarray) -> float:
-        return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
-
-    slow = [
-        int(np.argmax([np.mean([cosine(h, each) for each in clustered[labels == label]]) for label in range(3)]))
-        for h in others
-    ]
-    assert nearest_clusters(clustered, labels, others).tolist() == slow and len(set(slow)) == 3
+def test_one_without_a_direction_is_at_distance_1_of_all() -> None:
+    clustered, others = np.array([[1.0, 0.0], [0.0, 0.0]]), np.array([[0.0, 0.0], [2.0, 0.0], [-1.0, 0.0]])
+    np.testing.assert_allclose(distances_to(clustered, others), [[1, 1], [0, 1], [2, 1]])
 
 
 class Planted:

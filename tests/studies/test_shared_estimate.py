@@ -61,6 +61,13 @@ def test_one_seed_has_no_interval_and_no_seed_has_nothing() -> None:
     assert f"{Estimate.over_seeds(np.array([])):.1f%}" == UNDEFINED
 
 
+def test_an_estimate_over_groups_counts_groups_not_units() -> None:
+    units = pd.MultiIndex.from_product([["a", "b"], [0, 1]], names=["group", "unit"])
+    estimate = Estimate.over_groups(pd.Series([1.0, 2.0, 3.0, 6.0], units))
+    half = 12.706205 * 1.5  # the 97.5% quantile of Student's t with one degree of freedom, times (2 (3² + 3²))^½ / 4
+    assert (estimate.value, estimate.low, estimate.high) == pytest.approx((3, 3 - half, 3 + half))
+
+
 def test_bounds_cut_the_interval_and_leave_the_value() -> None:
     assert Estimate(1.5, -2.3, 105.0).within(0, 100) == Estimate(1.5, 0, 100)
     assert f"{Estimate(1.5, NAN, NAN).within(0, 100):.1f}" == "1.5"

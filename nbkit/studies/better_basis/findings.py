@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import pandas as pd
 
 from nbkit.method.truth.benchmark import WHOSE_WEIGHTS
-from nbkit.method.truth.leaderboard import grouped_mean
 from nbkit.studies.better_basis.stages import PRE_MLP, TRUE
 from nbkit.studies.shared.estimate import Difference, Estimate
 from nbkit.studies.shared.learned import FEATURES, JOINT
@@ -103,8 +102,8 @@ def found_in(table: pd.DataFrame) -> QualityFound:
         toys=(toys := table["group"].nunique()),
         several_toys=toys > 2,
         units=table["unit"].nunique(),
-        pre_mlp=mean_of(values_of(table, PRE_MLP, "ari")),
-        true=mean_of(values_of(table, TRUE, "ari")),
+        pre_mlp=Estimate.over_groups(values_of(table, PRE_MLP, "ari")),
+        true=Estimate.over_groups(values_of(table, TRUE, "ari")),
         features=of[FEATURES, "ari"],
         joint=of[JOINT, "ari"],
         joint_auc=of[JOINT, "auc"],
@@ -139,7 +138,8 @@ def compared(part: pd.DataFrame, base: pd.Series, measure: str) -> tuple[float, 
     """
     own, control = (part[part["condition"] == each].set_index(UNIT)[measure] for each in WHOSE_WEIGHTS)
     left = 100 * float(part.groupby("group")["unexplained"].first().mean())
-    return left, mean_of(own), difference_of(own, base), difference_of(own, control)
+    over_pre_mlp, over_control = (Difference.over_groups(own - other) for other in (base, control))
+    return left, Estimate.over_groups(own), over_pre_mlp, over_control
 
 
 def turns(made: Sequence[AtStage], measure: str) -> Enough:
@@ -160,20 +160,6 @@ def values_of(table: pd.DataFrame, space: str, measure: str) -> pd.Series:
     """A measure of a space that has one row a unit and condition, with the units' own weights, by group and unit."""
     mine = table[(table["space"] == space) & (table["condition"] == "own")]
     return mine.set_index(UNIT)[measure]
-
-
-def mean_of(values: pd.Series) -> Estimate:
-    """The mean over units."""
-    return Estimate(*_interval(values))
-
-
-def difference_of(values: pd.Series, others: pd.Series) -> Difference:
-    """The mean over units of one thing minus another."""
-    return Difference(*_interval(values - others))
-
-
-def _interval(values: pd.Series) -> tuple[float, float, float]:
-    return grouped_mean(values.to_numpy(), values.index.get_level_values("group").to_numpy())
 
 
 def stages_table(table: pd.DataFrame) -> BookTable:

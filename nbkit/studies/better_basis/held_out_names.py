@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy.stats import rankdata
+from scipy.spatial.distance import cdist
 from tqdm.auto import tqdm
 
 from nbkit.atlas.neuron import InputWeights, Neuron
@@ -24,7 +24,9 @@ from nbkit.method.checks import checked_seed, checked_whole, have_direction
 from nbkit.method.clusters import PAPER_CUT, feature_clusters
 from nbkit.method.feature_basis import carried, feature_contributions, feature_embeddings, side_by_side
 from nbkit.studies.better_basis.named_clusters import LayerInBasis
+from nbkit.studies.shared.auc import auc_of
 from nbkit.studies.shared.estimate import Difference, Estimate
+from nbkit.studies.shared.nearest_clusters import nearest_clusters
 from nbkit.studies.shared.scaled_training import start_scaled, topk_config
 from nbkit.studies.shared.table import BookTable
 
@@ -199,7 +201,7 @@ def aucs(
         return np.empty((0, 2))
     labels = feature_clusters(embeddings, PAPER_CUT).labels
     found = carried(feature_contributions(*arrays)[even], labels)
-    belongs = nearest_clusters(centered[even], labels, centered[odd])
+    belongs = nearest_clusters(distances_to(centered[even], centered[odd]), labels)
     tested = []
     for label in np.flatnonzero(np.bincount(labels) >= 2).tolist():
         named, inside = found.names(label, 1), belongs == label
@@ -211,21 +213,7 @@ def aucs(
     return np.array(tested).reshape(-1, 2)
 
 
-def nearest_clusters(
-    clustered: Float[np.ndarray, "n d"], labels: Int[np.ndarray, " n"], others: Float[np.ndarray, "m d"]
-) -> Int[np.ndarray, " m"]:
-    """The cluster whose vectors each of some others has the largest mean cosine similarity with."""
-    unit, other = (
-        each / np.maximum(np.linalg.norm(each, axis=1, keepdims=True), 1e-12) for each in (clustered, others)
-    )
-    members = np.eye(labels.max() + 1)[labels]
-    nearest: Int[np.ndarray, " m"] = (other @ (unit.T @ members / members.sum(axis=0))).argmax(axis=1)
-    return nearest
-
-
-def auc_of(values: Float[np.ndarray, "n m"], inside: Bool[np.ndarray, " n"]) -> Float[np.ndarray, " m"]:
-    """Of each column the probability that one inside has a higher value than one outside, a tie counting one half."""
-    n, k = len(inside), int(inside.sum())
-    ranks = rankdata(values, axis=0)[inside].sum(axis=0)
-    auc: Float[np.ndarray, " m"] = (ranks - k * (k + 1) / 2) / (k * (n - k))
-    return auc
+def distances_to(clustered: Float[np.ndarray, "n d"], others: Float[np.ndarray, "m d"]) -> Float[np.ndarray, "m n"]:
+    """Cosine distances of some others to the clustered vectors; one of zeros alone is at distance 1 of all."""
+    distances: Float[np.ndarray, "m n"] = np.nan_to_num(cdist(others, clustered, "cosine"), nan=1)
+    return distances

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from nbkit.studies.better_basis.findings import UNIT, InBasis, compared, difference_of, mean_of, values_of
+from nbkit.studies.better_basis.findings import UNIT, InBasis, compared, values_of
 from nbkit.studies.better_basis.layer_dictionaries import VECTORS, Training
 from nbkit.studies.shared.change import Change
 from nbkit.studies.shared.estimate import Difference, Estimate
@@ -132,7 +132,7 @@ def in_layers(table: pd.DataFrame, space: str, measure: str) -> list[InLayers]:
     pre_mlp, centered = (values_of(table, each, measure) for each in VECTORS)
     made = []
     for given, part in table[table["space"] == space].groupby(TRAINING_COLUMNS, sort=False):
-        over_centered = difference_of(values_of(part, space, measure), centered)
+        over_centered = Difference.over_groups(values_of(part, space, measure) - centered)
         made.append(InLayers(*compared(part, pre_mlp, measure), over_centered, _training(given)))
     return sorted(made, key=lambda each: -each.unexplained)
 
@@ -179,7 +179,8 @@ def _more(table: pd.DataFrame, made: Sequence[InLayers], thing: str) -> MoreOf |
         return None
     least, most = given[0], given[-1]
     features, joint = (
-        difference_of(*(_values(table, space, each.training) for each in (most, least))) for space in (FEATURES, JOINT)
+        Difference.over_groups(_values(table, space, most.training) - _values(table, space, least.training))
+        for space in (FEATURES, JOINT)
     )
     return MoreOf(
         thing=THINGS[thing],
@@ -219,7 +220,7 @@ def layers_table(table: pd.DataFrame) -> BookTable:
                 "it over another unit's": both.over_control,
             }
         for column, space in zip((FEATURES, JOINT), VECTORS, strict=True):
-            rows[title, f"the {space} vector"] = {column: mean_of(values_of(mine, space, "auc"))}
+            rows[title, f"the {space} vector"] = {column: Estimate.over_groups(values_of(mine, space, "auc"))}
     frame = pd.DataFrame(list(rows.values()), index=pd.MultiIndex.from_tuples(list(rows)))
     return BookTable("dictionaries-of-layers", frame, digits={"unexplained (%)": 1}, as_half=True)
 

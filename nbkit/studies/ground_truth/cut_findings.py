@@ -11,7 +11,6 @@ from matplotlib.lines import Line2D
 
 from nbkit.figures.palette import CLUSTER_COLORS, QUIET
 from nbkit.figures.style import WIDTH, BookFigure, set_heading, styled
-from nbkit.method.truth.leaderboard import grouped_mean
 from nbkit.studies.ground_truth.findings import TASKS, share_apart
 from nbkit.studies.ground_truth.tree_cuts import CHANCE, CUT_SPACES, CUTS, FIXED, SILHOUETTE
 from nbkit.studies.shared.estimate import UNDEFINED, Difference, Estimate
@@ -57,7 +56,7 @@ class Cutting:
     def by_chance(self, space: str, other: str, rule: str = FIXED) -> Compared:
         """A space, cut by chance, against another or the same, cut by a rule."""
         differences = {
-            title: Difference(*_mean(rows[space, CHANCE] - rows[other, rule]))
+            title: Difference.over_groups(rows[space, CHANCE] - rows[other, rule])
             for title, rows in _tasks(self.wide).items()
         }
         return Compared(differences)
@@ -80,10 +79,6 @@ def _tasks(wide: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {title: wide.loc[[task]] for task, title in TASKS.items() if task in there}
 
 
-def _mean(values: pd.Series) -> tuple[float, float, float]:
-    return grouped_mean(values.to_numpy(), values.index.get_level_values("group").to_numpy())
-
-
 @styled
 def cuts(table: pd.DataFrame) -> Figure:
     """The adjusted Rand index by task, space and way to cut, with intervals over groups.
@@ -99,7 +94,7 @@ def cuts(table: pd.DataFrame) -> Figure:
     for ax, (title, rows) in zip(axes.flat, tasks.items(), strict=False):
         for place, space in enumerate(CUT_SPACES):
             for shift, (rule, (marker, color)) in zip((-0.22, 0.0, 0.22), CUT_MARKS.items(), strict=True):
-                found = Estimate(*_mean(rows[space, rule]))
+                found = Estimate.over_groups(rows[space, rule])
                 ax.hlines(place + shift, found.low, found.high, color=color, linewidth=2, alpha=0.5)
                 ax.plot(found.value, place + shift, marker, color=color, markersize=4)
                 shown.append((title, space, rule, found.value, found.low, found.high))
@@ -128,11 +123,11 @@ def cuts_table(table: pd.DataFrame, spaces: Sequence[str]) -> BookTable:
     at = {title: task for task, title in TASKS.items()}
     cells = {
         (space, title): {
-            CHANCE: Estimate(*_mean(rows[space, CHANCE])),
+            CHANCE: Estimate.over_groups(rows[space, CHANCE]),
             "cut, median": float(chosen.loc[[(space, at[title])]].median()),
-            "over 0.5": Difference(*_mean(rows[space, CHANCE] - rows[space, FIXED])),
-            "over silhouette": Difference(*_mean(rows[space, CHANCE] - rows[space, SILHOUETTE])),
-            "over the paper's at 0.5": Difference(*_mean(rows[space, CHANCE] - rows[PAPERS_PLACE])),
+            "over 0.5": Difference.over_groups(rows[space, CHANCE] - rows[space, FIXED]),
+            "over silhouette": Difference.over_groups(rows[space, CHANCE] - rows[space, SILHOUETTE]),
+            "over the paper's at 0.5": Difference.over_groups(rows[space, CHANCE] - rows[PAPERS_PLACE]),
             "groups": rows.index.get_level_values("group").nunique(),
         }
         for space in spaces
@@ -167,7 +162,7 @@ def one_behavior_table(table: pd.DataFrame) -> BookTable:
         for rule in CUTS:
             mine = nulls[(nulls["space"] == space) & (nulls["rule"] == rule)]
             cells[space, rule] = {
-                f"{size} examples": share_apart(part["clusters"], part["group"])
+                f"{size} examples": share_apart(part.set_index("group")["clusters"])
                 for size, part in mine.groupby("examples")
             }
     frame = pd.DataFrame(list(cells.values()), index=pd.MultiIndex.from_tuples(list(cells)))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nbkit.method.truth.leaderboard import grouped_mean, leaderboard
+from nbkit.method.truth.leaderboard import leaderboard
 from nbkit.studies.shared.estimate import Difference, Estimate
 from nbkit.studies.shared.learned import FEATURES, JOINT
 from nbkit.studies.shared.table import BookTable
@@ -206,12 +206,12 @@ def null_table(table: pd.DataFrame, names: Sequence[str]) -> BookTable:
     nulls = table[(table["task"] == "null") & (table["condition"] == "own") & (table["measure"] == "clusters")]
     cells = {}
     for name in names:
-        mine = nulls[nulls["contestant"] == name]
+        mine = nulls[nulls["contestant"] == name].set_index("group")
         sizes = {int(size): mine[mine["examples"] == size] for size in sorted(set(mine["examples"].tolist()))}
-        cells[name] = {f"{size} examples": share_apart(part["value"], part["group"]) for size, part in sizes.items()}
+        cells[name] = {f"{size} examples": share_apart(part["value"]) for size, part in sizes.items()}
     return BookTable("null", pd.DataFrame.from_dict(cells, orient="index"), as_half=True)
 
 
-def share_apart(clusters: pd.Series, groups: pd.Series) -> Estimate:
-    """The share of units with more than one cluster, with an interval over groups."""
-    return Estimate(*grouped_mean((clusters > 1).to_numpy(dtype=float), groups.to_numpy()))
+def share_apart(clusters: pd.Series) -> Estimate:
+    """The share of units with more than one cluster, with an interval over groups, which the index names."""
+    return Estimate.over_groups((clusters > 1).astype(float))

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
-from scipy.stats import mannwhitneyu
 
 from nbkit.method.clusters import cosine_distances
 from nbkit.method.truth.benchmark import WHOSE_WEIGHTS, shuffled
@@ -15,6 +13,7 @@ from nbkit.method.truth.contestants import Embed
 from nbkit.method.truth.leaderboard import grouped_mean
 from nbkit.method.truth.recovery import with_directions
 from nbkit.method.truth.unit import LabeledUnit, Unit
+from nbkit.studies.shared.auc import auc_of
 
 
 def form_or_meaning(contestants: Mapping[str, Embed], units: Iterable[LabeledUnit]) -> pd.DataFrame:
@@ -39,13 +38,14 @@ def form_or_meaning(contestants: Mapping[str, Embed], units: Iterable[LabeledUni
         above = np.triu_indices(len(sense), 1)
         same_form = (form[:, None] == form)[above]
         same_sense = (sense[:, None] == sense)[above]
+        one_of_both = same_form != same_sense
         for name, embed in contestants.items():
             for condition, weights in zip(WHOSE_WEIGHTS, (labeled.unit.weights, labeled.other_weights), strict=True):
                 embeddings = embed(Unit(labeled.unit.read, weights, labeled.unit.background, text=labeled.unit.text))
                 if embeddings is None:
                     continue
                 distances = cosine_distances(with_directions(embeddings))[above]
-                meaning = _nearer(distances[same_sense & ~same_form], distances[same_form & ~same_sense])
+                meaning = float(auc_of(distances[one_of_both, None], same_form[one_of_both])[0])
                 found.append((name, str(labeled.difficulty["reader"]), condition, labeled.group, meaning))
     columns = ["contestant", "reader", "condition", "group", "meaning"]
     rows = []
@@ -55,8 +55,3 @@ def form_or_meaning(contestants: Mapping[str, Embed], units: Iterable[LabeledUni
             dict(zip(columns, at, strict=False)) | {"meaning": mean, "low": low, "high": high, "units": len(part)}
         )
     return pd.DataFrame(rows)
-
-
-def _nearer(these: Float[np.ndarray, " a"], those: Float[np.ndarray, " b"]) -> float:
-    """The probability that one of these distances is below one of those, a tie counting one half."""
-    return float(mannwhitneyu(those, these).statistic / (len(these) * len(those)))

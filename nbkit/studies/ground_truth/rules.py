@@ -11,7 +11,6 @@ import pandas as pd
 from nbkit.method.metrics import adjusted_rand_index
 from nbkit.method.truth.benchmark import BENCHMARK_VERSION
 from nbkit.method.truth.contestants import CONTESTANTS, Embed
-from nbkit.method.truth.leaderboard import grouped_mean
 from nbkit.method.truth.recovery import with_directions
 from nbkit.method.truth.rules import RULES
 from nbkit.method.truth.standard import PLAIN, nulls_of
@@ -80,7 +79,7 @@ def rules_table(table: pd.DataFrame) -> BookTable:
             mine = table[(table["rule"] == rule) & (table["space"] == space)]
             toys, nulls = mine[mine["task"] == "toy"], mine[mine["task"] == "null"]
             cells["ARI on toys", rule] = cells.get(("ARI on toys", rule), {}) | {
-                space: Estimate(*grouped_mean(toys["ari"].to_numpy(), toys["group"].to_numpy()))
+                space: Estimate.over_groups(toys.set_index("group")["ari"])
             }
             cells["clusters of one behavior", rule] = cells.get(("clusters of one behavior", rule), {}) | {
                 space: float(nulls["clusters"].median())

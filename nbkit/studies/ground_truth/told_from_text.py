@@ -33,6 +33,7 @@ from nbkit.method.average_precision import average_precision
 from nbkit.method.clusters import feature_clusters
 from nbkit.models.site import CONTROLS
 from nbkit.studies.ground_truth.sentences import sentence_embeddings
+from nbkit.studies.shared.nearest_clusters import nearest_clusters
 
 OWN, RANDOM = "own", "random"
 """Groupings: the neuron's clusters, and random groups."""
@@ -80,15 +81,6 @@ def scores(
     """How much more alike each context is to a cluster's examples than to the others."""
     more: Float[np.ndarray, " tested"] = alike[:, member].mean(axis=1) - alike[:, ~member].mean(axis=1)
     return more
-
-
-def nearest_clusters(
-    distances: Float[np.ndarray, "tested clustered"], labels: Int[np.ndarray, " clustered"]
-) -> Int[np.ndarray, " tested"]:
-    """For each context the cluster of the smallest mean distance; of equals the first."""
-    member = labels[:, None] == np.arange(labels.max() + 1)
-    nearest: Int[np.ndarray, " tested"] = (distances @ member / member.sum(axis=0)).argmin(axis=1)
-    return nearest
 
 
 def key_words(neuron: Neuron) -> Int[np.ndarray, " n"]:

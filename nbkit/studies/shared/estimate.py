@@ -10,6 +10,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from nbkit.method.intervals import mean_interval, summarize
+from nbkit.method.truth.leaderboard import grouped_mean
 
 UNDEFINED = "–"
 """What stands for a number that is not there."""
@@ -48,6 +49,11 @@ class Estimate:
         """The mean over neurons, or other units, with its 95% bootstrap interval."""
         row = summarize(values, seed).iloc[0]
         return cls(float(row["value"]), float(row["low"]), float(row["high"]))
+
+    @classmethod
+    def over_groups(cls, values: pd.Series) -> Self:
+        """The mean over units with its 95% interval over groups, the level `group` of the index, see `grouped_mean`."""
+        return cls(*grouped_mean(values.to_numpy(), values.index.get_level_values("group").to_numpy()))
 
     def within(self, lowest: float, highest: float) -> Estimate:
         """This estimate of a number that can't lie outside two bounds."""
