@@ -15,6 +15,7 @@ from nbkit.assets import cache_folder
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.cached import atlas_for, found_or_planned
 from nbkit.book import frontend
+from nbkit.book.experiments import run_experiments
 from nbkit.book.neuron_links import explored_in, write_neuron_links
 from nbkit.book.notebooks import default_parameters, execute, parameter_names
 from nbkit.book.pages import make_pages
@@ -27,7 +28,6 @@ from nbkit.features import showcase
 from nbkit.features.importance import keep_importance, kept_importance
 from nbkit.features.table import features_of
 from nbkit.studies.ground_truth import two_models
-from nbkit.studies.index.experiments import run_experiments
 from nbkit.studies.shared import with_latents
 from nbkit.studies.shared.language_model_saes import WithLatents
 from nbkit.studies.shared.space_comparison import spaces_of

@@ -12,9 +12,9 @@ from typing import Any
 import yaml
 
 from nbkit.atlas.cached import atlas_for
+from nbkit.book.experiments import run_experiments
 from nbkit.book.unchanged import Parameters
 from nbkit.errors import NbkitError
-from nbkit.studies.index.experiments import run_experiments
 from nbkit.studies.sae_tables.reproduction import Search
 from nbkit.studies.shared import with_latents
 from nbkit.studies.trade_off.experiment import Grid
@@ -32,7 +32,7 @@ class Profile:
     latents: Parameters = field(default_factory=dict)
     """Arguments of `nbkit.studies.shared.with_latents`, for the notebooks about autoencoders of the language model."""
     sae: Parameters = field(default_factory=dict)
-    """Arguments of `nbkit.studies.index.experiments.run_experiments`, for the notebooks about sparse autoencoders."""
+    """Arguments of `nbkit.book.experiments.run_experiments`, for the notebooks about sparse autoencoders."""
     notebooks: Mapping[str, Parameters] = field(default_factory=dict)
     """Further parameters of single notebooks, by the stem of the file; they win over the others."""
 

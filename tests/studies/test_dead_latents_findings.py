@@ -12,6 +12,7 @@ from nbkit.studies.dead_latents.explanations import (
     Verdict,
     carried,
     chain_holds,
+    decay_explained,
     evidence,
     explained,
     explanations_table,
@@ -68,6 +69,11 @@ def test_an_explanation_carries_what_its_interval_says(shares: list[float], verd
 def test_the_verdict_follows_the_numbers(name: str, dead: dict[str, float], verdict: Verdict) -> None:
     [mine] = [e for e in explained(example_dead(dead)) if e.name == name]
     assert mine.asked and (mine.verdict, mine.carries) == (verdict, CARRIED[verdict])
+
+
+def test_what_the_start_page_tells_is_protection_from_weight_decay() -> None:
+    decay = decay_explained(example_dead(noise=0))
+    assert decay.name == "Protection from weight decay" and decay.is_main
 
 
 def test_shares_are_in_per_cent_of_the_saving() -> None:

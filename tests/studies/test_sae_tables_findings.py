@@ -40,6 +40,7 @@ def test_the_paper_s_rounding_counts_where_seeds_agree_more() -> None:
 def test_nothing_that_agrees() -> None:
     found = standard_row(example_tables(standard=dict.fromkeys(PAPER_COLUMNS, 2.0)))
     assert found.near == () and len(found.far) == 8 and {gap.side for gap in found.far} == {"above"}
+    assert found.factor.value == pytest.approx(2)
 
 
 def test_fresh_seeds_are_held_against_the_others() -> None:

@@ -3,6 +3,7 @@
 from nbkit.studies.dead_latents.experiment import dead_latents
 from nbkit.studies.dead_latents.explanations import (
     chain_holds,
+    decay_explained,
     evidence,
     explained,
     explanations_table,
@@ -18,6 +19,7 @@ __all__ = [
     "dead_latents",
     "dead_over_training",
     "dead_table",
+    "decay_explained",
     "evidence",
     "explained",
     "explanations_table",

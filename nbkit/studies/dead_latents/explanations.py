@@ -104,6 +104,12 @@ def carried(share: Estimate) -> Verdict:
     return "part" if share.low > 0 else "open"
 
 
+def decay_explained(found: DeadLatents) -> Explained:
+    """How much of the saving protection from weight decay explains."""
+    [decay] = (each for each in explained(found) if each.name == WEIGHT_DECAY)
+    return decay
+
+
 def explained(found: DeadLatents) -> tuple[Explained, ...]:
     """The explanations with what was found, in the order of `EXPLANATIONS`."""
     there = found.questions if found.saves else {}

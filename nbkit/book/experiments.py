@@ -3,30 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
-from nbkit.sae.loss import Gradient
-from nbkit.studies.dead_latents.experiment import DeadLatents, dead_latents
+from nbkit.studies.dead_latents.experiment import dead_latents
 from nbkit.studies.dead_latents.variants import QUESTIONS
 from nbkit.studies.sae_tables.course import loss_course
-from nbkit.studies.sae_tables.reproduction import Reproduction, Search, reproduce
+from nbkit.studies.sae_tables.reproduction import Search, reproduce
 from nbkit.studies.trade_off.experiment import Grid, other_gradients, sweep
-
-
-@dataclass(frozen=True, eq=False)
-class Experiments:
-    """What was found, by page."""
-
-    tables: Reproduction
-    courses: pd.DataFrame
-    """Of the two settings of the loss that the page on Tables 2 and 3 follows while they train."""
-    trade_off: pd.DataFrame
-    gradients: dict[Gradient, pd.DataFrame]
-    """The sweep again with other gradients of the loss."""
-    dead: DeadLatents
 
 
 def run_experiments(
@@ -37,8 +20,9 @@ def run_experiments(
     search: Mapping[str, Any] | None = None,
     questions: Sequence[str] = tuple(QUESTIONS),
     progress: bool = True,
-) -> Experiments:
-    """Runs what has not been run before with these parameters; the tables are kept in the cache folder.
+) -> None:
+    """Runs what has not been run before with these parameters; the tables are kept in the cache folder, where the pages
+    find them.
 
     Args:
         seed: the first.
@@ -53,10 +37,7 @@ def run_experiments(
         NbkitError: as `reproduce`, `loss_course`, `sweep`, `other_gradients` and `dead_latents`.
     """
     tables = reproduce(Search(**(search or {})), n_seeds_tables, seed, progress=progress)
-    return Experiments(
-        tables,
-        loss_course(tables.two_starts, seed, progress=progress),
-        sweep(Grid(**(grid or {})), n_seeds, seed, progress=progress),
-        other_gradients(Grid(**(grid or {})), n_seeds, seed, progress=progress),
-        dead_latents(n_seeds, seed, questions, progress=progress),
-    )
+    loss_course(tables.two_starts, seed, progress=progress)
+    sweep(Grid(**(grid or {})), n_seeds, seed, progress=progress)
+    other_gradients(Grid(**(grid or {})), n_seeds, seed, progress=progress)
+    dead_latents(n_seeds, seed, questions, progress=progress)
