@@ -18,6 +18,7 @@ MOST_ROOMS = 18
 MOST_FLOORS = 9
 GROUND = {"errors", "files", "parallel"}
 ABOVE_STUDIES = {"book", "cli"}
+SHARED = "studies.shared"
 NEVER = (
     ("method", "*", {"errors"}),
     ("sae", {"models", "corpora", "units", "atlas", "mnist"}, set()),
@@ -120,6 +121,20 @@ def broken_rules(rooms: Graph) -> list[str]:
     return broken
 
 
+def joined_studies(folders: Graph) -> list[str]:
+    """The imports between rooms of studies, which know none but the shared one.
+
+    Args:
+        folders: of depth 2.
+    """
+    return [
+        f"{room} -> {other}"
+        for room, imported in folders.items()
+        for other in sorted(imported - {SHARED})
+        if room.startswith("studies.") and other.split(".")[0] == "studies"
+    ]
+
+
 FILES = files_of(PACKAGE)
 ROOMS = folders_of(FILES, 1)
 DEPTH = max(module.count(".") + 1 for module in FILES)
@@ -138,6 +153,10 @@ def test_rooms_and_floors() -> None:
 
 def test_no_import_that_must_never_be() -> None:
     assert broken_rules(ROOMS) == []
+
+
+def test_no_study_imports_another() -> None:
+    assert joined_studies(folders_of(FILES, 2)) == []
 
 
 def constants_of(path: Path) -> set[str]:
@@ -262,3 +281,29 @@ def test_what_must_never_be_is_seen(room: str, other: str) -> None:
 )
 def test_what_may_be_is_not_refused(room: str, other: str) -> None:
     assert broken_rules({room: {other}}) == []
+
+
+@pytest.mark.parametrize(
+    ("room", "text", "seen"),
+    [
+        ("dots", "from nbkit.studies.lines.findings import F", ["studies.dots -> studies.lines"]),
+        ("dots", "from nbkit.studies import lines", ["studies.dots -> studies.lines"]),
+        ("dots", "import nbkit.studies", ["studies.dots -> studies"]),
+        (
+            "dots",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from nbkit.studies.lines.findings import F",
+            ["studies.dots -> studies.lines"],
+        ),
+        ("shared", "from nbkit.studies.lines.findings import F", ["studies.shared -> studies.lines"]),
+        ("dots", "from nbkit.studies.shared.findings import F", []),
+        ("dots", "from nbkit.studies.dots.figures import F", []),
+        ("dots", "from nbkit.atlas.scan import F", []),
+    ],
+)
+def test_a_study_that_imports_another_is_seen(room: str, text: str, seen: list[str], house: House) -> None:
+    rooms = {
+        f"studies/{name}/{file}.py": "" for name in ("dots", "lines", "shared") for file in ("findings", "figures")
+    }
+    above = {"studies/__init__.py": "", "atlas/scan.py": "", "book/build.py": "from nbkit.studies import dots, lines"}
+    files = house(rooms | above | {f"studies/{room}/__init__.py": text})
+    assert joined_studies(folders_of(files, 2)) == seen
