@@ -12,9 +12,10 @@ from nbkit.figures.palette import CLUSTER_COLORS, INK, QUIET
 from nbkit.figures.style import WIDTH, BookFigure, set_heading, styled
 from nbkit.studies.better_basis.findings import RECOVERY_TITLES, stages, values_of
 from nbkit.studies.better_basis.layer_dictionaries import VECTORS
-from nbkit.studies.better_basis.layer_findings import PLANTED_TASKS, TRAINING_COLUMNS, in_layers
+from nbkit.studies.better_basis.layer_findings import TRAINING_COLUMNS, in_layers
 from nbkit.studies.better_basis.stages import PRE_MLP, TRUE
 from nbkit.studies.shared.learned import FEATURES, JOINT
+from nbkit.studies.shared.planted.layers import PLANTED_TASKS
 
 SPACE_COLORS = {FEATURES: CLUSTER_COLORS[1], JOINT: CLUSTER_COLORS[0]}
 SPACE_LINES: Mapping[str, tuple[str, Literal["--", ":"]]] = {PRE_MLP: (INK, "--"), TRUE: (QUIET, ":")}

@@ -13,10 +13,9 @@ from nbkit.studies.better_basis.layer_dictionaries import VECTORS, Training
 from nbkit.studies.shared.change import Change
 from nbkit.studies.shared.estimate import Difference, Estimate
 from nbkit.studies.shared.learned import FEATURES, JOINT
+from nbkit.studies.shared.planted.layers import PLANTED_TASKS
 from nbkit.studies.shared.table import BookTable, Range
 
-PLANTED_TASKS = {"concept": "concepts", "merged probes": "merged probes", "senses": "noun or verb"}
-"""Titles of the tasks; the second is labeled by term, the others from outside."""
 THINGS = {"passes": "passes", "width": "latents a coordinate", "k": "active latents", "share": "of the vectors"}
 """What a dictionary is given, a field of `Training`, in words behind a number."""
 TRAINING_COLUMNS = [field.name for field in fields(Training)]
@@ -38,7 +37,7 @@ class InLayers(InBasis):
 
 
 @dataclass(frozen=True)
-class OnTask:
+class TaskInBases:
     """A space on one task, in the bases of all dictionaries, by pair AUC."""
 
     task: str
@@ -87,13 +86,13 @@ class LayersFound:
     usual: Training
     unexplained: Range
     """In percent, of the best dictionary and of the poorest."""
-    on: tuple[OnTask, ...]
+    on: tuple[TaskInBases, ...]
     """Both spaces on all tasks."""
     more: tuple[MoreOf, ...]
     """Of each thing in which several dictionaries differ."""
 
     @property
-    def winning(self) -> tuple[OnTask, ...]:
+    def winning(self) -> tuple[TaskInBases, ...]:
         """Where some dictionary is good enough."""
         return tuple(each for each in self.on if each.winning)
 
@@ -142,11 +141,11 @@ def _training(given: Any) -> Training:
     return Training(int(passes), float(width), int(k), float(share))
 
 
-def _on_task(table: pd.DataFrame, task: str, space: str) -> OnTask:
+def _on_task(table: pd.DataFrame, task: str, space: str) -> TaskInBases:
     mine = table[table["task"] == task]
     made = in_layers(mine, space, "auc")
     places = [place for place, each in enumerate(made) if each.wins]
-    return OnTask(
+    return TaskInBases(
         task=PLANTED_TASKS[task],
         space=space,
         units=len(mine.drop_duplicates(UNIT)),

@@ -12,15 +12,14 @@ import pandas as pd
 from nbkit.method.truth.leaderboard import leaderboard
 from nbkit.studies.shared.estimate import Difference, Estimate
 from nbkit.studies.shared.learned import FEATURES, JOINT
+from nbkit.studies.shared.planted.layers import PLANTED_TASKS
 from nbkit.studies.shared.table import BookTable
 
 TASKS: Mapping[str, str] = {
     "toy": "toy networks",
     "merged": "merged neurons",
     "gated": "gated sums",
-    "merged probes": "merged probes",
-    "concept": "concepts",
-    "senses": "noun or verb",
+    **{task: PLANTED_TASKS[task] for task in ("merged probes", "concept", "senses")},
     "form or meaning": "meaning over form",
     "images": "merged image units",
     "corner patches": "corner patches",

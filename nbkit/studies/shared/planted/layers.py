@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -39,6 +39,12 @@ class TextUnits:
 
 
 STANDARD_TEXT_UNITS = TextUnits()
+PLANTED_TASKS: Mapping[str, str] = {
+    "concept": "concepts",
+    "merged probes": "merged probes",
+    "senses": "noun or verb",
+}
+"""Titles of the tasks; the second is labeled by term, the others from outside."""
 
 
 def planted_layers(
