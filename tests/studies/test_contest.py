@@ -19,13 +19,15 @@ from nbkit.method.truth.unit import Text
 from nbkit.models.sign import Sign
 from nbkit.studies.ground_truth import contest_parts, sentences
 from nbkit.studies.ground_truth import rules as rules_module
-from nbkit.studies.ground_truth.contest_parts import contest, contest_units, two_models
+from nbkit.studies.ground_truth.contest_parts import ContestSize, contest, contest_units, two_models
 from nbkit.studies.ground_truth.figures import leads
 from nbkit.studies.ground_truth.findings import board_table, clusters_found, compared_table, null_table, standing
 from nbkit.studies.ground_truth.rules import rules_on_toys, rules_table
 from nbkit.studies.shared.learned import LEARNED
 
 SMALL = Toy(n_features=20, width=10, n_units=8, active=2, n_examples=40, steps=40)
+
+FEW, NOTHING = ContestSize(toys=2, variants=1, networks=0, most=2), ContestSize(toys=0, variants=0, networks=0)
 
 
 @pytest.fixture
@@ -41,12 +43,12 @@ def small_toys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("small_toys")
 def test_a_part_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contest_parts, "LEARNED", {})
-    table = contest([], toys=2, variants=1, networks=0, most=2, n_jobs=1, progress=False)
+    table = contest([], FEW, n_jobs=1, progress=False)
     units = table.drop_duplicates(["task", "unit"])
     assert units[units["task"] == "toy"].groupby(["active", "group"]).size().tolist() == [2, 2, 2]
     assert units[units["task"] == "null"].groupby("group").size().tolist() == [8, 8], "of plain toys alone"
     monkeypatch.setattr(contest_parts, "benchmark", None)
-    again = contest([], toys=2, variants=1, networks=0, most=2, n_jobs=1, progress=False)
+    again = contest([], FEW, n_jobs=1, progress=False)
     pd.testing.assert_frame_equal(table, again)
 
 
@@ -56,11 +58,9 @@ def test_a_contestant_of_ones_own_gets_the_units_of_the_contest(
 ) -> None:
     monkeypatch.setattr(contest_parts, "LEARNED", {})
     monkeypatch.setattr(contest_parts, "text_layers", lambda *_: iter([(None, toy_units(replace(SMALL, seed=2))[:2])]))
-    table = contest([], toys=2, variants=1, networks=0, most=2, n_jobs=1, progress=False)
+    table = contest([], FEW, n_jobs=1, progress=False)
     places = [(tiny_atlas("gpt2"), [0])]
-    mine = nbkit.benchmark(
-        {"mine": CONTESTANTS["centered"]}, contest_units(places, toys=2, variants=1, networks=0, most=2)
-    )
+    mine = nbkit.benchmark({"mine": CONTESTANTS["centered"]}, contest_units(places, FEW))
     of_text, of_toys = mine[mine["group"] == "toys of seed 2"], mine[mine["group"] != "toys of seed 2"]
     assert len(of_text.drop_duplicates("unit")) == 2
     for own, entered in (("centered", "mine"), ("pre-MLP", "pre-MLP")):
@@ -72,12 +72,12 @@ def test_a_contestant_of_ones_own_gets_the_units_of_the_contest(
 def test_a_layer_that_an_atlas_lacks_is_named(tiny_atlas: Callable[[str], Atlas]) -> None:
     atlas = tiny_atlas("gpt2")
     with pytest.raises(NbkitError, match="has no layer 99: choose of"):
-        contest([(atlas, [0, 99])], toys=0, variants=0, networks=0)
+        contest([(atlas, [0, 99])], NOTHING)
     assert two_models(atlas, [0], "minilm", [], 10) == [(atlas, [0])]
     n = len(atlas.layers)
     assert two_models(atlas, None, "minilm", [], 10) == [(atlas, [atlas.layers[n // 4], atlas.layers[n // 2]])]
     with pytest.raises(NbkitError, match="There is nothing to measure"):
-        contest([(atlas, [])], toys=0, variants=0, networks=0)
+        contest([(atlas, [])], NOTHING)
 
 
 def test_an_atlas_of_other_units_is_refused(tmp_path: Path, signed_atlas: Callable[[str, Sign], Atlas]) -> None:
@@ -89,7 +89,7 @@ def test_an_atlas_of_other_units_is_refused(tmp_path: Path, signed_atlas: Callab
         (signed_atlas("llama", "negative"), "of negative activations"),
     ):
         with pytest.raises(NbkitError, match=told):
-            contest([(atlas, [0])], toys=0, variants=0, networks=0)
+            contest([(atlas, [0])], NOTHING)
 
 
 @pytest.fixture

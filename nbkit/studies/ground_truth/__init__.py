@@ -1,6 +1,6 @@
 """Ground truth: the benchmark of `nbkit.method.truth` on units of real models, and contestants that learn a basis."""
 
-from nbkit.studies.ground_truth.contest_parts import contest, contest_units, two_models
+from nbkit.studies.ground_truth.contest_parts import ContestSize, contest, contest_units, two_models
 from nbkit.studies.ground_truth.cut_findings import cuts, cuts_table, cutting, nearer_table, one_behavior_table
 from nbkit.studies.ground_truth.drawn_neurons import real_neurons
 from nbkit.studies.ground_truth.figures import leads, told_and_changed
@@ -31,6 +31,7 @@ from nbkit.studies.shared.planted.token_reads import read_layers
 
 __all__ = [
     "LEARNED",
+    "ContestSize",
     "TextUnits",
     "against_published",
     "board_table",

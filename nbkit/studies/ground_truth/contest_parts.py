@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,25 @@ CONTEST_RECIPE = 1
 """Goes up when a number changes its meaning, so that tables of an older nbkit are measured again."""
 
 
+@dataclass(frozen=True)
+class ContestSize:
+    """How many units of each kind are measured; as it stands here, those of the published leaderboard."""
+
+    text: TextUnits = STANDARD_TEXT_UNITS
+    """Of each layer of a language model."""
+    toys: int = 6
+    """Plain toys, each with its null units."""
+    variants: int = 18
+    """Toys that are harder or easier in one thing."""
+    networks: int = 4
+    """Seeds of the MNIST MLP; the first half of them also of the convolutional network."""
+    most: int = 8
+    """Units of a toy, and of a layer of images by task and difficulty."""
+
+
+PUBLISHED = ContestSize()
+
+
 def two_models(
     atlas: Atlas,
     layers: Sequence[int] | None,
@@ -64,11 +83,7 @@ def two_models(
 
 def contest(
     layers: Sequence[tuple[Atlas, Sequence[int]]],
-    text: TextUnits = STANDARD_TEXT_UNITS,
-    toys: int = 6,
-    variants: int = 18,
-    networks: int = 4,
-    most: int = 8,
+    size: ContestSize = PUBLISHED,
     seed: int = 0,
     n_jobs: int = -1,
     progress: bool = True,
@@ -77,11 +92,7 @@ def contest(
 
     Args:
         layers: of language models: an atlas of each model's neurons, and the layers whose units are made.
-        text: how many are made of each of them.
-        toys: plain toys, each with its null units.
-        variants: toys that are harder or easier in one thing.
-        networks: seeds of the MNIST MLP; the first half of them also of the convolutional network.
-        most: units of a toy, and of a layer of images by task and difficulty.
+        size: how many units are made.
         seed: of the draws.
         n_jobs: processes; -1 for one a core.
         progress: whether to show a bar.
@@ -92,10 +103,9 @@ def contest(
     Raises:
         NbkitError: an atlas has no such layer, a model can't be opened, or the cache folder can't be written.
     """
-    parts: list[Part] = [(_of_text, atlas.path, tuple(wanted), text, seed) for atlas, wanted in layers if wanted]
-    parts += [(_of_images, number, number < networks // 2, most) for number in range(networks)]
-    parts += [(_of_toy, toy, most, True) for toy in PLAIN[:toys]]
-    parts += [(_of_toy, toy, most, False) for toy in HARDER_AND_EASIER[:variants]]
+    parts: list[Part] = [(_of_text, atlas.path, tuple(wanted), size.text, seed) for atlas, wanted in layers if wanted]
+    parts += [(_of_images, number, with_cnn, size.most) for number, with_cnn in _networks(size)]
+    parts += [(_of_toy, toy, size.most, with_nulls) for toy, with_nulls in _toys(size)]
     return in_parts(layers, parts, "ground truth", n_jobs, progress)
 
 
@@ -151,32 +161,36 @@ def _kept(name: str, request: Mapping[str, Any], make: Callable[[], pd.DataFrame
 
 def contest_units(
     layers: Sequence[tuple[Atlas, Sequence[int]]],
-    text: TextUnits = STANDARD_TEXT_UNITS,
-    toys: int = 6,
-    variants: int = 18,
-    networks: int = 4,
-    most: int = 8,
+    size: ContestSize = PUBLISHED,
     seed: int = 0,
 ) -> Iterator[LabeledUnit]:
     """The units of `contest`, for a contestant of one's own: `nbkit.benchmark(mine, contest_units(layers))` measures it
     on what the published leaderboard is of.
 
     Args:
-        layers, text, toys, variants, networks, most, seed: as there.
+        layers, size, seed: as there.
 
     Raises:
         NbkitError: an atlas is of something else, or a model can't be opened.
     """
     for atlas, wanted in layers:
         check_made_for(atlas)
-        for _, units in text_layers(atlas, wanted, text, seed):
+        for _, units in text_layers(atlas, wanted, size.text, seed):
             yield from units
-    for number in range(networks):
-        yield from _image_units(number, number < networks // 2, most)
-    for toy in PLAIN[:toys]:
-        yield from _toy_units(toy, most, True)
-    for toy in HARDER_AND_EASIER[:variants]:
-        yield from _toy_units(toy, most, False)
+    for number, with_cnn in _networks(size):
+        yield from _image_units(number, with_cnn, size.most)
+    for toy, with_nulls in _toys(size):
+        yield from _toy_units(toy, size.most, with_nulls)
+
+
+def _networks(size: ContestSize) -> list[tuple[int, bool]]:
+    """Seeds of the networks of images, and whether the convolutional one is made too."""
+    return [(number, number < size.networks // 2) for number in range(size.networks)]
+
+
+def _toys(size: ContestSize) -> list[tuple[Toy, bool]]:
+    """The toys, and whether their null units are measured too."""
+    return [(toy, True) for toy in PLAIN[: size.toys]] + [(toy, False) for toy in HARDER_AND_EASIER[: size.variants]]
 
 
 def _toy_units(toy: Toy, most: int, with_nulls: bool) -> Iterator[LabeledUnit]:
