@@ -12,6 +12,7 @@ import pandas as pd
 from nbkit.atlas.atlas import Atlas
 from nbkit.atlas.neuron import Neuron
 from nbkit.atlas.pieces import pieces
+from nbkit.atlas.snippets import Snippet
 from nbkit.features.words import SPACE_SIGN
 from nbkit.models.site import Site
 from nbkit.parallel.pool import gather
@@ -35,6 +36,11 @@ class InWords:
             NbkitError: the table can't be written.
         """
         return [self._tokens[unit] for unit in units]
+
+    def strongest(self, unit: int) -> Snippet | None:
+        """The example in which a unit is most active; None of one without examples."""
+        found = self.atlas.neuron(self.site.number, unit)
+        return found.snippets[int(np.abs(found.peak).argmax())] if len(found) else None
 
     @cached_property
     def _tokens(self) -> list[str]:

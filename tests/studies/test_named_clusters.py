@@ -24,6 +24,7 @@ from nbkit.studies.better_basis.named_clusters import (
     layer_named,
     one_neuron,
 )
+from nbkit.studies.shared.behaviors import excerpt
 from nbkit.studies.shared.language_model_saes import WithLatents
 from tests.examples.beside_latents import tiny_with_latents
 from tests.examples.tiny_models import D_MLP
@@ -78,6 +79,13 @@ def test_a_neuron_s_clusters_name_their_features_in_both_spaces(
         assert int(row["examples"]) == clusters.sizes[label]
         names = carried(found.own.contributions, clusters.labels)
         check_told(row["features that name it"], names, label, found.own.features)
+    assert layer.basis.latents is not None
+    told = clusters_named(found, most=2).cells.to_dict("records")
+    for row in told:
+        number = int(re.findall(r"\(#(\d+)\)", row["features that name it"])[0])
+        latent = layer.basis.latents.atlas.neuron(layer.basis.latents.site.number, number)
+        peaks = [snippet.activations[snippet.key] for snippet in latent.snippets]
+        assert row[named_clusters.OWN] == excerpt(latent.snippets[int(np.argmax(peaks))])
 
 
 def test_neurons_are_drawn_of_those_with_two_clusters_of_several_examples(

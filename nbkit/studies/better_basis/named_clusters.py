@@ -18,7 +18,7 @@ from nbkit.features.showcase import Choice, several_behaviors
 from nbkit.method.checks import checked_seed
 from nbkit.method.clusters import PAPER_CUT, FeatureClusters
 from nbkit.sae.loading import load_sae
-from nbkit.studies.shared.behaviors import key_tokens
+from nbkit.studies.shared.behaviors import excerpt, key_tokens
 from nbkit.studies.shared.estimate import UNDEFINED
 from nbkit.studies.shared.language_model_saes import WithLatents
 from nbkit.studies.shared.table import BookTable
@@ -29,6 +29,7 @@ FEW_CLUSTERS = 3
 """Of a neuron among several."""
 FEWEST_IN_TWO = (10, 5, 2)
 """Examples in each of two clusters that a neuron to be drawn has: fewer where no neuron has as many."""
+OWN = "the first one's own strongest example"
 PAPERS, OURS = "in the paper's space", "centered + features"
 
 
@@ -114,7 +115,7 @@ def one_neuron(layer: LayerInBasis) -> Clustered:
 
 def clusters_named(found: Clustered, most: int = CLUSTERS_IN_A_TABLE) -> BookTable:
     """The largest clusters of a neuron in the paper's space and in the basis of features, each with the features that
-    name it, and these with their own most frequent key tokens.
+    name it, these with their own most frequent key tokens, and the first with its own strongest example.
 
     Args:
         found: of `one_neuron`.
@@ -174,6 +175,9 @@ def _table(name: str, groups: dict[str, tuple[NeuronInBasis, FeatureClusters]], 
                 "key tokens": key_tokens(members, WORDS),
                 "features that name it": _features(row),
             }
+            if own.latents is not None:
+                strongest = own.latents.strongest(row["features"][0]) if row["features"] else None
+                cells[title, f"{row['cluster'] + 1}"] |= {OWN: None if strongest is None else excerpt(strongest)}
     return BookTable(name, pd.DataFrame(list(cells.values()), index=pd.MultiIndex.from_tuples(list(cells))))
 
 

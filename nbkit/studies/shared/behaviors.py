@@ -40,7 +40,7 @@ def behaviors_told(
         rows[titles[label] if label < len(titles) else f"{label + 1}"] = {
             "examples": size,
             "most frequent key tokens": key_tokens(members),
-            "central example": _excerpt(neuron.snippets[int(clusters.medoids[label])]),
+            "central example": excerpt(neuron.snippets[int(clusters.medoids[label])]),
         }
     return BookTable("behaviors", pd.DataFrame.from_dict(rows, orient="index"))
 
@@ -56,7 +56,8 @@ def frequent_tokens(snippets: Sequence[Snippet], most: int = MOST_TOKENS) -> lis
     return [(token, count) for (_, token), count in words.most_common(most)]
 
 
-def _excerpt(snippet: Snippet) -> Excerpt:
+def excerpt(snippet: Snippet) -> Excerpt:
+    """An example's key token with some of the text around it."""
     first = max(0, snippet.key - TOLD_BEFORE)
     before = "".join(snippet.tokens[first : snippet.key])
     after = "".join(snippet.tokens[snippet.key + 1 : snippet.key + 1 + TOLD_AFTER])
