@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import adjusted_rand_score
 
 import nbkit
 from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
+from nbkit.method.clusters import unrelated_rows
 from nbkit.method.truth.contestants import CONTESTANTS
 from nbkit.method.truth.toys import Toy, toy_units
 from nbkit.method.truth.unit import Text
@@ -171,6 +173,15 @@ def test_every_rule_on_every_space(monkeypatch: pytest.MonkeyPatch) -> None:
     measured = rules_on_toys(2, 2, n_jobs=1, progress=False)
     assert measured[measured["task"] == "null"]["ari"].isna().all()
     assert measured.groupby(["space", "rule"]).size().nunique() == 1
+    first = toy_units(SMALL)[0]
+    unit = first.take(~first.ambiguous)
+    chance = measured[(measured["rule"] == rules_module.BY_CHANCE) & (measured["unit"] == unit.name)]
+    for space, embed in rules_module.RULE_SPACES.items():
+        vectors = unit.unit.background.vectors
+        some = embed(replace(unit.unit, read=vectors[unrelated_rows(len(vectors))]))
+        found = nbkit.feature_clusters(embed(unit.unit), nbkit.chance_cut(some)).labels
+        [ari] = chance[(chance["space"] == space) & (chance["group"] == unit.group)]["ari"]
+        assert ari == pytest.approx(adjusted_rand_score(unit.labels, found))
     shown = rules_table(measured).cells
     assert shown.loc[("ARI on toys", "HDBSCAN"), "true"].value > 0.8
     assert shown.loc[("clusters of one behavior", "average linkage by silhouette"), "pre-MLP"] >= 2

@@ -8,6 +8,7 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
+from nbkit.method.clusters import feature_clusters
 from nbkit.method.metrics import adjusted_rand_index
 from nbkit.method.truth.benchmark import BENCHMARK_VERSION
 from nbkit.method.truth.contestants import CONTESTANTS, Embed
@@ -16,22 +17,25 @@ from nbkit.method.truth.rules import RULES
 from nbkit.method.truth.standard import PLAIN, nulls_of
 from nbkit.method.truth.toys import Toy, toy_units
 from nbkit.parallel.pool import in_processes
+from nbkit.studies.ground_truth.tree_cuts import chance_cut_of
 from nbkit.studies.shared.estimate import Estimate
 from nbkit.studies.shared.kept_tables import kept_table
 from nbkit.studies.shared.learned import LEARNED
 from nbkit.studies.shared.table import BookTable
 
-RULES_RECIPE = 1
+RULES_RECIPE = 2
 """Goes up when a number changes its meaning."""
 RULE_SPACES: Mapping[str, Embed] = {
     name: {**CONTESTANTS, **LEARNED}[name] for name in ("pre-MLP", "paper's", "features", "centered + features")
 }
+BY_CHANCE = "average linkage by chance"
+"""The rule that sees more than the embeddings: those of the layer's vectors, see `nbkit.chance_cut`."""
 NULL_SIZE = 100
 """Examples of the one behavior."""
 
 
 def rules_on_toys(toys: int = 3, most: int = 8, n_jobs: int = -1, progress: bool = True) -> pd.DataFrame:
-    """Cluster the examples of toys' units, and of one behavior alone, by every rule.
+    """Cluster the examples of toys' units, and of one behavior alone, by every rule and where chance cuts.
 
     Args:
         toys: plain toys.
@@ -59,8 +63,9 @@ def _measure(toy: Toy, most: int) -> pd.DataFrame:
         labeled = whole.take(~whole.ambiguous)
         for space, embed in RULE_SPACES.items():
             embeddings = with_directions(np.asarray(embed(labeled.unit)))
-            for rule, cluster in RULES.items():
-                found = cluster(embeddings)
+            clusters = {rule: cluster(embeddings) for rule, cluster in RULES.items()}
+            clusters[BY_CHANCE] = feature_clusters(embeddings, chance_cut_of(labeled.unit, embed)).labels
+            for rule, found in clusters.items():
                 ari = np.nan if labeled.null else adjusted_rand_index(labeled.labels, found)
                 rows.append((labeled.task, labeled.name, labeled.group, space, rule, len(np.unique(found)), ari))
     return pd.DataFrame(rows, columns=["task", "unit", "group", "space", "rule", "clusters", "ari"])
@@ -74,7 +79,7 @@ def rules_table(table: pd.DataFrame) -> BookTable:
         table: of `rules_on_toys`.
     """
     cells: dict[tuple[str, str], dict[str, object]] = {}
-    for rule in RULES:
+    for rule in (*RULES, BY_CHANCE):
         for space in RULE_SPACES:
             mine = table[(table["rule"] == rule) & (table["space"] == space)]
             toys, nulls = mine[mine["task"] == "toy"], mine[mine["task"] == "null"]
