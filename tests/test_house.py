@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from graphlib import TopologicalSorter
@@ -190,6 +191,51 @@ def test_a_docstring_stands_alone() -> None:
     leaning = ("The same ", "Same ", "As ", "Like ", "Likewise ")
     texts = {path.relative_to(PACKAGE): list(strings_of(path)) for path in sorted(PACKAGE.rglob("*.py"))}
     assert [f"{path}:{line}" for path, found in texts.items() for line, text in found if text.startswith(leaning)] == []
+
+
+def mended_in(source: str) -> list[str]:
+    """A line for each place where code mends words that are there already (a tag is none) or takes a docstring
+    apart."""
+    tree = ast.parse(source)
+    values = [node.value for node in ast.walk(tree) if isinstance(node, ast.Assign)]
+    handed_on = {id(each) for value in values for each in (value.elts if isinstance(value, ast.Tuple) else [value])}
+    found = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="replace" | "sub"), args=[ast.Constant(value=str(text)), *_]):
+                if re.search(r"[^\W\d_]", text) and " " in text and "<" not in text:
+                    found.append(f"line {node.lineno}: mends {text!r}")
+            case ast.Attribute(attr="getdoc" | "get_docstring" | "cleandoc"):
+                found.append(f"line {node.lineno}: {node.attr}")
+            case ast.Attribute(attr="__doc__", ctx=ast.Load()) if id(node) not in handed_on:
+                found.append(f"line {node.lineno}: __doc__")
+    return found
+
+
+def test_words_are_written_once_and_not_mended() -> None:
+    """A sentence with two forms is built from its parts; a text that is shown is no docstring's."""
+    found = {path.relative_to(PACKAGE).as_posix(): mended_in(path.read_text("utf-8")) for path in PACKAGE.rglob("*.py")}
+    assert {path: lines for path, lines in found.items() if lines} == {}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'rows["seeds"].replace("one MLP for each seed,", "seeds")',
+        "f\"{read.replace(' or ', ' to ')}\"",
+        're.sub("two of the", "all", text)',
+        "inspect.getdoc(f)",
+        "first = f.__doc__.split()[0]",
+        'shown = f"{f.__doc__}"',
+    ],
+)
+def test_mended_words_are_seen(source: str) -> None:
+    assert mended_in(source)
+
+
+def test_characters_may_be_replaced_and_a_docstring_handed_on() -> None:
+    assert mended_in("""name.replace("_", " "); html.replace(" ", ' id="x" '); f.__doc__ = g.__doc__""") == []
+    assert mended_in("f.__name__, f.__doc__ = g.__name__, g.__doc__") == []
 
 
 @pytest.fixture

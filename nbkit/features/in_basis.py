@@ -96,15 +96,15 @@ def _site(atlas: Atlas, sae: SparseAutoencoder) -> Site:
     place = READ[atlas.manifest.weights]
     if not layers:
         raise NbkitError(f"{atlas.path} has no MLP neurons of a language model: give an atlas of some")
-    read = " or ".join(dict.fromkeys(place.format(layer=site.number) for site in (layers[0], layers[-1])))
+    read = list(dict.fromkeys(place.format(layer=site.number) for site in (layers[0], layers[-1])))
     if sae.hook is None:
-        raise NbkitError(f"the autoencoder doesn't say where it reads: set its hook, such as {read}")
+        raise NbkitError(f"the autoencoder doesn't say where it reads: set its hook, such as {' or '.join(read)}")
     for site in layers:
         if are_same_place(sae.hook, place.format(layer=site.number)):
             return site
     raise NbkitError(
         f"the autoencoder reads {shown(sae.hook)}, and the neurons of this atlas, with {atlas.manifest.weights} "
-        f"weights, read {read.replace(' or ', ' to ')}: give an autoencoder of such a place, or an atlas of its layer"
+        f"weights, read {' to '.join(read)}: give an autoencoder of such a place, or an atlas of its layer"
     )
 
 
@@ -113,19 +113,19 @@ class FeatureBasis:
     """The neurons of a layer in the basis of an autoencoder's features. Made by `nbkit.in_basis`."""
 
     atlas: Atlas
-    """Of the neurons."""
+    """Atlas of the neurons."""
     site: Site
-    """Their layer."""
+    """Layer of the neurons, as a site of the atlas."""
     sae: SparseAutoencoder
-    """Whose latents are the features."""
+    """Autoencoder whose latents are the features."""
     sha256: str
-    """Of its weights."""
+    """sha256 of the autoencoder, in hexadecimal (see `SparseAutoencoder.sha256`)."""
     latents: InWords | None = None
     """The latents in words, if an atlas of them is at hand."""
 
     @cached_property
     def mean(self) -> Float[np.ndarray, " d"]:
-        """The mean vector that the layer reads, see `Atlas.mean_read`."""
+        """The mean vector that the layer reads (see `Atlas.mean_read`)."""
         return self.atlas.mean_read(self.site.number)
 
     def neuron(self, index: int) -> NeuronInBasis:

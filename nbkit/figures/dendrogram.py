@@ -10,9 +10,9 @@ from nbkit.figures.tree_with_text import tree_with_text
 MOST_COLORED = len(CLUSTER_COLORS)  # with text and a color of their own
 
 
-@styled
+@styled("Figure 2: the tree of a neuron's examples, its clusters by color and number, and examples of each as text.")
 def cluster_dendrogram(neuron: HasExamples, threshold: float | None = None, examples_per_cluster: int = 3) -> Figure:
-    """Figure 2: the tree of a neuron's examples, its clusters by color and number, and examples of each as text.
+    """Figure 2, of a neuron: the tree of its examples, cut into clusters.
 
     A branch stands at the average distance between its two sides. The background of a token is the neuron's
     activation on it, in blue if it is below zero and that was looked for; the outlined token is the key token, five
@@ -37,9 +37,9 @@ def cluster_dendrogram(neuron: HasExamples, threshold: float | None = None, exam
     return tree_with_text(neuron.snippets, clusters, MOST_COLORED, colors, title, examples_per_cluster, neuron.seen)
 
 
-@styled
+@styled("Figure 3: a common primary behavior and a rare secondary one, the two largest clusters of a neuron.")
 def rare_behavior(neuron: HasExamples, threshold: float | None = None, examples_per_cluster: int = 4) -> Figure:
-    """Figure 3: a common primary behavior and a rare secondary one, the two largest clusters of a neuron.
+    """Figure 3, of a neuron: the tree of its examples, with the two largest clusters alone in color.
 
     Examples of further clusters stay gray and without text.
 

@@ -20,9 +20,9 @@ STRIP_DIMENSIONS = 48  # dimensions in the strips
 LABEL_ROOM, LABEL_SIZE = 62.0, 8.0  # points
 
 
-@styled
+@styled("Figure 1: the vectors a neuron reads, times its weights, are its embeddings, and those are what clusters.")
 def embedding_illustration(neuron: HasExamples, threshold: float | None = None, kind: str | None = None) -> Figure:
-    """Figure 1: the vectors a neuron reads, times its weights, are its embeddings, and those are what clusters.
+    """Figure 1, of a neuron: how its embeddings come about.
 
     Above, two examples each of up to three clusters in the dimensions that weigh most in their embeddings. Below,
     all examples before and after the multiplication, in the colors of the clusters that the embeddings form.

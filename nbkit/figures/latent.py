@@ -26,11 +26,11 @@ EXAMPLES_WIDE = 6
 """Examples in a row."""
 
 
-@styled
+@styled("Figure 5: activation map, average example, importance map and logit effects of a latent, and some examples.")
 def latent_up_close(
     choice: LatentChoice, images: Float[np.ndarray, "n_images 784"], n_examples: int = 12, seed: int = 0
 ) -> Figure:
-    """Figure 5: activation map, average example, importance map and logit effects of a latent, and some examples.
+    """Figure 5, of a latent or hidden neuron on images.
 
     Beside the examples, which are drawn at random, the cumulative activation curve: the share of the latent's total
     activation that comes from the strongest share of the inputs that activate it.
@@ -84,11 +84,11 @@ def latent_up_close(
     return figure
 
 
-@styled
+@styled("The largest feature clusters of a unit: their average, that times the activation map, and their first images.")
 def cluster_images(
     choice: LatentChoice, images: Float[np.ndarray, "n_images 784"], n_clusters: int = 5, n_images: int = 6
 ) -> Figure:
-    """The largest feature clusters of a unit: their average, that times the activation map, and their first images.
+    """What the largest feature clusters of a latent or hidden neuron on images are about.
 
     All products have one scale: their sum over the pixels is what lifts the unit above its answer to a black image.
 

@@ -22,11 +22,11 @@ PANEL_WIDTH = 26
 """Characters in a line over a panel."""
 
 
-@styled
+@styled("Figure 4: two of a neuron's clusters as pre-MLP vectors, as neuron embeddings, and with another's weights.")
 def compare_embedding_spaces(
     neuron: HasExamples, threshold: float | None = None, cluster_pair: tuple[int, int] | None = None
 ) -> Figure:
-    """Figure 4: two of a neuron's clusters as pre-MLP vectors, as neuron embeddings, and with another's weights.
+    """Figure 4, of a neuron: two of its clusters in three embedding spaces.
 
     Above the distances of all their examples, ordered by cluster, below their principal axes. The clusters are those
     of the neuron embeddings in every panel, which favors that space; the third panel is the control.

@@ -1,7 +1,6 @@
 """What all figures share: the style, the kind of figure, names and headings."""
 
 import base64
-import inspect
 from collections.abc import Callable, Mapping
 from functools import wraps
 from html import escape
@@ -73,25 +72,26 @@ class BookFigure(Figure):
         return buffer.getvalue()
 
 
-def styled(draw: Callable[P, R]) -> Callable[P, R]:
-    """Draw in the book's style, whatever the reader's own settings are, and leave those as they were."""
+def styled(shows: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Draw in the book's style, whatever the reader's own settings are, and leave those as they were.
 
-    @wraps(draw)
-    def in_style(*args: P.args, **kwargs: P.kwargs) -> R:
-        with matplotlib.style.context(STYLE, after_reset=True):
-            figure = draw(*args, **kwargs)
-        if isinstance(figure, BookFigure):
-            figure.shows = first_sentence(draw)
-            figure.name = draw.__name__.replace("_", "-")
-        return figure
+    Args:
+        shows: what the figure shows, for those who don't see it: a sentence.
+    """
 
-    return in_style
+    def of(draw: Callable[P, R]) -> Callable[P, R]:
+        @wraps(draw)
+        def in_style(*args: P.args, **kwargs: P.kwargs) -> R:
+            with matplotlib.style.context(STYLE, after_reset=True):
+                figure = draw(*args, **kwargs)
+            if isinstance(figure, BookFigure):
+                figure.shows = shows
+                figure.name = draw.__name__.replace("_", "-")
+            return figure
 
+        return in_style
 
-def first_sentence(function: Callable[..., object]) -> str:
-    """What a function's docstring says first, without backticks."""
-    paragraph = " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
-    return paragraph.replace("`", "").split(". ")[0].rstrip(".") + "."
+    return of
 
 
 def metric_label(metric: str) -> str:

@@ -17,9 +17,9 @@ SHARE = "share of a neuron's examples in its largest cluster"
 QUARTILES = ("lower quartile", "median", "upper quartile")
 
 
-@styled
+@styled("How much of a neuron its largest cluster explains, over all neurons: the cumulative distribution.")
 def largest_share_distribution(neurons: pd.DataFrame, min_examples: int = 20) -> Figure:
-    """How much of a neuron its largest cluster explains, over all neurons: the cumulative distribution.
+    """The share of each neuron's largest cluster, as a cumulative distribution.
 
     The shaded stretch, from 90% up to but not including all, holds the neurons whose common behavior hides a rare
     one (Figure 3).
@@ -57,9 +57,9 @@ def largest_share_distribution(neurons: pd.DataFrame, min_examples: int = 20) ->
     return figure
 
 
-@styled
+@styled("Mean distance, number of clusters and share of the largest by layer: median and middle half of the neurons.")
 def polysemanticity_by_layer(neurons: pd.DataFrame, min_examples: int = 20) -> Figure:
-    """Mean distance, number of clusters and share of the largest by layer: median and middle half of the neurons.
+    """Metrics of the neurons over the layers of a model.
 
     Args:
         neurons: with columns layer, n_examples and the metrics.
@@ -92,9 +92,9 @@ def polysemanticity_by_layer(neurons: pd.DataFrame, min_examples: int = 20) -> F
     return figure
 
 
-@styled
+@styled("The distribution of each metric over all neurons, with its median.")
 def metric_distributions(neurons: pd.DataFrame, min_examples: int = 20) -> Figure:
-    """The distribution of each metric over all neurons, with its median.
+    """Histograms of the neurons' metrics.
 
     Args:
         neurons: with column n_examples and the metrics.

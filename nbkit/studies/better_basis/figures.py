@@ -22,10 +22,12 @@ SPACE_LINES: Mapping[str, tuple[str, Literal["--", ":"]]] = {PRE_MLP: (INK, "--"
 VECTOR_LINES = dict(zip(VECTORS, SPACE_LINES.values(), strict=True))
 
 
-@styled
+@styled(
+    "Pair AUC and adjusted Rand index in a dictionary's basis against the variance that it leaves unexplained, "
+    "means over toy units with bootstrap intervals over toys; the pre-MLP vector and the true features as lines."
+)
 def recovered(table: pd.DataFrame) -> Figure:
-    """Pair AUC and adjusted Rand index in a dictionary's basis against the variance that it leaves unexplained, means
-    over toy units with bootstrap intervals over toys; the pre-MLP vector and the true features as lines.
+    """How well the bases of a toy's dictionaries recover the behaviors of its units.
 
     Args:
         table: of `quality`.
@@ -75,11 +77,13 @@ def recovered(table: pd.DataFrame) -> Figure:
     return figure
 
 
-@styled
+@styled(
+    "Pair AUC (above) and adjusted Rand index (below) on each task in the bases of layers' dictionaries, against "
+    "the variance that they leave unexplained: means over planted units with intervals over layers, and with "
+    "another unit's weights; both vectors as lines."
+)
 def recovered_in_layers(table: pd.DataFrame) -> Figure:
-    """Pair AUC (above) and adjusted Rand index (below) on each task in the bases of layers' dictionaries, against the
-    variance that they leave unexplained: means over planted units with intervals over layers, and with another unit's
-    weights; both vectors as lines.
+    """How well the bases of layers' dictionaries recover the behaviors of planted units.
 
     Args:
         table: of `layer_quality`.

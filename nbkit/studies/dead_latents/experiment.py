@@ -25,6 +25,8 @@ from nbkit.studies.shared.kept_tables import kept_table
 
 DEAD_LATENTS_RECIPE = 2
 """Counts the changes of what the kept table holds."""
+KEPT_TITLES = {"toward another latent's average": "towards another latent's average"}
+"""Titles that were others when the first tables were kept: in those tables' names they stay."""
 COUNT_EVERY = 50
 """Steps between two counts of dead latents while training."""
 
@@ -143,7 +145,7 @@ def _identity(variant: Variant) -> dict[str, Any]:
     stay valid. Then the opposite gradient was the intervention's, and a title was spelled the British way."""
     identity = asdict(variant)
     config, what = identity["config"], identity["what"]
-    identity["title"] = variant.title.replace("toward ", "towards ")
+    identity["title"] = KEPT_TITLES.get(variant.title, variant.title)
     if config["ne_gradient"] == "opposite":
         config["ne_gradient"] = "whole"
         what["ne_gradient"] = {"own": "reversed", "level": "reversed_level"}[what["ne_gradient"]]

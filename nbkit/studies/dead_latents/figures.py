@@ -35,9 +35,9 @@ COURSE = {
 }
 
 
-@styled
+@styled("The dead share of every variant, with its 95% interval over seeds, by question.")
 def dead_by_variant(found: DeadLatents) -> Figure:
-    """The dead share of every variant, with its 95% interval over seeds, by question.
+    """Dead latents by variant of the training.
 
     Lines stand at the standard run and at that with the NE loss.
     """
@@ -81,9 +81,9 @@ def dead_by_variant(found: DeadLatents) -> Figure:
     return figure
 
 
-@styled
+@styled("The dead share, and the lengths of encoder weights, while training.")
 def dead_over_training(found: DeadLatents) -> Figure:
-    """The dead share, and the lengths of encoder weights, while training.
+    """Dead latents, and the lengths of encoder weights, over the steps of the training.
 
     Lengths are medians over the latents that are dead at the end of the standard run, and over the others. All are
     means over seeds.

@@ -30,9 +30,9 @@ STATISTICS = {"mean": ("o", INK, -0.15), "median": ("D", ALONE, 0.15)}
 NEEDED = ("kind", "metric", "statistic", "value", "low", "high")
 
 
-@styled
+@styled("Table 1 with intervals: one line a kind of embedding, the paper's numbers as hollow markers.")
 def table1_intervals(table: pd.DataFrame) -> Figure:
-    """Table 1 with intervals: one line a kind of embedding, the paper's numbers as hollow markers.
+    """Table 1 of the paper as points with intervals.
 
     The paper's are averages over GPT2-small, its neuron embedding stands on the first line that is one.
 

@@ -79,7 +79,7 @@ def _tasks(wide: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {title: wide.loc[[task]] for task, title in TASKS.items() if task in there}
 
 
-@styled
+@styled("The adjusted Rand index by task, space and way to cut, with intervals over groups.")
 def cuts(table: pd.DataFrame) -> Figure:
     """The adjusted Rand index by task, space and way to cut, with intervals over groups.
 

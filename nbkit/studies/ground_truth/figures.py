@@ -20,7 +20,10 @@ LEADERBOARD_MARKS = (("o", OWN_COLOR, 0.0), ("D", CONTROL_COLOR, 0.22), ("s", CO
 """Marker, color and place."""
 
 
-@styled
+@styled(
+    "Pair AUC over the pre-MLP vector's, by task and contestant, with intervals over groups; and that of the same "
+    "space with another unit's weights."
+)
 def leads(board: pd.DataFrame) -> Figure:
     """Pair AUC over the pre-MLP vector's, by task and contestant, with intervals over groups; and that of the
     same space with another unit's weights.
@@ -62,7 +65,10 @@ def leads(board: pd.DataFrame) -> Figure:
     return figure
 
 
-@styled
+@styled(
+    "How well clusters of real neurons are told from text, and how far zeroing the neuron changes what comes next "
+    "in one cluster more alike than across clusters; beside controls, with intervals over neurons."
+)
 def told_and_changed(table: pd.DataFrame, seed: int = 0) -> Figure:
     """How well clusters of real neurons are told from text, and how far zeroing the neuron changes what comes next in
     one cluster more alike than across clusters; beside controls, with intervals over neurons.

@@ -30,9 +30,9 @@ SPREAD = 0.16
 """The height over which the neurons of a row are spread."""
 
 
-@styled
+@styled("The activation maps of all units of a view, each to its own scale, row by row in the order of their numbers.")
 def hidden_maps(view: LatentView, columns: int = 16) -> Figure:
-    """The activation maps of all units of a view, each to its own scale, row by row in the order of their numbers.
+    """The activation maps of a hidden layer.
 
     Args:
         view: of the hidden layer.
@@ -54,9 +54,9 @@ def hidden_maps(view: LatentView, columns: int = 16) -> Figure:
     return figure
 
 
-@styled
+@styled("Every hidden neuron as a mark, its images with its own weights and with others: a panel per metric.")
 def hidden_distributions(table: pd.DataFrame, seed: int = 0) -> Figure:
-    """Every hidden neuron as a mark, its images with its own weights and with others: a panel per metric.
+    """Metrics of hidden neurons by kind of images and of weights.
 
     A black line is the median over the neurons. The share of the commonest digit knows no weights and has one row for
     each kind of images.

@@ -36,9 +36,9 @@ HEIGHT = 0.85
 """Of a row of pictures, in inches."""
 
 
-@styled
+@styled("What every channel sees at its examples: the average of the image there, and what its weights make of it.")
 def all_channels(channels: Channels) -> Figure:
-    """What every channel sees at its examples: the average of the image there, and what its weights make of it.
+    """What every channel of a convolutional network sees and weighs.
 
     Orange lifts the channel, blue holds it down; all to a scale of its own. The weights of the second convolution read
     the maps of the first: their products are summed over these maps.
@@ -70,11 +70,11 @@ def all_channels(channels: Channels) -> Figure:
     return figure
 
 
-@styled
+@styled("The largest feature clusters of a unit: what it sees on average, that times its weights, and single patches.")
 def channel_clusters(
     channels: Channels, choice: ChannelChoice, n_clusters: int = 4, n_patches: int = 5, n_images: int = 2
 ) -> Figure:
-    """The largest feature clusters of a unit: what it sees on average, that times its weights, and single patches.
+    """What the feature clusters of a channel or hidden unit are about.
 
     On the right whole images with the place of the patch; a hidden unit sees the whole image. All products of a unit
     have one scale: their sum and the bias are its pre-activation.
@@ -128,9 +128,9 @@ def channel_clusters(
     return figure
 
 
-@styled
+@styled("Every channel and hidden unit as a mark, its examples beside the controls; a stroke is the median.")
 def channels_beside_controls(channels: Channels, table: pd.DataFrame, seed: int = 0) -> Figure:
-    """Every channel and hidden unit as a mark, its examples beside the controls; a stroke is the median.
+    """Metrics of channels and hidden units beside those of the controls.
 
     The agreement with digits is compared on the same images only.
 

@@ -16,9 +16,11 @@ PART_MARKERS = dict(zip(PARTS, "o>^sDvPX<", strict=True))
 PART_COLORS = dict(zip(PARTS, CLUSTER_COLORS, strict=False))
 
 
-@styled
+@styled(
+    "Wall time of a run over its number of workers, a panel for each kind of worker; the mark tells the bottleneck."
+)
 def wall_time(plans: Sequence[Plan]) -> Figure:
-    """Wall time of a run over its number of workers, a panel for each kind of worker; the mark tells the bottleneck.
+    """Wall time of a run by number and kind of workers.
 
     The dotted line is the first run's time, shared equally by all workers.
 

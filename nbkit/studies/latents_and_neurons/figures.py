@@ -16,9 +16,9 @@ CONDITION_MARKS = {"own": ("o", CLUSTER_COLORS[0]), "random": ("s", QUIET), "shu
 QUARTILE_SHARES = (0.25, 0.5, 0.75)
 
 
-@styled
+@styled("How alike the examples of neurons and latents are: median and middle half of the units, by condition.")
 def units_beside_each_other(atlas: Atlas, table: pd.DataFrame) -> Figure:
-    """How alike the examples of neurons and latents are: median and middle half of the units, by condition.
+    """Distances of the examples of neurons and of latents.
 
     Args:
         atlas: that `table` was made of.

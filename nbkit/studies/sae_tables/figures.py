@@ -20,9 +20,9 @@ LOWEST = 0.02
 """Ratios below are drawn here."""
 
 
-@styled
+@styled("All settings of the search as lines over the eight columns, each figure as its ratio to the paper's NE row.")
 def settings_tried(found: Reproduction) -> Figure:
-    """All settings of the search as lines over the eight columns, each figure as its ratio to the paper's NE row.
+    """Every setting of the search over the columns of the paper's table.
 
     A setting that had all of the paper's figures would be the level line at 1.
 
@@ -64,9 +64,9 @@ def settings_tried(found: Reproduction) -> Figure:
     return figure
 
 
-@styled
+@styled("L0 and the mean distance while autoencoders train: a line per setting, the paper's level dotted.")
 def course_of_the_loss(found: Reproduction, course: pd.DataFrame) -> Figure:
-    """L0 and the mean distance while autoencoders train: a line per setting, the paper's level dotted.
+    """L0 and the mean distance over the steps of the training.
 
     The marked point of a line is the step at which its loss starts.
 

@@ -61,17 +61,21 @@ def _places(m: Manifest) -> str:
 
 def mnist_provenance(profile: str, n_seeds: int, seed: int = 0, model: str = "an MLP 784-64-10") -> Provenance:
     """What made the numbers of a page of the MNIST part, and of which model."""
+    if n_seeds == 1:
+        in_title = in_row = f"seed {seed}"
+    else:
+        seeds = f"{seed} to {seed + n_seeds - 1}"
+        in_title, in_row = f"seeds {seeds}", f"one MLP for each seed, {seeds}"
     rows = {
         "profile": profile,
         "images": "MNIST, 60,000 for training and 10,000 for tests",
         "sha256 of the images' archive": ", ".join(download.sha256 for download in ASSETS["mnist"].downloads),
         "model": f"{model}, trained here",
-        "seeds": f"seed {seed}" if n_seeds == 1 else f"one MLP for each seed, {seed} to {seed + n_seeds - 1}",
+        "seeds": in_row,
         "precision": "float32",
         "versions": ", ".join(f"{name} {version(name)}" for name in MNIST_LIBRARIES),
     }
-    seeds = rows["seeds"].replace("one MLP for each seed,", "seeds")
-    title = f"Made by profile {profile}: MNIST, {model}, {seeds}"
+    title = f"Made by profile {profile}: MNIST, {model}, {in_title}"
     return Provenance(_line(title), {name: _line(value) for name, value in rows.items()})
 
 

@@ -27,9 +27,9 @@ MATCHED_LOOKS = {"l0": ("o", INK, -0.14), "mse": ("D", ALONE, 0.14)}
 """Mark, color, and shift between the lines."""
 
 
-@styled
+@styled("Figures of autoencoders over another: a row of panels per metric, one per activation, a line per lambda 2.")
 def trade_off_curves(table: pd.DataFrame, x: str = "l0", metrics: Sequence[str] = CURVES) -> Figure:
-    """Figures of autoencoders over another: a row of panels per metric, one per activation, a line per lambda 2.
+    """What autoencoders gain on one metric by what they lose on another.
 
     Each mark is the mean over seeds, with its 95% interval where there are several.
 
@@ -72,9 +72,9 @@ def trade_off_curves(table: pd.DataFrame, x: str = "l0", metrics: Sequence[str] 
     return figure
 
 
-@styled
+@styled("With the loss minus without, at equal L0 and at equal MSE, with 95% intervals: a panel per metric.")
 def matched_intervals(differences: Mapping[str, Matched], metrics: Sequence[str] = DIFFERENCES) -> Figure:
-    """With the loss minus without, at equal L0 and at equal MSE, with 95% intervals: a panel per metric.
+    """What the loss changes at equal L0 and at equal MSE.
 
     Args:
         differences: of `nbkit.studies.trade_off.findings.compared`.
