@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import nbkit
+
 PACKAGE = Path(__file__).parents[1] / "nbkit"
 Graph = Mapping[str, set[str]]
 House = Callable[[dict[str, str]], dict[str, set[str]]]
@@ -191,6 +193,75 @@ def test_a_docstring_stands_alone() -> None:
     leaning = ("The same ", "Same ", "As ", "Like ", "Likewise ")
     texts = {path.relative_to(PACKAGE): list(strings_of(path)) for path in sorted(PACKAGE.rglob("*.py"))}
     assert [f"{path}:{line}" for path, found in texts.items() for line, text in found if text.startswith(leaning)] == []
+
+
+LEANING = re.compile(
+    r"(That|Those|Its?|Their|They|There|Whose|Of|On|In which|And|See|(What|Where) each (is|reads|writes)|How it)\b"
+    r"|\S+\.$|(\S+ )?\S+'s\.$"  # one word, or a possessive without what is possessed
+    r"|What (it is|they are)\b"
+)
+"""The beginning, or all, of a docstring that says little without what stands around it."""
+
+
+def members_of(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
+    """The public fields and methods of a class, each with its docstring."""
+    for member, behind in zip(node.body, [*node.body[1:], None], strict=True):
+        match member, behind:
+            case ast.FunctionDef(name=name), _:
+                text = ast.get_docstring(member) or ""
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str() as text)):
+                pass
+            case ast.AnnAssign(target=ast.Name(id=name)), _:
+                text = ""
+            case _:
+                continue
+        if not name.startswith("_"):
+            yield name, text
+
+
+def definitions_of(name: str, module: str) -> Iterator[ast.ClassDef | ast.FunctionDef]:
+    """A public function or class, wherever a module has it from; behind a class those of the package that it is made
+    from."""
+    place = PACKAGE.joinpath(*module.split("."))
+    tree = ast.parse((place / "__init__.py" if place.is_dir() else place.with_suffix(".py")).read_text("utf-8"))
+    for node in tree.body:
+        match node:
+            case ast.ClassDef(name=defined) | ast.FunctionDef(name=defined) if defined == name:
+                yield node
+                for base in node.bases if isinstance(node, ast.ClassDef) else []:
+                    if isinstance(base, ast.Name):
+                        yield from definitions_of(base.id, module)
+            case ast.ImportFrom(module=str(home)) if name in [each.name for each in node.names]:
+                first, _, inside = home.partition(".")
+                if first == PACKAGE.name:
+                    yield from definitions_of(name, inside)
+
+
+def public_docstrings() -> Iterator[tuple[str, str]]:
+    """The public names, the members of public classes, and what these inherit in the package, each with its
+    docstring."""
+    for public, module in nbkit._HOMES.items():
+        nodes = list(definitions_of(public, module))
+        assert nodes, public
+        for node in nodes:
+            yield public, ast.get_docstring(node) or ""
+            if isinstance(node, ast.ClassDef):
+                yield from ((f"{public}.{name}", text) for name, text in members_of(node))
+
+
+def test_a_public_name_is_told_in_full() -> None:
+    """Nothing on the API page or in a tooltip needs the line above it."""
+    texts = list(public_docstrings())
+    assert len(texts) > 200
+    assert [f"{name}: {text}" for name, text in texts if not text or LEANING.match(text)] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Its folder.", "Latents.", "Of a vector.", "The model's.", "Adam's.", "See `Units.points`.", "That cut, the"],
+)
+def test_a_leaning_docstring_is_seen(text: str) -> None:
+    assert LEANING.match(text)
 
 
 def mended_in(source: str) -> list[str]:

@@ -71,11 +71,11 @@ class Atlas:
     `build_atlas`, opened by `open_atlas`."""
 
     path: Path
-    """Its folder."""
+    """Folder of the atlas."""
     manifest: Manifest
     """What was scanned, how, and with which versions."""
     made_in: str = "."
-    """The folder in its own in which lies what is made of it; another where the embedding is (see `with_embedding`)."""
+    """Folder, inside the atlas's, for what is made from the atlas; every embedding has one (see `with_embedding`)."""
 
     def __repr__(self) -> str:
         return f"Atlas({str(self.path)!r}, {self.manifest.model} on {self.manifest.corpus}: {self.summary})"
@@ -110,12 +110,12 @@ class Atlas:
 
     @property
     def n_neurons(self) -> int:
-        """Units of all sites that were scanned."""
+        """How many units there are, over all sites that were scanned."""
         return self.manifest.n_units
 
     @cached_property
     def starts(self) -> Int[np.ndarray, " sites+1"]:
-        """The row of each site's first unit among all, and how many there are."""
+        """The row of each site's first unit in `neurons`, and behind the last the number of all units."""
         return np.cumsum([0, *(site.n_units for site in self.manifest.sites)])
 
     def at(self, row: int) -> tuple[int, int]:

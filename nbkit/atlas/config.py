@@ -26,8 +26,8 @@ class AtlasConfig:
     max_examples: int = 100
     """Dataset examples kept for each unit: the first in corpus order."""
     weights: Literal["native", "folded"] = "native"
-    """Of MLP neurons, `native`: the MLP's input and weights as the model has them; `folded`: the layer norm folded into
-    the weights."""
+    """How the weights of MLP neurons are taken. `native`: the MLP's input and weights as the model has them; `folded`:
+    the layer norm folded into the weights."""
     embedding: Literal["auto", "paper", "input", "gate", "up", "gradient", "centered"] = "auto"
     """Embedding of the metrics, clusters and similar features. `auto` is `centered`, the vector that is read minus its
     mean, without weights: its clusters, cut by chance, are nearer to known behaviors (the page Ground truth). `paper`

@@ -99,25 +99,26 @@ class Neuron:
     `Atlas.neuron`."""
 
     site: Site
-    """Where it is."""
+    """Place in the model where the neuron is: its layer's MLP, or another site."""
     index: int
-    """Its place there, 0-based."""
+    """Number of the neuron at its site, 0-based."""
     max_activation: float
     """The maximum that the threshold refers to, over the scanned corpus or as given: the largest strength (see
     `nbkit.models.sign`) if `sign` isn't positive. NaN if an activation is not finite; then there are no examples."""
     context: Int[np.ndarray, " n"]
     """The context of each example, in corpus order."""
     position: Int[np.ndarray, " n"]
-    """Where its key token stands in the context, 0-based."""
+    """Place of each example's key token in its context, 0-based."""
     peak: Float[np.ndarray, " n"]
-    """Activation at the key token; below zero if `sign` says so."""
+    """The neuron's activation at each example's key token; below zero if `sign` says so."""
     key_ids: Int[np.ndarray, " n"]
-    """Token ids of the key tokens."""
+    """Token id of each example's key token."""
     pre_mlp: Float[np.ndarray, "n d"]
     """The vectors that the neuron receives at the key tokens."""
     window: Float[np.ndarray, "n window"]
-    """Activations from 20 tokens before the key token to 10 after; 0 outside the context."""
+    """The neuron's activations from 20 tokens before each key token to 10 after; 0 outside the context."""
     weights: InputWeights
+    """Weights with which the neuron reads the vectors that it receives, and biases."""
     donor: InputWeights | None
     """Weights of another neuron of the layer, drawn with the atlas's seed: the `shuffled` control. None if there is
     no other, or all others' weights are zeros."""
@@ -148,7 +149,7 @@ class Neuron:
 
     @property
     def layer(self) -> int:
-        """Number of its site; of an MLP neuron that of its layer, 0-based."""
+        """Number of the neuron's site; of an MLP neuron that of its layer, 0-based."""
         return self.site.number
 
     @property
@@ -158,12 +159,12 @@ class Neuron:
 
     @property
     def name(self) -> str:
-        """What it is called: `L12 N521`, or for a latent `S0 #521`."""
+        """Short name of the neuron: `L12 N521`, or for a latent `S0 #521`."""
         return self.site.named(self.index)
 
     @property
     def title(self) -> str:
-        """What titles call it: `Layer 12, neuron 521`."""
+        """Name of the neuron in titles: `Layer 12, neuron 521`."""
         return self.site.titled(self.index)
 
     def __repr__(self) -> str:
@@ -235,7 +236,7 @@ class Neuron:
         return self.weights.embed(received, kind, self.activation)
 
     def has_direction(self, kind: str | None = None) -> bool:
-        """Whether every example's embedding has one, so that distances are defined.
+        """Whether every example's embedding has a direction, so that distances are defined.
 
         A neuron whose weights are zeros, as of one that was pruned, has embeddings of zeros: no clusters, and NaN in
         the tables of metrics. A kind that is not defined for the neuron has no direction either.
@@ -275,8 +276,8 @@ class Neuron:
         return feature_clusters(embeddings, self.cut(kind) if threshold is None else threshold, method)
 
     def cut(self, kind: str | None = None) -> float:
-        """The distance at which the tree of its embeddings is cut, unless another is asked for: the paper's 0.5; of
-        `centered` vectors one that chance tells (see `Reads.cut`)."""
+        """The distance at which the tree of the neuron's embeddings is cut, unless another is asked for: the paper's
+        0.5; of `centered` vectors one that chance tells (see `Reads.cut`)."""
         return self.reads.cut if (kind or self.embedding) == CENTERED else PAPER_CUT
 
     @cached_property

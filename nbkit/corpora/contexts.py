@@ -19,17 +19,17 @@ class Contexts:
     """Token contexts of one length, in corpus order."""
 
     tokens: Int32[np.ndarray, "n length"]
-    """Token ids."""
+    """Token ids of the contexts."""
     documents: Int32[np.ndarray, " n"]
     """For each context the index of its document in the corpus, counted from 0; documents without text count too."""
     name: str
-    """The corpus: a known name, `hf:…`, the name of the file or folder, or "in memory"."""
+    """Name of the corpus: a known one, `hf:…`, the name of the file or folder, or "in memory"."""
     special: Bool[np.ndarray, " length"]
     """Positions that hold no text of the corpus to speak of: an added BOS, [CLS] or [SEP], and always position 0."""
     added: AddedTokens | None = None
     """Ids of the tokens that the tokenizer added before and after each text; None if that isn't known."""
     vocabulary_sha256: str | None = None
-    """Of the tokens and ids of the tokenizer that cut them; None if that isn't known."""
+    """sha256 of the tokens and ids of the tokenizer that cut the contexts; None if that isn't known."""
 
     @cached_property
     def around(self) -> AddedTokens:

@@ -28,12 +28,13 @@ class NeuronInBasis:
     """A neuron's n dataset examples in the basis of an autoencoder's features. Made by `FeatureBasis.neuron`."""
 
     neuron: Neuron
+    """Neuron that the examples are of."""
     features: Int[np.ndarray, " m"]
     """Numbers of the latents that are active in any of the examples, ascending."""
     codes: Float[np.ndarray, "n m"]
-    """How much of each an example holds."""
+    """How much of each feature an example holds."""
     directions: Float[np.ndarray, "m d"]
-    """What each writes into the vector, at 1 of it."""
+    """What each feature writes into the vector, at a code of 1."""
     mean: Float[np.ndarray, " d"]
     """The mean vector that the layer reads."""
     latents: InWords | None = None

@@ -43,16 +43,20 @@ class NeuronpediaExport:
     """What was written for Neuronpedia."""
 
     schema: str
-    """Where the form of the files is published."""
+    """Address at which the form of the files is published."""
     model_id: str
+    """Neuronpedia's name of the model."""
     source_set: str
+    """Name of the source set that the files are for."""
     embedding: str
-    """What the clusters are of, see `AtlasConfig.embedding`."""
+    """Embedding that the clusters are of (see `AtlasConfig.embedding`)."""
     n_features: int
-    """Neurons in the files."""
+    """How many neurons the files hold."""
     n_left_out: int
-    """Neurons without examples, or with activations that are not finite, which Neuronpedia does not take."""
+    """How many were left out: neurons without examples, or with activations that are not finite, which Neuronpedia does
+    not take."""
     n_files: int
+    """How many files with neurons there are."""
 
 
 def export_neuronpedia(

@@ -74,21 +74,21 @@ class Activations:
     """Vectors of a hook point on disk. Made and opened by `nbkit.capture_activations`."""
 
     path: Path
-    """Their folder."""
+    """Folder that holds the vectors."""
     capture: Capture
-    """What they are."""
+    """What was captured: of which model and corpus, at which hook point, and in which precision."""
 
     def __len__(self) -> int:
         return self.capture.n_contexts * self.capture.rows_a_context
 
     @property
     def width(self) -> int:
-        """Of a vector."""
+        """Width of a vector: how many numbers it has."""
         return self.capture.width
 
     @property
     def shards(self) -> tuple[Path, ...]:
-        """The files, in corpus order."""
+        """Files of the vectors, in corpus order."""
         n = -(-self.capture.n_contexts // self.capture.contexts_a_shard)
         return tuple(self.path / f"activations-{number:05d}.safetensors" for number in range(n))
 
@@ -98,7 +98,7 @@ class Activations:
             yield read_tensors(path)["activations"]
 
     def tensor(self) -> Float[Tensor, "n width"]:
-        """All of them in memory, as `nbkit.train_sae` takes them."""
+        """All vectors in memory, (n, width), as `nbkit.train_sae` takes them."""
         whole = torch.empty(len(self), self.width, dtype=getattr(torch, self.capture.dtype))
         start = 0
         for shard in self:

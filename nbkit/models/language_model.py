@@ -40,23 +40,23 @@ class LanguageModel:
     """A transformer whose MLP neurons can be captured. Made by `load_model`."""
 
     name: str
-    """The name, hub id or folder it was opened by."""
+    """Name, hub id or folder that the model was opened by."""
     network: Any
     """The Hugging Face model."""
     tokenizer: Any
-    """Its Hugging Face tokenizer, as it was saved."""
+    """The model's Hugging Face tokenizer, as it was saved."""
     dtype: torch.dtype
     """Precision of the weights and of the forward passes."""
     device: torch.device
-    """Where the weights are and captures come; of a model that is spread where its first modules compute."""
+    """Device of the weights and of what is captured; of a model that is spread, where its first modules compute."""
     blocks: tuple[nn.Module, ...]
-    """Its transformer blocks, in order."""
+    """The model's transformer blocks, in order."""
     mlps: tuple[Mlp, ...]
     """Where each block's MLP is."""
     by_name: bool = False
-    """Whether it was opened by its name alone, so that another process can open it, too."""
+    """Whether the model was opened by its name alone, so that another process can open it, too."""
     placement: Placement | None = None
-    """How it was asked to be spread over devices when it was opened."""
+    """How the model was asked to be spread over devices when it was opened; None if it wasn't."""
 
     def __copy__(self) -> LanguageModel:
         """With the same network; not what another process would open."""
@@ -69,7 +69,7 @@ class LanguageModel:
 
     @property
     def n_layers(self) -> int:
-        """Transformer blocks."""
+        """Number of transformer blocks."""
         return len(self.blocks)
 
     @cached_property
@@ -79,7 +79,7 @@ class LanguageModel:
 
     @property
     def d_mlp(self) -> int:
-        """MLP neurons of a layer."""
+        """Number of MLP neurons in a layer."""
         return self.mlps[0].linear.stop - self.mlps[0].linear.start
 
     @property

@@ -97,21 +97,22 @@ class ModelUnits(ABC):
     model: LanguageModel
     """The language model that they are in."""
     kind: ClassVar[str] = "text"
+    """Kind of the inputs: text of the model's tokens."""
     pictures: ClassVar[Mapping[str, Tensor]] = MappingProxyType({})
-    """Text has none."""
+    """Images of the inputs: none, since these are text."""
 
     @property
     @abstractmethod
     def sites(self) -> tuple[Site, ...]:
-        """See `Units.sites`."""
+        """The places in the model that the units are at, in the order of their numbers."""
 
     @abstractmethod
     def weights(self, site: int) -> NeuronWeights:
-        """See `Units.weights`."""
+        """The weights with which a site's units read."""
 
     @abstractmethod
     def received(self, site: int, vectors: Float[Tensor, "n width"]) -> Float[Tensor, "n width"]:
-        """See `Units.received`."""
+        """What the weights of a site's units receive of the vectors there."""
 
     @abstractmethod
     def points(self, site: int) -> tuple[HookPoint, ...]:
@@ -119,7 +120,7 @@ class ModelUnits(ABC):
 
     @abstractmethod
     def values(self, site: int, vectors: Sequence[Tensor]) -> tuple[Float[Tensor, "b t width"], Values]:
-        """Of the vectors at these points those that the units read, and their activations."""
+        """The vectors that a site's units read, (b, t, width), and the units' activations, of what is at its points."""
 
     @abstractmethod
     def written(self, site: int) -> Float[Tensor, "n_units d_model"] | None:
@@ -127,27 +128,27 @@ class ModelUnits(ABC):
 
     @property
     def name(self) -> str:
-        """The model's."""
+        """Name of the model."""
         return self.model.name
 
     @property
     def fingerprint(self) -> str:
-        """Of the model's weights."""
+        """sha256 of the model's weights."""
         return self.model.fingerprint
 
     @property
     def checkpoint(self) -> str:
-        """See `Units.checkpoint`."""
+        """Which of the model's checkpoints it is, where the name doesn't tell."""
         return ASSETS[self.name].checkpoint if self.name in ASSETS else ""
 
     @property
     def dtype(self) -> torch.dtype:
-        """The model's."""
+        """Precision of the model, and of activations."""
         return self.model.dtype
 
     @property
     def device(self) -> torch.device:
-        """The model's."""
+        """Device of the model."""
         return self.model.device
 
     def check_contexts(self, contexts: object) -> None:
@@ -179,21 +180,21 @@ class ModelUnits(ABC):
 
     @contextmanager
     def reading(self, sites: Sequence[int], capture: Capture) -> Iterator[Read]:
-        """See `Units.reading`."""
+        """Gives a function that reads some of the contexts and hands every site's units to `capture`, once a site."""
         with self.captured(sites, capture) as run:
             yield lambda contexts, some: run(torch.tensor(contexts.tokens[some]))
 
     def token_names(self, ids: Sequence[int]) -> list[str]:
-        """See `Units.token_names`."""
+        """What the vocabulary calls some tokens."""
         names: list[str] = self.model.tokenizer.convert_ids_to_tokens(list(ids))
         return names
 
     def vocabulary(self, ids: Int[np.ndarray, " n_ids"]) -> pd.DataFrame:
-        """See `Units.vocabulary`."""
+        """The tokens of some ids as a table (see `vocabulary_table`)."""
         return vocabulary_table(self.model.tokenizer, ids)
 
     def logit_effects(self) -> Callable[[int], dict[str, Tensor]]:
-        """See `Units.logit_effects`."""
+        """Gives a function that tells what a site's units do to the logits; nothing where that isn't direct."""
         unembedding = direct_unembedding(self.model)
 
         def of_site(site: int) -> dict[str, Tensor]:

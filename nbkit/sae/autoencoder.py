@@ -56,24 +56,25 @@ class SparseAutoencoder(nn.Module):
     k: int | None
     """Latents kept for an input, of `topk`, `batch_topk` and `groupmax`."""
     architecture: Architecture
-    """All that the weights don't say."""
+    """How the autoencoder computes, as far as the weights don't say it."""
     hook: str | None = None
     """Where in a language model its activations come from, as `LanguageModel.hook_point` knows it
     (`blocks.5.hook_resid_post`), or as TransformerLens does; None if nothing says so. It may be set, and `save` keeps
     it."""
     hook_out: str | None = None
-    """Of a transcoder, likewise: where what it predicts is."""
+    """Where in a language model the vectors are that a transcoder predicts, named as in `hook`; None if nothing says
+    so."""
     w_enc: nn.Parameter
     """(d_in, d_sae) input weights of the latents."""
     b_enc: nn.Parameter
-    """(d_sae,) their bias; of `gated`, that of the magnitudes."""
+    """(d_sae,) bias of the latents; of `gated`, that of the magnitudes."""
     w_dec: nn.Parameter
-    """(d_sae, d_out) output weights."""
+    """(d_sae, d_out) output weights of the latents."""
     b_dec: nn.Parameter
     """(d_out,) bias of the output, and subtracted from the input where the architecture says so."""
     threshold: Tensor
-    """Of `batch_topk`: the pre-activation above which a latent passes after training; of `jumprelu` (d_sae,) one for
-    each latent; 0 for the others."""
+    """Pre-activation above which a latent passes: of `batch_topk` after training; of `jumprelu` one for each latent,
+    (d_sae,); 0 for the others."""
     b_gate: nn.Parameter
     """(d_sae,) of `gated` only: bias of the gates."""
     r_mag: nn.Parameter
@@ -138,7 +139,7 @@ class SparseAutoencoder(nn.Module):
 
     @property
     def sha256(self) -> str:
-        """Of the weights and of all that they don't say, wherever it reads."""
+        """sha256 of weights and architecture, in hexadecimal; where the autoencoder reads doesn't count."""
         return sha256_of_tensors(self.state_dict().items(), repr(sorted(self.architecture.as_fields().items())))
 
     @property

@@ -17,9 +17,9 @@ class SaeConfig:
     """How to train a sparse autoencoder; the defaults give the figures of the paper's standard one."""
 
     d_sae: int = 512
-    """Latents."""
+    """Number of latents."""
     activation: Activation = "relu"
-    """See `SparseAutoencoder`."""
+    """What makes latents of pre-activations: `relu`, `topk` or `batch_topk` (see `SparseAutoencoder`)."""
     k: int | None = None
     """Latents kept for an input, for `topk` and `batch_topk`."""
     l1: float = 1.78e-4
@@ -27,23 +27,24 @@ class SaeConfig:
     ne: float = 0.0
     """Lambda 2: weight of the neuron-embedding loss."""
     ne_start: int = 200
-    """Steps without that loss at the beginning."""
+    """Steps at the beginning without the neuron-embedding loss."""
     ne_over: Over = "pairs"
-    """What that loss sums over; see `NeuronEmbeddingLoss`."""
+    """What the neuron-embedding loss sums over: `pairs` or `latents` (see `NeuronEmbeddingLoss`)."""
     ne_gradient: Gradient = "whole"
-    """What the weights feel of it; see there."""
+    """What the weights feel of the neuron-embedding loss: `whole`, `average` or `opposite` (see
+    `NeuronEmbeddingLoss`)."""
     momentum: float = 0.9
-    """m of equation 6."""
+    """Momentum of the average inputs in the neuron-embedding loss: m of equation 6, in [0, 1)."""
     learning_rate: float = 8.75e-4
-    """Adam's."""
+    """Learning rate of Adam."""
     weight_decay: float = 1.05e-2
-    """Adam's L2 penalty, not AdamW's decay."""
+    """L2 penalty in Adam, not the decay of AdamW."""
     batch_size: int = 128
     """Activations in a step."""
     epochs: int = 1
     """How often each activation is seen."""
     seed: int = 0
-    """Of the weights and of the order of the activations."""
+    """Seed of the first weights and of the order of the activations."""
     checkpoint_every: int = 500
     """Steps after which the state is safe on disk, where `train_sae` is given a folder."""
 

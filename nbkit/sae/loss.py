@@ -47,7 +47,7 @@ class NeuronEmbeddingLoss(nn.Module):
     average: Tensor
     """(d_sae, d_in) for each latent the average of the inputs that activated it; zero before the first."""
     seen: Tensor
-    """(d_sae,) whether there was one."""
+    """(d_sae,) whether an input has activated the latent yet."""
 
     def __init__(
         self,

@@ -52,11 +52,11 @@ class SaeReport:
     and `dead`, whether it stays below `dead_below`. Of its weights: `participation`.
     """
     threshold: float | None
-    """Where the trees are cut; None if none was given."""
+    """Distance at which the trees of examples are cut; None if none was given."""
     encoder: Encoder
-    """What it is about."""
+    """Autoencoder, or layer of neurons, that the report is about."""
     all_examples: Examples
-    """Those of all latents in one."""
+    """Examples of all latents, one latent after the other."""
     _test: Float[Tensor, "n_test d_in"]
 
     def __repr__(self) -> str:

@@ -49,15 +49,15 @@ class SaeLatents(ModelUnits):
     """The latents of sparse autoencoders of a language model. Made by `nbkit.sae_latents`."""
 
     model: LanguageModel
-    """The model that they are in."""
+    """Language model whose vectors the autoencoders read."""
     saes: tuple[SparseAutoencoder, ...]
-    """On the model's device."""
+    """Autoencoders, one for each site, on the model's device."""
     hooks: tuple[HookPoint, ...]
-    """Where each reads."""
+    """Hook point that each autoencoder reads."""
     sources: tuple[str, ...]
-    """What each is called."""
+    """Name of each autoencoder."""
     reads: Literal["activations", "centered"] = "activations"
-    """Whether the embedding is of h, or of h - b_dec."""
+    """What embeddings are made of: the `activations` h that an autoencoder reads, or h - b_dec, `centered`."""
 
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
         """To travel to another process, where the hook points are those of the model there."""
@@ -85,7 +85,7 @@ class SaeLatents(ModelUnits):
         )
 
     def weights(self, site: int) -> NeuronWeights:
-        """The encoder's weights; of a gated autoencoder those of the magnitudes."""
+        """Encoder weights and biases of a site's latents; of a gated autoencoder those of the magnitudes."""
         sae = self.saes[site]
         w, b, b_dec = (as_float(tensor) for tensor in (sae.w_enc.T, sae.b_enc, sae.b_dec))
         if sae.activation == "gated":
@@ -95,7 +95,8 @@ class SaeLatents(ModelUnits):
         return NeuronWeights(w.contiguous(), b, None, None)
 
     def received(self, site: int, vectors: Float[Tensor, "n width"]) -> Float[Tensor, "n width"]:
-        """The vectors, normalized and centered as the encoder has it; in float32 if that changes them."""
+        """What an encoder's weights receive of vectors at its hook point, (n, width): normalized and centered as the
+        encoder has it; in float32 if that changes them."""
         sae = self.saes[site]
         if sae.architecture.normalize_activations != "none":
             vectors = sae.received(vectors).detach().to(vectors.device)
@@ -104,17 +105,18 @@ class SaeLatents(ModelUnits):
         return vectors
 
     def points(self, site: int) -> tuple[HookPoint, ...]:
-        """See `Units.points`."""
+        """The hook point that tells what a site's latents read and how active they are."""
         return (self.hooks[site],)
 
     def values(self, site: int, vectors: Sequence[Tensor]) -> tuple[Float[Tensor, "b t width"], SparseValues]:
-        """See `Units.values`."""
+        """The vectors that a site's latents read, (b, t, width), and the latents' activations."""
         return vectors[0], active(self.saes[site], vectors[0])
 
     def written(self, site: int) -> Float[Tensor, "n_units d_model"] | None:
-        """The decoder's rows where they are written into the residual stream, straight or through the MLP's last
-        layer; None elsewhere, as of an autoencoder of what an MLP reads. Rows at a processed hook point keep the
-        mean that processing would take away: the LayerNorm before the logits does so too."""
+        """What each latent of a site adds to the residual stream at 1: the decoder's rows where they are written into
+        the residual stream, straight or through the MLP's last layer; None elsewhere, as of an autoencoder of what an
+        MLP reads. Rows at a processed hook point keep the mean that processing would take away: the LayerNorm before
+        the logits does so too."""
         sae, end = self.saes[site], self.model.unembedding
         name: str | None = self.hooks[site].name if sae.architecture.d_out is None else sae.hook_out
         place = IN_BLOCK.fullmatch((name or "").removesuffix(PROCESSED_END))

@@ -29,7 +29,8 @@ class Recovery(NamedTuple):
     """Adjusted Rand index (Hubert and Arabie 1985) of the tree cut into as many clusters as there are behaviors: 1 for
     the truth, 0 as expected by chance."""
     ami_at_k: float
-    """Adjusted mutual information (Vinh et al. 2010) there: 1 for the truth, 0 as expected by chance."""
+    """Adjusted mutual information (Vinh et al. 2010) of the tree cut into as many clusters as there are behaviors: 1
+    for the truth, 0 as expected by chance."""
     ari: float
     """Adjusted Rand index of the rule's clusters."""
     ami: float
@@ -37,13 +38,14 @@ class Recovery(NamedTuple):
     clusters: int
     """How many clusters the rule finds."""
     behaviors: int
-    """How many there are."""
+    """How many behaviors the unit's examples have."""
     ari_best: float
     """The highest adjusted Rand index of any cut in `TRIED_CUTS`."""
     ami_best: float
-    """Adjusted mutual information at that cut."""
+    """Adjusted mutual information at the cut `best_cut`."""
     best_cut: float
-    """That cut, the lowest of equals: a threshold is calibrated if it is the same for all units."""
+    """The cut with the highest adjusted Rand index, of equals the lowest: a threshold is calibrated if it is the same
+    for all units."""
 
 
 def recovery(

@@ -26,6 +26,7 @@ class Background:
     Units of one layer share one object, so what a contestant learns from it can be kept by it."""
 
     vectors: Float[np.ndarray, "m d"]
+    """The vectors, finite."""
 
     def __post_init__(self) -> None:
         vectors = checked_array(self.vectors, "The background")
@@ -103,6 +104,7 @@ class LabeledUnit:
     """A unit and the behavior of each of its examples."""
 
     unit: Unit
+    """What a contestant sees of it."""
     other_weights: Float[np.ndarray, " d"]
     """Weights of another unit of the layer, for the control."""
     labels: Int[np.ndarray, " n"]
@@ -110,10 +112,11 @@ class LabeledUnit:
     ambiguous: Bool[np.ndarray, " n"]
     """Examples of two behaviors at once; they are counted and not scored."""
     name: str
-    """Unlike that of any other unit of its task."""
+    """Name of the unit, unlike that of any other of its task."""
     group: str
-    """What made it (a layer of a model, a seed): intervals resample groups, whose units are not independent."""
+    """What made the unit (a layer of a model, a seed): intervals resample groups, whose units are not independent."""
     task: str
+    """Name of the task: units of one are averaged."""
     difficulty: Mapping[str, float | str] = field(default_factory=dict)
     """What makes the task hard, by name: numbers, or words for kinds."""
     null: bool = False
