@@ -93,9 +93,29 @@ def test_docstrings_are_made_clear(docstring: str, markup: str) -> None:
     assert as_markup(docstring, nbkit) == markup
 
 
-def test_pages_link_the_public_names() -> None:
-    for path in sorted(BOOK.glob("*.ipynb")):
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
-        plain = re.findall(r"(?<!\})`nbkit\.(\w+)[\w.]*(?:\([^`]*\))?`", text)
-        assert set(plain) & set(nbkit.__all__) == set(), path.name
+MENTION = re.compile(r"(?<![}`\w])`(?:nbkit\.)?(\w+)(?:\.\w+)*(?:\([^`\n]*\))?`(?!`)(\]\(api\.html#nbkit\.\w+\))?")
+
+
+def plain_names(text: str) -> set[str]:
+    """The public names that a text mentions as code and not as a link."""
+    return {found[1] for found in MENTION.finditer(text) if not found[2]} & set(nbkit.__all__)
+
+
+@pytest.mark.parametrize("path", sorted(BOOK.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_pages_link_the_public_names(path: Path) -> None:
+    """In their Markdown, and in the sentences that their cells make, where a link is the address."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    sources = ["".join(cell["source"]) for cell in cells]
+    assert plain_names("\n".join(sources)) == set()
+
+
+@pytest.mark.parametrize(
+    "text", ["`nbkit.explore(atlas)`", "`explore(signs.both)`", '`AtlasConfig(embedding="paper")`', "`Atlas.neuron`"]
+)
+def test_plain_names_are_seen(text: str) -> None:
+    assert plain_names(f"as in {text}.")
+
+
+def test_linked_and_other_names_are_no_plain_ones() -> None:
+    linked = "{py:func}`nbkit.explore(both) <nbkit.explore>`, [`AtlasConfig(k=1)`](api.html#nbkit.AtlasConfig)"
+    assert plain_names(f"{linked}, `latents`, `nbkit.studies.x`") == set()

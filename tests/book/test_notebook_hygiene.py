@@ -50,6 +50,10 @@ ALLOWED_SYNTAX = (
     ast.expr_context,
 )
 
+MOST_STEPS = 4
+LONGER = {"ground-truth": {"run", "cut-measured"}}
+"""Cells that take more steps than that, by their ids: a list that may only shrink."""
+
 
 def logic_in(source: str) -> list[str]:
     """Return a line for each piece of logic in a code cell."""
@@ -59,6 +63,26 @@ def logic_in(source: str) -> list[str]:
         for node in nodes
         if not isinstance(node, ALLOWED_SYNTAX)
     ]
+
+
+def steps_in(source: str) -> int:
+    """How many things a code cell computes or shows. Imports and the parts of a sentence are none; two names that are
+    set in one line are two.
+
+    Raises:
+        ValueError: it shows something before its last line.
+    """
+    steps = 0
+    body = ast.parse(source).body
+    for number, statement in enumerate(body, start=1):
+        match statement:
+            case ast.Import() | ast.ImportFrom() | ast.Assign(value=ast.Constant(value=str()) | ast.JoinedStr()):
+                continue
+            case ast.Expr() if number < len(body):
+                raise ValueError(f"line {statement.lineno} shows something, and more follows")
+        value = getattr(statement, "value", None)
+        steps += len(value.elts) if isinstance(value, ast.Tuple) else 1
+    return steps
 
 
 def parameters_in(source: str) -> dict[str, Any]:
@@ -129,6 +153,22 @@ def test_code_cells_only_call(path: Path) -> None:
     cells = enumerate(code_cells(path), start=1)
     found = [f"code cell {number}, {logic}" for number, cell in cells for logic in logic_in(cell.source)]
     assert found == [], "logic belongs in nbkit, where it is tested"
+
+
+@every_notebook
+def test_a_code_cell_does_one_thing(path: Path) -> None:
+    """It sets the parameters, computes what belongs together, shows a figure, or says a sentence."""
+    cells = [cell for cell in code_cells(path) if "parameters" not in cell.metadata.get("tags", [])]
+    assert {cell.id for cell in cells if steps_in(cell.source) > MOST_STEPS} == LONGER.get(path.stem, set())
+
+
+@every_notebook
+def test_sentences_link_pages_by_their_files(path: Path) -> None:
+    """What a cell gives out is plain Markdown to Sphinx: it makes no address of a page's name."""
+    pages = {f"{page.stem}.html" for page in NOTEBOOKS} | {"api.html"}
+    for cell in code_cells(path):
+        links = re.findall(r"\]\(([^)\s]+)\)", cell.source)
+        assert {link.partition("#")[0] for link in links if not link.startswith(("#", "http"))} <= pages
 
 
 @every_notebook
@@ -219,6 +259,24 @@ Markdown(
 )
 """
     assert logic_in(source) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "steps"),
+    [
+        ("import nbkit\nfrom nbkit import figures", 0),
+        ("a = f()\nb, c = g(a), h(a)\nshow(b)", 4),
+        ("word = 'some'\nmore = f' and {word}'\nMarkdown(more)", 1),
+        ("figures.dendrogram(neuron)", 1),
+    ],
+)
+def test_steps_are_counted(source: str, steps: int) -> None:
+    assert steps_in(source) == steps
+
+
+def test_what_is_shown_comes_last() -> None:
+    with pytest.raises(ValueError, match="line 1 shows"):
+        steps_in("show(a)\nb = f()")
 
 
 def test_parameters_are_plain_values() -> None:
