@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -179,6 +179,20 @@ def test_a_constant_has_a_name_of_its_own() -> None:
         for name in constants_of(path):
             homes[name].append(path.relative_to(PACKAGE).as_posix())
     assert {name: files for name, files in homes.items() if len(files) > 1} == {}
+
+
+GENERAL = {"__init__", "figures", "findings"}
+"""Names that a room of a study may have as the others do."""
+TWICE = """
+atlas build choice columns config coordinates dendrogram experiment hub images latent latents loading merged mlp opening
+pages published rules separation site spaces table tables training weights words
+"""
+"""Names that two modules have, each clear in its room: a list that may only shrink."""
+
+
+def test_a_module_has_a_name_of_its_own() -> None:
+    names = Counter(path.stem for path in PACKAGE.rglob("*.py"))
+    assert {name for name, number in names.items() if number > 1} - GENERAL == set(TWICE.split())
 
 
 def strings_of(path: Path) -> Iterator[tuple[int, str]]:

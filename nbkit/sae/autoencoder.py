@@ -21,11 +21,11 @@ from nbkit.errors import NbkitError
 from nbkit.files import make_folder, sha256_of_tensors, user_path
 from nbkit.method.checks import checked_choice, checked_seed
 from nbkit.sae.architecture import Activation, AnyActivation, Architecture
+from nbkit.sae.autoencoder_parts import Found
 from nbkit.sae.equations import activate, affine, largest, normalized, pre_activations
 from nbkit.sae.foreign.hub import local_path
 from nbkit.sae.foreign.opening import open_files
 from nbkit.sae.foreign.saelens_export import write_saelens
-from nbkit.sae.found import Found
 from nbkit.sae.hooks import Hooks, checked_hook
 from nbkit.sae.initial_weights import initial_weights
 from nbkit.sae.own_folder import SAE_CONFIG, SAE_WEIGHTS, write_folder

@@ -8,8 +8,8 @@ from pathlib import Path
 from nbkit.errors import NbkitError
 from nbkit.files import FILE_SCHEMA, check_seal, read_tensors, write_json, write_tensors
 from nbkit.sae.architecture import Architecture
+from nbkit.sae.autoencoder_parts import Found
 from nbkit.sae.description import Description
-from nbkit.sae.found import Found
 from nbkit.sae.hooks import Hooks
 
 SAE_CONFIG = "cfg.json"

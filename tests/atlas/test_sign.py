@@ -21,7 +21,7 @@ from nbkit.atlas.quadrants import QUADRANTS
 from nbkit.atlas.scan import BlockScan, scan_together
 from nbkit.atlas.snippets import TOKENS_BEFORE, Snippet
 from nbkit.errors import NbkitError
-from nbkit.features.quadrants import quadrants_of
+from nbkit.features.quadrant_table import quadrants_of
 from nbkit.files import read_json, write_json
 from nbkit.models import LanguageModel
 from nbkit.models.sign import SIGNS, Sign

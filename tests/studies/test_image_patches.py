@@ -18,9 +18,9 @@ from nbkit.atlas.atlas import Atlas
 from nbkit.errors import NbkitError
 from nbkit.method.clusters import cosine_distances
 from nbkit.mnist.cnn import LAYERS, MnistCNN
+from nbkit.studies.image_patches.channel_choice import clear, typical, widest
+from nbkit.studies.image_patches.channel_comparison import CHANNEL_MEASURES, PATCH_CONDITIONS, compare_channels
 from nbkit.studies.image_patches.channels import Channels, channels_of
-from nbkit.studies.image_patches.choice import clear, typical, widest
-from nbkit.studies.image_patches.comparison import CHANNEL_MEASURES, PATCH_CONDITIONS, compare_channels
 from nbkit.studies.image_patches.findings import channel_findings
 from tests.examples.channels import example_channels
 

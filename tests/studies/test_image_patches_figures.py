@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from nbkit.studies.image_patches.channel_choice import ChannelChoice
+from nbkit.studies.image_patches.channel_comparison import PATCH_CONDITIONS, compare_channels
 from nbkit.studies.image_patches.channels import Channels
-from nbkit.studies.image_patches.choice import ChannelChoice
-from nbkit.studies.image_patches.comparison import PATCH_CONDITIONS, compare_channels
 from nbkit.studies.image_patches.figures import all_channels, channel_clusters, channels_beside_controls
 from tests.examples.channels import example_channels
 from tests.examples.figure_data import data_of

@@ -14,7 +14,7 @@ import nbkit
 from nbkit.atlas.atlas import Atlas
 from nbkit.method.clusters import feature_clusters
 from nbkit.method.metrics import adjusted_rand_index, polysemanticity_from_distances
-from nbkit.studies.embedding_spaces.outliers import TREATMENTS, compare_treatments, outliers, treatments_table
+from nbkit.studies.embedding_spaces.outlier_treatments import TREATMENTS, compare_treatments, outliers, treatments_table
 from nbkit.studies.shared.outliers import LayerCoordinates, hang, share_that_hangs
 from nbkit.studies.whole_model.one_coordinate import coordinates_table, one_coordinate, without_coordinates
 

@@ -10,10 +10,10 @@ from torch import Tensor, zeros
 
 from nbkit.errors import NbkitError
 from nbkit.sae.architecture import AnyActivation, Architecture
+from nbkit.sae.autoencoder_parts import Found
 from nbkit.sae.description import Description
 from nbkit.sae.foreign.state_dict import TIED_BIAS
 from nbkit.sae.foreign.weights import LINEAR, SAELENS, Layout, renamed
-from nbkit.sae.found import Found
 from nbkit.sae.hooks import Hooks
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from torch import Tensor
 
 from nbkit.sae.architecture import Architecture
+from nbkit.sae.autoencoder_parts import Found
 from nbkit.sae.description import Description
 from nbkit.sae.foreign.weights import SAELENS, Layout, renamed
-from nbkit.sae.found import Found
 from nbkit.sae.hooks import Hooks, in_block, read_by
 
 GEMMA_SCOPE_LAYOUT: Layout = {**SAELENS, "threshold": ("threshold", False)}

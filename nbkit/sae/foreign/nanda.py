@@ -8,9 +8,9 @@ from typing import cast
 from torch import Tensor, zeros
 
 from nbkit.sae.architecture import Architecture, Reshaping
+from nbkit.sae.autoencoder_parts import Found
 from nbkit.sae.description import Description
 from nbkit.sae.foreign.weights import SAELENS, renamed
-from nbkit.sae.found import Found
 from nbkit.sae.hooks import Hooks, after_rewriting
 
 _HARMLESS = """

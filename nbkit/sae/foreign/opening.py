@@ -10,6 +10,7 @@ from torch import Tensor
 from nbkit.errors import NbkitError
 from nbkit.method.checks import shown
 from nbkit.sae.architecture import AnyActivation
+from nbkit.sae.autoencoder_parts import Found
 from nbkit.sae.description import Description
 from nbkit.sae.foreign.dictionary_learning import read_dictionary_learning
 from nbkit.sae.foreign.gemma_scope import read_gemma_scope_2, read_npz
@@ -18,7 +19,6 @@ from nbkit.sae.foreign.saelens import SAELENS_WEIGHTS, read_saelens
 from nbkit.sae.foreign.sparsify import read_sparsify
 from nbkit.sae.foreign.state_dict import read_state_dict
 from nbkit.sae.foreign.weights import read_weights
-from nbkit.sae.found import Found
 from nbkit.sae.hooks import Hooks, are_same_place, checked_hook
 from nbkit.sae.own_folder import SAE_CONFIG, SAE_WEIGHTS, read_folder
 

@@ -17,11 +17,11 @@ from torch import Tensor
 from nbkit.errors import NbkitError
 from nbkit.files import read_tensors
 from nbkit.sae.architecture import AnyActivation, Architecture, Normalization, Reshaping
+from nbkit.sae.autoencoder_parts import Found
 from nbkit.sae.description import Description
 from nbkit.sae.foreign.saelens_fields import SAELENS_IGNORED
 from nbkit.sae.foreign.saelens_hooks import read_hooks
 from nbkit.sae.foreign.weights import SAELENS, Layout, renamed
-from nbkit.sae.found import Found
 
 SAELENS_WEIGHTS = "sae_weights.safetensors"
 ACTIVATION_OF: dict[str, AnyActivation] = {

@@ -7,9 +7,9 @@ from pathlib import Path
 from nbkit.errors import NbkitError
 from nbkit.files import write_json, write_tensors
 from nbkit.method.checks import shown
+from nbkit.sae.autoencoder_parts import Found
 from nbkit.sae.foreign.saelens import GATED, SAELENS_DTYPES, SAELENS_WEIGHTS
 from nbkit.sae.foreign.weights import SAELENS
-from nbkit.sae.found import Found
 from nbkit.sae.hooks import PROCESSED_HOOK, Hooks, after_rewriting
 
 SAELENS_VERSION = "6.54.12"

@@ -9,9 +9,9 @@ from typing import cast
 from torch import Tensor, zeros
 
 from nbkit.sae.architecture import AnyActivation, Architecture
+from nbkit.sae.autoencoder_parts import Found
 from nbkit.sae.description import Description
 from nbkit.sae.foreign.weights import Layout, renamed
-from nbkit.sae.found import Found
 from nbkit.sae.hooks import Hooks, in_block, read_by
 
 SPARSIFY_LAYOUT: Layout = {

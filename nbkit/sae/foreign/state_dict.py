@@ -9,8 +9,8 @@ from torch import Tensor, zeros
 
 from nbkit.errors import NbkitError
 from nbkit.sae.architecture import Activation, AnyActivation, Architecture
+from nbkit.sae.autoencoder_parts import Found
 from nbkit.sae.foreign.weights import LINEAR, SAELENS, Layout, renamed
-from nbkit.sae.found import Found
 
 TIED_BIAS: Layout = {**{name: LINEAR[name] for name in list(LINEAR)[:3]}, "bias": ("b_dec", False)}
 """dictionary_learning's `AutoEncoder`."""

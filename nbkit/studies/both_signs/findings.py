@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from nbkit.atlas.quadrants import QUADRANTS
-from nbkit.features.quadrants import quadrants_of
+from nbkit.features.quadrant_table import quadrants_of
 from nbkit.studies.both_signs.atlases import BothSides
 from nbkit.studies.shared.estimate import Estimate
 from nbkit.studies.shared.table import BookTable

@@ -2,7 +2,7 @@
 
 from nbkit.studies.embedding_spaces.figures import table1_intervals
 from nbkit.studies.embedding_spaces.findings import paired_table, separation, table1
-from nbkit.studies.embedding_spaces.outliers import compare_treatments, outliers, treatments_table
+from nbkit.studies.embedding_spaces.outlier_treatments import compare_treatments, outliers, treatments_table
 from nbkit.studies.shared.space_comparison import compare_spaces, spaces_of
 
 __all__ = [

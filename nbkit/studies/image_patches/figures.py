@@ -13,9 +13,9 @@ from nbkit.atlas.neuron import Neuron
 from nbkit.figures.palette import ALONE, CLUSTER_COLORS, INK
 from nbkit.figures.pictures import show_gray, show_signed
 from nbkit.figures.style import WIDTH, BookFigure, count, set_heading, styled
+from nbkit.studies.image_patches.channel_choice import ChannelChoice
+from nbkit.studies.image_patches.channel_comparison import CHANNEL_MEASURES, PATCH_CONDITIONS
 from nbkit.studies.image_patches.channels import Channels
-from nbkit.studies.image_patches.choice import ChannelChoice
-from nbkit.studies.image_patches.comparison import CHANNEL_MEASURES, PATCH_CONDITIONS
 from nbkit.studies.image_patches.findings import titled
 
 CHANNEL_MARKS = {

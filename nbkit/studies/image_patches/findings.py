@@ -10,8 +10,8 @@ import pandas as pd
 
 from nbkit.mnist.cnn import CNN_RECIPE
 from nbkit.models.site import Site
+from nbkit.studies.image_patches.channel_comparison import CHANNEL_MEASURES, PATCH_CONDITIONS
 from nbkit.studies.image_patches.channels import Channels
-from nbkit.studies.image_patches.comparison import CHANNEL_MEASURES, PATCH_CONDITIONS
 from nbkit.studies.shared.estimate import Difference, Estimate
 from nbkit.studies.shared.table import BookTable
 
