@@ -23,7 +23,7 @@ from nbkit.studies.dead_latents.interventions import InterventionRun
 from nbkit.studies.dead_latents.variants import QUESTIONS, VARIANTS, Question
 from tests.examples.dead_latents import example_dead
 from tests.examples.evaluated import evaluated
-from tests.studies.test_sweep import small_hidden
+from tests.studies.trade_off.test_experiment import small_hidden
 
 START = 8
 SMALL = {"d_sae": 24, "batch_size": 16, "ne_start": START, "learning_rate": 0.04, "weight_decay": 0.05, "l1": 1e-3}

@@ -11,7 +11,7 @@ import pytest
 from nbkit.atlas.atlas import Atlas
 from nbkit.studies.neuron_embeddings.findings import ROUNDING_COLUMN, faithfulness_table, identity
 from nbkit.studies.shared.estimate import UNDEFINED
-from tests.studies.test_faithfulness import random_neuron
+from tests.studies.neuron_embeddings.test_ablation import random_neuron
 
 
 @pytest.mark.parametrize(

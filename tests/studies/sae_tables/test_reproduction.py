@@ -35,7 +35,7 @@ from nbkit.studies.sae_tables.reproduction import (
 from nbkit.studies.shared.paper import PAPER_COLUMNS, PAPER_ROUNDING, PAPER_ROWS, STANDARD, WITH_LOSS, paper_row
 from tests.examples.evaluated import evaluated
 from tests.examples.tables import LATE, STATED, example_tables
-from tests.studies.test_sweep import small_hidden, small_sae
+from tests.studies.trade_off.test_experiment import small_hidden, small_sae
 
 SMALL = {"d_sae": 24, "batch_size": 32, "learning_rate": 0.01}
 
