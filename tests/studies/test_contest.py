@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -52,6 +54,36 @@ def test_a_part_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contest_parts, "benchmark", None)
     again = contest([], FEW, n_jobs=1, progress=False)
     pd.testing.assert_frame_equal(table, again)
+
+
+@pytest.mark.usefixtures("small_toys")
+def test_a_new_contestant_is_measured_wherever_it_enters(
+    monkeypatch: pytest.MonkeyPatch, tiny_atlas: Callable[[str], Atlas]
+) -> None:
+    kept: list[str] = []
+
+    def without_measuring(name: str, request: Mapping[str, Any], _: object) -> pd.DataFrame:
+        kept.append(f"{name} {json.dumps(request, sort_keys=True, default=str)}")
+        return pd.DataFrame()
+
+    def ask() -> list[str]:
+        kept.clear()
+        contest([(tiny_atlas("gpt2"), [0])], replace(FEW, variants=0, networks=1), n_jobs=1, progress=False)
+        return sorted(kept)
+
+    monkeypatch.setattr(contest_parts, "kept_table", without_measuring)
+    before, changed = ask(), {"LEARNED": {"toy"}, "in_layer": {"images", "text"}, "SENTENCE": {"text"}}
+    assert {name.split()[0] for name in before} == {f"ground-truth-{part}" for part in ("images", "text", "toy")}
+    of_layer, new = contest_parts.in_layer, {"new": CONTESTANTS["centered"]}
+    for what, value in (
+        ("LEARNED", {**contest_parts.LEARNED, **new}),
+        ("in_layer", lambda background: {**of_layer(background), **new}),
+        ("SENTENCE", "another sentence encoder"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(contest_parts, what, value)
+            parts = {name.split()[0].removeprefix("ground-truth-") for name in set(ask()) - set(before)}
+        assert parts == changed[what]
 
 
 @pytest.mark.usefixtures("small_toys")

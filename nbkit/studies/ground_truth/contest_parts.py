@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from nbkit.atlas.atlas import Atlas, open_atlas
@@ -29,6 +30,8 @@ from nbkit.studies.shared.planted.layers import STANDARD_TEXT_UNITS, TextUnits
 
 FORM_OR_MEANING = "form or meaning"
 """Task: whether one sense of two words is nearer than two senses of one."""
+SENTENCE = "sentence encoder"
+"""Contestant: the embedding of the text around the key token."""
 Part = tuple[Any, ...]
 """A function that gives a table, and its arguments."""
 CONTEST_RECIPE = 1
@@ -154,9 +157,17 @@ def _part(make: Callable[..., pd.DataFrame], *arguments: Any) -> pd.DataFrame:
     return make(*arguments)
 
 
-def _kept(name: str, request: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    same = {"recipe": CONTEST_RECIPE, "version": BENCHMARK_VERSION, "contestants": sorted(CONTESTANTS)}
+def _kept(
+    name: str, entered: Iterable[str], request: Mapping[str, Any], make: Callable[[], pd.DataFrame]
+) -> pd.DataFrame:
+    """The table of a part, under a name made of the contestants that enter it and what else was asked for."""
+    same = {"recipe": CONTEST_RECIPE, "version": BENCHMARK_VERSION, "contestants": sorted({*CONTESTANTS, *entered})}
     return kept_table(f"ground-truth-{name}", {**same, **request}, make)
+
+
+def _names_in_layer() -> list[str]:
+    """The contestants of `in_layer`, which are the same for any background; none is trained until it sees a unit."""
+    return list(in_layer(Background(np.eye(16))))
 
 
 def contest_units(
@@ -206,7 +217,7 @@ def _image_units(number: int, with_cnn: bool, most: int) -> Iterable[LabeledUnit
 def _of_toy(toy: Toy, most: int, with_nulls: bool) -> pd.DataFrame:
     request = {"toy": asdict(toy), "most": most, "nulls": with_nulls, "autoencoder": asdict(ON_TOYS)}
     units = _toy_units(toy, most, with_nulls)
-    return _kept("toy", request, lambda: benchmark({**CONTESTANTS, **LEARNED}, units))
+    return _kept("toy", LEARNED, request, lambda: benchmark({**CONTESTANTS, **LEARNED}, units))
 
 
 def _of_images(number: int, with_cnn: bool, most: int) -> pd.DataFrame:
@@ -217,7 +228,7 @@ def _of_images(number: int, with_cnn: bool, most: int) -> pd.DataFrame:
             for background, of_one in groupby(units, key=lambda labeled: labeled.unit.background)
         )
 
-    return _kept("images", {"number": number, "cnn": with_cnn, "most": most}, make)
+    return _kept("images", _names_in_layer(), {"number": number, "cnn": with_cnn, "most": most}, make)
 
 
 def _of_text(path: Path, layers: tuple[int, ...], text: TextUnits, seed: int) -> pd.DataFrame:
@@ -228,12 +239,12 @@ def _of_text(path: Path, layers: tuple[int, ...], text: TextUnits, seed: int) ->
         tables, sentence = [], SentenceEncoder()
         for reads, units in text_layers(atlas, layers, text, seed):
             contestants: dict[str, Embed] = {**CONTESTANTS, **in_layer(Background(reads.read))}
-            contestants["sentence encoder"] = sentence
+            contestants[SENTENCE] = sentence
             tables += [benchmark(contestants, units), _by_meaning(units, contestants)]
         return pd.concat(tables)
 
     made_of = {**asdict(m), "layers_measured": layers}
-    return _kept("text", {"atlas": made_of, **asdict(text), "seed": seed}, make)
+    return _kept("text", [*_names_in_layer(), SENTENCE], {"atlas": made_of, **asdict(text), "seed": seed}, make)
 
 
 def _by_meaning(units: list[LabeledUnit], contestants: Mapping[str, Embed]) -> pd.DataFrame:

@@ -65,11 +65,13 @@ def dictionary_of(sae: SparseAutoencoder) -> Dictionary:
     return find
 
 
-def trained_on_background(config: SaeConfig = ON_TOYS, trained: bool = True) -> Dictionary:
-    """The dictionary that an autoencoder learns from each unit's background."""
+def trained_on_background(
+    config: SaeConfig = ON_TOYS, trained: bool = True, background: Background | None = None
+) -> Dictionary:
+    """The dictionary that an autoencoder learns from each unit's background, or from one for all."""
 
     def find(unit: Unit) -> Features:
-        return dictionary_of(autoencoder_of(unit.background, config, trained))(unit)
+        return dictionary_of(autoencoder_of(background or unit.background, config, trained))(unit)
 
     return find
 
@@ -101,12 +103,10 @@ def in_basis(dictionary: Dictionary, prefix: str = "") -> Mapping[str, Embed]:
 
 def contestants_of(config: SaeConfig, background: Background | None = None) -> Mapping[str, Embed]:
     """Contestants by name in the basis of an autoencoder of each unit's background, or of one background for all, and
-    one in that of the autoencoder that training began with."""
+    one in that of the autoencoder that training began with. Training waits for the first unit."""
 
     def of(trained: bool) -> Mapping[str, Embed]:
-        if background is None:
-            return in_basis(trained_on_background(config, trained))
-        return in_basis(dictionary_of(autoencoder_of(background, config, trained)))
+        return in_basis(trained_on_background(config, trained, background))
 
     joint = "centered + features"
     return {**of(trained=True), f"{joint}, not trained": of(trained=False)[joint]}
