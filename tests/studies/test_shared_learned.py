@@ -11,7 +11,7 @@ import torch
 from nbkit.method.feature_basis import feature_contributions
 from nbkit.method.truth.benchmark import benchmark
 from nbkit.method.truth.toys import Toy, toy_units
-from nbkit.method.truth.unit import Background, Unit
+from nbkit.method.truth.unit import Background, Features, Unit
 from nbkit.studies.shared.learned import (
     ON_TOYS,
     autoencoder_of,
@@ -56,6 +56,29 @@ def test_its_latents_add_up_to_the_pre_activation(background: Background) -> Non
     np.testing.assert_allclose(added.sum(axis=1) + bias, given_back @ unit.weights, rtol=1e-4)
     again = dictionary_of(trained)(unit)
     np.testing.assert_array_equal(added, feature_contributions(again.codes, again.directions, unit.weights))
+
+
+def test_denoised_is_what_the_autoencoder_gives_back_minus_the_layers_mean(background: Background) -> None:
+    trained = autoencoder_of(background, CONFIG, True)
+    unit = Unit(background.vectors[:50], np.random.default_rng(1).normal(size=8), background)
+    spaces = in_basis(trained_on_background(CONFIG))
+    with torch.no_grad():
+        given_back = trained(torch.tensor(unit.read).float())[1].numpy()
+    expected = given_back - background.vectors.mean(axis=0)
+    for name, by_hand in (("denoised", expected), ("paper's, denoised", expected * unit.weights)):
+        found = spaces[name](unit)
+        assert found is not None
+        np.testing.assert_allclose(found, by_hand, rtol=1e-3, atol=1e-3)
+
+
+def test_denoising_leaves_out_what_no_feature_holds() -> None:
+    read = np.array([[5.0, 3.0, 9.0], [2.0, 4.0, -9.0]])
+    unit = Unit(read, np.array([2.0, -1.0, 100.0]), Background(np.array([[1.0, 1.0, 4.0], [3.0, 1.0, 4.0]])))
+    of_two = in_basis(lambda seen: Features(seen.read[:, :2], np.eye(3)[:2], np.array([0.0, 0.0, 4.0])))
+    for name, expected in (("denoised", [[3, 2, 0], [0, 3, 0]]), ("paper's, denoised", [[6, -2, 0], [0, -3, 0]])):
+        found = of_two[name](unit)
+        assert found is not None
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_a_dictionary_looks_once_at_the_same_vectors(background: Background) -> None:

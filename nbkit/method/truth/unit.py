@@ -43,10 +43,18 @@ class Background:
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """A dictionary of features and how much of each an example holds: codes @ directions are about what was read."""
+    """A dictionary of features and how much of each an example holds."""
 
     codes: Float[np.ndarray, "n f"]
     directions: Float[np.ndarray, "f d"]
+    offset: Float[np.ndarray, " d"] | None = None
+    """What every vector holds besides, an autoencoder's bias; None for nothing."""
+
+    @property
+    def given_back(self) -> Float[np.ndarray, "n d"]:
+        """What the features say was read, about what was: codes @ directions + offset."""
+        given_back: Float[np.ndarray, "n d"] = self.codes @ self.directions
+        return given_back if self.offset is None else given_back + self.offset
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +142,8 @@ class LabeledUnit:
         if (known := self.unit.features) is not None:
             f = len(known.directions)
             shapes |= {"codes": (known.codes.shape, (n, f)), "directions": (known.directions.shape, (f, d))}
+            if known.offset is not None:
+                shapes["offset"] = (known.offset.shape, (d,))
         if (text := self.unit.text) is not None:
             shapes |= {"keys": (text.keys.shape, (n,)), "snippets": ((len(text.snippets),), (n,))}
             for what, vectors in text.vectors.items():

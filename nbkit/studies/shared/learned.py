@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from nbkit.method.embeddings import neuron_embeddings
 from nbkit.method.feature_basis import feature_contributions, feature_embeddings, side_by_side
 from nbkit.method.truth.contestants import Embed, centered
 from nbkit.method.truth.unit import Background, Features, Unit
@@ -54,12 +55,12 @@ def codes_of(sae: SparseAutoencoder, read: Float[np.ndarray, "n d"]) -> Float[np
 def dictionary_of(sae: SparseAutoencoder) -> Dictionary:
     """The latents of an autoencoder and their directions, one dictionary for each autoencoder. What it found last it
     keeps: a unit's contestants, with its own weights and another's, ask for the same vectors' latents."""
-    directions = sae.w_dec.detach().numpy()
+    directions, offset = sae.w_dec.detach().numpy(), sae.b_dec.detach().numpy()
     last: list[tuple[np.ndarray, Features]] = []
 
     def find(unit: Unit) -> Features:
         if not last or last[0][0] is not unit.read:
-            last[:] = [(unit.read, Features(codes_of(sae, unit.read), directions))]
+            last[:] = [(unit.read, Features(codes_of(sae, unit.read), directions, offset))]
         return last[0][1]
 
     return find
@@ -93,11 +94,21 @@ def in_basis(dictionary: Dictionary, prefix: str = "") -> Mapping[str, Embed]:
     def beside_centered(unit: Unit) -> np.ndarray:
         return side_by_side(centered(unit), features(unit))
 
+    def denoised(unit: Unit) -> np.ndarray:
+        """What the features give back of the vector, minus the layer's mean."""
+        return dictionary(unit).given_back - unit.background.mean
+
+    def paper_denoised(unit: Unit) -> np.ndarray:
+        """Equation 1 of that."""
+        return neuron_embeddings(denoised(unit), unit.weights)
+
     return {
         f"{prefix}contributions": contributions,
         f"{prefix}features": features,
         f"{prefix}centered + features": beside_centered,
         f"{prefix}codes": codes,
+        f"{prefix}denoised": denoised,
+        f"{prefix}paper's, denoised": paper_denoised,
     }
 
 

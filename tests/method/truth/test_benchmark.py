@@ -263,7 +263,11 @@ def test_in_the_basis_of_the_features_equation_1_adds_up_to_the_pre_activation()
         contributions = CONTESTANTS["true features"](each)
         assert contributions is not None
         np.testing.assert_allclose(contributions.sum(axis=1), each.read @ each.weights, atol=1e-9)
+        assert each.features is not None
+        np.testing.assert_allclose(each.features.given_back, each.read, atol=1e-9)
     assert CONTESTANTS["true features"](replace(unit, features=None)) is None
+    moved = Features(unit.read, np.eye(6), np.arange(6.0))
+    np.testing.assert_allclose(moved.given_back, unit.read + np.arange(6))
 
 
 def test_every_contestant_enters_a_toy_and_true_features_win_it() -> None:
