@@ -108,6 +108,21 @@ def previous_layer(unit: Unit) -> Float[np.ndarray, "n d"] | None:
     return None if unit.text is None else unit.text.previous
 
 
+def neurons_before(unit: Unit) -> Float[np.ndarray, "n m"] | None:
+    """Equation 1 through two layers: how much each neuron of the layer before adds to the pre-activation by what it
+    writes at the key token, which the layer reads as it is but for its norm. What reaches the layer otherwise, from
+    earlier layers or other tokens, is left out."""
+    if (text := unit.text) is None or (known := text.neurons_before) is None:
+        return None
+    return feature_contributions(known.codes, known.directions, unit.weights)
+
+
+def centered_beside_neurons_before(unit: Unit) -> Float[np.ndarray, "n m+d"] | None:
+    """The centered vector beside what each neuron of the layer before adds."""
+    added = neurons_before(unit)
+    return None if added is None else side_by_side(centered(unit), added)
+
+
 def loss_gradient(unit: Unit) -> Float[np.ndarray, "n d"] | None:
     """How the text's loss depends on what the layer writes at the key token: what of a unit's effect downstream, its
     output weights times this gradient, is the example's."""
@@ -128,6 +143,8 @@ CONTESTANTS: Mapping[str, Embed] = {
     "paper's, over the window": paper_window,
     "attended": attended,
     "previous layer": previous_layer,
+    "neurons before": neurons_before,
+    "centered + neurons before": centered_beside_neurons_before,
     "loss gradient": loss_gradient,
 }
 """Contestants by name, in the order of tables."""

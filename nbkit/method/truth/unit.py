@@ -77,12 +77,18 @@ class Text:
     """The gradient of the text's loss (the sum of the next tokens' cross-entropies, in nats) with respect to what the
     layer writes at the key token: a unit moves the loss by its output weights times this, for each unit of its
     activation. Zeros at the last token of a text."""
+    neurons_before: Features | None = None
+    """The neurons of the layer before as features: their activations at the key tokens, and what the layer reads of
+    what each of them writes, up to one positive number for each example; None of the first layer, and where what they
+    write reaches the layer in another way."""
 
     def take(self, examples: Int[np.ndarray, " k"] | Bool[np.ndarray, " n"]) -> Text:
         """The text of some examples, by number or by a mask."""
         numbers = np.arange(len(self.keys))[examples]
         vectors = (None if each is None else each[numbers] for each in self.vectors.values())
-        return Text(self.keys[numbers], tuple(self.snippets[number] for number in numbers), *vectors)
+        before = self.neurons_before
+        neurons = before if before is None else replace(before, codes=before.codes[numbers])
+        return Text(self.keys[numbers], tuple(self.snippets[number] for number in numbers), *vectors, neurons)
 
     @property
     def vectors(self) -> dict[str, np.ndarray | None]:
@@ -149,6 +155,10 @@ class LabeledUnit:
             for what, vectors in text.vectors.items():
                 if vectors is not None:
                     shapes[what] = (vectors.shape, (n, *vectors.shape[1:2], d) if what == "window" else (n, d))
+            if (before := text.neurons_before) is not None:
+                m = len(before.directions)
+                shapes["activations"] = (before.codes.shape, (n, m))
+                shapes["written directions"] = (before.directions.shape, (m, d))
         if not n:
             raise NbkitError(f"{self.name} has read vectors of shape {self.unit.read.shape}: give (n, d).")
         for what, (shape, wanted) in shapes.items():

@@ -81,6 +81,7 @@ def test_the_text_of_an_example_goes_with_it_and_must_fit() -> None:
     labeled = planted(0, 6)
     one_each = [np.arange(6.0)[:, None] + factor * np.ones((6, 6)) for factor in (10, 20, 30)]
     text = Text(np.arange(6), tuple("abcdef"), np.arange(6 * 2 * 6.0).reshape(6, 2, 6), *one_each)
+    text = replace(text, neurons_before=Features(np.arange(6.0)[:, None] + 40 * np.ones((6, 3)), np.ones((3, 6))))
     with_text = replace(labeled, unit=replace(labeled.unit, text=text))
     for chosen in (np.array([4, 1]), np.isin(np.arange(6), [1, 4])):
         taken = with_text.take(chosen).unit.text
@@ -91,6 +92,8 @@ def test_the_text_of_an_example_goes_with_it_and_must_fit() -> None:
             vectors = taken.vectors[name]
             assert vectors is not None and vectors.shape == (2, 6)
             np.testing.assert_array_equal(vectors[:, 0], taken.keys + factor)
+        assert taken.neurons_before is not None and taken.neurons_before.directions.shape == (3, 6)
+        np.testing.assert_array_equal(taken.neurons_before.codes[:, 0], taken.keys + 40)
     for wrong in (
         replace(text, keys=np.arange(5)),
         replace(text, snippets=("a",)),
@@ -99,9 +102,12 @@ def test_the_text_of_an_example_goes_with_it_and_must_fit() -> None:
         replace(text, previous=np.zeros((6, 5))),
         replace(text, attended=np.zeros((5, 6))),
         replace(text, loss_gradient=np.zeros((6, 1, 6))),
+        replace(text, neurons_before=Features(np.zeros((5, 3)), np.zeros((3, 6)))),
+        replace(text, neurons_before=Features(np.zeros((6, 3)), np.zeros((3, 5)))),
     ):
+        vectors_of = "window|previous|attended|loss_gradient"
         with pytest.raises(
-            NbkitError, match=r"unit 0 has (keys|snippets|window|previous|attended|loss_gradient) of sh"
+            NbkitError, match=rf"unit 0 has (keys|snippets|{vectors_of}|activations|written directions) of sh"
         ):
             replace(with_text, unit=replace(labeled.unit, text=wrong))
 

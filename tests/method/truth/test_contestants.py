@@ -11,14 +11,16 @@ from nbkit.method.clusters import cosine_distances
 from nbkit.method.truth.contestants import (
     CONTESTANTS,
     attended,
+    centered_beside_neurons_before,
     key_token,
     loss_gradient,
+    neurons_before,
     paper,
     paper_window,
     previous_layer,
     window,
 )
-from nbkit.method.truth.unit import Background, Text, Unit
+from nbkit.method.truth.unit import Background, Features, Text, Unit
 
 MEAN = np.array([1.0, 0.0, 0.0])
 
@@ -34,10 +36,12 @@ def unit() -> Unit:
 
 
 def test_without_text_they_sit_a_unit_out(unit: Unit) -> None:
-    for contestant in (key_token, window, paper_window, attended, previous_layer, loss_gradient):
+    of_vectors = (window, paper_window, attended, previous_layer, loss_gradient)
+    of_vectors += (neurons_before, centered_beside_neurons_before)
+    for contestant in (key_token, *of_vectors):
         assert contestant(replace(unit, text=None)) is None
     without_vectors = replace(unit, text=Text(np.array([7, 9]), ("a b", "c")))
-    for contestant in (window, paper_window, attended, previous_layer, loss_gradient):
+    for contestant in of_vectors:
         assert contestant(without_vectors) is None
     assert key_token(without_vectors) is not None
 
@@ -75,3 +79,14 @@ def test_attended_vectors_are_centered_and_the_others_are_taken_as_they_are(unit
         found = CONTESTANTS[name](of_all)
         assert found is not None
         np.testing.assert_allclose(found, [expected, expected])
+
+
+def test_neurons_before_add_what_they_write_along_the_weights(unit: Unit) -> None:
+    activations, written = np.array([[1.0, -2.0], [0, 3]]), np.array([[1.0, 1, 1], [0, 2, 0]])
+    assert unit.text is not None
+    known = replace(unit, text=replace(unit.text, neurons_before=Features(activations, written)))
+    found, both = CONTESTANTS["neurons before"](known), CONTESTANTS["centered + neurons before"](known)
+    assert found is not None and both is not None
+    np.testing.assert_allclose(found, [[1, -4], [0, 6]])  # the weights read 1 of the first and 2 of the second
+    of_centered = -1 / np.sqrt(18)  # [2, 0, 0] and [-1, 4, 1]
+    assert 1 - cosine_distances(both)[0, 1] == pytest.approx((of_centered - 4 / np.sqrt(17)) / 2)

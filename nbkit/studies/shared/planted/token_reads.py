@@ -18,6 +18,7 @@ from nbkit.models.token_bytes import token_bytes
 from nbkit.models.weights import as_float
 from nbkit.studies.shared.planted.around import Around, read_around
 from nbkit.studies.shared.planted.labeled_contexts import LabeledContexts
+from nbkit.studies.shared.planted.neurons_before import NeuronsBefore, neurons_before
 
 VECTORS_A_TEXT = 8
 """Vectors that an example's text holds: its key token's, and those before it."""
@@ -47,6 +48,9 @@ class TokenReads:
     """Of the background's draw."""
     previous: TokenReads | None = None
     """Of the layer before; None of the first, or where it was not asked for."""
+    before: NeuronsBefore | None = None
+    """The neurons of the layer before; None where they don't write into what this layer reads, or were not asked
+    for."""
     around: Around | None = None
     """What is around the vectors, in some of the contexts; None where it was not asked for."""
 
@@ -89,10 +93,12 @@ class TokenReads:
         before = rows[:, None] - np.arange(VECTORS_A_TEXT)[::-1]  # (k, VECTORS_A_TEXT)
         inside = (before >= 0) & (self.context[before] == self.context[rows][:, None])
         window = np.where(inside[..., None], self.read[before], np.float32(0))
-        of_previous = None if self.previous is None else self.previous.read[rows] - self.previous.background.mean
+        read = None if self.previous is None else self.previous.read[rows]
+        of_previous = None if read is None or self.previous is None else read - self.previous.background.mean
+        neurons = None if read is None or self.before is None else self.before.at(read)
         place = rows % int((~special).sum())  # all contexts have as many tokens of text
         beside = (None, None) if self.around is None else self.around.at(self.context[rows], place)
-        return Text(self.token[rows], tuple(snippets), window, of_previous, *beside)
+        return Text(self.token[rows], tuple(snippets), window, of_previous, *beside, neurons)
 
 
 def read_layers(
@@ -141,7 +147,15 @@ def read_layers(
     if around is None:
         return [plain[layer] for layer in layers]
     found = read_around(model, contexts, np.flatnonzero(around), {layer: read[layer] for layer in layers})
-    return [replace(plain[layer], previous=plain.get(layer - 1), around=found[layer]) for layer in layers]
+    return [
+        replace(
+            plain[layer],
+            previous=plain.get(layer - 1),
+            before=neurons_before(model, contexts, layer),
+            around=found[layer],
+        )
+        for layer in layers
+    ]
 
 
 def held_out(documents: Int[np.ndarray, " n"], seed: int = 0) -> Bool[np.ndarray, " n"]:
