@@ -11,6 +11,7 @@ from sklearn.covariance import ledoit_wolf
 
 from nbkit.method.embeddings import neuron_embeddings
 from nbkit.method.feature_basis import feature_contributions, side_by_side
+from nbkit.method.truth.nearest_pairs import pairs_metric
 from nbkit.method.truth.unit import Background, Unit
 
 Embed = Callable[[Unit], Float[np.ndarray, "n any"] | None]
@@ -36,6 +37,19 @@ def whitened(unit: Unit) -> Float[np.ndarray, "n d"]:
     shrinkage of Ledoit and Wolf (2004), which takes no labels."""
     whitened: Float[np.ndarray, "n d"] = centered(unit) @ _whitening(unit.background)
     return whitened
+
+
+def in_pairs_metric(unit: Unit) -> Float[np.ndarray, "n d"]:
+    """The centered vector in a metric learned from vectors of the layer that are each other's nearest, see
+    `pairs_metric`: directions in which they differ count for less. No labels and no weights."""
+    in_metric: Float[np.ndarray, "n d"] = centered(unit) @ pairs_metric(unit.background)
+    return in_metric
+
+
+def paper_in_pairs_metric(unit: Unit) -> Float[np.ndarray, "n d"]:
+    """Equation 1 in the coordinates of that metric, with the weights that read the same there: its sum is the centered
+    vector's product with the weights."""
+    return neuron_embeddings(in_pairs_metric(unit), np.linalg.solve(pairs_metric(unit.background), unit.weights))
 
 
 def paper(unit: Unit) -> Float[np.ndarray, "n d"]:
@@ -133,8 +147,10 @@ CONTESTANTS: Mapping[str, Embed] = {
     BASELINE: pre_mlp,
     "centered": centered,
     "whitened": whitened,
+    "nearest pairs": in_pairs_metric,
     "paper's": paper,
     "paper's, centered": paper_centered,
+    "paper's, nearest pairs": paper_in_pairs_metric,
     "centered + paper's": centered_beside_paper,
     "true features": feature_basis,
     "true codes": codes,
