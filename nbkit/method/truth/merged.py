@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from nbkit.errors import NbkitError
 from nbkit.method.checks import checked_array, checked_number, checked_seed, checked_whole
+from nbkit.method.truth.balance import falling_shares
 from nbkit.method.truth.dominant import dominant_terms, of_behaviors
 from nbkit.method.truth.terms import PlainTerms, Terms
 from nbkit.method.truth.unit import Background, LabeledUnit, Text, Unit
@@ -113,11 +114,3 @@ def merged_units(
 
 def _joined(texts: Sequence[Text]) -> Text:
     return Text(np.concatenate([text.keys for text in texts]), tuple(each for text in texts for each in text.snippets))
-
-
-def falling_shares(n_examples: int, terms: int, balance: float) -> Int[np.ndarray, " terms"]:
-    """How many examples each term gives, at least one: of the first `balance` times as many as of the last, those
-    between fall by equal ratios."""
-    ratios = np.geomspace(1.0, 1.0 / balance, terms)
-    shares: Int[np.ndarray, " terms"] = np.maximum(1, np.rint(n_examples * ratios / ratios.sum()).astype(int))
-    return shares

@@ -14,10 +14,25 @@ FIRST_SEED = 2
 PLAIN = tuple(Toy(seed=seed) for seed in range(FIRST_SEED, FIRST_SEED + 6))
 HARDER_AND_EASIER = tuple(
     replace(toy, seed=seed)
-    for toy in (Toy(active=1.5), Toy(active=6), Toy(width=20), Toy(width=64), Toy(overlap=0.5), Toy(n_examples=30))
+    for toy in (
+        Toy(active=1.5),
+        Toy(active=6),
+        Toy(width=20),
+        Toy(width=64),
+        Toy(overlap=0.5),
+        Toy(n_examples=30),
+        Toy(n_examples=300),
+        Toy(noise=0.5),
+        Toy(noise=1.0),
+        Toy(n_examples=10, balance=1.0),
+        Toy(n_examples=300, balance=1.0),
+        Toy(n_examples=300, balance=10.0),
+        Toy(n_examples=300, balance=50.0),
+    )
     for seed in range(FIRST_SEED, FIRST_SEED + 3)
 )
-"""One thing at a time is changed of the plain toy."""
+"""One thing at a time is changed of the plain toy, but that a balance comes with a number of examples: of ten as they
+come no two behaviors have three, and at 50 to 1 the rarest has three of 300."""
 UNITS_OF_A_TOY = 20
 """Units of one toy; null units of one toy and size."""
 

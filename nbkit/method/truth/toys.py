@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from nbkit.errors import NbkitError
 from nbkit.method.checks import checked_number, checked_seed, checked_whole
 from nbkit.method.controls import other_units
+from nbkit.method.truth.balance import balanced_behaviors, drawn_by_share
 from nbkit.method.truth.dominant import dominant_terms, of_behaviors
 from nbkit.method.truth.unit import Background, Features, LabeledUnit, Unit, locked
 
@@ -29,6 +30,11 @@ FEWEST_EXAMPLES = 10
 """A unit with fewer examples that are not ambiguous is left out."""
 FAMILY = 5
 """Features that overlap with each other."""
+MOST_BEHAVIORS = 8
+"""Behaviors of a unit whose examples are drawn by a balance: about as many as units have whose examples are not, and
+at 50 to 1 the rarest still has three of 300 examples."""
+LATER = ("noise", "balance")
+"""Options that toys got after they had names."""
 TOYS = 20_240_611
 """Keeps a toy's draws apart from those that others make with the same seed."""
 
@@ -54,6 +60,12 @@ class Toy:
     """Training steps, of 256 inputs each."""
     seed: int = 0
     """Of directions, training and inputs."""
+    noise: float = 0.0
+    """Standard deviation of Gaussian noise in every coordinate of what the trained units read, as a multiple of that of
+    the vectors without it."""
+    balance: float | None = None
+    """Examples of the most frequent behavior over those of the rarest, from 1, those between falling by equal ratios;
+    the behaviors are a unit's most frequent, at most `MOST_BEHAVIORS`. None for examples as they come."""
 
     def __post_init__(self) -> None:
         checked_whole("n_features", self.n_features, 2)
@@ -64,11 +76,26 @@ class Toy:
         checked_whole("n_examples", self.n_examples, FEWEST_EXAMPLES)
         checked_whole("steps", self.steps, 1)
         checked_seed(self.seed)
+        checked_number("noise", self.noise, "choose at least 0", 0, np.inf)
+        if self.balance is not None:
+            checked_number("balance", self.balance, "choose at least 1, or None", 1, np.inf)
 
     @property
     def name(self) -> str:
-        """One that no toy of other options has."""
-        return f"toy {zlib.crc32(repr(asdict(self)).encode()):08x} seed {self.seed}"
+        """One that no toy of other options has; a toy without noise and balance is called as before there were any."""
+        options = {name: value for name, value in asdict(self).items() if name not in LATER or value}
+        return f"toy {zlib.crc32(repr(options).encode()):08x} seed {self.seed}"
+
+    @property
+    def network(self) -> Toy:
+        """The same for all toys that differ in which examples are drawn alone."""
+        return replace(self, n_examples=FEWEST_EXAMPLES, balance=None)
+
+    @property
+    def difficulty(self) -> dict[str, float]:
+        """What makes it hard, by name; NaN for the balance of examples as they come."""
+        options = {name: value for name, value in asdict(self).items() if name not in ("seed", "steps")}
+        return {name: float("nan") if value is None else float(value) for name, value in options.items()}
 
     @property
     def group(self) -> str:
@@ -80,10 +107,11 @@ def toy_units(toy: Toy) -> list[LabeledUnit]:
     """Train a toy and label the examples of its units by exact contribution.
 
     A feature contributes to a unit's pre-activation its value times the dot product of its direction with the unit's
-    weights; the contributions and the bias add up to the pre-activation. The behavior of an example is the feature that
-    contributes most; see `dominant_terms` for ambiguous ones. Behaviors of fewer than three clear examples are left
-    out, and so are units with fewer than two behaviors or ten clear examples. On one machine and version of PyTorch a
-    toy always gives the same units.
+    weights; the contributions, that of the noise and the bias add up to the pre-activation. The behavior of an example
+    is the feature that contributes most; see `dominant_terms` for ambiguous ones, where noise counts as a feature, and
+    where it is the largest there is no behavior. Behaviors of fewer than three clear examples are left out, and so are
+    units with fewer than two behaviors or ten clear examples, or with too few examples for the toy's balance. On one
+    machine and version of PyTorch a toy always gives the same units.
 
     Raises:
         NbkitError: no unit is left.
@@ -96,17 +124,23 @@ def toy_units(toy: Toy) -> list[LabeledUnit]:
 
 def each_unit(toy: Toy) -> Iterator[LabeledUnit]:
     """The units of `toy_units` one after the other: with all of their examples they take hundreds of megabytes."""
-    network = _network(replace(toy, n_examples=FEWEST_EXAMPLES))  # which does not hang on these
+    network = _network(toy.network)
     d, w, codes, h = network.directions, network.weights, network.codes, network.read
     other = other_units(toy.n_units, toy.seed)
     rng = np.random.default_rng(toy.seed)
     for index in range(toy.n_units):
         active = network.activations[:, index]
         fires = np.flatnonzero(active > TOY_SHARE * active.max())
-        rows = np.sort(rng.permutation(fires)[: toy.n_examples])
+        rows = fires if toy.balance is not None else np.sort(rng.permutation(fires)[: toy.n_examples])
         if not len(rows):
             continue
-        labels, ambiguous = dominant_terms(codes[rows] * (d @ w[index]))
+        labels, ambiguous = _labels(network, rows, w[index])
+        if toy.balance is not None:
+            of = balanced_behaviors(labels, ambiguous, toy.n_examples, toy.balance, MOST_BEHAVIORS, FEWEST_EXAMPLES)
+            if not len(of):
+                continue
+            drawn = drawn_by_share(labels, ambiguous, of, toy.n_examples, toy.balance, rng)
+            rows, labels, ambiguous = rows[drawn], labels[drawn], ambiguous[drawn]
         unit = LabeledUnit(
             unit=Unit(h[rows], w[index], network.background, Features(codes[rows], d)),
             other_weights=w[other[index]],
@@ -115,11 +149,22 @@ def each_unit(toy: Toy) -> Iterator[LabeledUnit]:
             name=f"{toy.name} unit {index}",
             group=toy.group,
             task="toy",
-            difficulty={name: float(value) for name, value in asdict(toy).items() if name not in ("seed", "steps")},
+            difficulty=toy.difficulty,
         )
         some = of_behaviors(labels, ambiguous)
         if (some & ~ambiguous).sum() >= FEWEST_EXAMPLES and len(np.unique(labels[some])) > 1:
             yield unit.take(some)
+
+
+def _labels(
+    network: _Network, rows: Int[np.ndarray, " k"], w: Float[np.ndarray, " d"]
+) -> tuple[Int[np.ndarray, " k"], Bool[np.ndarray, " k"]]:
+    """The feature that contributes most to a unit at some inputs, and where another one, or the noise, is near."""
+    parts = network.codes[rows] * (network.directions @ w)
+    if network.noise is not None:
+        parts = np.column_stack([parts, network.noise[rows] @ w])
+    labels, ambiguous = dominant_terms(parts)
+    return labels, ambiguous | (labels == len(network.directions))  # where noise pushes most there is no behavior
 
 
 class _Network(NamedTuple):
@@ -130,6 +175,8 @@ class _Network(NamedTuple):
     codes: Float[np.ndarray, "n f"]
     """The features of each input."""
     read: Float[np.ndarray, "n d"]
+    noise: Float[np.ndarray, "n d"] | None
+    """What of that is noise; None if nothing."""
     activations: Float[np.ndarray, "n m"]
     background: Background
 
@@ -142,11 +189,18 @@ def _network(toy: Toy) -> _Network:
     weights, bias = _trained(toy, directions, generator)
     x = _inputs(toy, INPUTS, generator)
     read = x @ directions
+    noise = None
+    if toy.noise:  # the last draw, so that the network and its inputs are those of the toy without
+        noise = (
+            toy.noise * (read - read.mean(dim=0)).square().mean().sqrt() * torch.randn(read.shape, generator=generator)
+        )
+        read = read + noise
     return _Network(
         directions=locked(directions.numpy()),
         weights=locked(weights.numpy()),
         codes=locked(x.numpy()),
         read=locked(read.numpy()),
+        noise=None if noise is None else locked(noise.numpy()),
         activations=locked(torch.relu(read @ weights.T + bias).numpy()),
         background=Background(read[:TOY_BACKGROUND].numpy()),
     )

@@ -46,8 +46,8 @@ class ContestSize:
     """Of each layer of a language model."""
     toys: int = 6
     """Plain toys, each with its null units."""
-    variants: int = 18
-    """Toys that are harder or easier in one thing."""
+    variants: int | None = None
+    """Toys that are harder or easier in one thing, the first of `HARDER_AND_EASIER`; None for all."""
     networks: int = 4
     """Seeds of the MNIST MLP; the first half of them also of the convolutional network."""
     most: int = 8
@@ -108,7 +108,10 @@ def contest(
     """
     parts: list[Part] = [(_of_text, atlas.path, tuple(wanted), size.text, seed) for atlas, wanted in layers if wanted]
     parts += [(_of_images, number, with_cnn, size.most) for number, with_cnn in _networks(size)]
-    parts += [(_of_toy, toy, size.most, with_nulls) for toy, with_nulls in _toys(size)]
+    networks: dict[Toy, list[tuple[Toy, bool]]] = {}
+    for toy, with_nulls in _toys(size):
+        networks.setdefault(toy.network, []).append((toy, with_nulls))
+    parts += [(_of_network, toys, size.most) for toys in networks.values()]  # whose vectors have one autoencoder
     return in_parts(layers, parts, "ground truth", n_jobs, progress)
 
 
@@ -212,6 +215,10 @@ def _toy_units(toy: Toy, most: int, with_nulls: bool) -> Iterator[LabeledUnit]:
 
 def _image_units(number: int, with_cnn: bool, most: int) -> Iterable[LabeledUnit]:
     return image_units([number], [number] if with_cnn else [], most=most)
+
+
+def _of_network(toys: list[tuple[Toy, bool]], most: int) -> pd.DataFrame:
+    return pd.concat(_of_toy(toy, most, with_nulls) for toy, with_nulls in toys)
 
 
 def _of_toy(toy: Toy, most: int, with_nulls: bool) -> pd.DataFrame:

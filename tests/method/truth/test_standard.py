@@ -10,7 +10,7 @@ import pytest
 import nbkit
 from nbkit.method.truth import standard
 from nbkit.method.truth.leaderboard import leaderboard
-from nbkit.method.truth.toys import Toy
+from nbkit.method.truth.toys import Toy, toy_units
 from nbkit.method.truth.unit import Unit
 
 
@@ -42,4 +42,22 @@ def test_the_standard_is_what_its_version_says() -> None:
     assert {replace(toy, seed=0) for toy in standard.PLAIN} == {Toy()}
     for toy in standard.HARDER_AND_EASIER:
         changed = [name for name in Toy.__dataclass_fields__ if getattr(toy, name) != getattr(Toy(), name)]
-        assert len(set(changed) - {"seed"}) == 1
+        changed = [name for name in changed if name != "seed"]
+        assert changed == ["n_examples", "balance"] or len(changed) == 1
+    assert {toy.n_examples for toy in standard.HARDER_AND_EASIER} == {10, 30, 100, 300}
+    assert {toy.balance for toy in standard.HARDER_AND_EASIER} == {None, 1, 10, 50}
+
+
+def test_every_standard_toy_has_units_whose_behaviors_are_as_it_says() -> None:
+    for toy in standard.HARDER_AND_EASIER:
+        if toy.seed == standard.FIRST_SEED and toy.balance is not None:
+            units = [labeled.take(~labeled.ambiguous) for labeled in toy_units(toy)]
+            assert len(units) >= standard.UNITS_OF_A_TOY
+            for labeled in units:
+                counts = np.unique(labeled.labels, return_counts=True)[1]
+                assert counts.min() >= 3 and counts.sum() == pytest.approx(toy.n_examples, rel=0.03)
+                lowest, highest = (
+                    (counts.max() - 0.5) / (counts.min() + 0.5),
+                    (counts.max() + 0.5) / (counts.min() - 0.5),
+                )
+                assert lowest <= toy.balance <= highest

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from nbkit.errors import NbkitError
+from nbkit.method.truth.balance import balanced_behaviors, drawn_by_share
 from nbkit.method.truth.dominant import dominant_terms, of_behaviors
 from nbkit.method.truth.merged import merged_units
 from nbkit.method.truth.null import null_units
@@ -79,6 +80,55 @@ def test_toys_that_differ_in_examples_alone_are_one_network() -> None:
     few, many = (toy_units(replace(SMALL, n_examples=n)) for n in (30, 60))
     assert few[0].unit.background is many[0].unit.background
     assert max(len(each.labels) for each in few) <= 30 < max(len(each.labels) for each in many)
+
+
+def test_noise_is_a_term_of_its_own_on_the_same_network(units: list[LabeledUnit]) -> None:
+    noisy = toy_units(replace(SMALL, noise=0.5))
+    assert units[0].unit.background is not noisy[0].unit.background
+    known, background = noisy[0].unit.features, noisy[0].unit.background
+    assert known is not None
+    clean, unit = units[0].unit.background.vectors, noisy[0].unit
+    np.testing.assert_array_equal(units[0].unit.weights, unit.weights)
+    added = background.vectors - clean
+    assert added.std() / (clean - clean.mean(axis=0)).std() == pytest.approx(0.5, rel=0.02)
+    assert abs(np.corrcoef(added.ravel(), clean.ravel())[0, 1]) < 0.01
+    for labeled in noisy:
+        features = labeled.unit.features
+        assert features is not None
+        rest = (labeled.unit.read - features.codes @ features.directions) @ labeled.unit.weights
+        pushed = features.codes * (features.directions @ labeled.unit.weights)
+        first = pushed.max(axis=1)
+        assert (labeled.ambiguous | (rest <= 0.5 * first + 1e-5)).all()
+        assert not np.isin(labeled.labels, len(features.directions)).any()
+
+
+def test_a_toy_without_noise_and_balance_is_what_it_was_before_there_were_any(units: list[LabeledUnit]) -> None:
+    assert Toy(seed=2).name == "toy e0b3ba96 seed 2" and Toy(seed=2, n_examples=30).name == "toy 41d2605d seed 2"
+    others = [replace(SMALL, **each) for each in ({"noise": 0.5}, {"balance": 1.0}, {"balance": 2.0})]
+    assert len({SMALL.name, *(other.name for other in others)}) == 4
+    assert np.isnan(SMALL.difficulty["balance"]) and others[2].difficulty["balance"] == 2
+
+
+@pytest.mark.parametrize(("balance", "shares"), [(1.0, [20, 20, 20]), (4.0, [34, 17, 9])])
+def test_examples_of_a_balance_are_of_the_most_frequent_behaviors(balance: float, shares: list[int]) -> None:
+    labels, ambiguous = np.repeat([7, 3, 9, 5, 1], [40, 60, 20, 2, 30]), np.zeros(152, dtype=bool)
+    ambiguous[-30:] = True
+    of = balanced_behaviors(labels, ambiguous, 60, balance, most=8, fewest=10)
+    assert of.tolist() == [3, 7, 9], "of 5 there are too few, and 1 has no clear ones"
+    drawn = drawn_by_share(labels, ambiguous, of, 60, balance, np.random.default_rng(0))
+    assert [int((labels[drawn] == behavior).sum()) for behavior in of] == shares
+    assert (np.diff(drawn) > 0).all() and not ambiguous[drawn].any()
+    assert balanced_behaviors(labels, ambiguous, 60, balance, most=2, fewest=10).tolist() == [3, 7]
+    assert not len(balanced_behaviors(labels, ambiguous, 1000, balance, most=8, fewest=10))
+
+
+def test_a_balance_is_kept_where_examples_are_few() -> None:
+    labels, ambiguous = np.repeat([0, 1], [50, 9]), np.zeros(59, dtype=bool)
+    drawn = drawn_by_share(labels, ambiguous, range(2), 100, 10.0, np.random.default_rng(0))
+    assert np.bincount(labels[drawn]).tolist() == [50, 5]
+    evenly = drawn_by_share(labels, ambiguous, range(2), 100, 1.0, np.random.default_rng(0))
+    assert np.bincount(labels[evenly]).tolist() == [50, 9], "as many as there are"
+    assert not len(drawn_by_share(labels, ambiguous, range(3), 100, 10.0, np.random.default_rng(0)))
 
 
 def test_overlap_is_the_cosine_within_a_family() -> None:

@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float, Int
 
 from nbkit.errors import NbkitError
 from nbkit.method.checks import checked_number, checked_seed, checked_whole
+from nbkit.method.truth.balance import drawn_by_share
 from nbkit.method.truth.dominant import dominant_terms, of_behaviors
-from nbkit.method.truth.merged import falling_shares
 from nbkit.method.truth.unit import LabeledUnit, Unit
 from nbkit.studies.shared.planted.probes import Probes
 
@@ -104,7 +104,7 @@ def _units(
             are = probes.member[keys][:, chosen]
             ambiguous = are.sum(axis=1) != 1
             labels = np.where(ambiguous, labels, are.argmax(axis=1))
-        drawn = _drawn(labels, ambiguous, len(chosen), n_examples, balance, rng)
+        drawn = drawn_by_share(labels, ambiguous, range(len(chosen)), n_examples, balance, rng)
         keys, labels, ambiguous = keys[drawn], labels[drawn], ambiguous[drawn]
         some = of_behaviors(labels, ambiguous)
         if (some & ~ambiguous).sum() < FEWEST_PLANTED or len(np.unique(labels[some])) < 2:
@@ -163,23 +163,3 @@ def _fired(
     _, first = np.unique(context[rows], return_index=True)  # of each context the strongest, the first of equals
     keys: Int[np.ndarray, " k"] = rows[first]
     return keys
-
-
-def _drawn(
-    labels: Int[np.ndarray, " k"],
-    ambiguous: Bool[np.ndarray, " k"],
-    terms: int,
-    n_examples: int,
-    balance: float,
-    rng: np.random.Generator,
-) -> Int[np.ndarray, " drawn"]:
-    """Numbers of the examples that are drawn, in order; the behavior with the most examples is the first."""
-    clear = [np.flatnonzero((labels == behavior) & ~ambiguous) for behavior in range(terms)]
-    shares = falling_shares(n_examples, terms, balance)
-    drawn = [
-        rng.permutation(each)[:most] for each, most in zip(sorted(clear, key=len, reverse=True), shares, strict=True)
-    ]
-    n_clear, all_clear = sum(map(len, drawn)), sum(map(len, clear))
-    vague = np.flatnonzero(ambiguous)
-    drawn.append(rng.permutation(vague)[: round(len(vague) * n_clear / max(all_clear, 1))])
-    return np.sort(np.concatenate(drawn))
