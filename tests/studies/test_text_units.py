@@ -27,6 +27,7 @@ def llama(
     monkeypatch.setattr(module, "model_of", lambda *_, **__: tiny_model("llama"))
     monkeypatch.setattr(layers, "label_contexts", lambda *_, **__: labeled)
     monkeypatch.setattr(layers, "choose_contexts", lambda *_, **__: labeled)
+    monkeypatch.setattr(module, "other_contexts", lambda *_, **__: labeled_by_hand(seed=1).contexts)
     monkeypatch.setattr(module, "merged_neurons", lambda *_, **__: [])  # its neurons have too few examples
     return tiny_atlas("llama")
 
@@ -40,7 +41,7 @@ def with_vectors(units: list[LabeledUnit], name: str) -> set[str]:
 def test_units_of_the_held_out_half_have_what_is_around_their_vectors(llama: Atlas) -> None:
     for (_, units), is_first in zip(text_layers(llama, [1, 0], FEW, seed=0), (False, True), strict=True):
         planted = {labeled.task for labeled in units}
-        assert "concept" in planted
+        assert {"concept", "merged latents"} <= planted
         for name in ("window", "attended", "loss_gradient"):
             assert with_vectors(units, name) == planted
         assert with_vectors(units, "previous") == (set() if is_first else planted)
@@ -59,7 +60,12 @@ def test_planted_units_come_before_those_of_the_atlas(
 ) -> None:
     [(reads, planted)] = planted_layers(tiny_model("llama"), [1], FEW, 0, around=False)
     assert planted and reads.around is None
+    monkeypatch.setattr(module, "other_contexts", lambda *_, **__: labeled_by_hand(seed=1).contexts)
     monkeypatch.setattr(module, "merged_neurons", lambda *_, outputs, **__: [f"by outputs: {outputs}"])
     [(_, units)] = text_layers(llama, [1], FEW, 0, around=False)
     names = [getattr(each, "name", each) for each in units]
-    assert names == [*(labeled.name for labeled in planted), "by outputs: False", "by outputs: True"]
+    assert names[: len(planted)] == [labeled.name for labeled in planted]
+    assert names[-2:] == ["by outputs: False", "by outputs: True"]
+    latents = units[len(planted) : -2]
+    assert latents and {labeled.task for labeled in latents} == {"merged latents"}
+    assert {labeled.group for labeled in latents} == {reads.group}

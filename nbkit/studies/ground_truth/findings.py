@@ -21,6 +21,7 @@ TASKS: Mapping[str, str] = {
     "gated": "gated sums",
     **{task: PLANTED_TASKS[task] for task in ("merged probes", "concept", "senses")},
     "form or meaning": "meaning over form",
+    "merged latents": "merged latents",
     "images": "merged image units",
     "corner patches": "corner patches",
     "digits": "digits",

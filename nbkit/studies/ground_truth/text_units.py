@@ -7,16 +7,18 @@ from collections.abc import Iterator, Sequence
 from nbkit.atlas.atlas import Atlas
 from nbkit.method.truth.unit import LabeledUnit
 from nbkit.studies.ground_truth.merged import merged_neurons
+from nbkit.studies.ground_truth.merged_latents import merged_latents
+from nbkit.studies.shared.planted.labeled_contexts import other_contexts
 from nbkit.studies.shared.planted.layers import TextUnits, planted_layers
-from nbkit.studies.shared.planted.token_reads import TokenReads
+from nbkit.studies.shared.planted.token_reads import TokenReads, layer_vectors
 from nbkit.studies.shared.text_and_model import model_of
 
 
 def text_layers(
     atlas: Atlas, layers: Sequence[int], text: TextUnits, seed: int, around: bool = True
 ) -> Iterator[tuple[TokenReads, list[LabeledUnit]]]:
-    """Of each layer what its MLP reads, and its units: concepts, merged probes, words in two senses, and merged neurons
-    of the atlas.
+    """Of each layer what its MLP reads, and its units: concepts, merged probes, words in two senses, merged latents,
+    and merged neurons of the atlas.
 
     Args:
         atlas: of the model's neurons.
@@ -27,11 +29,16 @@ def text_layers(
             which running SmolLM2 takes three to four times as long.
 
     Raises:
-        NbkitError: the model can't be opened, or has no such layer.
+        NbkitError: the model can't be opened, or has no such layer, or no document is left to train latents on.
     """
-    planted = planted_layers(model_of(atlas, progress=False), layers, text, seed, around)
+    model = model_of(atlas, progress=False)
+    others = layer_vectors(
+        model, other_contexts(model, text.contexts // 2, documents=text.documents, seed=seed), layers
+    )
+    planted = planted_layers(model, layers, text, seed, around)
     for layer, (reads, units) in zip(layers, planted, strict=True):
-        yield reads, [*units, *_merged(atlas, layer, text, seed)]
+        latents = merged_latents(reads, others[layer], text.terms, text.merged, seed)
+        yield reads, [*units, *latents, *_merged(atlas, layer, text, seed)]
 
 
 def _merged(atlas: Atlas, layer: int, text: TextUnits, seed: int) -> Iterator[LabeledUnit]:

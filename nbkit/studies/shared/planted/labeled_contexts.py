@@ -56,7 +56,7 @@ class LabeledContexts:
 
     def take(self, rows: Int[np.ndarray, " k"]) -> LabeledContexts:
         """Some of the contexts, by number."""
-        cut = replace(self.contexts, tokens=self.contexts.tokens[rows], documents=self.contexts.documents[rows])
+        cut = _rows(self.contexts, rows)
         each = {one.name: getattr(self, one.name) for one in fields(self)}
         arrays = {name: values[rows] for name, values in each.items() if isinstance(values, np.ndarray)}
         return replace(self, contexts=cut, **arrays)
@@ -75,12 +75,43 @@ def label_contexts(model: TextModel, length: int = 64, documents: int = 150, see
         NbkitError: an option is out of range.
     """
     most = checked_whole("documents", documents, 2, N_TEXTS)
-    drawn = np.sort(np.random.default_rng(checked_seed(seed)).permutation(N_TEXTS)[:most])
+    tagged = _texts(_order(seed)[:most])
+    return labels_of(_cut(tagged, model, length), model.tokenizer, tagged)
+
+
+def other_contexts(model: TextModel, n: int, length: int = 64, documents: int = 150, seed: int = 0) -> Contexts:
+    """Contexts of texts that `label_contexts` leaves out, of as many of them as it takes, or of all that are left.
+
+    Args:
+        n: contexts, drawn at random, if there are as many.
+        model, length, documents, seed: as `label_contexts` got them.
+
+    Raises:
+        NbkitError: an option is out of range, or no text is left out.
+    """
+    most = checked_whole("documents", documents, 2, N_TEXTS - 1)
+    contexts = _cut(_texts(_order(seed)[most : 2 * most]), model, length)
+    drawn = np.random.default_rng(seed).permutation(len(contexts.tokens))[: checked_whole("n", n, 1)]
+    return _rows(contexts, np.sort(drawn))
+
+
+def _order(seed: int) -> Int[np.ndarray, " texts"]:
+    """The numbers of all texts, in the order in which they are drawn."""
+    return np.random.default_rng(checked_seed(seed)).permutation(N_TEXTS)
+
+
+def _texts(numbers: Int[np.ndarray, " k"]) -> list[TaggedText]:
     files = list(brown_files(assets.fetch("brown")).items())
-    tagged = [tagged_text(text, GENRES[name[1]]) for name, text in (files[i] for i in drawn)]
-    everything = len(files) * 10_000  # no text of Brown has as many tokens
-    contexts = load_contexts([each.text for each in tagged], model, length, limit=everything, name="brown")
-    return labels_of(contexts, model.tokenizer, tagged)
+    return [tagged_text(text, GENRES[name[1]]) for name, text in (files[i] for i in np.sort(numbers))]
+
+
+def _cut(texts: Sequence[TaggedText], model: TextModel, length: int) -> Contexts:
+    everything = N_TEXTS * 10_000  # no text of Brown has as many tokens
+    return load_contexts([each.text for each in texts], model, length, limit=everything, name="brown")
+
+
+def _rows(contexts: Contexts, rows: Int[np.ndarray, " k"]) -> Contexts:
+    return replace(contexts, tokens=contexts.tokens[rows], documents=contexts.documents[rows])
 
 
 def labels_of(contexts: Contexts, tokenizer: Any, documents: Sequence[TaggedText]) -> LabeledContexts:

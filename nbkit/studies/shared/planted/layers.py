@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from nbkit.errors import NbkitError
+from nbkit.method.truth.dominant import FEWEST_OF_A_BEHAVIOR
 from nbkit.method.truth.unit import LabeledUnit
 from nbkit.models import LanguageModel
 from nbkit.studies.shared.planted.chosen_contexts import choose_contexts
@@ -33,9 +35,12 @@ class TextUnits:
     planted: int = 2
     """Units of one kind, method and number of probes, labeled from outside; and as many by term."""
     merged: int = 8
-    """Merged neurons of each number, by what opens them; of gated neurons as many by their outputs."""
+    """Merged neurons of each number, by what opens them; of gated neurons as many by their outputs, and as many sums of
+    latents."""
     words: int = 8
     """Words that are nouns and verbs, and as many pairs of them but one."""
+    balances: tuple[float, ...] = (10, 50)
+    """Examples of the first probe's concept over those of the second's in more sums of two probes."""
 
 
 STANDARD_TEXT_UNITS = TextUnits()
@@ -70,11 +75,20 @@ def planted_layers(
         yield reads, list(_planted(reads, text, seed))
 
 
+def examples_of(balance: float) -> int:
+    """Examples of a sum of two probes: 100, or as many as leave the second probe's concept enough to be a behavior."""
+    return max(100, math.ceil(FEWEST_OF_A_BEHAVIOR * (balance + 1)))
+
+
 def _planted(reads: TokenReads, text: TextUnits, seed: int) -> Iterator[LabeledUnit]:
     kinds = concepts_of(reads)
     for number, method in enumerate(text.methods):
         probes = train_probes(reads, kinds, method, seed)
         yield from concept_units(probes, text.terms, most=text.planted, seed=seed)
         yield from merged_probes(probes, text.terms, most=text.planted, seed=seed)
+        for balance in text.balances:
+            n_examples = examples_of(balance)
+            yield from concept_units(probes, (2,), n_examples, balance, most=text.planted, seed=seed)
+            yield from merged_probes(probes, (2,), n_examples, balance, most=text.planted, seed=seed)
         with suppress(NbkitError):  # without words in two senses the task is left out
             yield from sense_units(probes, text.words, neurons=int(number == 0), seed=seed)  # the same for all methods

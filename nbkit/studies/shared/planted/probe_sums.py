@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -72,15 +72,24 @@ def merged_probes(
     balance: float = 1.0,
     most: int = 5,
     seed: int = 0,
+    task: str = "merged probes",
 ) -> list[LabeledUnit]:
     """The units of `concept_units` with the term that contributes most as an example's behavior, see `dominant_terms`:
-    (h - mean) · w_i for the probes w_i, since the bias takes the mean token's share away."""
-    return _units(probes, "merged probes", terms, n_examples, balance, most, seed)
+    (h - mean) · w_i for the probes w_i, since the bias takes the mean token's share away.
+
+    Args:
+        probes, terms, n_examples, balance, most, seed: as there.
+        task: what the benchmark calls it.
+
+    Raises:
+        NbkitError: as there.
+    """
+    return _units(probes, task, terms, n_examples, balance, most, seed)
 
 
 def _units(
     probes: Probes,
-    task: Literal["concept", "merged probes"],
+    task: str,
     terms: Sequence[int],
     n_examples: int,
     balance: float,

@@ -21,7 +21,7 @@ ProbeMethod = Literal["discriminant", "means"]
 Ledoit and Wolf (2004); the direction of least squares, or of a ridge, but for the shrinkage. `means`: the difference of
 the means alone."""
 FEWEST_TOKENS = 25
-"""A concept with fewer tokens in either half gets no probe."""
+"""A concept or latent with fewer tokens in either half gets no probe."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,8 @@ class Probes:
     weights: Float[np.ndarray, "concepts d"]
     mean: Float[np.ndarray, " d"]
     """Of the tokens that they were trained on."""
-    method: ProbeMethod
+    method: ProbeMethod | Literal["latents"]
+    """How they are trained; or that they are latents of an autoencoder."""
     kinds: tuple[str, ...]
     """The kind of each concept."""
     member: Bool[np.ndarray, "n concepts"]

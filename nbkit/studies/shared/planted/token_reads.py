@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from nbkit.atlas.snippets import TOKENS_AFTER, TOKENS_BEFORE
+from nbkit.corpora import Contexts
 from nbkit.method.truth.unit import Background, Text
 from nbkit.models import LanguageModel
 from nbkit.models.token_bytes import token_bytes
@@ -121,21 +122,9 @@ def read_layers(
         NbkitError: the contexts are another model's, or a layer does not exist.
     """
     contexts = labeled.contexts
-    model.check_contexts(contexts)
-    context, position = np.nonzero(np.broadcast_to(~contexts.special, contexts.tokens.shape))
-    text = torch.from_numpy(~contexts.special).to(model.device)
-    n = int(text.sum())  # tokens of text in a context
     before = () if around is None else (layer - 1 for layer in layers if layer > 0)
-    read = {layer: np.empty((len(context), model.d_model), dtype=np.float32) for layer in sorted({*layers, *before})}
-    first = 0
-
-    def keep(layer: int, vectors: Tensor, _: Tensor) -> None:
-        there = as_float(vectors[:, text]).reshape(-1, model.d_model)
-        read[layer][first * n : first * n + len(there)] = there.numpy()
-
-    with model.captured(tuple(read), keep) as run:
-        for first in range(0, len(contexts.tokens), CONTEXTS_AT_ONCE):
-            run(torch.tensor(contexts.tokens[first : first + CONTEXTS_AT_ONCE]))
+    read = layer_vectors(model, contexts, sorted({*layers, *before}))
+    context, position = np.nonzero(np.broadcast_to(~contexts.special, contexts.tokens.shape))
     ids = np.unique(contexts.tokens).tolist()
     written = dict(zip(ids, token_bytes(model.tokenizer, ids), strict=True))
     plain = {
@@ -156,6 +145,30 @@ def read_layers(
         )
         for layer in layers
     ]
+
+
+def layer_vectors(
+    model: LanguageModel, contexts: Contexts, layers: Sequence[int]
+) -> dict[int, Float[np.ndarray, "n d"]]:
+    """What each of some layers' MLPs reads at the tokens of contexts, special positions left out, in float32.
+
+    Raises:
+        NbkitError: the contexts are another model's, or a layer does not exist.
+    """
+    model.check_contexts(contexts)
+    text = torch.from_numpy(~contexts.special).to(model.device)
+    n = int(text.sum())  # tokens of text in a context
+    read = {layer: np.empty((n * len(contexts.tokens), model.d_model), dtype=np.float32) for layer in layers}
+    first = 0
+
+    def keep(layer: int, vectors: Tensor, _: Tensor) -> None:
+        there = as_float(vectors[:, text]).reshape(-1, model.d_model)
+        read[layer][first * n : first * n + len(there)] = there.numpy()
+
+    with model.captured(tuple(read), keep) as run:
+        for first in range(0, len(contexts.tokens), CONTEXTS_AT_ONCE):
+            run(torch.tensor(contexts.tokens[first : first + CONTEXTS_AT_ONCE]))
+    return read
 
 
 def held_out(documents: Int[np.ndarray, " n"], seed: int = 0) -> Bool[np.ndarray, " n"]:
