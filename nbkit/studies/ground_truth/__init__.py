@@ -2,6 +2,7 @@
 
 from nbkit.studies.ground_truth.contest_parts import ContestSize, contest, contest_units, two_models
 from nbkit.studies.ground_truth.cut_findings import cuts, cuts_table, cutting, nearer_table, one_behavior_table
+from nbkit.studies.ground_truth.difficulty import by_difficulty, difficulty_table
 from nbkit.studies.ground_truth.drawn_neurons import real_neurons
 from nbkit.studies.ground_truth.figures import leads, told_and_changed
 from nbkit.studies.ground_truth.findings import board_table, clusters_found, compared_table, null_table, standing
@@ -35,6 +36,7 @@ __all__ = [
     "TextUnits",
     "against_published",
     "board_table",
+    "by_difficulty",
     "choose_contexts",
     "clusters_found",
     "compared_table",
@@ -45,6 +47,7 @@ __all__ = [
     "cuts",
     "cuts_table",
     "cutting",
+    "difficulty_table",
     "effects",
     "effects_table",
     "form_or_meaning",
