@@ -16,7 +16,7 @@ from tests.examples.mini_book import REPOSITORY
 SLOWER = 4
 """How many times slower than this machine the reader's is."""
 VISITS = 3
-READY = ".nk-open > *, .nk-unit, .nk-live svg, .nk-dendrogram svg, .nk-pareto svg, .nk-basis svg"
+READY = ".nk-open > *, .nk-unit, .nk-live svg, .nk-dendrogram svg, .nk-pareto svg, .nk-basis svg, .nk-leaderboard td"
 """Something of each explorer that can be read and touched."""
 WATCH = """(ready) => {
   window.blocked = 0;

@@ -129,7 +129,7 @@ def check_explorers_are_drawn(page: Page, expected: int) -> None:
     drawn = page.locator(EXPLORER)
     expect(drawn).to_have_count(expected)
     for view in drawn.all():
-        expect(view.locator(":is(svg, [role=option]):visible").first).to_be_visible()
+        expect(view.locator(":is(svg, [role=option], tbody tr):visible").first).to_be_visible()
 
 
 def check_needs_no_network(seen: Visit) -> None:
