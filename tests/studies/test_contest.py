@@ -25,7 +25,8 @@ from nbkit.studies.ground_truth import contest_parts, sentences
 from nbkit.studies.ground_truth import rules as rules_module
 from nbkit.studies.ground_truth.contest_parts import ContestSize, contest, contest_units, two_models
 from nbkit.studies.ground_truth.figures import leads
-from nbkit.studies.ground_truth.findings import board_table, clusters_found, compared_table, null_table, standing
+from nbkit.studies.ground_truth.findings import clusters_found, compared_table, null_table, standing
+from nbkit.studies.ground_truth.goal import GOAL_TASKS, goal_of
 from nbkit.studies.ground_truth.rules import rules_on_toys, rules_table
 from nbkit.studies.shared.learned import LEARNED
 
@@ -181,13 +182,76 @@ def test_what_a_leaderboard_says(table: pd.DataFrame) -> None:
     on = joint.on[0]
     assert (on.units, on.groups) == (8, 4)
     assert on.over_baseline.value == pytest.approx(0.15) and on.over_control.value == pytest.approx(0.25)
-    assert "0.905" in board_table(board).written.loc["features", "toy networks"]
     compared = compared_table([features]).written
     assert compared.loc[("features", "concepts"), "over the pre-MLP vector"].startswith("−0.10")
     shown = leads(board).data[""]  # type: ignore[attr-defined]
     assert set(shown["contestant"]) == {"centered", "paper's", "features", "centered + features"}
+    assert found.without_unit == ()
     numbers = clusters_found(table, ["features"]).cells
     assert numbers.loc["concepts"].to_dict() == {"true": 2.0, "features": 3.0}
+
+
+def test_what_knows_the_text_alone_stands_beside_where_there_is_text(table: pd.DataFrame) -> None:
+    concepts = table[(table["task"] == "concept") & (table["contestant"] == "pre-MLP")]
+    _, found = standing(pd.concat([table, concepts.assign(contestant="key token", value=concepts["value"] - 0.25)]))
+    [key_token] = found.without_unit
+    compared = compared_table([key_token]).cells
+    assert [task for _, task in compared.index] == ["concepts"]
+    assert compared["over the pre-MLP vector"].iloc[0].value == pytest.approx(-0.25)
+    assert compared["over its control"].iloc[0].value == 0
+    numbers = clusters_found(pd.concat([table, concepts.assign(contestant="key token")]), ["pre-MLP", "key token"])
+    assert numbers.written["key token"].to_dict() == {"toy networks": "–", "concepts": "2.0"}
+
+
+def board_of(leads: dict[str, tuple[tuple[float, float], ...]], half: float = 0.1) -> pd.DataFrame:
+    """The pair AUC of spaces on the tasks of the goal: their leads over the vector and over their control."""
+    rows = [
+        {"task": task, "measure": "auc", "contestant": name, "units": 2, "groups": 2}
+        | {
+            f"over_{of}{end}": lead + at
+            for of, lead in zip(("baseline", "control"), pair, strict=True)
+            for end, at in ends
+        }
+        for ends in [(("", 0.0), ("_low", -half), ("_high", half))]
+        for name, pairs in leads.items()
+        for task, pair in zip(GOAL_TASKS, pairs, strict=False)
+    ]
+    return pd.DataFrame(rows)
+
+
+WON = (0.3, 0.2)
+
+
+def test_one_space_meets_the_goal_or_the_nearest_is_told_with_what_it_misses() -> None:
+    leads = {
+        "near": (WON, WON, (0.05, 0.3), (-0.2, 0.0), WON),
+        "near too": (WON, WON, (0.05, 0.3), (-0.3, 0.0), WON),
+        "far": (WON, WON, (0.0, 0.0), (0.0, 0.0), (0.0, 0.0)),
+        "true features": (WON,) * 5,
+    }
+    found = goal_of(board_of(leads))
+    assert (found.met, found.best, found.unmeasured) == ((), "near", ())
+    assert found.reached == ("toy networks", "merged neurons", "merged image units")
+    assert [(lead.task, f"{lead.by:+.2f}") for lead in found.missed_vector] == [
+        ("merged probes", "+0.05 (−0.05 to +0.15)"),
+        ("concepts", "−0.20 (−0.30 to −0.10)"),
+    ]
+    assert [(lead.task, f"{lead.by:+.2f}") for lead in found.missed_control] == [
+        ("concepts", "0.00 (−0.10 to +0.10)"),
+    ]
+    met = goal_of(board_of({**leads, "mine": (WON,) * 5}))
+    assert (met.met, met.best, met.missed_vector, met.missed_control) == (("mine",), "mine", (), ())
+    assert met.reached == met.tasks
+
+
+def test_a_task_that_was_not_measured_is_not_won() -> None:
+    few = goal_of(board_of({"mine": (WON, WON), "short": (WON,)}))
+    assert few.met == () and few.best == "mine" and few.reached == ("toy networks", "merged neurons")
+    assert few.unmeasured == ("merged probes", "concepts", "merged image units")
+    alone = goal_of(board_of({"mine": (WON,) * 5, "short": (WON,)}, half=np.nan))
+    assert alone.met == () and len(alone.missed_vector) == len(alone.missed_control) == 5
+    sat_out = goal_of(board_of({"short": (WON,), "none": ((0.0, 0.0),) * 5}))
+    assert sat_out.best == "short" and [f"{lead.by:+.2f}" for lead in sat_out.missed_control] == ["–"] * 4
 
 
 def test_one_behavior_that_falls_apart_is_counted(table: pd.DataFrame) -> None:

@@ -18,7 +18,7 @@ from nbkit.method.truth.contestants import BASELINE
 
 ALL_TASKS = "all tasks"
 """In the place of a task: a column for each."""
-MEASURE_TITLES: Mapping[str, str] = {
+BOARD_TITLES: Mapping[str, str] = {
     "auc": "pair AUC",
     "ari_at_k": "ARI at the true number",
     "ari": "ARI at {rule}",
@@ -32,14 +32,14 @@ MEASURE_TITLES: Mapping[str, str] = {
 """In the order in which they are offered; a measure that is not here comes behind them under its own name."""
 TRUE_NUMBER = "behaviors"
 """A measure of the units, not of a space: it stands beside `clusters`."""
-MEASURE_DIGITS = {"clusters": 1, "best_cut": 2}
+BOARD_DIGITS = {"clusters": 1, "best_cut": 2}
 """Decimals; other measures have three."""
-COMPARED = ("value", "over_baseline", "over_control")
+BOARD_COMPARED = ("value", "over_baseline", "over_control")
 """What can be shown of all tasks."""
-SORTED_BY = ("contestant", *COMPARED, "units", TRUE_NUMBER)
-BOARD_KEYS = ["task", "measure", "contestant"]
-BOARD_NUMBERS = [*(f"{name}{end}" for name in COMPARED for end in ("", "_low", "_high")), "units", "groups"]
-SENT_DECIMALS = 4
+SORTED_BY = ("contestant", *BOARD_COMPARED, "units", TRUE_NUMBER)
+BOARD_PLACE = ["task", "measure", "contestant"]
+BOARD_NUMBERS = [*(f"{name}{end}" for name in BOARD_COMPARED for end in ("", "_low", "_high")), "units", "groups"]
+BOARD_DECIMALS = 4
 """Decimals that are sent."""
 
 
@@ -59,7 +59,7 @@ class LeaderboardExplorer(anywidget.AnyWidget):
     """The leaderboard as JSON (see `leaderboard_data`)."""
     task = traitlets.Unicode().tag(sync=True)
     measure = traitlets.Unicode().tag(sync=True)
-    show = traitlets.Unicode(COMPARED[0]).tag(sync=True)
+    show = traitlets.Unicode(BOARD_COMPARED[0]).tag(sync=True)
     sort = traitlets.Unicode().tag(sync=True)
     down = traitlets.Bool(True).tag(sync=True)
 
@@ -104,7 +104,7 @@ class LeaderboardExplorer(anywidget.AnyWidget):
         choices = {
             "task": [*self._tasks, ALL_TASKS],
             "measure": self._measures,
-            "show": COMPARED,
+            "show": BOARD_COMPARED,
             "sort": ["", *SORTED_BY, *self._tasks],
         }
         what = {"task": "task", "measure": "measure", "show": "number", "sort": "column"}
@@ -125,19 +125,19 @@ def leaderboard_data(
     """
     if not isinstance(board, pd.DataFrame):
         raise NbkitError(f"board is {shown(board)}: give one of `nbkit.leaderboard`.")
-    if missing := [name for name in (*BOARD_KEYS, *BOARD_NUMBERS) if name not in board.columns]:
+    if missing := [name for name in (*BOARD_PLACE, *BOARD_NUMBERS) if name not in board.columns]:
         raise NbkitError(f"The board lacks the columns {', '.join(missing)}: give one of `nbkit.leaderboard`.")
     if odd := [name for name in BOARD_NUMBERS if not pd.api.types.is_numeric_dtype(board[name])]:
         raise NbkitError(f"The board's column {odd[0]} holds no numbers: give one of `nbkit.leaderboard`.")
     if not isinstance(titles, Mapping):
         raise NbkitError(f"titles are {shown(titles)}: give a dict from tasks to their titles.")
-    named = board.assign(**{name: board[name].astype(str) for name in BOARD_KEYS})
-    if (twice := named.duplicated(BOARD_KEYS)).any():
-        task, measure, contestant = named.loc[twice, BOARD_KEYS].iloc[0]
+    named = board.assign(**{name: board[name].astype(str) for name in BOARD_PLACE})
+    if (twice := named.duplicated(BOARD_PLACE)).any():
+        task, measure, contestant = named.loc[twice, BOARD_PLACE].iloc[0]
         raise NbkitError(f"The board has two rows for {contestant} in {measure} of {task}: make it by task alone.")
     contestants = list(dict.fromkeys(named["contestant"]))
     there = set(named["measure"])
-    measures = [name for name in dict.fromkeys([*MEASURE_TITLES, *named["measure"]]) if name in there - {TRUE_NUMBER}]
+    measures = [name for name in dict.fromkeys([*BOARD_TITLES, *named["measure"]]) if name in there - {TRUE_NUMBER}]
     if not measures:
         raise NbkitError("There is nothing to show: the board has no rows of a measure.")
     _chosen("baseline", baseline, contestants)
@@ -145,7 +145,11 @@ def leaderboard_data(
     sent = [*measures, TRUE_NUMBER]
     rows = [
         [tasks.index(row["task"]), sent.index(row["measure"]), contestants.index(row["contestant"])]
-        + [number for name in COMPARED for number in _sent(*(row[f"{name}{end}"] for end in ("", "_low", "_high")))]
+        + [
+            number
+            for name in BOARD_COMPARED
+            for number in _sent(*(row[f"{name}{end}"] for end in ("", "_low", "_high")))
+        ]
         + [int(row["units"]), int(row["groups"])]
         for row in named.to_dict("records")
     ]
@@ -154,8 +158,8 @@ def leaderboard_data(
         "measures": [
             {
                 "name": name,
-                "title": MEASURE_TITLES.get(name, name).format(rule=rule),
-                "digits": MEASURE_DIGITS.get(name, 3),
+                "title": BOARD_TITLES.get(name, name).format(rule=rule),
+                "digits": BOARD_DIGITS.get(name, 3),
             }
             for name in measures
         ],
@@ -167,7 +171,7 @@ def leaderboard_data(
 
 def _sent(mean: float, low: float, high: float) -> tuple[float | None, float | None, int]:
     """A mean, half its interval, and the side of zero on which the whole interval lies."""
-    halves = [round(value, SENT_DECIMALS) if np.isfinite(value) else None for value in (mean, (high - low) / 2)]
+    halves = [round(value, BOARD_DECIMALS) if np.isfinite(value) else None for value in (mean, (high - low) / 2)]
     return halves[0], halves[1], int(low > 0) - int(high < 0)
 
 

@@ -5,8 +5,9 @@ from nbkit.studies.ground_truth.cut_findings import cuts, cuts_table, cutting, n
 from nbkit.studies.ground_truth.difficulty import by_difficulty, difficulty_table
 from nbkit.studies.ground_truth.drawn_neurons import real_neurons
 from nbkit.studies.ground_truth.figures import leads, told_and_changed
-from nbkit.studies.ground_truth.findings import board_table, clusters_found, compared_table, null_table, standing
+from nbkit.studies.ground_truth.findings import TASKS, clusters_found, compared_table, null_table, standing
 from nbkit.studies.ground_truth.form_or_meaning import form_or_meaning
+from nbkit.studies.ground_truth.goal import goal_of
 from nbkit.studies.ground_truth.images import image_units
 from nbkit.studies.ground_truth.merged import merged_neurons
 from nbkit.studies.ground_truth.prediction_and_cause import (
@@ -32,10 +33,10 @@ from nbkit.studies.shared.planted.token_reads import read_layers
 
 __all__ = [
     "LEARNED",
+    "TASKS",
     "ContestSize",
     "TextUnits",
     "against_published",
-    "board_table",
     "by_difficulty",
     "choose_contexts",
     "clusters_found",
@@ -51,6 +52,7 @@ __all__ = [
     "effects",
     "effects_table",
     "form_or_meaning",
+    "goal_of",
     "image_units",
     "label_contexts",
     "leads",

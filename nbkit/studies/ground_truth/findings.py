@@ -28,6 +28,11 @@ TASKS: Mapping[str, str] = {
 }
 """Titles of the tasks in which there is something to find."""
 
+KNOWS_TRUTH = "true "
+"""How the names of contestants begin that are told what nobody can know."""
+WITHOUT_UNIT = ("key token", "sentence encoder")
+"""Contestants that know the text alone; where there is none they stay out."""
+
 
 @dataclass(frozen=True)
 class OnTask:
@@ -91,6 +96,8 @@ class Standing:
     """The centered vector beside the features."""
     best: tuple[str, ...]
     """For each task its title and the space of the highest pair AUC among those that know no truth."""
+    without_unit: tuple[Space, ...]
+    """Those of `WITHOUT_UNIT` that were measured."""
 
 
 def standing(table: pd.DataFrame) -> tuple[pd.DataFrame, Standing]:
@@ -102,11 +109,16 @@ def standing(table: pd.DataFrame) -> tuple[pd.DataFrame, Standing]:
     tasks = tasks_of(board)
     best = []
     for task in tasks:
-        values = {name: row["value"] for (at, name), row in auc.items() if at == task and not name.startswith("true ")}
+        values = {
+            name: row["value"] for (at, name), row in auc.items() if at == task and not name.startswith(KNOWS_TRUTH)
+        }
         best.append(f"{max(values, key=lambda name: values[name])} ({TASKS[task]})")
     units = able[able["measure"] == "behaviors"]["unit"].nunique()  # which pairs of words and senses have none of
-    paper, features, joint = (_space(auc, over_centered, name, tasks) for name in ("paper's", FEATURES, JOINT))
-    return board, Standing(len(tasks), units, paper, features, joint, tuple(best))
+    entered = {name for _, name in auc}
+    spaces = {name: _space(auc, over_centered, name, tasks) for name in ("paper's", FEATURES, JOINT, *WITHOUT_UNIT)}
+    without_unit = tuple(spaces[name] for name in WITHOUT_UNIT if name in entered)
+    paper, features, joint = (spaces[name] for name in ("paper's", FEATURES, JOINT))
+    return board, Standing(len(tasks), units, paper, features, joint, tuple(best), without_unit)
 
 
 def tasks_of(board: pd.DataFrame) -> list[str]:
@@ -121,8 +133,8 @@ def by_place(board: pd.DataFrame, measure: str) -> dict[tuple[str, str], dict[st
 
 
 def difference(row: Mapping[str, Any], what: str) -> Difference:
-    """A difference that stands in a leaderboard's row, `over_baseline` or `over_control`."""
-    return Difference(row[what], row[f"{what}_low"], row[f"{what}_high"])
+    """A difference that stands in a leaderboard's row, `over_baseline` or `over_control`; unknown without a row."""
+    return Difference(*(float(row.get(f"{what}{end}", np.nan)) for end in ("", "_low", "_high")))
 
 
 def _space(
@@ -146,22 +158,6 @@ def _space(
             for task, row in rows.items()
         ),
     )
-
-
-def board_table(board: pd.DataFrame, measure: str = "auc") -> BookTable:
-    """Contestants by task: the mean over units, with the interval over groups."""
-    rows, tasks = by_place(board, measure), tasks_of(board[board["measure"] == measure])
-    names = dict.fromkeys(name for _, name in rows)
-    cells = {
-        name: {
-            TASKS[task]: Estimate(row["value"], row["value_low"], row["value_high"]) if row else None
-            for task, row in ((task, rows.get((task, name))) for task in tasks)
-        }
-        for name in names
-    }
-    digits = {TASKS[task]: 1 if measure == "clusters" else 3 for task in tasks}
-    frame = pd.DataFrame.from_dict(cells, orient="index")
-    return BookTable(f"leaderboard-{measure.replace('_', '-')}", frame, digits, as_half=True)
 
 
 def compared_table(spaces: Sequence[Space]) -> BookTable:
