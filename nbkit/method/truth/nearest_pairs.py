@@ -12,7 +12,7 @@ from nbkit.method.truth.unit import Background
 
 IN_PAIRS = 2_000
 """Most vectors of a background that look for their nearest."""
-SHARE = 0.5
+NEARER_SHARE = 0.5
 """Of the pairs, the nearest ones, that are taken for pairs of one behavior."""
 
 
@@ -26,7 +26,7 @@ def nearest_pairs(background: Background) -> Int[np.ndarray, "pairs 2"]:
     cosines = scaled @ scaled.T
     np.fill_diagonal(cosines, -np.inf)
     nearest = cosines.argmax(axis=1)
-    order = np.argsort(-cosines.max(axis=1), kind="stable")[: max(2, int(SHARE * len(drawn)))]
+    order = np.argsort(-cosines.max(axis=1), kind="stable")[: max(2, int(NEARER_SHARE * len(drawn)))]
     pairs: Int[np.ndarray, "pairs 2"] = drawn[np.stack([order, nearest[order]], axis=1)]
     return pairs
 

@@ -77,7 +77,7 @@ class Text:
     """The gradient of the text's loss (the sum of the next tokens' cross-entropies, in nats) with respect to what the
     layer writes at the key token: a unit moves the loss by its output weights times this, for each unit of its
     activation. Zeros at the last token of a text."""
-    neurons_before: Features | None = None
+    neurons_before: Features | None = field(default=None, kw_only=True)
     """The neurons of the layer before as features: their activations at the key tokens, and what the layer reads of
     what each of them writes, up to one positive number for each example; None of the first layer, and where what they
     write reaches the layer in another way."""
@@ -88,7 +88,9 @@ class Text:
         vectors = (None if each is None else each[numbers] for each in self.vectors.values())
         before = self.neurons_before
         neurons = before if before is None else replace(before, codes=before.codes[numbers])
-        return Text(self.keys[numbers], tuple(self.snippets[number] for number in numbers), *vectors, neurons)
+        return Text(
+            self.keys[numbers], tuple(self.snippets[number] for number in numbers), *vectors, neurons_before=neurons
+        )
 
     @property
     def vectors(self) -> dict[str, np.ndarray | None]:

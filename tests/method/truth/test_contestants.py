@@ -36,8 +36,8 @@ def unit() -> Unit:
 
 
 def test_without_text_they_sit_a_unit_out(unit: Unit) -> None:
-    of_vectors = (window, paper_window, attended, previous_layer, loss_gradient)
-    of_vectors += (neurons_before, centered_beside_neurons_before)
+    around = (window, paper_window, attended, previous_layer, loss_gradient)
+    of_vectors = (*around, neurons_before, centered_beside_neurons_before)
     for contestant in (key_token, *of_vectors):
         assert contestant(replace(unit, text=None)) is None
     without_vectors = replace(unit, text=Text(np.array([7, 9]), ("a b", "c")))

@@ -99,7 +99,7 @@ class TokenReads:
         neurons = None if read is None or self.before is None else self.before.at(read)
         place = rows % int((~special).sum())  # all contexts have as many tokens of text
         beside = (None, None) if self.around is None else self.around.at(self.context[rows], place)
-        return Text(self.token[rows], tuple(snippets), window, of_previous, *beside, neurons)
+        return Text(self.token[rows], tuple(snippets), window, of_previous, *beside, neurons_before=neurons)
 
 
 def read_layers(
