@@ -32,7 +32,7 @@ VARIED_TOYS: Mapping[str, Callable[[float], str]] = {
     "balance": "{:g} to 1".format,
 }
 """How a toy's difficulty reads."""
-BEHAVIORS = {"2 to 5 behaviors": (2, 5), "6 to 8 behaviors": (6, 8), "9 behaviors or more": (9, np.inf)}
+NUMBERS_OF_BEHAVIORS = {"2 to 5 behaviors": (2, 5), "6 to 8 behaviors": (6, 8), "9 behaviors or more": (9, np.inf)}
 """Units of plain toys, by how many behaviors they have."""
 
 
@@ -118,8 +118,8 @@ def _toys(rows: pd.DataFrame) -> pd.DataFrame:
     known = plain[(plain["measure"] == "behaviors") & (plain["contestant"] == BASELINE)].drop_duplicates("unit")
     number = plain["unit"].map(known.set_index("unit")["value"])
     parts = [
-        plain[number.between(low, high)].assign(varied=words, easy=next(iter(BEHAVIORS)))
-        for words, (low, high) in BEHAVIORS.items()
+        plain[number.between(low, high)].assign(varied=words, easy=next(iter(NUMBERS_OF_BEHAVIORS)))
+        for words, (low, high) in NUMBERS_OF_BEHAVIORS.items()
     ]
     order = {words: place for place, words in enumerate(dict.fromkeys(every["varied"]))}
     return pd.concat(
