@@ -28,6 +28,7 @@ from nbkit.studies.ground_truth.figures import leads
 from nbkit.studies.ground_truth.findings import clusters_found, compared_table, null_table, standing
 from nbkit.studies.ground_truth.goal import GOAL_TASKS, goal_of
 from nbkit.studies.ground_truth.rules import rules_on_toys, rules_table
+from nbkit.studies.shared import learned
 from nbkit.studies.shared.learned import LEARNED
 
 SMALL = Toy(n_features=20, width=10, n_units=8, active=2, n_examples=40, steps=40)
@@ -75,9 +76,9 @@ def test_a_new_contestant_is_measured_wherever_it_enters(
     monkeypatch.setattr(contest_parts, "kept_table", without_measuring)
     before, changed = ask(), {"LEARNED": {"toy"}, "in_layer": {"images", "text"}, "SENTENCE": {"text"}}
     assert {name.split()[0] for name in before} == {f"ground-truth-{part}" for part in ("images", "text", "toy")}
-    of_layer, new = contest_parts.in_layer, {"new": CONTESTANTS["centered"]}
+    of_layer, new = learned.in_layer, {"new": CONTESTANTS["centered"]}
     for what, value in (
-        ("LEARNED", {**contest_parts.LEARNED, **new}),
+        ("LEARNED", {**learned.LEARNED, **new}),
         ("in_layer", lambda background: {**of_layer(background), **new}),
         ("SENTENCE", "another sentence encoder"),
     ):

@@ -88,7 +88,7 @@ def test_verdicts_follow_from_whole_intervals(found: Hardness) -> None:
 def test_the_table_has_the_spaces_that_are_there(found: Hardness) -> None:
     shown = difficulty_table(found)
     assert list(shown.cells.columns) == ["pre-MLP", "paper's", JOINT, "key token", "difference", "units"]
-    row = shown.cells.loc[("toy networks", "9 behaviors or more")]
+    [row] = shown.cells.loc[[("toy networks", "9 behaviors or more")]].to_dict("records")
     assert row["units"] == 3 and row[JOINT].value == pytest.approx(0.93)
     assert shown.cells.loc[("toy networks", "plain"), "key token"] is None
     assert shown.written.loc[("toy networks", "plain"), "key token"] == "–"

@@ -96,7 +96,8 @@ def in_basis(dictionary: Dictionary, prefix: str = "") -> Mapping[str, Embed]:
 
     def denoised(unit: Unit) -> np.ndarray:
         """What the features give back of the vector, minus the layer's mean."""
-        return dictionary(unit).given_back - unit.background.mean
+        moved: np.ndarray = dictionary(unit).given_back - unit.background.mean
+        return moved
 
     def paper_denoised(unit: Unit) -> np.ndarray:
         """Equation 1 of that."""
