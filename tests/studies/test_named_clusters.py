@@ -85,7 +85,7 @@ def test_a_neuron_s_clusters_name_their_features_in_both_spaces(
         number = int(re.findall(r"\(#(\d+)\)", row["features that name it"])[0])
         latent = layer.basis.latents.atlas.neuron(layer.basis.latents.site.number, number)
         peaks = [snippet.activations[snippet.key] for snippet in latent.snippets]
-        assert row[named_clusters.OWN] == excerpt(latent.snippets[int(np.argmax(peaks))])
+        assert row[named_clusters.OWN_EXAMPLE] == excerpt(latent.snippets[int(np.argmax(peaks))])
 
 
 def test_neurons_are_drawn_of_those_with_two_clusters_of_several_examples(

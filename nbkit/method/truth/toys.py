@@ -88,7 +88,7 @@ class Toy:
 
     @property
     def network(self) -> Toy:
-        """The same for all toys that differ in which examples are drawn alone."""
+        """The toy that stands for all of one network, which differ in the examples that are drawn alone."""
         return replace(self, n_examples=FEWEST_EXAMPLES, balance=None)
 
     @property

@@ -29,7 +29,7 @@ FEW_CLUSTERS = 3
 """Of a neuron among several."""
 FEWEST_IN_TWO = (10, 5, 2)
 """Examples in each of two clusters that a neuron to be drawn has: fewer where no neuron has as many."""
-OWN = "the first one's own strongest example"
+OWN_EXAMPLE = "the first one's own strongest example"
 PAPERS, OURS = "in the paper's space", "centered + features"
 
 
@@ -177,7 +177,9 @@ def _table(name: str, groups: dict[str, tuple[NeuronInBasis, FeatureClusters]], 
             }
             if own.latents is not None:
                 strongest = own.latents.strongest(row["features"][0]) if row["features"] else None
-                cells[title, f"{row['cluster'] + 1}"] |= {OWN: None if strongest is None else excerpt(strongest)}
+                cells[title, f"{row['cluster'] + 1}"] |= {
+                    OWN_EXAMPLE: None if strongest is None else excerpt(strongest)
+                }
     return BookTable(name, pd.DataFrame(list(cells.values()), index=pd.MultiIndex.from_tuples(list(cells))))
 
 
