@@ -6,12 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
-from scipy.stats import t as student
 
 from nbkit.errors import NbkitError
 from nbkit.method.checks import shown
-from nbkit.method.intervals import TAILS
+from nbkit.method.intervals import grouped_mean
 from nbkit.method.truth.contestants import BASELINE
 
 UNIT_COLUMNS = ("group", "unit", "contestant", "condition")
@@ -76,25 +74,3 @@ def leaderboard(table: pd.DataFrame, by: str | Sequence[str] = ("task",), baseli
                     row |= {name: mean, f"{name}_low": low, f"{name}_high": high}
                 rows.append(row | {"units": int(own.notna().sum()), "groups": len(np.unique(groups[own.notna()]))})
     return pd.DataFrame(rows)
-
-
-def grouped_mean(values: Float[np.ndarray, " n"], groups: np.ndarray) -> tuple[float, float, float]:
-    """The mean of the values that are not NaN, and its 95% interval where those of one group hang together.
-
-    The interval is Student's with one degree of freedom less than groups, and its standard error robust to clusters
-    (Liang and Zeger 1986): a percentile bootstrap over so few groups would be far too narrow.
-
-    Returns:
-        Mean, lower and upper bound; NaN bounds for fewer than two groups, NaN throughout without values.
-    """
-    present = ~np.isnan(values)
-    if not present.any():
-        return (float("nan"),) * 3
-    _, number = np.unique(groups[present], return_inverse=True)
-    mean = float(values[present].mean())
-    away = np.bincount(number, values[present] - mean)  # (groups,) summed over each
-    if len(away) < 2:
-        return mean, float("nan"), float("nan")
-    error = (len(away) / (len(away) - 1) * float(away @ away)) ** 0.5 / present.sum()
-    half = float(student.ppf(TAILS[1], len(away) - 1)) * error
-    return mean, mean - half, mean + half

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from nbkit.method.clusters import cosine_distances
+from nbkit.method.intervals import grouped_mean
 from nbkit.method.truth.benchmark import WHOSE_WEIGHTS, shuffled
 from nbkit.method.truth.contestants import Embed
-from nbkit.method.truth.leaderboard import grouped_mean
 from nbkit.method.truth.recovery import with_directions
 from nbkit.method.truth.unit import LabeledUnit, Unit
 from nbkit.studies.shared.auc import auc_of

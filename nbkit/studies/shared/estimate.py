@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from nbkit.method.intervals import mean_interval, summarize
-from nbkit.method.truth.leaderboard import grouped_mean
+from nbkit.method.intervals import grouped_mean, mean_interval, summarize
 
 UNDEFINED = "–"
 """What stands for a number that is not there."""

@@ -11,9 +11,10 @@ from scipy.stats import ttest_1samp
 
 from nbkit.errors import NbkitError
 from nbkit.method.clusters import cosine_distances
+from nbkit.method.intervals import grouped_mean
 from nbkit.method.truth.benchmark import BENCHMARK_VERSION, benchmark
 from nbkit.method.truth.contestants import CONTESTANTS, centered, paper, pre_mlp, whitened
-from nbkit.method.truth.leaderboard import grouped_mean, leaderboard
+from nbkit.method.truth.leaderboard import leaderboard
 from nbkit.method.truth.recovery import Recovery
 from nbkit.method.truth.rules import Cluster, silhouette_rule
 from nbkit.method.truth.toys import Toy, toy_units
