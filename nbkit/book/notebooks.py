@@ -23,8 +23,9 @@ from nbkit.parallel.children import end_guarded, run_guarded
 START_TIMEOUT = 600
 """Seconds that a kernel may take to answer: papermill's 60 are too few on a machine with much other work."""
 TERMINAL_COLORS = re.compile(r"\x1b\[[0-9;]*m")
-PAPERMILL = "import sys; sys.modules['rfc3987_syntax'] = None; from papermill.cli import papermill; papermill()"
-"""Starts it without what would read a grammar of addresses for over a second each time, and notebooks don't need."""
+SPARED = ("rfc3987_syntax", "boto3", "pyarrow")
+"""What papermill would import for addresses and for notebooks in the cloud; a grammar alone takes over a second."""
+PAPERMILL = f"import sys; sys.modules.update(dict.fromkeys({SPARED})); from papermill.cli import papermill; papermill()"
 AT_A_TIME = 2
 THREADS = str(max(1, (os.cpu_count() or 1) // AT_A_TIME))
 """Of each kernel: with as many as cores, two at a time would wait for each other."""
