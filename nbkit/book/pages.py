@@ -30,6 +30,7 @@ def make_pages(source: Path, config: Path, toc: Path, out: Path) -> Path:
 
 def _run_sphinx(source: str, config: str, toc: str, html: str, doctrees: str) -> bool:
     """What `jupyter-book build -W -n --keep-going` does, which would dictate the names of the folders."""
+    sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]  # a grammar of addresses, over a second to read
     from jupyter_book.sphinx import build_sphinx  # heavy, and needed in this process only
 
     status = build_sphinx(
